@@ -1,0 +1,260 @@
+"""The columns of events, rejects, files and batches: the one place where they are defined.
+
+Every other form of them (Arrow schema, Spark DDL, dbt source YAML, Elasticsearch mapping) is
+rendered by `ingest.render`. Meanings and widths: the specification of the unified event,
+sections 1.5 and 2.2. A new column is nullable, goes to the end and carries the contract version
+that brought it (`since`); nothing is renamed, retyped or narrowed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+CONTRACT_VERSION = 1
+
+
+class Type(StrEnum):
+    """Logical column types; timestamps are UTC with microseconds."""
+
+    STRING = "string"
+    INT = "int"
+    BIGINT = "bigint"
+    DOUBLE = "double"
+    TIMESTAMP = "timestamp"
+    DATE = "date"
+    BOOLEAN = "boolean"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Where a column goes in a search document.
+
+    `field` is a dotted path, `type` the Elasticsearch type, `parameters` its further mapping
+    parameters as (name, value) pairs. The field `_id` has no mapping.
+    """
+
+    field: str
+    type: str
+    parameters: tuple[tuple[str, bool | int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column. `width` is in UTF-8 bytes and None for every type but STRING.
+
+    `null_when` is None for a column that is never null. `search` is None when the column is not
+    exported.
+    """
+
+    name: str
+    type: Type
+    description: str
+    width: int | None = None
+    null_when: str | None = None
+    search: Search | None = None
+    since: int = 1
+
+    @property
+    def nullable(self) -> bool:
+        """Whether the column may be null."""
+        return self.null_when is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A landing table: its grain sentence, its key columns and all its columns in order."""
+
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Return the column `name`; raises KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+def _text(
+    name: str,
+    width: int,
+    description: str,
+    null_when: str | None = None,
+    search: Search | None = None,
+) -> Column:
+    return Column(
+        name=name,
+        type=Type.STRING,
+        width=width,
+        description=description,
+        null_when=null_when,
+        search=search,
+    )
+
+
+def _number(
+    name: str,
+    kind: Type,
+    description: str,
+    null_when: str | None = None,
+    search: Search | None = None,
+) -> Column:
+    return Column(name=name, type=kind, description=description, null_when=null_when, search=search)
+
+
+def _keyword(field: str) -> Search:
+    return Search(field=field, type="keyword")
+
+
+def _long_keyword(field: str) -> Search:
+    # Lucene refuses terms over 32,766 bytes; a longer value stays in _source, only its search
+    # is lost.
+    return Search(field=field, type="keyword", parameters=(("ignore_above", 2048),))
+
+
+def _typed(field: str, kind: str, *parameters: tuple[str, bool | int]) -> Search:
+    return Search(field=field, type=kind, parameters=parameters)
+
+
+# fmt: off
+EVENTS = Table(
+    name="events",
+    description="One row per event: a log line, or an element of a JSON array line.",
+    key=("event_id",),
+    columns=(
+        _text("event_id", 32, "Hash of source_file and source_offset: 32 lower-case hexadecimal characters.", search=_keyword("_id")),
+        _text("batch_id", 64, "Batch that brought the event.", search=_keyword("clickstream.batch_id")),
+        _number("event_time", Type.TIMESTAMP, "When the event happened, UTC.", "the record holds no time", _typed("@timestamp", "date")),
+        _number("event_date", Type.DATE, "UTC date of event_time; the date of ingest_time where event_time is null, in the future or stale."),
+        _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC.", search=_typed("event.ingested", "date")),
+        _text("source_format", 32, "Concrete format the line was read as.", search=_keyword("event.dataset")),
+        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder.", search=_keyword("log.file.path")),
+        _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", search=_typed("log.offset", "long")),
+        _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
+        _text("parse_status", 4, "ok, or warn when there are parse_warnings.", search=_keyword("clickstream.parse_status")),
+        _text("parse_warnings", 512, "Warning codes, sorted and joined by commas.", "parse_status is ok", _keyword("clickstream.warnings")),
+        _text("event_type", 32, "Kind of event, from a closed list: request, a shop action, or a type of an event log.", search=_keyword("event.action")),
+        _text("event_name", 256, "Name of the event as sent.", "none was sent", _keyword("clickstream.event_name")),
+        _text("native_id", 256, "Id given by the source; may repeat, since sources deliver at least once.", "the source gives none", _keyword("clickstream.native_id")),
+        _text("client_ip", 45, "Canonical address of the client.", "none, a host name or invalid", _typed("source.ip", "ip", ("ignore_malformed", True))),
+        _text("client_address", 255, "Client as logged: address or host name.", "not logged", _keyword("source.address")),
+        _text("forwarded_for", 2048, "Whole X-Forwarded-For list as sent.", "none was sent", _keyword("clickstream.forwarded_for")),
+        _text("user_name", 512, "Authenticated user.", "none", _keyword("user.name")),
+        _text("user_id", 256, "User id of an event log.", "none", _keyword("user.id")),
+        _text("visitor_id", 256, "Anonymous or device id.", "none", _keyword("clickstream.visitor_id")),
+        _text("session_id", 256, "Session id as sent, case kept.", "none", _keyword("session.id")),
+        _text("http_method", 32, "Request method as sent.", "there is no request, or a bad one", _keyword("http.request.method")),
+        _text("http_version", 8, "Digits after HTTP/ in the request line.", "not logged", _keyword("http.version")),
+        _text("url_original", 8192, "Request target or page URL as sent.", "there is no request, or a bad one", _long_keyword("url.original")),
+        _text("url_scheme", 16, "Scheme of the URL in lower case.", "not logged", _keyword("url.scheme")),
+        _text("url_domain", 255, "Host of an absolute URL in lower case, without port.", "the URL is not absolute", _keyword("url.domain")),
+        _text("url_path", 4096, "Path of the URL up to its query or fragment, not decoded.", "the target has no path", _long_keyword("url.path")),
+        _text("url_query", 8192, "Query of the URL without the question mark, not decoded.", "none or empty", _long_keyword("url.query")),
+        _number("status_code", Type.INT, "HTTP status; 0 when no response was sent.", "not logged", _typed("http.response.status_code", "integer")),
+        _number("request_bytes", Type.BIGINT, "Bytes received from the client.", "not logged", _typed("http.request.bytes", "long")),
+        _number("response_bytes", Type.BIGINT, "Bytes sent to the client.", "not logged", _typed("http.response.bytes", "long")),
+        _text("bytes_scope", 5, "What response_bytes counts: body, or total with headers. Never add the two up.", "the format has no byte count", _keyword("clickstream.bytes_scope")),
+        _number("duration_ms", Type.DOUBLE, "Whole time of the request in milliseconds.", "not logged", _typed("event.duration", "long")),
+        _number("duration_other", Type.BIGINT, "Trailing integer of unknown meaning.", "none", _typed("clickstream.duration_other", "long")),
+        _text("referrer", 8192, "Referring URL as sent.", "none was sent", _long_keyword("http.request.referrer")),
+        _text("referrer_domain", 255, "Host of an absolute referrer in lower case.", "none", _keyword("clickstream.referrer_domain")),
+        _text("user_agent", 8192, "User agent, unescaped.", "none was sent", _long_keyword("user_agent.original")),
+        _text("cookie", 8192, "Cookie header; personal data, never exported.", "none, or keep_cookie is false"),
+        _text("server_name", 255, "Virtual host, Host header or bucket.", "not logged", _keyword("destination.domain")),
+        _text("item_id", 128, "Item of a shop event.", "none", _keyword("product.item_id")),
+        _text("item_name", 256, "Name of the item as sent.", "none", _keyword("product.item_name")),
+        _text("product_id", 128, "Product of a shop event.", "none", _keyword("product.id")),
+        _text("brand", 128, "Brand as sent; where raw logs have none, dbt adds it from product_id.", "none was sent", _keyword("product.brand")),
+        _text("category", 128, "Category as sent.", "none", _keyword("product.category")),
+        _number("purchase_count", Type.INT, "1 for a purchase, 0 for another shop event.", "not a shop event", _typed("clickstream.purchases", "integer")),
+        _number("view_count", Type.INT, "1 for a shop event that is no purchase, else 0.", "not a shop event", _typed("clickstream.views", "integer")),
+        _text("campaign_source", 256, "utm_source of the URL.", "none", _keyword("clickstream.campaign.source")),
+        _text("campaign_medium", 256, "utm_medium of the URL.", "none", _keyword("clickstream.campaign.medium")),
+        _text("campaign_name", 256, "utm_campaign of the URL.", "none", _keyword("clickstream.campaign.name")),
+        _text("extra", 65535, "JSON object with everything else that was logged; keys sorted.", "nothing else was logged", _typed("clickstream.extra", "flattened", ("depth_limit", 128), ("ignore_above", 2048))),
+    ),
+)
+
+REJECTS = Table(
+    name="rejects",
+    description="One row per rejected line.",
+    key=("reject_id",),
+    columns=(
+        _text("reject_id", 32, "Hash of source_file and source_offset, built like event_id."),
+        _text("batch_id", 64, "Batch that read the line."),
+        _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC."),
+        _text("source_format", 32, "Format the file was read as."),
+        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder."),
+        _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object."),
+        _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
+        _text("reason", 32, "Why the line was rejected, from a closed list."),
+        _text("detail", 1024, "What exactly did not fit.", "the reason says it all"),
+        _number("raw_length", Type.BIGINT, "Bytes of the line without its line end."),
+        _text("raw_base64", 64000, "First 48,000 raw bytes of the line in base64.", "the line is empty"),
+        _text("raw_text", 1024, "First 1,024 bytes of the line, repaired to UTF-8.", "the line is empty"),
+    ),
+)
+
+FILES = Table(
+    name="files",
+    description="One row per raw object and batch.",
+    key=("batch_id", "source_file"),
+    columns=(
+        _text("batch_id", 64, "Batch that read the object."),
+        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder."),
+        _number("size_bytes", Type.BIGINT, "Stored size of the object in bytes."),
+        _text("etag", 128, "ETag of the object without quotes; size and modification time of a local file."),
+        _text("source_format", 32, "Format the object was read as.", "no format was needed or found"),
+        _text("file_status", 32, "Verdict on the object, from a closed list."),
+        _text("file_reason", 1024, "Reason of the verdict.", "file_status is ok"),
+        _number("lines_read", Type.BIGINT, "Lines read: the sum of the four verdicts."),
+        _number("lines_ok", Type.BIGINT, "Lines that became events without a warning."),
+        _number("lines_warn", Type.BIGINT, "Lines that became events with warnings."),
+        _number("lines_skip", Type.BIGINT, "Lines that are no records: blank, comment, header, control."),
+        _number("lines_reject", Type.BIGINT, "Lines that were refused; each stands in rejects."),
+        _number("events", Type.BIGINT, "Events that came out of the object."),
+        _number("min_event_time", Type.TIMESTAMP, "Earliest event_time, UTC.", "no event has a time"),
+        _number("max_event_time", Type.TIMESTAMP, "Latest event_time, UTC.", "no event has a time"),
+        _text("counts", 65535, "JSON object: each warning code, skip or reject reason with its number of lines."),
+    ),
+)
+
+BATCHES = Table(
+    name="batches",
+    description="One row per sealed batch that this target has seen.",
+    key=("batch_id",),
+    columns=(
+        _text("batch_id", 64, "Hash of the batch's plan."),
+        _number("batch_number", Type.BIGINT, "Number in the log of batches, from 1."),
+        _text("source", 256, "Name of the source in clickstream.toml."),
+        _text("state", 16, "live, replaced, or held (over the reject limit, data not loaded)."),
+        _text("replaced_by", 64, "Batch that supersedes this one.", "state is not replaced"),
+        _number("contract_version", Type.INT, "Version of the contract the batch was written with."),
+        _text("manifest_hash", 64, "SHA-256 of what was loaded: the named files of the record.", "nothing was loaded"),
+        _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC."),
+        _number("sealed_at", Type.TIMESTAMP, "When the batch record was written, UTC."),
+        _number("loaded_at", Type.TIMESTAMP, "When this row was written, UTC."),
+        _number("objects", Type.BIGINT, "Raw objects of the batch."),
+        _number("bytes", Type.BIGINT, "Stored bytes of these objects."),
+        _number("lines_read", Type.BIGINT, "Lines read: the sum of the four verdicts."),
+        _number("lines_ok", Type.BIGINT, "Lines that became events without a warning."),
+        _number("lines_warn", Type.BIGINT, "Lines that became events with warnings."),
+        _number("lines_skip", Type.BIGINT, "Lines that are no records: blank, comment, header, control."),
+        _number("lines_reject", Type.BIGINT, "Lines that were refused."),
+        _number("events", Type.BIGINT, "Events of the batch."),
+        _number("rejects", Type.BIGINT, "Rows in rejects of the batch."),
+        _number("min_event_time", Type.TIMESTAMP, "Earliest event_time, UTC.", "no event has a time"),
+        _number("max_event_time", Type.TIMESTAMP, "Latest event_time, UTC.", "no event has a time"),
+    ),
+)
+
+# fmt: on
+TABLES = (EVENTS, REJECTS, FILES, BATCHES)

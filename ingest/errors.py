@@ -1,0 +1,60 @@
+"""Everything that can go wrong, with its exit code.
+
+    ClickstreamError            1  failed: the message says what, where and the remedy
+    |-- SettingsError           2  usage or settings: nothing was touched
+    |-- TooManyRejects          3  a batch, or documents, beyond the limit that the user set
+    |-- BooksError              4  two places that must agree do not
+    |-- StorageError            1  the lake or a raw object could not be read or written
+        |-- ObjectUnreadable    1  denied, gone or broken; becomes file_status `failed`
+        |-- ObjectChanged       1  size or etag moved while reading; becomes `failed`
+    |-- EngineError             1  the search engine cannot be fetched, started or reached
+    |-- WarehouseBusy           1  another process holds the local warehouse
+
+Exit code 130 (interrupted) belongs to KeyboardInterrupt and 0 to success.
+"""
+
+from __future__ import annotations
+
+
+class ClickstreamError(Exception):
+    """Base of all; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class SettingsError(ClickstreamError):
+    """A setting, an argument or a prerequisite is wrong or missing."""
+
+    exit_code = 2
+
+
+class TooManyRejects(ClickstreamError):
+    """More lines or documents were refused than the source's limit allows."""
+
+    exit_code = 3
+
+
+class BooksError(ClickstreamError):
+    """Counts that must be equal are not."""
+
+    exit_code = 4
+
+
+class StorageError(ClickstreamError):
+    """A lake or raw object could not be read or written."""
+
+
+class ObjectUnreadable(StorageError):
+    """A raw object is denied, gone or breaks off."""
+
+
+class ObjectChanged(StorageError):
+    """A raw object has another size or etag than when it was listed."""
+
+
+class EngineError(ClickstreamError):
+    """The search engine could not be fetched, started or reached."""
+
+
+class WarehouseBusy(ClickstreamError):
+    """Another process holds the local warehouse."""

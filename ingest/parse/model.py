@@ -1,0 +1,106 @@
+"""What travels between the reader, the parsers and the job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+# Raise it with every change that gives another event for the same bytes: it is part of batch_id.
+PARSER_VERSION = 1
+
+# (start, end) -> exactly the stored bytes [start, end), or ObjectUnreadable / ObjectChanged.
+ReadRange = Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParseSettings:
+    """How lines are read; the names are those of the format specification.
+
+    `action`, `item`, ... are the names of the URL parameters. Plain values only: it travels to
+    Spark tasks and into the hash of the settings.
+    """
+
+    format: str = "auto"
+    timezone: str = "UTC"
+    max_line_bytes: int = 1_048_576
+    future_limit: timedelta = timedelta(hours=24)
+    min_event_time: datetime = datetime(1995, 1, 1, tzinfo=UTC)
+    client_from: str = "host"
+    keep_cookie: bool = True
+    action_parameter: str = "action"
+    item_parameter: str = "itemId"
+    product_parameter: str = "productId"
+    category_parameter: str = "categoryId"
+    session_parameter: str = "JSESSIONID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What every event of one raw object shares. `ingest_time` is UTC, the start of the batch."""
+
+    source_file: str
+    batch_id: str
+    ingest_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Consecutive physical lines of one object, cut but not yet parsed.
+
+    `buffer` holds their raw bytes (uint8); line i is buffer[starts[i]:ends[i]] without LF and
+    without a CR directly before it. buffer[0] stands at content offset `offset`. `first_line` is
+    the number (from 1) of line 0, None when the object is read in byte ranges.
+    """
+
+    buffer: npt.NDArray[np.uint8]
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    offset: int
+    first_line: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """The verdicts on consecutive lines of one object, in input order within each table.
+
+    `events` and `rejects` have the Arrow schemas of the contract. `skips` has the columns
+    source_offset (int64), source_line (int64, null in ranges) and reason (string).
+    `counts` maps each warning code, skip and reject reason to its number of lines.
+    lines_read = lines_ok + lines_warn + skips.num_rows + rejects.num_rows.
+    """
+
+    events: pa.Table
+    rejects: pa.Table
+    skips: pa.Table
+    lines_ok: int
+    lines_warn: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectVerdict:
+    """The verdict on one raw object, or on one byte range of it, after its last line.
+
+    For `corrupt_gzip` and `rejected` all counts are 0 and whatever `Parsed` came before is void.
+    `chunk_digests` are the SHA-256 digests of the consecutive 8 MiB chunks of the stored bytes
+    in [start, end). `source_format` is None when none was found or needed.
+    """
+
+    source_format: str | None
+    file_status: str
+    file_reason: str | None
+    lines_read: int = 0
+    lines_ok: int = 0
+    lines_warn: int = 0
+    lines_skip: int = 0
+    lines_reject: int = 0
+    events: int = 0
+    min_event_time: datetime | None = None
+    max_event_time: datetime | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    chunk_digests: tuple[bytes, ...] = ()

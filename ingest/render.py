@@ -1,0 +1,163 @@
+"""The contract in the forms that others read: Arrow, Spark DDL, dbt source YAML, Elasticsearch.
+
+Generated files are committed; `stale_files` names those that no longer say what the contract says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ingest.contract import BATCHES, CONTRACT_VERSION, EVENTS, TABLES, Column, Table, Type
+
+_ARROW: dict[Type, pa.DataType] = {
+    Type.STRING: pa.string(),
+    Type.INT: pa.int32(),
+    Type.BIGINT: pa.int64(),
+    Type.DOUBLE: pa.float64(),
+    Type.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    Type.DATE: pa.date32(),
+    Type.BOOLEAN: pa.bool_(),
+}
+# Constant within a batch and a part, and so folders of the lake instead of columns in Spark.
+PARTITIONS = ("batch_id", "part")
+
+SOURCES_YAML = Path("models/staging/_landing__sources.yml")
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of `table`; every field is nullable, as Redshift's COPY wants."""
+    return pa.schema([(column.name, _ARROW[column.type]) for column in table.columns])
+
+
+def spark_columns(table: Table) -> list[str]:
+    """Return `name type COMMENT '...'` per column of `table`, partition columns left out."""
+    return [
+        f"{column.name} {column.type} COMMENT '{_quoted(column.description)}'"
+        for column in table.columns
+        if table is BATCHES or column.name not in PARTITIONS
+    ]
+
+
+def spark_ddl(table: Table) -> str:
+    """Return the statement that makes the landing table; `{location}` is left to the loader."""
+    columns = ",\n    ".join(spark_columns(table))
+    partitions = "" if table is BATCHES else "\nPARTITIONED BY (batch_id string, part string)"
+    return (
+        f"CREATE TABLE IF NOT EXISTS landing.{table.name} (\n    {columns}\n)\nUSING parquet"
+        f"{partitions}\nLOCATION '{{location}}'\nCOMMENT '{_quoted(table.description)}'\n"
+    )
+
+
+def dbt_sources() -> str:
+    """Return the YAML of the dbt source `landing`, with two tests a table: key and never null."""
+    lines = [
+        "# Rendered from ingest/contract.py by `clickstream contract render`: change it there.",
+        "version: 2",
+        "",
+        "sources:",
+        "  - name: landing",
+        '    description: "What the loader brought from sealed batches, column for column."',
+        "    tables:",
+    ]
+    for table in TABLES:
+        lines += [
+            f"      - name: {table.name}",
+            f"        description: {json.dumps(table.description)}",
+            "        data_tests:",
+            # One scan a table, not one query a column.
+            *_dbt_test("unique_key", table.key),
+            *_dbt_test("never_null", (c.name for c in table.columns if not c.nullable)),
+            "        columns:",
+        ]
+        for column in table.columns:
+            lines += _dbt_column(column)
+        if table is not BATCHES:
+            lines += [
+                "          - name: part",
+                '            description: "Part of the batch: the folder of its file in the lake."',
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _dbt_test(name: str, columns: Iterable[str]) -> list[str]:
+    return [
+        f"          - {name}:",
+        "              arguments:",
+        f"                columns: [{', '.join(columns)}]",
+    ]
+
+
+def _dbt_column(column: Column) -> list[str]:
+    description = column.description
+    if column.null_when:
+        description = f"{description} Null when {column.null_when}."
+    return [
+        f"          - name: {column.name}",
+        f"            description: {json.dumps(description)}",
+    ]
+
+
+def elasticsearch_properties() -> dict[str, Any]:
+    """Return the mapping's `properties` of an event document; the field `_id` has none."""
+    properties: dict[str, Any] = {}
+    for column in EVENTS.columns:
+        if column.search is None or column.search.field == "_id":
+            continue
+        *objects, leaf = column.search.field.split(".")
+        level = properties
+        for name in objects:
+            level = level.setdefault(name, {"properties": {}})["properties"]
+        level[leaf] = {"type": column.search.type, **dict(column.search.parameters)}
+    return properties
+
+
+def elasticsearch_mappings() -> dict[str, Any]:
+    """Return the strict mapping of the index; whoever makes an index adds its own `_meta`."""
+    return {"dynamic": "strict", "properties": elasticsearch_properties()}
+
+
+def as_text(form: str) -> str:
+    """Return the contract as `arrow`, `spark`, `dbt` or `elasticsearch`, ready to be read."""
+    match form:
+        case "arrow":
+            return "\n".join(f"{t.name}\n{_indented(str(arrow_schema(t)))}" for t in TABLES) + "\n"
+        case "spark":
+            return "\n".join(spark_ddl(table) for table in TABLES)
+        case "dbt":
+            return dbt_sources()
+        case "elasticsearch":
+            mappings = elasticsearch_mappings() | {
+                "_meta": {"clickstream": {"contract_version": CONTRACT_VERSION}}
+            }
+            return json.dumps({"mappings": mappings}, indent=2, sort_keys=True) + "\n"
+    raise ValueError(form)
+
+
+FORMS = ("arrow", "dbt", "elasticsearch", "spark")
+
+
+def stale_files(root: Path) -> list[Path]:
+    """Return the generated files below `root` that are missing or differ from the contract."""
+    return [
+        path
+        for path, text in generated_files(root).items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def generated_files(root: Path) -> dict[Path, str]:
+    """Return each generated file with the text that it must hold."""
+    return {root / SOURCES_YAML: dbt_sources()}
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

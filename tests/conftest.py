@@ -1,0 +1,30 @@
+"""Fixtures of all tests. Real neighbours stand in tests/fixtures, one module each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# The real input stays outside the project; a fresh clone may lie beside it or not.
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def _shared(name: str) -> Path:
+    path = SHARED_DATA / name
+    if not path.is_file():
+        pytest.skip(f"the real input {name} is not at hand: it belongs into {SHARED_DATA}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def seed_csv() -> Path:
+    """The reference input that users start with: 18,501 rows."""
+    return _shared("Schematic_Log.csv")
+
+
+@pytest.fixture(scope="session")
+def hackers_log() -> Path:
+    """3,456 real combined lines of an attacked server."""
+    return _shared("hackers-access.log")
