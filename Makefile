@@ -1,0 +1,25 @@
+BIN := .venv/bin
+DATA := $(or $(CLICKSTREAM_DATA),data)
+LINES ?= 100000
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check docs bench lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+setup: .venv/.ready ## make .venv from the lock (Python 3.11, Java 17 or 21)
+.venv/.ready: requirements.lock pyproject.toml .ci/setup
+	@sh .ci/setup
+run: setup ## the whole job on generated logs, LINES=100000
+	@$(BIN)/clickstream sample $(DATA) --lines $(LINES) && $(BIN)/clickstream run
+test: setup ## all tests
+	@$(BIN)/pytest
+check: setup ## format, lint, types, SQL, contract
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check
+docs: setup ## dbt's documentation site (after make run)
+	@$(BIN)/dbt docs generate && echo "Now: $(BIN)/dbt docs serve"
+bench: setup ## speed and memory against named rivals
+	@$(BIN)/python -m bench
+lock: setup ## resolve requirements.lock anew
+	@$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+clean: ## stop the local engine, delete data/ and what was built
+	@if [ -x $(BIN)/clickstream ]; then $(BIN)/clickstream search down; fi; rm -rf "$(DATA)" target logs dbt_packages .pytest_cache .mypy_cache .ruff_cache
