@@ -153,6 +153,15 @@ def _zone_exists(name: str) -> bool:
     return True
 
 
+def check_timezone(name: str) -> str:
+    """Return `name`; raises SettingsError unless it is an IANA name or an offset."""
+    if not _zone_exists(name):
+        raise SettingsError(
+            f"timezone {name!r} is unknown: give an IANA name such as Europe/Berlin, or +01:00"
+        )
+    return name
+
+
 # What may stand in clickstream.toml: section -> keys. A typing error must not be ignored.
 _KNOWN = {
     "lake": {"uri"},
