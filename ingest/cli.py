@@ -116,7 +116,7 @@ def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_
 
     truth = write_sample(directory, lines=lines, seed=seed, formats=formats or FORMATS)
     text = f"{lines:,} lines in {len(truth['files'])} files below {directory / 'raw'}"
-    _print(truth["totals"], f"{text}; the answers: {directory / 'truth.json'}", as_json=as_json)
+    _print(truth["totals"], f"{text}; the answers: {directory / 'truth.json'}", as_json)
 
 
 @cli.command()
@@ -182,7 +182,7 @@ def ingest(
         summary = ingest_new(
             settings, session, sources=sources, accept_duplicates=accept_duplicates
         )
-    _print(summary, ingest_line(summary), as_json=as_json)
+    _print(summary, ingest_line(summary), as_json)
 
 
 @cli.command()
@@ -196,7 +196,7 @@ def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
 
     with _session(target) as (settings, session):
         summary = load_sealed(settings, session, accept=accept)
-    _print(summary, load_line(summary), as_json=as_json)
+    _print(summary, load_line(summary), as_json)
 
 
 @cli.command()
@@ -224,7 +224,7 @@ def export(
         summary = export_sealed(
             settings, session, accept=accept, recreate=recreate, dry_run=dry_run
         )
-    _print(summary, export_line(summary), as_json=as_json)
+    _print(summary, export_line(summary), as_json)
 
 
 @cli.command("run")
@@ -245,7 +245,7 @@ def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_
 
     with _session(target) as (settings, session):
         summary = run_pipeline(settings, session, accept=accept, truth=truth)
-    _print(summary, summary_text(summary), as_json=as_json)
+    _print(summary, summary_text(summary), as_json)
     if summary.exit_code:
         raise click.exceptions.Exit(summary.exit_code)
 
@@ -261,7 +261,7 @@ def status(as_json: bool) -> None:
     from ingest.books import status_text
 
     state = books(_settings(None))
-    _print(state, status_text(state), as_json=as_json)
+    _print(state, status_text(state), as_json)
 
 
 @cli.command()
@@ -279,7 +279,7 @@ def verify(truth: Path | None, target: str | None, as_json: bool) -> None:
 
     with _session(target) as (settings, session):
         result = compare(settings, session, truth=truth)
-    _print(result, verify_text(result), as_json=as_json)
+    _print(result, verify_text(result), as_json)
     if not result.balanced:
         raise click.exceptions.Exit(4)
 
@@ -293,7 +293,7 @@ def report(target: str | None, as_json: bool) -> None:
 
     with _session(target) as (settings, session):
         path = write_report(settings, session)
-    _print({"report": str(path)}, str(path), as_json=as_json)
+    _print({"report": str(path)}, str(path), as_json)
 
 
 @cli.command()
@@ -306,11 +306,13 @@ def query(sql: str, target: str | None, as_json: bool) -> None:
     \b
     clickstream query "select * from number_of_events_per_brand order by total_events desc"
     """
-    from ingest.query import rows_of, table_text
+    from ingest.console import table_text
+    from ingest.query import rows_of
 
     with _session(target) as (settings, session):
         columns, rows = rows_of(settings, session, sql)
-    _print({"columns": columns, "rows": rows}, table_text(columns, rows), as_json=as_json)
+    text = f"{table_text(columns, rows)}\n({len(rows):,} rows)"
+    _print({"columns": columns, "rows": rows}, text, as_json)
 
 
 # ------------------------------------------------------------------------------- the engine

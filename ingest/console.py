@@ -1,0 +1,44 @@
+"""Text for a terminal. Log content is hostile: nothing of it may move a cursor or set a title."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def printable(value: object) -> str:
+    """Return `value` as text of one line in which every unprintable character is escaped.
+
+    None becomes empty text.
+    """
+    if value is None:
+        return ""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return `rows` as aligned lines under their column names; numbers stand at the right."""
+    cells = [[*map(printable, columns)], *[[_cell(value) for value in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    right = [
+        bool(rows) and all(row[i] is None or isinstance(row[i], int | float) for row in rows)
+        for i in range(len(columns))
+    ]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if at_right else cell.ljust(width)
+            for cell, width, at_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in cells
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return printable(value)
