@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyspark
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ingest.errors import ClickstreamError, SettingsError, WarehouseBusy
-from ingest.prerequisites import check_java, check_spark_home, hold_warehouse
+from ingest.java import find_java
+from ingest.lock import hold_warehouse
 from ingest.settings import Settings
 
 _WAREHOUSE = "spark.sql.warehouse.dir"
@@ -113,8 +115,8 @@ def spark_session(settings: Settings) -> SparkSession:
     target = load_target(settings)
     running = SparkSession.getActiveSession()
     if running is None:
-        check_java()
-        check_spark_home()
+        find_java("Spark")
+        check_spark_home(os.environ)
         hold_warehouse(settings.data)
         return _start_session(target, settings.data / "logs" / "spark.log")
     held = str(running.conf.get(_WAREHOUSE)).removeprefix("file:")
@@ -124,6 +126,16 @@ def spark_session(settings: Settings) -> SparkSession:
             f"{target.parameters[_WAREHOUSE]} needs a process of its own."
         )
     return running
+
+
+def check_spark_home(environ: Mapping[str, str]) -> None:
+    """Raise SettingsError when SPARK_HOME is set and holds another Spark than pyspark's own."""
+    home = environ.get("SPARK_HOME")
+    if home and not list(Path(home).glob(f"jars/spark-core_*-{pyspark.__version__}.jar")):
+        raise SettingsError(
+            f"SPARK_HOME is {home}, which does not hold Spark {pyspark.__version__}. "
+            "Unset SPARK_HOME: the pyspark package brings all of Spark that is needed."
+        )
 
 
 def _start_session(target: Target, log: Path) -> SparkSession:

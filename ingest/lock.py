@@ -1,0 +1,79 @@
+"""One process at a time in the local warehouse: Derby allows no more, and says so only after 30 s.
+
+Derby's own answer is a page of stack trace; here it is one sentence that names who is in.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from ingest.errors import WarehouseBusy
+
+_LOCK = ".lock"
+# Derby keeps this file open, and locked, as long as a process has the database booted.
+_DERBY_LOCK = "metastore/dbex.lck"
+
+# Kept until the process ends: the JVM has Derby booted even when its session is stopped.
+_held: dict[Path, IO[str]] = {}
+
+
+def hold_warehouse(data: Path) -> None:
+    """Take the warehouse below `data` for this process, until it ends.
+
+    Raises WarehouseBusy when another process has it. A lock file left behind by a killed process
+    does not matter: the kernel drops locks with their process.
+    """
+    if data in _held:
+        return
+    data.mkdir(parents=True, exist_ok=True)
+    lock = (data / _LOCK).open("a+", encoding="utf-8")
+    try:
+        _take(lock, data)
+    except WarehouseBusy:
+        lock.close()
+        raise
+    lock.truncate(0)
+    json.dump({"pid": os.getpid(), "command": _command()}, lock)
+    lock.flush()
+    _held[data] = lock
+
+
+def _take(lock: IO[str], data: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _busy(data, _holder(lock)) from None
+    try:
+        with (data / _DERBY_LOCK).open("r+b") as derby:
+            fcntl.lockf(derby, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return  # there is no metastore yet
+    except (BlockingIOError, PermissionError):
+        # Somebody without our lock has Derby open: dbt, typed by hand.
+        raise _busy(data, "probably dbt") from None
+
+
+def _holder(lock: IO[str]) -> str:
+    lock.seek(0)
+    try:
+        held = json.load(lock)
+        return f"pid {held['pid']}, {held['command']}"
+    except (ValueError, KeyError, TypeError):
+        return "clickstream"  # between taking the lock and writing who took it
+
+
+def _busy(data: Path, holder: str) -> WarehouseBusy:
+    return WarehouseBusy(
+        f"The local warehouse {data / 'metastore'} is in use by another process ({holder}): "
+        "wait for it or stop it."
+    )
+
+
+def _command() -> str:
+    program, *arguments = sys.argv
+    return " ".join([Path(program).name, *arguments[:1]])
