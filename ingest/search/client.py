@@ -1,0 +1,195 @@
+"""The one place that makes a client of the search engine, and says what its errors mean.
+
+Credentials come from the environment of the process that connects: ES_API_KEY, or ES_USER and
+ES_PASSWORD, or those written into ES_URL; ES_CA_CERTS or ES_SSL_FINGERPRINT for the certificate.
+They stand in no settings, task, message or log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from elastic_transport import ConnectionError as Unreachable
+from elastic_transport import ConnectionTimeout, TlsError, TransportError
+from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+
+from ingest.errors import ClickstreamError, EngineError, SettingsError
+
+ANSWER_SECONDS = 60
+_OLDEST = (8, 9)
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An index on one cluster. `name` is the folder of its seals in the lake."""
+
+    name: str
+    cluster_uuid: str
+    product: str
+    version: str
+    index: str
+
+
+def public(url: str) -> str:
+    """Return `url` without user and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def connect(
+    url: str, *, retries: int = 0, environ: Mapping[str, str] | None = None
+) -> Elasticsearch:
+    """Return a client of `url`; nothing is sent yet, and the caller closes it.
+
+    `retries` are the client's own, for questions that may be asked again; the bulk loop has its
+    own rules. Raises SettingsError for credentials that are misplaced, halved or would travel
+    unprotected.
+    """
+    environ = os.environ if environ is None else environ
+    parts = urlsplit(url)
+    if "@" in parts.netloc and environ.get("ES_URL", "").strip() != url:
+        raise SettingsError("a password belongs into ES_URL or ES_PASSWORD, not clickstream.toml")
+    options = _credentials(environ, parts) | _certificate(environ, parts)
+    return Elasticsearch(
+        public(url),
+        max_retries=retries,
+        retry_on_timeout=retries > 0,
+        request_timeout=ANSWER_SECONDS,
+        http_compress=False,
+        **options,
+    )
+
+
+def _credentials(environ: Mapping[str, str], parts: SplitResult) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    user, password = environ.get("ES_USER"), environ.get("ES_PASSWORD")
+    written = urlsplit(environ.get("ES_URL", ""))
+    if environ.get("ES_API_KEY"):
+        options["api_key"] = environ["ES_API_KEY"]
+    elif user and password:
+        options["basic_auth"] = (user, password)
+    elif user or password:
+        raise SettingsError("ES_USER and ES_PASSWORD belong together: set both, or ES_API_KEY")
+    elif written.hostname == parts.hostname and written.username and written.password:
+        options["basic_auth"] = (unquote(written.username), unquote(written.password))
+    if options and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        raise SettingsError(
+            f"credentials for {parts.hostname} would travel unprotected: use https in ES_URL"
+        )
+    return options
+
+
+def _certificate(environ: Mapping[str, str], parts: SplitResult) -> dict[str, Any]:
+    if parts.scheme != "https":
+        return {}
+    if environ.get("ES_SSL_FINGERPRINT"):
+        # The fingerprint names one certificate: no chain and no name to check beside it.
+        return {
+            "ssl_assert_fingerprint": environ["ES_SSL_FINGERPRINT"],
+            "verify_certs": False,
+            "ssl_show_warn": False,
+        }
+    path = environ.get("ES_CA_CERTS")
+    if path and not os.access(path, os.R_OK):
+        raise SettingsError(f"ES_CA_CERTS: {path} cannot be read")
+    return {"ca_certs": path} if path else {}
+
+
+def identify(client: Elasticsearch, index: str) -> Target:
+    """Return which cluster `client` talks to; its seals stand under that name in the lake.
+
+    Raises SettingsError for a server older than 8.9.
+    """
+    version = _version(client)
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+        raise SettingsError(f"Elasticsearch {version} is too old: 8.9 is the first that will do")
+    state = client.cluster.state(metric="metadata", filter_path="cluster_uuid")
+    uuid = str(state["cluster_uuid"])
+    digest = hashlib.sha256(uuid.encode()).hexdigest()[:12]
+    return Target(
+        name=f"{index}-{digest}",
+        cluster_uuid=uuid,
+        product="elasticsearch",
+        version=version,
+        index=index,
+    )
+
+
+def _version(client: Elasticsearch) -> str:
+    try:
+        return str(client.info()["version"]["number"])
+    except ApiError as error:
+        if error.status_code != 405:
+            raise
+    # The distribution of the local engine has no handler for `GET /`.
+    nodes = client.nodes.info(filter_path="nodes.*.version")["nodes"]
+    return min(str(node["version"]) for node in nodes.values())
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turn the client's errors inside the block into ours, each with its remedy."""
+    try:
+        yield
+    except (ApiError, TransportError) as error:
+        raise explain(error, url) from None  # its own text may hold log content
+
+
+def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
+    """Return what `error` of the server at `url` means to the user."""
+    place = urlsplit(url).netloc.rpartition("@")[2]
+    match error:
+        case TlsError():
+            return SettingsError(
+                f"the certificate of {place} is not trusted: set ES_CA_CERTS (a file) or "
+                "ES_SSL_FINGERPRINT (SHA-256)"
+            )
+        case Unreachable():
+            return EngineError(
+                f"nothing listens on {place}: `clickstream search up`, or check ES_URL"
+            )
+        case ConnectionTimeout():
+            return EngineError(f"{place} gave no answer in {ANSWER_SECONDS} s: is it overloaded?")
+        case TransportError():
+            return EngineError(f"{place} gave an answer that cannot be read: is it Elasticsearch?")
+        case UnsupportedProductError():
+            return SettingsError(f"{place} answers, but is not Elasticsearch: check ES_URL")
+        case _:
+            return _refused(error, place)
+
+
+def _refused(error: ApiError, place: str) -> ClickstreamError:
+    kind = error_type(error)
+    if error.status_code == 401:
+        return SettingsError(f"{place} does not accept the credentials of {_used(os.environ)}")
+    if error.status_code == 403 and kind == "security_exception":
+        return SettingsError(
+            f"{place} refuses: the key or user lacks a privilege. Needed: cluster `monitor` and "
+            "`manage_index_templates`; on the index `create_index`, `manage`, `read`, `write`"
+        )
+    if kind == "media_type_header_exception":
+        return SettingsError(f"{place} does not know this client: install elasticsearch 8.19.x")
+    return EngineError(f"{place} refuses: {error.status_code} {kind}")
+
+
+def _used(environ: Mapping[str, str]) -> str:
+    for name in ("ES_API_KEY", "ES_USER"):
+        if environ.get(name):
+            return "ES_USER and ES_PASSWORD" if name == "ES_USER" else name
+    if "@" in environ.get("ES_URL", ""):
+        return "ES_URL"
+    return "nobody: set ES_API_KEY, or ES_USER and ES_PASSWORD"
+
+
+def error_type(error: ApiError) -> str:
+    """Return the server's name for `error`, such as `index_not_found_exception`."""
+    body = error.body
+    inner = body.get("error") if isinstance(body, dict) else None
+    return str(inner.get("type", "error")) if isinstance(inner, dict) else "error"
