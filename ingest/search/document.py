@@ -1,0 +1,230 @@
+"""Rows of events become the bytes of bulk requests: one expression a column, no Python a row.
+
+Every member of a document is a text column of `"name":value` fragments, null where the member is
+left out; objects and documents are their concatenation. A document holds no null, no empty
+object and no line break.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.contract import EVENTS, Column, Type
+from ingest.errors import BooksError
+from ingest.search.body import Body
+from ingest.search.private import LONGEST_BYTES, ODD, clean
+
+MOST_DOCUMENTS = 10_000
+COLUMNS = tuple(column for column in EVENTS.columns if column.search is not None)
+_ID_LENGTH = 32
+_NS_IN_MS = 1_000_000
+_MOST_NS = 2**63 - 1024  # the largest double that a long holds
+# The escapes that Python's json uses, so that a rendering in Python gives the same bytes.
+_ESCAPED = {char: json.dumps(char)[1:-1] for char in ['"', "\\", *map(chr, range(32))]}
+_TIME_FORMAT = '"%Y-%m-%dT%H:%M:%S%.6fZ"'
+# The server reads years of four digits only.
+_FIRST_US = -62_135_596_800_000_000
+_LAST_US = 253_402_300_799_999_999
+
+
+# A level of the document: name -> the column that is the value, or the level below.
+_Level = dict[str, "Column | _Level"]
+
+
+def _tree() -> _Level:
+    root: _Level = {}
+    for column in COLUMNS:
+        *path, leaf = column.search.field.split(".") if column.search else ()
+        if leaf == "_id":
+            continue
+        level = root
+        for name in path:
+            inner = level.setdefault(name, {})
+            if isinstance(inner, Column):
+                raise TypeError(f"field {name} of {column.name} is a value and an object")
+            level = inner
+        level[leaf] = column
+    return root
+
+
+_TREE = _tree()
+
+
+def bodies(
+    rows: pa.RecordBatch, *, version: int, first_row: int, most_bytes: int
+) -> Iterator[Body]:
+    """Yield the request bodies of `rows`, in order, none over `most_bytes` but for one document.
+
+    `rows` has contract columns of events; absent ones (an older contract) are null. `version` is
+    the number of the batch record, `first_row` the position of row 0 in its file. Raises
+    BooksError for rows that the contract excludes.
+    """
+    text = render(rows, version=version).to_arrow(compat_level=pl.CompatLevel.oldest())
+    text = text.cast(pa.large_string())
+    offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
+    data = memoryview(text.buffers()[2] or b"")
+    for start, end in _cuts(offsets, most_bytes):
+        yield Body(
+            bytes(data[offsets[start] : offsets[end]]), range(first_row + start, first_row + end)
+        )
+
+
+def _cuts(offsets: npt.NDArray[np.int64], most_bytes: int) -> Iterator[tuple[int, int]]:
+    start, rows = 0, len(offsets) - 1
+    while start < rows:
+        fits = int(np.searchsorted(offsets, offsets[start] + most_bytes, side="right")) - 1
+        end = min(max(fits, start + 1), start + MOST_DOCUMENTS, rows)
+        yield start, end
+        start = end
+
+
+def render(rows: pa.RecordBatch, *, version: int) -> pl.Series:
+    """Return action line and document of each row, in order; arguments as in `bodies`."""
+    _check_ids(rows["event_id"])
+    fragments = _Fragments(rows)
+    document = _joined(fragments.of_members(_TREE))
+    frame = pl.select(
+        pl.concat_str(
+            pl.lit('{"index":{"_id":"'),
+            fragments.plain("event_id"),
+            pl.lit(f'","version":{version},"version_type":"external_gte"}}}}\n{{'),
+            document,
+            pl.lit("}\n"),
+        ).alias("text")
+    )
+    text = frame["text"]
+    if len(text) != rows.num_rows or text.null_count():
+        raise BooksError(f"{rows.num_rows:,} rows became {len(text):,} documents")
+    return text
+
+
+def _check_ids(ids: pa.Array) -> None:
+    right = pc.match_substring_regex(ids, f"^[0-9a-f]{{{_ID_LENGTH}}}$")
+    if ids.null_count or not pc.all(right, min_count=0).as_py():
+        raise BooksError("an event_id is not 32 lower-case hexadecimal digits")
+
+
+def _joined(members: list[pl.Expr]) -> pl.Expr:
+    return pl.concat_str(members, separator=",", ignore_nulls=True)
+
+
+class _Fragments:
+    """The members of the documents of one chunk, as expressions over its columns."""
+
+    def __init__(self, rows: pa.RecordBatch) -> None:
+        self._rows = rows
+        self._present = set(rows.schema.names)
+
+    def of_members(self, level: _Level) -> list[pl.Expr]:
+        """Return the members of `level` that any row has."""
+        found = (
+            self._leaf(name, inner) if isinstance(inner, Column) else self._object(name, inner)
+            for name, inner in level.items()
+        )
+        return [member for member in found if member is not None]
+
+    def plain(self, name: str) -> pl.Expr:
+        """Return the column `name` as it stands."""
+        return pl.lit(pl.Series(name, self._rows[name]))
+
+    def _object(self, name: str, level: _Level) -> pl.Expr | None:
+        members = self.of_members(level)
+        if not members:
+            return None
+        inside = _joined(members)
+        whole = pl.concat_str(pl.lit(f"{json.dumps(name)}:{{"), inside, pl.lit("}"))
+        return pl.when(inside != "").then(whole)
+
+    def _leaf(self, name: str, column: Column) -> pl.Expr | None:
+        if column.name not in self._present or not len(self._rows):
+            return None
+        values = self._rows[column.name]
+        if values.null_count == len(values):
+            return None
+        key = json.dumps(name)
+        if _is_constant(values):
+            (value,) = pl.select(_value(column, values[:1])).to_series()
+            return None if value is None else pl.lit(f"{key}:{value}")
+        return pl.concat_str(pl.lit(f"{key}:"), _value(column, values))
+
+
+def _is_constant(values: pa.Array) -> bool:
+    if values.null_count or not values[0].equals(values[-1]):
+        return False
+    return bool(pc.all(pc.equal(values, values[0])).as_py())
+
+
+def _value(column: Column, values: pa.Array) -> pl.Expr:
+    """Return the JSON values of a column, null where it is null."""
+    if column.name == "extra":
+        return pl.lit(_extra(values))
+    if column.name == "parse_warnings":
+        codes = _escaped(values).str.replace_all(",", '","', literal=True)
+        return pl.concat_str(pl.lit('["'), codes, pl.lit('"]'))
+    if column.name == "duration_ms":
+        return pl.lit(_nanoseconds(values))
+    if column.type is Type.TIMESTAMP:
+        return pl.lit(_times(values))
+    if column.type is Type.STRING:
+        return pl.concat_str(pl.lit('"'), _escaped(values), pl.lit('"'))
+    return pl.lit(pl.Series(values)).cast(pl.String)
+
+
+def _escaped(values: pa.Array) -> pl.Expr:
+    text = pl.lit(pl.Series(values))
+    if not _needs_escape(values):
+        return text
+    return text.str.replace_many(list(_ESCAPED), list(_ESCAPED.values()))
+
+
+def _needs_escape(values: pa.Array) -> bool:
+    """Return whether any value holds a quote, a backslash or a control character."""
+    values = values.cast(pa.large_string())
+    offsets = np.frombuffer(values.buffers()[1], np.int64)
+    start, end = offsets[values.offset], offsets[values.offset + len(values)]
+    raw = np.frombuffer(values.buffers()[2] or b"", np.uint8)[start:end]
+    return bool(((raw < 0x20) | (raw == ord('"')) | (raw == ord("\\"))).any())
+
+
+def _times(values: pa.Array) -> pl.Series:
+    times = values.cast(pa.timestamp("us"))
+    ends = pc.min_max(times.cast(pa.int64())).as_py()
+    if ends["min"] < _FIRST_US or ends["max"] > _LAST_US:
+        raise BooksError("a time lies outside the years 1 to 9999")
+    return pl.Series(times).dt.to_string(_TIME_FORMAT)
+
+
+def _nanoseconds(values: pa.Array) -> pl.Series:
+    exact = np.rint(values.to_numpy(zero_copy_only=False) * _NS_IN_MS)
+    null = values.is_null().to_numpy(zero_copy_only=False)
+    if not np.all(null | (np.isfinite(exact) & (exact >= 0))):
+        raise BooksError("a duration is negative or no number")
+    fits = null | (exact <= _MOST_NS)
+    digits = pl.Series(np.where(null | ~fits, 0, exact).astype(np.int64)).cast(pl.String)
+    if not fits.all():
+        # More than 292 years: the server refuses it, and the event becomes a dead letter.
+        huge = [None if ok else str(int(value)) for ok, value in zip(fits, exact, strict=True)]
+        digits = pl.Series(huge, dtype=pl.String).fill_null(digits)
+    return digits.set(pl.Series(null), None)
+
+
+def _extra(values: pa.Array) -> pl.Series:
+    text = pl.Series(values)
+    plain = (
+        text.str.starts_with("{")
+        & text.str.ends_with("}")
+        & (text.str.len_bytes() <= LONGEST_BYTES)
+        & ~text.str.contains(ODD)
+    )
+    if plain.all():  # nulls are passed over
+        return text
+    odd = (~plain).fill_null(False)
+    cleaned = [clean(value) if hit else value for value, hit in zip(text, odd, strict=True)]
+    return pl.Series(cleaned, dtype=pl.String)

@@ -1,0 +1,110 @@
+"""What of `extra` may become searchable: never cookies and credentials, at no depth.
+
+The rules are those of the unified event (section 2.2, personal data). Nearly all values pass as
+the text that the lake holds; only the few that are odd are parsed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+# Engines refuse terms over 32,766 bytes; a leaf's term is its path and its value.
+LONGEST_BYTES = 24_576
+_NAMES = ("cookie", "set_cookie", "authorization", "proxy_authorization", "x_api_key")
+_PRIVATE = re.compile(rf"(?:(?:resp_)?header_)?(?:{'|'.join(_NAMES)})")
+_PRIVATE_WHOLE = "cs_headers"
+# Rust and Python syntax. It finds too much rather than too little: values too, since a WAF header
+# is an object whose `name` is private; escapes that could spell a name; line breaks between tokens.
+_ANY = "|".join((*_NAMES, _PRIVATE_WHOLE)).replace("_", "[-_]")
+ODD = rf'(?i)"(?:(?:resp[-_])?header[-_])?(?:{_ANY})|\\u(?:00[2-7]|212a)|[\x00-\x1f]'
+# Where the text is no JSON object: the mark says that something is missing.
+_ALL_DROPPED = '{"_dropped":["*"]}'
+_LONGEST_NUMBER = 308
+
+
+def clean(text: str) -> str | None:
+    """Return the JSON object `text` as it may be exported, keys sorted; None when all is private.
+
+    Leaves too long for the engine are left out; the top-level names that held them stand in
+    `_dropped`. Numbers that no double holds become text.
+    """
+    try:
+        value = json.loads(text, parse_int=_whole, parse_float=_float, parse_constant=str)
+        if not isinstance(value, dict):
+            return _ALL_DROPPED
+        kept = _without_private(value)
+        dropped = [name for name in kept if _drop_long(kept, name, len(name.encode()))]
+        kept = _without_none(kept)
+        if dropped:
+            kept["_dropped"] = sorted({*dropped, *_listed(value.get("_dropped"))})
+        return _dump(kept) if kept else None
+    except (ValueError, RecursionError):
+        return _ALL_DROPPED
+
+
+def is_private(name: str) -> bool:
+    """Return whether a key of this name, or a header of it, is never exported."""
+    plain = name.lower().replace("-", "_")
+    return plain == _PRIVATE_WHOLE or _PRIVATE.match(plain) is not None
+
+
+def _without_private(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: _without_private(inner) for name, inner in value.items() if not is_private(name)
+        }
+    if isinstance(value, list):
+        return [_without_private(inner) for inner in value if not _is_private_header(inner)]
+    return value
+
+
+def _is_private_header(value: Any) -> bool:
+    name = value.get("name") if isinstance(value, dict) else None
+    return isinstance(name, str) and is_private(name)
+
+
+def _drop_long(holder: Any, place: Any, path_bytes: int) -> bool:
+    """Remove what is too long at and below `holder[place]`; return whether there was any."""
+    value = holder[place]
+    if isinstance(value, dict):
+        places = [(name, path_bytes + 1 + len(name.encode())) for name in value]
+    elif isinstance(value, list):
+        places = [(i, path_bytes) for i in range(len(value))]
+    else:
+        too_long = path_bytes + len(_text(value).encode()) > LONGEST_BYTES
+        if too_long:
+            holder[place] = None
+        return too_long
+    found = [_drop_long(value, inner, size) for inner, size in places]
+    holder[place] = _without_none(value)
+    return any(found)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: inner for name, inner in value.items() if inner is not None}
+    return [inner for inner in value if inner is not None]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list) else []
+
+
+def _whole(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
+
+
+def _float(digits: str) -> float | str:
+    number = float(digits)
+    return number if math.isfinite(number) else digits
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
