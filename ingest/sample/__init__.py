@@ -1,0 +1,10 @@
+"""Raw logs of a small shop with a known answer.
+
+`vocabulary` and `visits` draw who does what, `lines` and the `odd` modules turn it into lines,
+`truth` counts what they say, `plan` decides on files, and `write_sample` writes them.
+"""
+
+from ingest.sample.plan import FORMATS
+from ingest.sample.write import write_sample
+
+__all__ = ["FORMATS", "write_sample"]

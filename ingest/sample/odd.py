@@ -1,0 +1,71 @@
+"""What unusual lines of all formats share. The lines: `odd_access` and `odd_csv`.
+
+Each states its own verdict, written down from the format specification. Bytes that are not
+UTF-8 stand in the texts as lone surrogates (`surrogateescape`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ingest.sample.truth import Event
+from ingest.sample.vocabulary import Catalog
+
+CLIENT = "198.51.100.7"
+INVALID_BYTE = "\udcff"
+# More than 2^63 - 1.
+TOO_BIG = "99999999999999999999"
+# One byte more than the default of `max_line_bytes`.
+TOO_LONG = "x" * ((1 << 20) + 1)
+# Campaigns and item names have 256 bytes.
+WIDTH = 256
+TOO_WIDE = "n" * (WIDTH + 44)
+FUTURE = int(datetime(2099, 1, 1, tzinfo=UTC).timestamp())
+# Before the default of `min_event_time`, 1995.
+STALE = int(datetime(1994, 1, 1, tzinfo=UTC).timestamp())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddLine:
+    """A line without its line end, its verdict and codes, and what it says if it is an event.
+
+    `once`: not repeated in big samples. `stays_last`: must be the last line of its file.
+    """
+
+    text: str
+    verdict: str
+    codes: tuple[str, ...] = ()
+    event: Event | None = None
+    once: bool = False
+    stays_last: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where odd lines stand: the local day, an id for their sessions, the catalogue."""
+
+    day: datetime
+    session: str
+    catalog: Catalog
+
+    @property
+    def nine(self) -> int:
+        """Nine o'clock on that day as if local time were UTC, in epoch seconds."""
+        return int((self.day + timedelta(hours=9)).replace(tzinfo=UTC).timestamp())
+
+
+def skipped(text: str, reason: str) -> OddLine:
+    """Return a line that is no record."""
+    return OddLine(text=text, verdict="skip", codes=(reason,))
+
+
+def rejected(text: str, reason: str, *, once: bool = False, stays_last: bool = False) -> OddLine:
+    """Return a line that is refused."""
+    return OddLine(text=text, verdict="reject", codes=(reason,), once=once, stays_last=stays_last)
+
+
+def accepted(text: str, codes: frozenset[str], event: Event) -> OddLine:
+    """Return a line that is an event, with or without warnings."""
+    verdict = "warn" if codes else "ok"
+    return OddLine(text=text, verdict=verdict, codes=tuple(sorted(codes)), event=event)

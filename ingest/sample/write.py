@@ -1,0 +1,132 @@
+"""Writes the files of a sample and its truth.json, file by file, so memory stays bounded."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ingest.errors import SettingsError
+from ingest.sample.lines import Sheet, Writer, writers
+from ingest.sample.odd import OddLine
+from ingest.sample.plan import FORMATS, FilePlan, plan
+from ingest.sample.truth import FileTruth, Tally
+from ingest.sample.visits import Shop, draw_hits, open_shop
+from ingest.sample.vocabulary import load_catalog
+
+RAW, TRUTH = "raw", "truth.json"
+# Names what this command has written, so that it never touches anything else.
+OURS = ".sample-files.json"
+SESSIONS_PER_FILE = 1_000_000
+
+logger = logging.getLogger(__name__)
+
+
+def write_sample(
+    directory: Path, *, lines: int, seed: int, formats: Sequence[str] = FORMATS
+) -> dict[str, Any]:
+    """Write raw logs below `directory`/raw and the expected numbers; return these numbers.
+
+    `lines` is what a reader counts over all files (a CSV record is one line). The same arguments
+    give the same bytes; a file that holds them already is left untouched, so that a second run
+    brings nothing new. Files of an earlier sample are replaced or removed. Raises SettingsError
+    for bad arguments and when a file is in the way that no sample has written.
+    """
+    shop = open_shop(load_catalog(), lines=lines, seed=seed)
+    files = plan(shop.catalog, lines=lines, seed=seed, formats=formats)
+    by_format = writers(shop)
+    _claim(directory, [file.name for file in files])
+    tally = Tally()
+    truths = {}
+    for file in files:
+        data, truths[file.name] = _draw_file(file, shop, by_format[file.format], tally, seed)
+        _put(directory / RAW / file.name, file.pack(data), scratch=directory)
+        logger.debug("wrote %s", file.name)
+    given = {"lines": lines, "seed": seed, "formats": [f for f in FORMATS if f in formats]}
+    truth = {"sample": given, **tally.truth(truths)}
+    text = json.dumps(truth, indent=1, sort_keys=True) + "\n"
+    _put(directory / TRUTH, text.encode(), scratch=directory)
+    return truth
+
+
+def _draw_file(
+    file: FilePlan, shop: Shop, writer: Writer, tally: Tally, seed: int
+) -> tuple[bytes, FileTruth]:
+    """Return the content of a file before it is packed, and the verdict on it."""
+    truth = FileTruth(file_status=file.file_status, file_reason=file.file_reason)
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, file.number])))
+    headers = 1 if writer.header else 0
+    hits = draw_hits(
+        shop,
+        rng,
+        # A file that nobody can read has some lines all the same.
+        count=(file.lines or 20) - headers - len(file.odd),
+        window=file.window,
+        events_only=writer.events_only,
+    )
+    number = seed % 1000 * 10_000 + file.number
+    sheet = Sheet(day=file.day, first_session=number * SESSIONS_PER_FILE)
+    texts = writer.lines(hits, sheet)
+    _mix_in(texts, file.odd, rng, writer.line_end)
+    if file.keeps_lines:
+        facts = writer.facts(hits, sheet)
+        tally.add(facts)
+        truth.source_format = writer.source_format
+        truth.add_lines("warn" if writer.codes else "ok", writer.codes, count=len(hits))
+        truth.add_lines("skip", ["header"], count=headers)
+        timed = facts.at[facts.at >= 0]
+        if len(timed):
+            truth.add_times(int(timed.min()), int(timed.max()))
+        _count_odd(file.odd, truth, tally)
+    return (writer.header + "".join(texts)).encode("utf-8", "surrogateescape"), truth
+
+
+def _mix_in(
+    texts: list[str], odd: Iterable[OddLine], rng: np.random.Generator, line_end: str
+) -> None:
+    """Add the odd lines behind random lines: never first, since formats are told by heads."""
+    for line in sorted(odd, key=lambda line: line.stays_last):
+        position = -1 if line.stays_last else int(rng.random() * (len(texts) - 1))
+        texts[position] += line.text + line_end
+
+
+def _count_odd(odd: Iterable[OddLine], truth: FileTruth, tally: Tally) -> None:
+    for line in odd:
+        truth.add_lines(line.verdict, line.codes)
+        if line.event is not None:
+            truth.add_times(line.event.at, line.event.at)
+            tally.add_event(line.event)
+
+
+def _claim(directory: Path, names: Sequence[str]) -> None:
+    """Note the files to come as ours, and remove those of an earlier sample that are no more.
+
+    Raises SettingsError when one of the names is taken by a file that is not ours.
+    """
+    note = directory / OURS
+    ours = set(json.loads(note.read_text(encoding="utf-8"))) if note.exists() else set()
+    for name in names:
+        if name not in ours and (directory / RAW / name).exists():
+            raise SettingsError(
+                f"{directory / RAW / name} was not written by `clickstream sample`: move it away "
+                "or choose another folder."
+            )
+    _put(note, json.dumps(sorted(ours | set(names)), indent=1).encode(), scratch=directory)
+    for name in sorted(ours - set(names)):
+        (directory / RAW / name).unlink(missing_ok=True)
+    _put(note, json.dumps(sorted(names), indent=1).encode(), scratch=directory)
+
+
+def _put(path: Path, data: bytes, *, scratch: Path) -> None:
+    """Write a file at once or not at all; leave it untouched when it holds `data` already."""
+    if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not beside it: an ingest that runs now must not see half a file.
+    partial = scratch / f".{path.name}.partial"
+    partial.write_bytes(data)
+    partial.replace(path)
