@@ -1,0 +1,136 @@
+"""Client tokens: addresses, host names and address lists (section 3.7 of the specification).
+
+Documentation ranges count as public, so the library's "is global" is not used.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"({_OCTET}(?:\.{_OCTET}){{3}})(?::([0-9]{{1,5}}))?")
+_BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::([0-9]{1,5}))?")
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}")
+_HOST = re.compile(r"[A-Za-z0-9._-]*+")
+_LETTER = re.compile(r"[A-Za-z]")
+_NAMES = frozenset({"unix:"})  # how nginx writes the client of a UNIX socket
+_MAX_PORT = 65_535
+# Longer than any address with brackets and port; longer tokens stay out of the cache.
+_MAX_TOKEN = 64
+_NOT_PUBLIC_4 = tuple(
+    IPv4Network(block)
+    for block in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+    )
+)
+_NOT_PUBLIC_6 = tuple(IPv6Network(b) for b in ("::/128", "::1/128", "fc00::/7", "fe80::/10"))
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address in canonical text, and the port that was written behind it."""
+
+    ip: str
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who sent a request. `address` is the token as logged, None when nothing was logged.
+
+    `ip` is None for host names and for invalid tokens; only the latter are not `valid`.
+    """
+
+    address: str | None = None
+    ip: str | None = None
+    port: int | None = None
+    valid: bool = True
+
+
+def read_address(token: str) -> Address | None:
+    """Return the address of `token`, brackets and `:port` taken off; None when it is none."""
+    return _read_address(token) if len(token) <= _MAX_TOKEN else None
+
+
+@lru_cache(maxsize=65_536)
+def _read_address(token: str) -> Address | None:
+    if match := _IPV4.fullmatch(token):
+        return _with_port(match[1], match[2])
+    if match := _BRACKETED.fullmatch(token):
+        ip = _canonical_ipv6(match[1])
+        return None if ip is None else _with_port(ip, match[2])
+    ip = _canonical_ipv6(token)
+    return None if ip is None else Address(ip)
+
+
+def _with_port(ip: str, port: str | None) -> Address | None:
+    number = None if port is None else int(port)
+    return None if number is not None and number > _MAX_PORT else Address(ip, number)
+
+
+def _canonical_ipv6(text: str) -> str | None:
+    if not _IPV6.fullmatch(text):
+        return None
+    try:
+        address = IPv6Address(text)
+    except AddressValueError:
+        return None
+    return str(address.ipv4_mapped or address)
+
+
+def read_client(token: str) -> Client:
+    """Return the client of one token, which is no list."""
+    if token in ("", "-"):
+        return Client()
+    address = read_address(token)
+    if address is not None:
+        return Client(token, address.ip, address.port)
+    return Client(token, valid=is_host_name(token))
+
+
+def is_host_name(token: str) -> bool:
+    """Return whether `token` can be the name of a host (or nginx's `unix:`)."""
+    return token in _NAMES or bool(_HOST.fullmatch(token) and _LETTER.search(token))
+
+
+def entries_of(addresses: str) -> list[str]:
+    """Return the comma-separated entries of an address list without outer blanks."""
+    return [entry.strip(" \t") for entry in addresses.split(",")]
+
+
+def choose_client(addresses: str) -> Client:
+    """Return the client of a list: its first public address, else its first valid, else entry."""
+    first_valid: Client | None = None
+    for entry in entries_of(addresses):
+        address = read_address(entry)
+        if address is None:
+            continue
+        client = Client(entry, address.ip, address.port)
+        if is_public(address.ip):
+            return client
+        first_valid = first_valid or client
+    return first_valid or read_client(entries_of(addresses)[0])
+
+
+@lru_cache(maxsize=65_536)
+def is_public(ip: str) -> bool:
+    """Return whether the canonical address `ip` lies outside the private and local blocks."""
+    if ":" in ip:
+        v6 = IPv6Address(ip)
+        return not any(v6 in block for block in _NOT_PUBLIC_6)
+    v4 = IPv4Address(ip)
+    return not any(v4 in block for block in _NOT_PUBLIC_4)
+
+
+def is_address_list(text: str) -> bool:
+    """Return whether all comma entries of `text` are addresses or `unknown`."""
+    return all(e == "unknown" or read_address(e) is not None for e in entries_of(text))

@@ -1,0 +1,142 @@
+"""Request lines, URLs and their parameters: sections 2.4 and 3.8 of the specification."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
+_PROTOCOL = re.compile(r" HTTP[/ ]([0-9](?:\.[0-9])?)\Z")
+# The longest that _PROTOCOL can match: it is only tried on the end of the line.
+_PROTOCOL_LENGTH = len(" HTTP/1.1")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,63})://")
+_AUTHORITY = re.compile(r"[^/?#]*+")
+_HOST_PORT = re.compile(r"(\[[^\]]*+\]|[^:]*+)(?::([0-9]{0,5}))?")
+_PATH = re.compile(r"[^?#]*+")
+_QUERY = re.compile(r"\?([^#]*+)")
+_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_MAX_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A readable request line. `version` is None when the line names none (HTTP/0.9)."""
+
+    method: str
+    target: str
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """The parts of a target, page or referrer; None where there is none. `domain` is lower-case."""
+
+    scheme: str | None = None
+    domain: str | None = None
+    port: int | None = None
+    path: str | None = None
+    query: str | None = None
+
+
+NO_URL = Url()
+
+
+def read_request(line: str) -> Request | None:
+    """Return the request of the unescaped `line`, None when it is a bad request line."""
+    method, blank, rest = line.partition(" ")
+    if not blank or method == "-" or not _METHOD.fullmatch(method):
+        return None
+    # The blank before HTTP may be the one behind the method: then the target is empty.
+    tail = line[-_PROTOCOL_LENGTH:]
+    protocol = _PROTOCOL.search(tail)
+    if protocol is not None:
+        end = len(line) - len(tail) + protocol.start()
+        target = line[len(method) : end].strip(" ")
+        return None if target in ("", "-") else Request(method, target, protocol[1])
+    if " " not in rest and (rest.startswith("/") or "://" in rest):
+        return Request(method, rest, None)
+    return None
+
+
+def split_target(target: str, *, method: str | None = None) -> Url:
+    """Return the parts of `target`; what is neither a path nor absolute has none."""
+    if target.startswith("/"):
+        return _split_path(target, 0)
+    scheme = _SCHEME.match(target)
+    if scheme is not None:
+        authority = _matched(_AUTHORITY, target, scheme.end())
+        domain, port = split_authority(authority)
+        rest = _split_path(target, scheme.end() + len(authority))
+        return Url(scheme[1].lower(), domain, port, rest.path or "/", rest.query)
+    if method == "CONNECT":
+        return _split_connect(target)
+    return NO_URL
+
+
+def _split_path(target: str, start: int) -> Url:
+    path = _matched(_PATH, target, start)
+    query = _QUERY.match(target, start + len(path))
+    return Url(path=path or None, query=(query[1] or None) if query else None)
+
+
+def _matched(pattern: re.Pattern[str], text: str, start: int) -> str:
+    match = pattern.match(text, start)
+    return match[0] if match else ""
+
+
+def _split_connect(target: str) -> Url:
+    domain, port = split_authority(target)
+    return NO_URL if port is None else Url(domain=domain, port=port)
+
+
+def split_authority(authority: str) -> tuple[str | None, int | None]:
+    """Return (host in lower case without user info and brackets, port or None).
+
+    What stands behind the last colon without being a port stays part of the host.
+    """
+    host = authority.rpartition("@")[2]
+    port = None
+    match = _HOST_PORT.fullmatch(host)
+    if match is not None and int(match[2] or 0) <= _MAX_PORT:
+        host, port = match[1], int(match[2]) if match[2] else None
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    return host.lower() or None, port
+
+
+def domain_of(url: str) -> str | None:
+    """Return the host of an absolute `url` in lower case, None when it is not absolute."""
+    return split_target(url).domain
+
+
+def parameters(query: str | None) -> dict[str, str]:
+    """Return the parameters of a query, decoded; of equal names the first, none that is empty."""
+    if not query:
+        return {}
+    found: dict[str, str] = {}
+    for part in query.split("&"):
+        name, _, text = part.partition("=")
+        found.setdefault(name, text)
+    return {name: decode(text) for name, text in found.items() if text}
+
+
+def decode(text: str) -> str:
+    """Return `text` with `+` as a blank and percent-decoded once; bad sequences stay."""
+    text = text.replace("+", " ")
+    return _ENCODED.sub(_decoded, text) if "%" in text else text
+
+
+def _decoded(match: re.Match[str]) -> str:
+    sent = match[0]
+    decoded = bytes.fromhex(sent.replace("%", "")).decode(errors="surrogateescape")
+    if decoded.isascii() and "\0" not in decoded:
+        return decoded
+    parts = []
+    at = 0  # in `sent`, where a byte takes three characters
+    for character in decoded:
+        size = 3 if "\udc80" <= character <= "\udcff" else 3 * len(character.encode())
+        # A NUL cannot be stored by every engine, so it stays encoded like the bad bytes.
+        bad = character == "\0" or "\udc80" <= character <= "\udcff"
+        parts.append(sent[at : at + size] if bad else character)
+        at += size
+    return "".join(parts)

@@ -1,0 +1,65 @@
+"""Raw bytes of a line to text: repair, the escapes of the CLF family, null values, widths.
+
+Rules: sections 3.2 (encoding), 3.3 (length), 3.4 (null) and 3.9 (escapes) of the format
+specification.
+"""
+
+from __future__ import annotations
+
+import re
+
+# TAB (09) and LF (0A) are no control characters here: the one is text, the other ends lines.
+_CONTROL = re.compile(rb"[\x01-\x08\x0b-\x1f\x7f]")
+# Httpd's ap_escape_logitem and nginx's escape=default. The pairs come first, so that one pass
+# from left to right never reads the second half of `\\` as the start of another escape.
+_ESCAPE = re.compile(r'\\(?:(["\\])|x([2-6][0-9A-Fa-f]|7[0-9A-Ea-e]))')
+BLANKS = b" \t"
+
+
+def is_blank(raw: bytes) -> bool:
+    """Return whether the line holds nothing but blanks and TABs."""
+    return not raw.strip(BLANKS)
+
+
+def repair(raw: bytes, warnings: set[str]) -> str:
+    """Return the text of `raw`; what had to be replaced or looks odd is added to `warnings`.
+
+    Invalid bytes become U+FFFD, one per maximal invalid part; so does NUL. Other control
+    characters are kept.
+    """
+    if _CONTROL.search(raw):
+        warnings.add("control_char")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        warnings.add("invalid_utf8")
+        text = raw.decode(errors="replace")
+    if "\0" in text:
+        warnings.add("nul_byte")
+        text = text.replace("\0", "\ufffd")
+    return text
+
+
+def unescape(text: str) -> str:
+    r"""Return `text` with `\"`, `\\` and `\xHH` (20 to 7E only) undone; the rest stays as it is."""
+    return _ESCAPE.sub(_unescaped, text) if "\\" in text else text
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return match[1] or chr(int(match[2], 16))
+
+
+def value(text: str | None) -> str | None:
+    """Return `text`, or None when it is one of the ways to write nothing: empty, or `-`."""
+    return None if text in (None, "", "-") else text
+
+
+def cut(text: str, width: int) -> str:
+    """Return the longest prefix of `text` of at most `width` UTF-8 bytes."""
+    return text.encode()[:width].decode(errors="ignore")
+
+
+def is_wider(text: str, width: int) -> bool:
+    """Return whether `text` takes more than `width` UTF-8 bytes."""
+    # Four bytes are the most that a code point takes: short texts need no encoding.
+    return len(text) * 4 > width and len(text.encode()) > width

@@ -1,0 +1,99 @@
+"""The verdict on a single line: an event, a skip or a reject (section 1 of the specification)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.parse.addresses import Client
+
+_MAX_BIGINT = 2**63 - 1
+_MAX_INT = 2**31 - 1
+_MAX_PORT = 65_535
+
+
+@dataclass(slots=True)
+class Event:
+    """What one line says. `values`: column -> value (event_time in UTC microseconds).
+
+    Columns that all events of an object share, and those that follow from others, are not in
+    `values`. None and missing mean null. `extra` has no null values.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
+    warnings: set[str] = field(default_factory=set)
+
+    def put_extra(self, key: str, value: Any) -> None:
+        """Keep `value` under `key` of the column `extra`, unless it is None."""
+        if value is not None:
+            self.extra[key] = value
+
+    def put_bigint(self, column: str, digits: str) -> None:
+        """Store `digits` in a BIGINT column; beyond its range null with `bytes_overflow`."""
+        number = bounded(digits, _MAX_BIGINT)
+        if number is None:
+            self.warnings.add("bytes_overflow")
+        self.values[column] = number
+
+    def put_int(self, column: str, digits: str) -> None:
+        """Store `digits` in an INT column; beyond its range null with `invalid_number`."""
+        number = bounded(digits, _MAX_INT)
+        if number is None:
+            self.warnings.add("invalid_number")
+        self.values[column] = number
+
+    def put_port(self, key: str, digits: str) -> None:
+        """Keep a port under `key` of `extra`; beyond its range nothing, with `invalid_number`."""
+        port = bounded(digits, _MAX_PORT)
+        if port is None:
+            self.warnings.add("invalid_number")
+        self.put_extra(key, port)
+
+    def put_status(self, digits: str) -> None:
+        """Store a status of three digits; outside 000 and 100-599 with `invalid_status`."""
+        status = int(digits)
+        if status and not 100 <= status <= 599:
+            self.warnings.add("invalid_status")
+        self.values["status_code"] = status
+
+    def put_client(self, client: Client) -> None:
+        """Store who sent the request; with `invalid_client_ip` when that is no client."""
+        if not client.valid:
+            self.warnings.add("invalid_client_ip")
+        self.values["client_ip"] = client.ip
+        self.values["client_address"] = client.address
+        self.put_extra("client_port", client.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A line that is no record; `reason` from section 1.1."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A line that was refused; `reason` from section 1.3, `detail` for people or None."""
+
+    reason: str
+    detail: str | None = None
+
+
+Verdict = Event | Skip | Reject
+BLANK = Skip("blank")
+COMMENT = Skip("comment")
+HEADER = Skip("header")
+
+
+def bounded(digits: str, largest: int) -> int | None:
+    """Return the number of `digits`, None when it is larger than `largest`.
+
+    Python refuses to convert thousands of digits, and needs quadratic time for hundreds.
+    """
+    significant = digits.lstrip("0") or "0"
+    if len(significant) > len(str(largest)):
+        return None
+    number = int(significant)
+    return number if number <= largest else None
