@@ -1,4 +1,4 @@
-"""The body of one bulk request: ready bytes, two lines a document.
+"""The body of one bulk request: ready bytes, a line for the action and one for the document.
 
 The server takes some broken action lines without an error, so a wrong body must never leave.
 """
@@ -12,39 +12,40 @@ from typing import Any
 
 from ingest.errors import BooksError
 
-LINES_PER_DOCUMENT = 2
+INDEX, DELETE = 2, 1  # lines of an action
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Documents ready to be sent. Document i stands for row `rows[i]` of its Parquet file.
+    """Actions ready to be sent. Action i stands for row `rows[i]` of its Parquet file.
 
-    Raises BooksError when the bytes are not two lines, each ended by LF, for each row.
+    `lines` is INDEX (with a document) or DELETE (without). Raises BooksError when the bytes are
+    not so many lines, each ended by LF, for each row.
     """
 
     data: bytes
     rows: Sequence[int]
+    lines: int = INDEX
 
     def __post_init__(self) -> None:
-        lines = self.data.count(b"\n")
-        if lines != LINES_PER_DOCUMENT * len(self.rows) or not self.data.endswith(b"\n"):
+        found = self.data.count(b"\n")
+        if found != self.lines * len(self.rows) or not self.data.endswith(b"\n"):
             raise BooksError(
-                f"a request of {len(self.rows):,} documents has {lines:,} lines: nothing was sent"
+                f"a request of {len(self.rows):,} documents has {found:,} lines: nothing was sent"
             )
 
     def pick(self, wanted: Sequence[int]) -> Body:
-        """Return the documents at the positions `wanted` only."""
+        """Return the actions at the positions `wanted` only."""
         lines = self.data.split(b"\n")
-        kept = [lines[2 * i] + b"\n" + lines[2 * i + 1] + b"\n" for i in wanted]
-        return Body(b"".join(kept), [self.rows[i] for i in wanted])
+        kept = [line for i in wanted for line in lines[self.lines * i : self.lines * (i + 1)]]
+        return Body(b"\n".join(kept) + b"\n", [self.rows[i] for i in wanted], self.lines)
 
     def halves(self) -> tuple[Body, Body]:
-        """Return the first and the second half of two or more documents."""
+        """Return the first and the second half of two or more actions."""
         middle = len(self.rows) // 2
         return self.pick(range(middle)), self.pick(range(middle, len(self.rows)))
 
     def document(self, position: int) -> tuple[str, dict[str, Any]]:
-        """Return id and content of the document at `position`."""
-        lines = self.data.split(b"\n")
-        (action,) = json.loads(lines[2 * position]).values()
-        return str(action["_id"]), json.loads(lines[2 * position + 1])
+        """Return id and content of the document at `position`, for a body that has documents."""
+        lines = self.pick([position]).data.split(b"\n")
+        return str(json.loads(lines[0])["index"]["_id"]), json.loads(lines[1])

@@ -41,9 +41,9 @@ _Level = dict[str, "Column | _Level"]
 def _tree() -> _Level:
     root: _Level = {}
     for column in COLUMNS:
-        *path, leaf = column.search.field.split(".") if column.search else ()
-        if leaf == "_id":
+        if column.search is None or column.search.field == "_id":
             continue
+        *path, leaf = column.search.field.split(".")
         level = root
         for name in path:
             inner = level.setdefault(name, {})

@@ -1,0 +1,274 @@
+"""Sends bodies until every document has an outcome: indexed, newer, or dead with its reason.
+
+All retries send the same bytes: ids and external versions make that harmless, so whatever is
+unknown (a timeout, a cut reply) is simply sent again. Nothing here knows Spark or Parquet.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from elastic_transport import TlsError, TransportError
+from elasticsearch import ApiError, UnsupportedProductError
+
+from ingest.errors import EngineError
+from ingest.search.body import Body
+from ingest.search.client import error_type, explain
+from ingest.search.outcome import STOPPING, Verdict, items, outcome, retry_after, verdict
+
+# Keeps one entry a document, so that item i is document i; halves the client's CPU.
+FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason"
+# Two requests in flight take 1.7 times the documents of one; four are no better.
+IN_FLIGHT = 2
+_LONGEST_PAUSE = 30.0
+_FULL_UNTIL_HALVED = 3
+_FAULTS_UNTIL_DEAD = 5
+# So many dead letters mean that the mapping is wrong, not the data.
+_BRAKE_DOCUMENTS, _BRAKE_RATIO = 1_000, 0.1
+_DISK_FULL = "the cluster's disk is full, the index is read-only"
+
+
+class BulkClient(Protocol):
+    """What the loop needs of an Elasticsearch client."""
+
+    def bulk(self, *, index: str, operations: Any, filter_path: str) -> Any:
+        """Send the body `operations`; returns the response or raises the client's errors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """A document that the server will never take. `reason` and `doc` hold log content."""
+
+    id: str
+    row: int
+    status: int
+    type: str
+    reason: str
+    attempts: int
+    doc: Mapping[str, Any]
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What became of the documents sent, and what it took."""
+
+    indexed: int = 0
+    newer: int = 0
+    dead: int = 0
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    waited_seconds: float = 0.0
+
+    @property
+    def documents(self) -> int:
+        """Documents with an outcome."""
+        return self.indexed + self.newer + self.dead
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A body still to be sent: attempts made, and how many of the last ones found it full."""
+
+    body: Body
+    attempts: int = 0
+    full: int = 0
+
+
+class _Stopped(Exception):
+    """Another request has stopped the sender."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sender:
+    """Sends bodies to one index. `on_dead` gets each dead document, one call at a time.
+
+    `most_bytes` is what a body may measure; it shrinks when the server refuses one as too large.
+    After `deadline_seconds` without one accepted document it gives up.
+    """
+
+    client: BulkClient
+    index: str
+    url: str
+    most_bytes: int
+    deadline_seconds: float
+    on_dead: Callable[[Dead], None]
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[float, float], float] = random.uniform
+    pause: Callable[[float], object] | None = None
+    tally: Tally = field(default_factory=Tally)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _accepted_at: float = 0.0
+
+    def send_all(self, bodies: Iterable[Body]) -> Tally:
+        """Send `bodies` and return what became of them; rendering waits for the server.
+
+        Raises EngineError when it gave up or must stop, SettingsError for wrong credentials.
+        """
+        self._accepted_at = self.clock()
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            pending: set[Future[None]] = set()
+            try:
+                for body in bodies:
+                    pending.add(pool.submit(self.send, body))
+                    if len(pending) >= IN_FLIGHT:
+                        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                        _raise_first(done)
+                _raise_first(wait(pending).done)
+            except BaseException:
+                self._stop.set()
+                raise
+        return self.tally
+
+    def send(self, body: Body) -> None:
+        """Return when every document of `body` has an outcome."""
+        todo = [_Work(body)]
+        try:
+            while todo:
+                todo += self._attempt(todo.pop())
+        except BaseException:
+            self._stop.set()
+            raise
+
+    def _attempt(self, work: _Work) -> list[_Work]:
+        """Send `work` once and return what must be sent again."""
+        if self._stop.is_set():
+            raise _Stopped
+        with self._lock:
+            self.tally.requests += 1
+            self.tally.retries += work.attempts > 0
+            self.tally.bytes += len(work.body.data)
+        work = _Work(work.body, work.attempts + 1, work.full)
+        try:
+            answer = self.client.bulk(
+                index=self.index, operations=work.body.data, filter_path=FILTER_PATH
+            )
+            found = items(answer)
+        except ApiError as error:
+            return self._refused(work, error)
+        except TransportError as error:
+            if isinstance(error, TlsError):
+                raise explain(error, self.url) from None
+            return self._later(work, f"{type(error).__name__}")
+        if len(found) != len(work.body.rows):
+            return self._later(work, f"{len(found)} answers to {len(work.body.rows)} documents")
+        return self._sorted_out(work, found)
+
+    def _refused(self, work: _Work, error: ApiError) -> list[_Work]:
+        status, kind = error.status_code, error_type(error)
+        reason = f"{status} {kind}"
+        if isinstance(error, UnsupportedProductError):
+            raise explain(error, self.url) from None
+        if status == 413:
+            return self._too_large(work, kind)
+        if status == 429:
+            work = _Work(work.body, work.attempts, work.full + 1)
+            # Above the node's limit of memory for requests a body can never pass.
+            if work.full >= _FULL_UNTIL_HALVED and len(work.body.rows) > 1:
+                self._wait(work, reason, error)
+                return [_Work(half, work.attempts) for half in work.body.halves()]
+            return self._later(work, reason, error)
+        if status >= 500:
+            return self._later(_Work(work.body, work.attempts), reason, error)
+        known = explain(error, self.url)
+        if known.exit_code != EngineError.exit_code:
+            raise known from None
+        rows = work.body.rows
+        raise EngineError(f"{known} (rows {rows[0]:,} to {rows[-1]:,})") from None
+
+    def _too_large(self, work: _Work, kind: str) -> list[_Work]:
+        if len(work.body.rows) == 1:
+            self._bury(work, 0, 413, "too_large", kind)
+            return []
+        with self._lock:
+            self.most_bytes = min(self.most_bytes, len(work.body.data) // 2)
+        return [_Work(half, work.attempts) for half in work.body.halves()]
+
+    def _sorted_out(self, work: _Work, answers: Sequence[Mapping[str, Any]]) -> list[_Work]:
+        """Book the outcome of each document; return those that must be sent again."""
+        again: list[int] = []
+        reason, indexed, newer = "", 0, 0
+        for position, item in enumerate(answers):
+            status, kind, why = outcome(item)
+            found = verdict(status, kind)
+            if found is Verdict.FAULT and work.attempts > _FAULTS_UNTIL_DEAD:
+                found = Verdict.DEAD
+            match found:
+                case Verdict.INDEXED:
+                    indexed += 1
+                case Verdict.NEWER:
+                    newer += 1
+                case Verdict.STOP:
+                    remedy = STOPPING[status, kind or ""]
+                    raise EngineError(f"index {self.index} {remedy}. Nothing is lost.")
+                case Verdict.DEAD:
+                    self._bury(work, position, status, kind or "", why)
+                case _:
+                    again.append(position)
+                    reason = _DISK_FULL if found is Verdict.DISK_FULL else f"{status} {kind}"
+        self._book(indexed, newer)
+        if not again:
+            return []
+        return self._later(_Work(work.body.pick(again), work.attempts), reason)
+
+    def _book(self, indexed: int, newer: int) -> None:
+        with self._lock:
+            self.tally.indexed += indexed
+            self.tally.newer += newer
+            if indexed or newer:
+                self._accepted_at = self.clock()
+
+    def _bury(self, work: _Work, position: int, status: int, kind: str, reason: str) -> None:
+        name, doc = work.body.document(position)
+        dead = Dead(
+            id=name,
+            row=work.body.rows[position],
+            status=status,
+            type=kind,
+            reason=reason,
+            attempts=work.attempts,
+            doc=doc,
+        )
+        with self._lock:
+            self.on_dead(dead)
+            self.tally.dead += 1
+            tally = self.tally
+            if tally.dead >= _BRAKE_DOCUMENTS and tally.dead > _BRAKE_RATIO * tally.documents:
+                raise EngineError(
+                    f"{tally.dead:,} of {tally.documents:,} documents were refused (last: {status} "
+                    f"{kind}): the mapping of {self.index} is wrong, not the data"
+                )
+
+    def _later(self, work: _Work, reason: str, error: ApiError | None = None) -> list[_Work]:
+        self._wait(work, reason, error)
+        return [work]
+
+    def _wait(self, work: _Work, reason: str, error: ApiError | None) -> None:
+        """Back off after attempt n; raises EngineError when the deadline has passed."""
+        silent = self.clock() - self._accepted_at
+        if silent >= self.deadline_seconds:
+            raise EngineError(
+                f"Elasticsearch took no document for {self.deadline_seconds:,.0f} s "
+                f"(last: {reason}). Nothing is lost: run `clickstream export` again."
+            )
+        seconds = self.jitter(0.0, min(_LONGEST_PAUSE, 0.5 * 2 ** min(work.attempts, 10)))
+        seconds = max(seconds, retry_after(error))
+        seconds = min(seconds, self.deadline_seconds - silent)
+        with self._lock:
+            self.tally.waited_seconds += seconds
+        (self.pause or self._stop.wait)(seconds)
+
+
+def _raise_first(done: Iterable[Future[None]]) -> None:
+    """Raise what one of `done` raised, the cause rather than its consequences."""
+    errors = [error for future in done if (error := future.exception()) is not None]
+    for error in sorted(errors, key=lambda error: isinstance(error, _Stopped)):
+        raise error
