@@ -284,10 +284,14 @@ def _read_fully(handle: int, start: int, stop: int) -> bytes:
 
 def _write_beside(path: Path, data: bytes) -> Path:
     spool = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    with spool.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with spool.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        spool.unlink(missing_ok=True)
+        raise
     return spool
 
 
