@@ -46,6 +46,7 @@ class Body:
         return self.pick(range(middle)), self.pick(range(middle, len(self.rows)))
 
     def document(self, position: int) -> tuple[str, dict[str, Any]]:
-        """Return id and content of the document at `position`, for a body that has documents."""
-        lines = self.pick([position]).data.split(b"\n")
-        return str(json.loads(lines[0])["index"]["_id"]), json.loads(lines[1])
+        """Return id and content of the document at `position`; a deletion has no content."""
+        action, *document = self.pick([position]).data.splitlines()
+        (target,) = json.loads(action).values()
+        return str(target["_id"]), json.loads(document[0]) if document else {}

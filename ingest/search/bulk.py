@@ -26,6 +26,7 @@ from ingest.search.outcome import STOPPING, Verdict, items, outcome, retry_after
 FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason"
 # Two requests in flight take 1.7 times the documents of one; four are no better.
 IN_FLIGHT = 2
+_CREATED = 201
 _LONGEST_PAUSE = 30.0
 _FULL_UNTIL_HALVED = 3
 _FAULTS_UNTIL_DEAD = 5
@@ -57,9 +58,10 @@ class Dead:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What became of the documents sent, and what it took."""
+    """What became of the documents sent, and what it took. `created` are part of `indexed`."""
 
     indexed: int = 0
+    created: int = 0
     newer: int = 0
     dead: int = 0
     requests: int = 0
@@ -195,7 +197,7 @@ class Sender:
     def _sorted_out(self, work: _Work, answers: Sequence[Mapping[str, Any]]) -> list[_Work]:
         """Book the outcome of each document; return those that must be sent again."""
         again: list[int] = []
-        reason, indexed, newer = "", 0, 0
+        reason, indexed, created, newer = "", 0, 0, 0
         for position, item in enumerate(answers):
             status, kind, why = outcome(item)
             found = verdict(status, kind)
@@ -204,6 +206,7 @@ class Sender:
             match found:
                 case Verdict.INDEXED:
                     indexed += 1
+                    created += status == _CREATED
                 case Verdict.NEWER:
                     newer += 1
                 case Verdict.STOP:
@@ -214,14 +217,15 @@ class Sender:
                 case _:
                     again.append(position)
                     reason = _DISK_FULL if found is Verdict.DISK_FULL else f"{status} {kind}"
-        self._book(indexed, newer)
+        self._book(indexed, created, newer)
         if not again:
             return []
         return self._later(_Work(work.body.pick(again), work.attempts), reason)
 
-    def _book(self, indexed: int, newer: int) -> None:
+    def _book(self, indexed: int, created: int, newer: int) -> None:
         with self._lock:
             self.tally.indexed += indexed
+            self.tally.created += created
             self.tally.newer += newer
             if indexed or newer:
                 self._accepted_at = self.clock()

@@ -1,0 +1,174 @@
+"""Hop 6: the live batches of the lake become documents of the index. What others call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ingest.batches import open_lake
+from ingest.errors import SettingsError, TooManyRejects
+from ingest.search import engine
+from ingest.search.client import connect, explained, identify, public
+from ingest.search.exporter import Exported, Exporter, RunTasks
+from ingest.search.index import Index
+from ingest.search.part import export_part
+from ingest.search.plan import Plan
+from ingest.search.proof import Proof, lake_id, prove
+from ingest.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# The driver's questions may be asked again; the bulk loop has rules of its own.
+_RETRIES = 3
+OFF = "off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportSummary:
+    """What one export did, and what the index holds after it.
+
+    `skipped` tells that search is off: all counts are 0. `batches` are the numbers exported now,
+    `documents` = created + updated + dead of this run. `total` are the documents of the index and
+    `expected` the events of the live batches: they differ by dead documents only. `held` are ids
+    that wait for `--accept`. `planned` are the numbers of batches to export, for a dry run.
+    """
+
+    skipped: bool = False
+    url: str = ""
+    index: str = ""
+    planned: tuple[int, ...] = ()
+    batches: tuple[int, ...] = ()
+    documents: int = 0
+    created: int = 0
+    updated: int = 0
+    dead: int = 0
+    max_dead: int = 0
+    dead_files: tuple[str, ...] = ()
+    swept: int = 0
+    retries: int = 0
+    held: tuple[str, ...] = ()
+    total: int = 0
+    expected: int = 0
+    seconds: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """3 when more documents are dead than allowed, or batches are held; else 0."""
+        return TooManyRejects.exit_code if self.dead > self.max_dead or self.held else 0
+
+
+def export(
+    settings: Settings,
+    session: SparkSession,
+    *,
+    accept: Collection[str] = (),
+    recreate: bool = False,
+    dry_run: bool = False,
+) -> ExportSummary:
+    """Export what the index lacks, through `session`; see `export_with`.
+
+    Without an address the local engine is started, and stays up.
+    """
+    from ingest.fanout import fanout
+
+    if settings.search.url is None and not (session.sparkContext.master or "").startswith("local"):
+        raise SettingsError(
+            "Spark runs on a cluster, which cannot reach a local Elasticsearch: set ES_URL, or off"
+        )
+    run = partial(fanout, session, run=export_part, label="export", at_most=settings.search.writers)
+    return export_with(settings, run, accept=accept, recreate=recreate, dry_run=dry_run)
+
+
+def export_with(
+    settings: Settings,
+    run: RunTasks,
+    *,
+    accept: Collection[str] = (),
+    recreate: bool = False,
+    dry_run: bool = False,
+) -> ExportSummary:
+    """Export what the index lacks; `run` executes the tasks.
+
+    `accept` are ids of held batches to export all the same. `recreate` deletes our index first,
+    `dry_run` only plans. Raises SettingsError for an index that is not ours, EngineError when the
+    engine is away, BooksError when counts differ; nothing is lost, the next run goes on.
+    """
+    if settings.search.url == OFF:
+        return ExportSummary(skipped=True)
+    url = _address(settings)
+    with explained(url), connect(url, retries=_RETRIES) as client:
+        lake = open_lake(settings.lake)
+        index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
+        if recreate and not dry_run:
+            index.delete()
+        exporter = Exporter(
+            settings=settings,
+            url=public(url),
+            lake=lake,
+            index=index,
+            target=identify(client, index.name),
+        )
+        exists = index.check()
+        if dry_run:
+            plan = exporter.plan(accept, index.counts() if exists else {})
+            return _summary(exporter, plan)
+        exporter.begin()
+        try:
+            plan = exporter.plan(accept, index.counts())
+            exported = exporter.send(plan, run)
+        finally:
+            exporter.end()
+        proof = exporter.prove(accept)
+        return _summary(exporter, plan, exported, proof)
+
+
+def verify(settings: Settings) -> Proof | None:
+    """Compare the index with the lake and change nothing; None when search is off.
+
+    Without an address the local engine is started, and stays up. Raises SettingsError for an
+    index that is not ours, EngineError when the engine is away.
+    """
+    if settings.search.url == OFF:
+        return None
+    url = _address(settings)
+    with explained(url), connect(url, retries=_RETRIES) as client:
+        lake = open_lake(settings.lake)
+        index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
+        counts = index.counts() if index.check() else {}
+        return prove(settings, lake, identify(client, index.name), counts)
+
+
+def _address(settings: Settings) -> str:
+    return settings.search.url or engine.up(settings).url
+
+
+def _summary(
+    exporter: Exporter,
+    plan: Plan,
+    exported: Sequence[Exported] = (),
+    proof: Proof | None = None,
+) -> ExportSummary:
+    seals = [one.seal for one in exported]
+    created = sum(one.created for one in exported)
+    return ExportSummary(
+        url=exporter.url,
+        index=exporter.index.name,
+        planned=tuple(record.number for record in plan.todo),
+        batches=tuple(seal.number for seal in seals),
+        documents=sum(seal.indexed + seal.dead for seal in seals),
+        created=created,
+        updated=sum(seal.indexed for seal in seals) - created,
+        dead=sum(seal.dead for seal in seals),
+        max_dead=exporter.settings.search.max_dead,
+        dead_files=tuple(name for seal in seals for name in seal.dead_files),
+        swept=sum(sum(seal.swept.values()) for seal in seals),
+        retries=sum(seal.retries for seal in seals),
+        held=tuple(record.batch_id for record in plan.held),
+        total=proof.documents if proof else 0,
+        expected=proof.expected if proof else 0,
+        seconds=time.monotonic() - exporter.started,
+    )

@@ -1,0 +1,219 @@
+"""One run of the export: plan, send in waves, count, sweep, seal, prove.
+
+Only a batch whose count in the index agrees is sealed. Whatever a crash leaves behind is found by
+the same comparison in the next run.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from ingest.batches import BatchRecord, read_log
+from ingest.contract import CONTRACT_VERSION
+from ingest.errors import BooksError, SettingsError
+from ingest.search.client import Target
+from ingest.search.index import Index
+from ingest.search.part import ExportTask, FileFacts, TaskFacts
+from ingest.search.plan import Plan, files, pack, waves
+from ingest.search.proof import Proof, plan_from, prove
+from ingest.search.seals import Seal, read_seals, write_seal
+from ingest.search.sweep import sweep
+from ingest.settings import Settings
+from ingest.storage import Storage
+
+_log = logging.getLogger(__name__)
+
+# Runs tasks somewhere and returns their facts in order.
+RunTasks = Callable[[Sequence[ExportTask]], Sequence[TaskFacts]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """A batch that was exported now; `created` of its documents were not there before."""
+
+    seal: Seal
+    created: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Exporter:
+    """One run of the export to one index. `url` holds no password."""
+
+    settings: Settings
+    url: str
+    lake: Storage
+    index: Index
+    target: Target
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started: float = field(default_factory=time.monotonic)
+    _seals: dict[str, Seal] = field(default_factory=dict)
+    _last_number: int = 0
+
+    def begin(self) -> None:
+        """Set back what a crashed run left, and make the index if there is none."""
+        self.index.finalise()
+        self.index.prepare(self.run_id)
+
+    def end(self) -> None:
+        """Set back what loading a fresh index changed."""
+        self.index.finalise()
+
+    def plan(self, accept: Collection[str], counts: Mapping[str, int]) -> Plan:
+        """Return what is to be done; raises SettingsError when `accept` names no batch."""
+        records = read_log(self.lake)
+        if unknown := set(accept) - {record.batch_id for record in records}:
+            raise SettingsError(f"--accept: the lake has no batch {', '.join(sorted(unknown))}")
+        self._last_number = records[-1].number if records else 0
+        self._seals = read_seals(self.lake, self.target.name)
+        plan = plan_from(self.settings, records, accept=accept, seals=self._seals, counts=counts)
+        for notice in plan.notices:
+            _log.warning("%s", notice)
+        return plan
+
+    def send(self, plan: Plan, run: RunTasks) -> list[Exported]:
+        """Export what is to be done, wave by wave, then sweep what earlier runs left behind."""
+        exported = [one for wave in waves(plan.todo) for one in self._wave(plan, wave, run)]
+        if plan.heirs:
+            counts = self.index.counts()
+            for old, heir in plan.heirs.items():
+                if counts.get(old):
+                    self._sweep(old, heir)
+        return exported
+
+    def prove(self, accept: Collection[str]) -> Proof:
+        """Return the proof of the finished index; raises BooksError when it fails."""
+        counts = self.index.counts()
+        proof = prove(self.settings, self.lake, self.target, counts, accept=accept)
+        missing = [number for number in proof.pending if number <= self._last_number]
+        wrong = [*proof.problems, *(f"batch {number} is not in the index" for number in missing)]
+        if wrong:
+            raise BooksError("the index is not what the lake says:\n- " + "\n- ".join(wrong))
+        return proof
+
+    def _wave(self, plan: Plan, wave: Sequence[BatchRecord], run: RunTasks) -> list[Exported]:
+        """Send the batches of `wave`, then seal those that are complete.
+
+        Raises what stopped a task, after sealing the others.
+        """
+        begun = datetime.now(UTC)
+        facts = run(self._tasks(wave))
+        failure = next((error for fact in facts if (error := fact.failure())), None)
+        sent = [file for fact in facts for file in fact.files]
+        counts = self.index.counts()
+        sealed = []
+        for record in wave:
+            mine = [fact for fact in sent if fact.file.number == record.number]
+            if len(mine) == len(record.files.get("events", ())):
+                sealed += self._sealed(plan, record, mine, counts, begun)
+        if failure is not None:
+            raise failure
+        return sealed
+
+    def _tasks(self, wave: Sequence[BatchRecord]) -> list[ExportTask]:
+        search = self.settings.search
+        return [
+            ExportTask(
+                lake=self.settings.lake,
+                url=self.url,
+                index=self.index.name,
+                target=self.target.name,
+                files=members,
+                most_bytes=search.body_mib << 20,
+                deadline_seconds=search.deadline_seconds,
+            )
+            for members in pack(files(wave))
+        ]
+
+    def _sealed(
+        self,
+        plan: Plan,
+        record: BatchRecord,
+        facts: Sequence[FileFacts],
+        counts: Mapping[str, int],
+        begun: datetime,
+    ) -> list[Exported]:
+        """Sweep what `record` replaces and seal it; nothing when it was replaced meanwhile.
+
+        Raises BooksError when its books do not balance.
+        """
+        swept = {
+            old: self._sweep(old, record)
+            for old, heir in plan.heirs.items()
+            if heir.number == record.number and counts.get(old)
+        }
+        later = read_log(self.lake, after=self._last_number)
+        if any(record.batch_id in other.replaces for other in later):
+            _log.warning("batch %d was replaced meanwhile: not sealed", record.number)
+            return []
+        seal = self._seal(record, facts, swept, begun)
+        there = counts.get(record.batch_id, 0)
+        if seal.newer or seal.indexed != there or seal.events != seal.indexed + seal.dead:
+            raise BooksError(
+                f"batch {record.number}: {seal.events:,} events in the lake, {there:,} in the "
+                f"index, {seal.dead:,} refused, {seal.newer:,} written by a later batch: not "
+                "sealed; run `clickstream export` again"
+            )
+        write_seal(self.lake, self.target.name, seal)
+        self._report_dead(record, facts)
+        return [Exported(seal=seal, created=sum(fact.tally.created for fact in facts))]
+
+    def _seal(
+        self,
+        record: BatchRecord,
+        facts: Sequence[FileFacts],
+        swept: Mapping[str, int],
+        begun: datetime,
+    ) -> Seal:
+        before = self._seals.get(record.batch_id)
+        tallies = [fact.tally for fact in facts]
+        indexed = sum(tally.indexed for tally in tallies)
+        return Seal(
+            number=record.number,
+            batch_id=record.batch_id,
+            revision=before.revision + 1 if before else 1,
+            target={
+                "cluster_uuid": self.target.cluster_uuid,
+                "product": self.target.product,
+                "version": self.target.version,
+                "index": self.target.index,
+            },
+            contract_version=CONTRACT_VERSION,
+            events=record.totals.events,
+            indexed=indexed,
+            newer=sum(tally.newer for tally in tallies),
+            dead=sum(tally.dead for tally in tallies),
+            indices={self.index.name: indexed},
+            dead_files=tuple(fact.dead_file for fact in facts if fact.dead_file),
+            swept=swept,
+            started_at=begun,
+            finished_at=datetime.now(UTC),
+            requests=sum(tally.requests for tally in tallies),
+            retries=sum(tally.retries for tally in tallies),
+            bytes=sum(tally.bytes for tally in tallies),
+            writer=self.run_id,
+        )
+
+    def _sweep(self, old: str, heir: BatchRecord) -> int:
+        return sweep(self.index, old, version=heir.number, url=self.url)
+
+    def _report_dead(self, record: BatchRecord, facts: Sequence[FileFacts]) -> None:
+        """Log what was refused: types and ids only, since the rest is log content."""
+        types: Counter[str] = Counter()
+        for fact in facts:
+            types.update(fact.dead_types)
+        if types:
+            ids = [name for fact in facts for name in fact.dead_ids][:5]
+            _log.warning(
+                "batch %d: %d documents were refused (%s), among them %s; they are kept in %s",
+                record.number,
+                types.total(),
+                ", ".join(f"{count} {kind}" for kind, count in types.most_common()),
+                ", ".join(ids),
+                ", ".join(fact.dead_file for fact in facts if fact.dead_file),
+            )

@@ -1,0 +1,133 @@
+"""What is to be exported: decided from the log of batches, the seals and the counted index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ingest.batches import BatchRecord
+from ingest.errors import BooksError
+from ingest.search.part import ExportFile
+from ingest.search.seals import Seal
+
+_MIB = 1 << 20
+# Small files share a task: starting one costs more than sending them.
+_SMALL_BYTES, _PACKED_BYTES = 4 * _MIB, 16 * _MIB
+# About half a minute of work between two seals.
+_WAVE_ROWS = 500_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The state of the export. Records are in number order.
+
+    `live` must be in the index, `todo` are those that are not (yet, or any more), `held` wait for
+    `--accept`. `heirs` maps the id of each superseded batch to the live record in its place.
+    `notices` tell why a sealed batch is exported again.
+    """
+
+    live: tuple[BatchRecord, ...]
+    todo: tuple[BatchRecord, ...]
+    held: tuple[BatchRecord, ...]
+    heirs: Mapping[str, BatchRecord]
+    notices: tuple[str, ...]
+
+
+def make_plan(
+    records: Sequence[BatchRecord],
+    *,
+    held: Collection[str],
+    seals: Mapping[str, Seal],
+    counts: Mapping[str, int],
+) -> Plan:
+    """Plan the export of `records`, which are all of the log.
+
+    `held` are the ids over their reject limit that nobody has accepted; a held batch replaces
+    nothing yet. `counts` are the documents per batch in the index. Raises BooksError when the
+    index holds a batch that no record knows.
+    """
+    unknown = sorted(counts.keys() - {record.batch_id for record in records})
+    if unknown:
+        raise BooksError(
+            f"the index holds documents of {len(unknown)} batches that the lake does not know "
+            f"({unknown[0]}, ...): `clickstream export --recreate`"
+        )
+    standing = [record for record in records if record.batch_id not in held]
+    replaced = {old: record for record in standing for old in record.replaces}
+    live = [record for record in standing if record.batch_id not in replaced]
+    missing = {record.batch_id: _missing(record, seals, counts) for record in live}
+    return Plan(
+        live=tuple(live),
+        todo=tuple(r for r in live if missing[r.batch_id] is not None),
+        held=tuple(r for r in records if r.batch_id in held and r.batch_id not in replaced),
+        heirs={old: _heir(old, replaced) for old in replaced},
+        notices=tuple(notice for notice in missing.values() if notice),
+    )
+
+
+def _heir(batch_id: str, replaced: Mapping[str, BatchRecord]) -> BatchRecord:
+    """Return the record at the end of the chain of replacements that begins with `batch_id`."""
+    heir = replaced[batch_id]
+    while heir.batch_id in replaced:
+        heir = replaced[heir.batch_id]
+    return heir
+
+
+def _missing(
+    record: BatchRecord, seals: Mapping[str, Seal], counts: Mapping[str, int]
+) -> str | None:
+    """Return None for a batch that is done, else why it is not ("" when it is just new)."""
+    seal = seals.get(record.batch_id)
+    if seal is None:
+        return ""
+    there = counts.get(record.batch_id, 0)
+    if there == seal.indexed:
+        return None
+    return (
+        f"the index holds {there:,} of {seal.indexed:,} documents of batch {record.number}: "
+        "exporting it again"
+    )
+
+
+def waves(todo: Sequence[BatchRecord]) -> Iterator[list[BatchRecord]]:
+    """Yield `todo` in order, cut into groups that are sent, counted and sealed together."""
+    wave: list[BatchRecord] = []
+    rows = 0
+    for record in todo:
+        wave.append(record)
+        rows += record.totals.events
+        if rows >= _WAVE_ROWS:
+            yield wave
+            wave, rows = [], 0
+    if wave:
+        yield wave
+
+
+def files(records: Sequence[BatchRecord]) -> list[ExportFile]:
+    """Return the files of events of `records`, as tasks take them."""
+    return [
+        ExportFile(
+            number=record.number,
+            batch_id=record.batch_id,
+            part=part,
+            path=named.path,
+            rows=named.rows,
+            bytes=named.bytes,
+        )
+        for record in records
+        for part, named in enumerate(record.files.get("events", ()))
+    ]
+
+
+def pack(found: Sequence[ExportFile]) -> list[tuple[ExportFile, ...]]:
+    """Return `found` in groups of one task each, in order: small files are packed together."""
+    packs: list[list[ExportFile]] = []
+    room = 0
+    for file in found:
+        if file.bytes < _SMALL_BYTES and file.bytes <= room:
+            packs[-1].append(file)
+            room -= file.bytes
+        else:
+            packs.append([file])
+            room = _PACKED_BYTES - file.bytes if file.bytes < _SMALL_BYTES else 0
+    return [tuple(members) for members in packs]

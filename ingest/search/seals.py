@@ -1,0 +1,89 @@
+"""What the lake remembers of an export: one seal per batch and target, never changed.
+
+A seal is written after the index was counted. A batch that is exported again gets the next
+revision; the highest one counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from ingest.batches import to_json
+from ingest.errors import BooksError
+from ingest.storage import Storage
+
+SEAL_FORMAT = 1
+_KEY = re.compile(r"(\d{20})-(\d+)\.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seal:
+    """The export of one batch to one target: events = indexed + newer + dead.
+
+    `newer` documents were written by a later batch; `dead` ones stand in `dead_files` (keys in
+    the lake). `swept` maps each replaced batch to its documents that were deleted. `target` tells
+    cluster_uuid, product, version and index.
+    """
+
+    format: int = SEAL_FORMAT
+    number: int
+    batch_id: str
+    revision: int
+    target: Mapping[str, str]
+    contract_version: int
+    events: int
+    indexed: int
+    newer: int
+    dead: int
+    indices: Mapping[str, int]
+    dead_files: tuple[str, ...]
+    swept: Mapping[str, int]
+    started_at: datetime
+    finished_at: datetime
+    requests: int
+    retries: int
+    bytes: int
+    writer: str
+
+
+def write_seal(lake: Storage, target: str, seal: Seal) -> None:
+    """Write `seal` unless somebody was faster with the same revision: it says the same."""
+    key = f"exports/{target}/{seal.number:020}-{seal.revision}.json"
+    lake.put_if_absent(key, to_json(asdict(seal)))
+
+
+def read_seals(lake: Storage, target: str) -> dict[str, Seal]:
+    """Return the newest seal of each batch exported to `target`, by batch id.
+
+    Raises BooksError when one cannot be read.
+    """
+    newest: dict[int, tuple[int, str]] = {}
+    folder = f"exports/{target}/"
+    for entry in lake.list(folder):
+        match = _KEY.fullmatch(entry.key.removeprefix(folder))
+        if match:
+            number, revision = int(match[1]), int(match[2])
+            newest[number] = max(newest.get(number, (0, "")), (revision, entry.key))
+    seals = (_read(lake, key) for _, key in newest.values())
+    return {seal.batch_id: seal for seal in seals}
+
+
+def targets(lake: Storage) -> list[str]:
+    """Return the names of the targets that have seals in `lake`."""
+    return sorted({entry.key.split("/")[1] for entry in lake.list("exports/")})
+
+
+def _read(lake: Storage, key: str) -> Seal:
+    try:
+        content: dict[str, Any] = json.loads(lake.read(key))
+        times = {
+            name: datetime.fromisoformat(content[name]) for name in ("started_at", "finished_at")
+        }
+        return Seal(**{**content, **times, "dead_files": tuple(content["dead_files"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise BooksError(f"{lake.uri}/{key}: not a seal of an export ({error})") from error

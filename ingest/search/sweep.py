@@ -1,0 +1,43 @@
+"""Deletes what is left of a replaced batch once the new one is in.
+
+Survivors carry the new batch's id by then, so whatever still carries the old id has vanished from
+the log. A late writer of the old batch has a lower version and can never win.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from ingest.errors import EngineError
+from ingest.search.body import DELETE, Body
+from ingest.search.bulk import Dead, Sender
+from ingest.search.index import Index
+
+
+def sweep(index: Index, batch_id: str, *, version: int, url: str) -> int:
+    """Delete the documents of `batch_id` as of `version`, and return how many there were.
+
+    `version` is the number of the batch record that replaces it; the index has been refreshed.
+    Raises EngineError when the engine refuses.
+    """
+    sender = Sender(
+        client=index.client,
+        index=index.name,
+        url=url,
+        most_bytes=index.search.body_mib << 20,
+        deadline_seconds=index.search.deadline_seconds,
+        on_dead=_refused,
+    )
+    return sender.send_all(_deletes(index, batch_id, version)).indexed
+
+
+def _deletes(index: Index, batch_id: str, version: int) -> Iterator[Body]:
+    how = {"version": version, "version_type": "external_gte"}
+    for ids in index.ids_of(batch_id):
+        lines = [json.dumps({"delete": {"_id": name, **how}}) + "\n" for name in ids]
+        yield Body("".join(lines).encode(), range(len(ids)), DELETE)
+
+
+def _refused(dead: Dead) -> None:
+    raise EngineError(f"a deletion was refused: {dead.status} {dead.type}")
