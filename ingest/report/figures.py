@@ -1,0 +1,109 @@
+"""The figures of the report, as plain values: what `gather` finds and the page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One bar: its label, one value per series, and further numbers that are only written."""
+
+    label: str
+    values: tuple[int, ...]
+    more: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """The length of the bar."""
+        return sum(self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """Horizontal bars, stacked by `series`. `tones` are the colours of the series, from 1."""
+
+    key: str
+    title: str
+    lead: str
+    label: str
+    series: tuple[str, ...]
+    rows: tuple[Row, ...]
+    more: tuple[str, ...] = ()
+    tones: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+
+    @property
+    def longest(self) -> int:
+        """The length that the longest bar stands for, at least 1."""
+        return max((row.total for row in self.rows), default=0) or 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Events by time, oldest first: per `unit` (hour, day or month) people and bots.
+
+    Only units with events are there. `untimed` events have no time, or one that cannot be true.
+    """
+
+    unit: str
+    points: tuple[tuple[datetime, int, int], ...]
+    untimed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A line of the ledger of loaded batches."""
+
+    number: int
+    source: str
+    state: str
+    ingest_time: datetime
+    objects: int
+    lines_read: int
+    lines_ok: int
+    lines_warn: int
+    lines_skip: int
+    lines_reject: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What was read and where it is. `places` maps each place to its number of events.
+
+    `files` and `reasons` map statuses, and reject reasons, to numbers of files and lines.
+    """
+
+    batches: tuple[Batch, ...]
+    files: tuple[tuple[str, int], ...]
+    reasons: tuple[tuple[str, int], ...]
+    places: tuple[tuple[str, int], ...]
+
+    @property
+    def live(self) -> tuple[Batch, ...]:
+        """The batches that count."""
+        return tuple(batch for batch in self.batches if batch.state == "live")
+
+    @property
+    def balanced(self) -> bool:
+        """Whether all places hold equally many events and each batch's verdicts add up."""
+        return len({count for _, count in self.places}) <= 1 and all(
+            b.lines_read == b.lines_ok + b.lines_warn + b.lines_skip + b.lines_reject
+            for b in self.batches
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All that the page shows. `tiles` are (name, number) pairs."""
+
+    tiles: tuple[tuple[str, int], ...]
+    charts: tuple[Chart, ...]
+    traffic: Traffic
+    books: Books
+
+    @property
+    def as_of(self) -> datetime | None:
+        """Start of the newest batch, None when nothing is loaded. No clock is read."""
+        return max((batch.ingest_time for batch in self.books.batches), default=None)

@@ -1,0 +1,302 @@
+"""Asks the warehouse for the figures: small aggregates of the marts, never an event."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ingest.errors import ClickstreamError
+from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+TOP = 25
+ACTIONS = ("view", "addtocart", "purchase", "remove", "changequantity")
+OTHER = "other"
+SUCCESS = "2xx success"
+STATUS_CLASSES = (
+    "1xx information", SUCCESS, "3xx redirection", "4xx client error", "5xx server error",
+)  # fmt: skip
+# More columns than this in one chart cannot be told apart: a coarser unit is taken.
+MAX_HOURS, MAX_DAYS = 24 * 15, 400
+
+# In the queries `{schema}` is the schema of the marts; nothing of a log ever gets into them.
+TOP_SESSIONS = """
+    with top as (
+        select sessionid, sum(number_of_views) as views
+        from {schema}.number_of_views_per_session
+        group by sessionid
+        order by views desc, sessionid
+        limit {top}
+    )
+
+    select cells.sessionid, cells.action, sum(cells.number_of_views) as views
+    from {schema}.number_of_views_per_session as cells
+    inner join top on cells.sessionid = top.sessionid
+    group by cells.sessionid, cells.action
+"""
+SESSIONS = "select count(distinct sessionid) from {schema}.number_of_views_per_session"
+TOP_CLIENTS = """
+    select clientip, total_sessions, total_events
+    from {schema}.number_of_sessions_per_ip
+    order by total_sessions desc, total_events desc, clientip
+    limit {top}
+"""
+CLIENTS = "select count(*) from {schema}.number_of_sessions_per_ip"
+TOP_BRANDS = """
+    select brand, views, purchases, total_events
+    from {schema}.number_of_events_per_brand
+    order by total_events desc, brand
+    limit {top}
+"""
+PURCHASES = "select sum(purchases) from {schema}.number_of_events_per_brand"
+RESPONSES = """
+    select status_code, response, total_events
+    from {schema}.number_of_events_per_http_response
+    order by total_events desc, status_code
+"""
+# event_date differs from the day of event_time where the time is stale or in the future.
+TIMED_EVENTS = """
+    select event_time, is_bot
+    from {schema}_staging.stg_landing__events
+    where event_time is not null and to_date(event_time) = event_date
+"""
+SPAN = """
+    select count(*), timestampdiff(hour, min(event_time), max(event_time)) from ({timed})
+"""
+TRAFFIC = """
+    select
+        cast(date_trunc('{unit}', event_time) as string) as at,
+        count_if(not coalesce(is_bot, false)),
+        count_if(is_bot)
+    from ({timed})
+    group by 1
+    order by 1
+"""
+BATCHES = """
+    select batch_number, source, state, cast(ingest_time as string), objects, lines_read,
+        lines_ok, lines_warn, lines_skip, lines_reject, events
+    from landing.batches
+    order by batch_number
+"""
+LANDED = "select count(*) from {schema}_staging.stg_landing__events"
+FILE_STATUSES = """
+    select file_status, count(*) from {schema}_staging.stg_landing__files
+    group by file_status order by 2 desc, 1
+"""
+REASONS = """
+    select reason, count(*) from {schema}_staging.stg_landing__rejects
+    group by reason order by 2 desc, 1
+"""
+# The marts leave out events without the attribute that they are about; this layer does not.
+COUNTED = "select sum(total_events) from {schema}_intermediate.int_responses_counted"
+
+
+def gather(session: SparkSession, *, schema: str, indexed: int | None = None) -> Report:
+    """Return the figures of the marts in `schema` and of the ledger in `landing`.
+
+    `indexed` is the number of documents in the search index, None when it is not known. Raises
+    ClickstreamError when the marts are not there yet.
+    """
+    if not session.catalog.tableExists(f"{schema}.number_of_views_per_session"):
+        raise ClickstreamError("there are no marts to report on yet: run `clickstream run` first")
+    ask = _Asker(session=session, schema=schema)
+    landed = ask.count(LANDED)
+    views, sessions = _views(ask)
+    clients, client_count = _clients(ask)
+    brands, purchases = _brands(ask)
+    books = _books(ask, landed=landed, indexed=indexed)
+    return Report(
+        tiles=(
+            ("Events", landed),
+            ("Sessions with shop actions", sessions),
+            ("Clients", client_count),
+            ("Purchases", purchases),
+            ("Rejected lines", sum(batch.lines_reject for batch in books.live)),
+        ),
+        charts=(views, clients, brands, *_responses(ask)),
+        traffic=_traffic(ask, landed),
+        books=books,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asker:
+    """Asks one warehouse; `{schema}` in a query is the schema of the marts."""
+
+    session: SparkSession
+    schema: str
+
+    def rows(self, query: str, **names: str) -> list[Any]:
+        """Return the rows of `query`, which are few."""
+        return self.session.sql(query.format(schema=self.schema, top=TOP, **names)).collect()
+
+    def count(self, query: str) -> int:
+        """Return the only number of `query`, 0 for null."""
+        return int(self.rows(query)[0][0] or 0)
+
+
+def _views(ask: _Asker) -> tuple[Chart, int]:
+    """Return the chart of the sessions with most views and how many sessions there are."""
+    sessions = ask.count(SESSIONS)
+    series = (*(name for name in ACTIONS if name != "purchase"), OTHER)
+    chart = Chart(
+        key="views",
+        title="Views per session",
+        lead=f"The {TOP} sessions with most views, of {sessions:,}. Every action but a purchase "
+        "counts as a view.",
+        label="Session",
+        series=series,
+        tones=(1, 2, 4, 5, 6),
+        rows=_stacked(ask.rows(TOP_SESSIONS), series),
+    )
+    return chart, sessions
+
+
+def _stacked(cells: Iterable[Sequence[Any]], series: Sequence[str]) -> tuple[Row, ...]:
+    """Return one row per name of (name, series, number) cells, longest first."""
+    sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for name, kind, number in cells:
+        sums[str(name)][kind if kind in series else OTHER] += int(number or 0)
+    rows = [Row(label=name, values=tuple(c[s] for s in series)) for name, c in sums.items()]
+    return tuple(sorted(rows, key=lambda row: (-row.total, row.label)))
+
+
+def _clients(ask: _Asker) -> tuple[Chart, int]:
+    """Return the chart of the clients with most sessions and how many clients there are."""
+    clients = ask.count(CLIENTS)
+    chart = Chart(
+        key="clients",
+        title="Sessions per client",
+        lead=f"The {TOP} addresses with most sessions, of {clients:,}.",
+        label="Client address",
+        series=("sessions",),
+        more=("events",),
+        rows=tuple(
+            Row(label=ip, values=(int(sessions or 0),), more=(f"{int(events or 0):,}",))
+            for ip, sessions, events in ask.rows(TOP_CLIENTS)
+        ),
+    )
+    return chart, clients
+
+
+def _brands(ask: _Asker) -> tuple[Chart, int]:
+    """Return the chart of the brands with most events, and all purchases."""
+    rows = []
+    for brand, *numbers in ask.rows(TOP_BRANDS):
+        views, purchases, events = (int(number or 0) for number in numbers)
+        rows.append(Row(label=brand, values=(views, purchases, events - views - purchases)))
+    chart = Chart(
+        key="brands",
+        title="Events per brand",
+        lead="Views, purchases, and other events: those that only name a product.",
+        label="Brand",
+        series=("views", "purchases", OTHER),
+        tones=(1, 3, 6),
+        rows=tuple(rows),
+    )
+    return chart, ask.count(PURCHASES)
+
+
+def _responses(ask: _Asker) -> tuple[Chart, Chart]:
+    """Return the charts of all responses by class, and of those without success."""
+    rows = [(int(code), label or "", int(number)) for code, label, number in ask.rows(RESPONSES)]
+    by_class = Counter[str]()
+    for code, _, number in rows:
+        by_class[_status_class(code)] += number
+    classes = Chart(
+        key="responses",
+        title="Responses",
+        lead="How the server answered.",
+        label="Class of status",
+        series=("events",),
+        more=("share",),
+        rows=tuple(
+            Row(label=name, values=(number,), more=(f"{number / by_class.total():.1%}",))
+            for name, number in sorted(by_class.items())
+        ),
+    )
+    errors = Chart(
+        key="errors",
+        title="Responses without success",
+        lead="Every status that is not 2xx.",
+        label="Status",
+        series=("events",),
+        tones=(5,),
+        rows=tuple(
+            Row(label=f"{code} {label}".rstrip(), values=(number,))
+            for code, label, number in rows
+            if _status_class(code) != SUCCESS
+        )[:TOP],
+    )
+    return classes, errors
+
+
+def _status_class(code: int) -> str:
+    place = code // 100 - 1
+    return STATUS_CLASSES[place] if 0 <= place < len(STATUS_CLASSES) else "no valid status"
+
+
+def _traffic(ask: _Asker, events: int) -> Traffic:
+    """Return people and bots by time, in the finest unit that gives a readable chart."""
+    timed_events = TIMED_EVENTS.format(schema=ask.schema)
+    timed, hours = ask.rows(SPAN, timed=timed_events)[0]
+    unit = _unit(hours or 0)
+    return Traffic(
+        unit=unit,
+        points=tuple(
+            (_utc(at), people, bots)
+            for at, people, bots in ask.rows(TRAFFIC, timed=timed_events, unit=unit)
+        ),
+        untimed=events - timed,
+    )
+
+
+def _unit(hours: int) -> str:
+    if hours <= MAX_HOURS:
+        return "hour"
+    return "day" if hours <= 24 * MAX_DAYS else "month"
+
+
+def _books(ask: _Asker, *, landed: int, indexed: int | None) -> Books:
+    batches = tuple(_batch(row) for row in ask.rows(BATCHES))
+    places = [
+        ("batch records, loaded", sum(b.events for b in batches if b.state == "live")),
+        ("landing", landed),
+        ("counted for the marts", ask.count(COUNTED)),
+    ]
+    if indexed is not None:
+        places.append(("search index", indexed))
+    return Books(
+        batches=batches,
+        files=tuple((str(name), int(number)) for name, number in ask.rows(FILE_STATUSES)),
+        reasons=tuple((str(name), int(number)) for name, number in ask.rows(REASONS)),
+        places=tuple(places),
+    )
+
+
+def _batch(row: Sequence[Any]) -> Batch:
+    number, source, state, ingest_time, *counts = row
+    objects, read, ok, warn, skip, reject, events = (int(count or 0) for count in counts)
+    return Batch(
+        number=number,
+        source=source,
+        state=state,
+        ingest_time=_utc(ingest_time),
+        objects=objects,
+        lines_read=read,
+        lines_ok=ok,
+        lines_warn=warn,
+        lines_skip=skip,
+        lines_reject=reject,
+        events=events,
+    )
+
+
+def _utc(text: str) -> datetime:
+    """Return the time that Spark wrote as text: its own conversion would use the local zone."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
