@@ -27,6 +27,32 @@ _STATISTICS = frozenset(
 )
 # Unique in every row: a dictionary would be built only to be given up.
 _UNIQUE = frozenset(("event_id", "reject_id"))
+# Text columns with few different values in most logs. Given as Arrow dictionaries they are written
+# without looking at each value again; in the file they are plain strings like the others.
+_ENCODED = frozenset(
+    (
+        "batch_id",
+        "source_format",
+        "source_file",
+        "parse_status",
+        "parse_warnings",
+        "event_type",
+        "event_name",
+        "client_ip",
+        "client_address",
+        "user_name",
+        "http_method",
+        "http_version",
+        "bytes_scope",
+        "referrer_domain",
+        "item_id",
+        "product_id",
+        "category",
+        "campaign_source",
+        "campaign_medium",
+        "campaign_name",
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +78,7 @@ class ParquetSink:
 
     def __init__(self, path: Path, table: Table) -> None:
         self.path = path
-        self._schema = arrow_schema(table)
+        self._schema = encoded_schema(table)
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._rows = 0
@@ -79,7 +105,7 @@ class ParquetSink:
         self._pending.append(rows.cast(self._schema))
         self._pending_rows += rows.num_rows
         if self._pending_rows >= ROW_GROUP_ROWS:
-            table = pa.concat_tables(self._pending)
+            table = pa.concat_tables(self._pending).unify_dictionaries()
             whole = table.num_rows - table.num_rows % ROW_GROUP_ROWS
             self._flush(table.slice(0, whole))
             self._pending = [table.slice(whole)]
@@ -109,6 +135,20 @@ class ParquetSink:
         if "event_time" in table.column_names:
             span = pc.min_max(table["event_time"]).as_py()
             self._span = _wider(self._span, span["min"], span["max"])
+
+
+def encoded_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of `table` with its repetitive texts as dictionaries.
+
+    That is the schema in which `ParquetSink` takes rows fastest.
+    """
+    text = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema(
+        [
+            field.with_type(text) if field.name in _ENCODED else field
+            for field in arrow_schema(table)
+        ]
+    )
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:

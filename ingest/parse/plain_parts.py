@@ -1,0 +1,217 @@
+"""The parts of a plain line, many lines at once: client, user, request, status, referrer.
+
+Each function returns positions or values per candidate, and `valid`: where they can be trusted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.contract import EVENTS
+from ingest.parse.addresses import read_client
+from ingest.parse.plain_texts import Few, cut, few, scatter
+from ingest.parse.plain_words import (
+    WORD,
+    Bytes,
+    Mask,
+    Pattern,
+    Positions,
+    Words,
+    byte,
+    find,
+    low_bytes,
+    numbers,
+    word,
+)
+from ingest.parse.targets import domain_of
+
+_BLANK, _DASH, _SLASH = ord(" "), ord("-"), ord("/")
+# An IPv6 address with its blank.
+_HOST_BYTES = 48
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
+_USER_BYTES = EVENTS.column("user_name").width or 0
+_METHODS = (b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE")
+_METHOD_WORDS = np.sort(np.array([word(method) for method in _METHODS]))
+_METHOD_NAMES = [int(w).to_bytes(WORD, "little").rstrip(b"\0").decode() for w in _METHOD_WORDS]
+_LOW_BYTES = np.array([low_bytes(count) for count in range(WORD + 1)])
+_VERSIONS = [f"{major}.{minor}" for major in range(10) for minor in range(10)]
+_PROTOCOLS = (Pattern(b"HTTP/0.0"), Pattern(b"HTTP 0.0"))
+_PROTOCOL_BYTES = len(" HTTP/1.1")
+_AUTHORITY_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Canonical addresses and the tokens as logged; users, null where `-` is logged."""
+
+    ip: Few
+    address: Few
+    user: Few
+    valid: Mask
+
+
+def read_prefixes(
+    buffer: Bytes, words: Words, *, starts: Positions, brackets: Positions
+) -> Clients:
+    """Return what stands before the `[` at `brackets`: `host - user `."""
+    hosts = find(words, starts, b" ", limit=_HOST_BYTES)
+    ends = np.where(hosts < _HOST_BYTES, starts + hosts, starts)
+    address = few(cut(buffer, starts, ends))
+    ip, known = _addresses(address)
+    user, users = _users(buffer, words, ends, brackets)
+    return Clients(ip, address, user, users & (ends > starts) & known)
+
+
+def _addresses(hosts: Few) -> tuple[Few, Mask]:
+    """Return the canonical addresses, and which rows are addresses or host names without port."""
+    is_ipv4 = pc.match_substring_regex(hosts.values, _IPV4).to_numpy(zero_copy_only=False)
+    if is_ipv4.all():
+        return hosts, hosts.codes >= 0
+    known = is_ipv4.copy()
+    canonical: list[str | None] = hosts.values.to_pylist()
+    for index in np.flatnonzero(~is_ipv4):
+        token = canonical[index] or ""
+        client = read_client(token)
+        known[index] = client.valid and client.port is None and client.address == token
+        known[index] &= not token.startswith("[")
+        canonical[index] = client.ip
+    return hosts.map(lambda _: canonical), np.append(known, False)[hosts.codes]
+
+
+def _users(
+    buffer: Bytes, words: Words, host_ends: Positions, brackets: Positions
+) -> tuple[Few, Mask]:
+    behind = words[host_ends]
+    valid = (behind & low_bytes(3)) == word(b" - ")
+    anonymous = (behind & low_bytes(6)) == word(b" - - [")
+    rows = np.flatnonzero(valid & ~anonymous)
+    begins, ends = host_ends[rows] + 3, brackets[rows] - 1
+    fits = (ends > begins) & (ends - begins <= _USER_BYTES)
+    valid[rows[~fits]] = False
+    rows, begins, ends = rows[fits], begins[fits], ends[fits]
+    names = cut(buffer, begins, ends)
+    single = pc.match_substring_regex(names, r"^[^ ,\[]+$").to_numpy(zero_copy_only=False)
+    valid[rows[~single]] = False
+    valid &= anonymous | (byte(words[brackets - 1], 0) == _BLANK)
+    return scatter(rows, few(names), host_ends.size), valid
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """`METHOD target HTTP/d.d`, with the positions of the targets, which begin with `/`."""
+
+    method: Few
+    version: Few
+    begin: Positions
+    end: Positions
+    valid: Mask
+
+
+def read_requests(words: Words, quotes: Positions) -> Requests:
+    """Return the requests between the two rows of `quotes`."""
+    first = words[quotes[0] + 1]
+    length = find(words, quotes[0] + 1, b" ", limit=WORD)
+    method = first & _LOW_BYTES[length]
+    codes = np.minimum(np.searchsorted(_METHOD_WORDS, method), len(_METHODS) - 1)
+    begin = quotes[0] + length + 2
+    end = quotes[1] - _PROTOCOL_BYTES
+    valid = (length < WORD) & (_METHOD_WORDS[codes] == method)
+    valid &= (end > begin) & (byte(words[begin], 0) == _SLASH)
+    around = words[end - 1]
+    valid &= (byte(around, 0) != _BLANK) & (byte(around, 1) == _BLANK)
+    protocol, slash = _PROTOCOLS[0].match(words[end + 1])
+    valid &= slash | _PROTOCOLS[1].match(words[end + 1])[1]
+    version = np.where(valid, byte(protocol, 5) * 10 + byte(protocol, 7), 0)
+    return Requests(
+        method=Few(codes.astype(np.int32), pa.array(_METHOD_NAMES)),
+        version=Few(version.astype(np.int32), pa.array(_VERSIONS)),
+        begin=begin,
+        end=end,
+        valid=valid,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers, true only where `valid`; a second array tells where each is not null."""
+
+    status: Positions
+    size: Positions
+    has_size: Mask
+    other: Positions
+    has_other: Mask
+    valid: Mask
+
+
+_STATUS = Pattern(b'" 000 ??')
+
+
+def read_counts(words: Words, quotes: Positions, line_ends: Positions) -> Counts:
+    """Return ` status bytes ` behind the request and the integer at the end of the line."""
+    digits, valid = _STATUS.match(words[quotes[1]])
+    status = byte(digits, 2) * 100 + byte(digits, 3) * 10 + byte(digits, 4)
+    valid &= (status == 0) | ((status >= 100) & (status <= 599))
+    has_referrer = len(quotes) > 2
+    begin, end = quotes[1] + 6, quotes[2] - 1 if has_referrer else line_ends
+    size, has_size = numbers(words, begin, end)
+    valid &= has_size | ((end - begin == 1) & (byte(words[begin], 0) == _DASH))
+    if not has_referrer:
+        nothing = np.zeros(size.size, dtype=np.int64)
+        return Counts(status, size, has_size, nothing, nothing.astype(np.bool_), valid)
+    valid &= byte(words[end], 0) == _BLANK
+    other, has_other = numbers(words, np.minimum(quotes[5] + 2, line_ends), line_ends)
+    has_other &= byte(words[quotes[5]], 1) == _BLANK
+    valid &= has_other | (quotes[5] + 1 == line_ends)
+    return Counts(status, size, has_size, other, has_other, valid)
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Positions of referrer and agent (begin = end where null), and the referrer's host."""
+
+    referrer: tuple[Positions, Positions]
+    agent: tuple[Positions, Positions]
+    domain: Few
+    absolute: Mask
+    valid: Mask
+
+
+def read_headers(buffer: Bytes, words: Words, quotes: Positions) -> Headers:
+    """Return `"referrer" "agent"`; lines of two quotes have neither."""
+    if len(quotes) == 2:
+        nothing, nowhere = (quotes[1], quotes[1]), np.zeros(quotes[1].size, dtype=np.bool_)
+        nobody = Few(np.full(nowhere.size, -1, dtype=np.int32), pa.array([], pa.string()))
+        return Headers(nothing, nothing, nobody, nowhere, ~nowhere)
+    valid = (words[quotes[3]] & low_bytes(3)) == word(b'" "')
+    referrer, agent = (_or_null(words, quotes[i] + 1, quotes[i + 1]) for i in (2, 4))
+    domain, absolute, domains = _domains(buffer, words, *referrer)
+    return Headers(referrer, agent, domain, absolute, valid & domains)
+
+
+def _or_null(words: Words, begin: Positions, end: Positions) -> tuple[Positions, Positions]:
+    is_null = (end - begin == 1) & (byte(words[begin], 0) == _DASH)
+    return begin, np.where(is_null, begin, end)
+
+
+def _domains(
+    buffer: Bytes, words: Words, begin: Positions, end: Positions
+) -> tuple[Few, Mask, Mask]:
+    """Return the hosts, which referrers are http or https URLs, and where the host is true.
+
+    The host is decided on the text up to the slash behind the authority, or on all of a short
+    referrer of another kind: few different texts, whatever the URLs.
+    """
+    first = words[begin]
+    https, http = first == word(b"https://"), (first & low_bytes(7)) == word(b"http://")
+    authority = begin + np.where(https, 8, 7)
+    length = find(words, authority, b"/", limit=_AUTHORITY_BYTES)
+    absolute = (https | http) & (authority <= end)
+    stop = np.where(absolute, np.minimum(authority + length, end), end)
+    valid = np.where(absolute, authority + _AUTHORITY_BYTES, begin + _AUTHORITY_BYTES) > stop
+    prefixes = few(cut(buffer, begin, np.where(valid, stop, begin)))
+    return prefixes.map(lambda texts: [domain_of(text) for text in texts]), absolute, valid

@@ -1,0 +1,94 @@
+"""Columns of text cut out of the bytes of a chunk, and columns with few different values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ingest.parse.plain_words import Bytes, Mask, Positions
+
+Codes = npt.NDArray[np.int32]
+
+
+def cut(buffer: Bytes, begins: Positions, ends: Positions) -> pa.StringArray:
+    """Return the texts at [begin, end), null where these are empty.
+
+    The ranges ascend and do not overlap. All offsets together are those of one array over the
+    buffer, of which every other item is a text: Arrow then copies the texts out of it.
+    """
+    bounds = np.empty(2 * begins.size, dtype=np.int32)
+    bounds[::2], bounds[1::2] = begins, ends
+    if not begins.size:
+        return pa.array([], pa.string())
+    over_buffer = pa.StringArray.from_buffers(
+        bounds.size - 1, pa.py_buffer(bounds), pa.py_buffer(buffer)
+    )
+    items = np.arange(0, bounds.size, 2, dtype=np.int32)
+    empty = begins == ends
+    wanted = pa.array(items, mask=empty) if empty.any() else pa.array(items)
+    return over_buffer.take(wanted)
+
+
+def holds(texts: pa.StringArray, character: bytes) -> bool:
+    """Return whether any of `texts` holds the ASCII `character`."""
+    data = texts.buffers()[2]
+    return data is not None and bool((np.frombuffer(data, np.uint8) == character[0]).any())
+
+
+def constant(text: str | None, size: int) -> pa.Array:
+    """Return the column of `size` times the same text."""
+    if text is None:
+        return pa.nulls(size, pa.dictionary(pa.int32(), pa.string()))
+    return pa.DictionaryArray.from_arrays(np.zeros(size, dtype=np.int32), pa.array([text]))
+
+
+@dataclass(frozen=True, slots=True)
+class Few:
+    """A column of texts that repeat: `values`, and per row the index of its value or -1 = null."""
+
+    codes: Codes
+    values: pa.StringArray
+
+    def keep(self, rows: Mask | None) -> Few:
+        """Return the column of the chosen rows; None = of all."""
+        return self if rows is None else Few(self.codes[rows], self.values)
+
+    def column(self) -> pa.DictionaryArray:
+        """Return the Arrow column, of the type that `ParquetSink` writes without hashing again."""
+        return pa.DictionaryArray.from_arrays(_indices(self.codes), self.values)
+
+    def texts(self) -> pa.StringArray:
+        """Return the Arrow column with every text spelled out."""
+        return self.values.take(_indices(self.codes))
+
+    def map(self, function: Callable[[Sequence[str]], Sequence[str | None]]) -> Few:
+        """Return the column with each different value replaced; null and empty become null."""
+        values = pa.array([v or None for v in function(self.values.to_pylist())], pa.string())
+        if not values.null_count:
+            return Few(self.codes, values)
+        there = values.is_valid().to_numpy(zero_copy_only=False)
+        codes = np.append(np.where(there, np.cumsum(there) - 1, -1), -1).astype(np.int32)
+        return Few(codes[self.codes], values.drop_null())
+
+
+def few(texts: pa.StringArray) -> Few:
+    """Return the column `texts`, each different value once."""
+    encoded = texts.dictionary_encode()
+    codes = encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices
+    return Few(codes.to_numpy(), encoded.dictionary)
+
+
+def scatter(rows: Positions, texts: Few, size: int) -> Few:
+    """Return the column of `size` rows in which only `rows` have texts, one each."""
+    codes = np.full(size, -1, dtype=np.int32)
+    codes[rows] = texts.codes
+    return Few(codes, texts.values)
+
+
+def _indices(codes: Codes) -> pa.Array:
+    null = codes < 0
+    return pa.array(codes, mask=null) if null.any() else pa.array(codes)

@@ -1,0 +1,97 @@
+"""Times of many lines at once: `dd/Mon/yyyy:HH:mm:ss`, with or without ` ±HHmm`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.parse.plain_words import Mask, Pattern, Positions, Words, byte
+
+DAY = 86_400  # seconds, the unit of this module
+# Years of which every time stays within 1 to 9999 under any offset.
+_FIRST_YEAR, _LAST_YEAR = 2, 9998
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LOWER_CASE = np.int64(0x202020)
+# Months by their three letters as a number, in ascending order.
+_LETTERS = np.array([int.from_bytes(m.encode(), "little") for m in _MONTHS], dtype=np.int64)
+_BY_LETTERS = np.argsort(_LETTERS)
+_SORTED_LETTERS = _LETTERS[_BY_LETTERS]
+# Days from 1970-01-01 to the first of each month since year 0.
+_MONTH_STARTS = np.arange("0000-01", "10000-01", dtype="M8[M]").astype("M8[D]").astype(np.int64)
+
+_DATE = Pattern(b"00/???/0")
+_HOUR = Pattern(b"000:00:0")
+_ZONED = Pattern(b"0:00 ?00")
+_ZONED_END = Pattern(b'00] "???')
+_BARE_END = Pattern(b'0:00] "?')
+_ZONED_LENGTH, _BARE_LENGTH = len("dd/Mon/yyyy:HH:mm:ss +0000"), len("dd/Mon/yyyy:HH:mm:ss")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """UTC seconds since 1970 per line, true only where `valid`.
+
+    `bracket` is the position of the `[`; `zoned` says that the text names its zone (others are
+    read as UTC).
+    """
+
+    seconds: Positions
+    bracket: Positions
+    zoned: Mask
+    valid: Mask
+
+
+def read_times(words: Words, request: Positions) -> Times:
+    """Return the times that stand in brackets before the quotes at `request`."""
+    zoned = byte(words[request - _ZONED_LENGTH - 3], 0) == ord("[")
+    bracket = request - np.where(zoned, _ZONED_LENGTH, _BARE_LENGTH) - 3
+    date, dates = _DATE.match(words[bracket + 1])
+    hour, hours = _HOUR.match(words[bracket + 9])
+    rest = words[bracket + 17]
+    second, bare = _BARE_END.match(rest)
+    offset, zones = _offsets(rest, words[bracket + 25])
+    days, days_exist = _days(date, hour)
+    hh, mm = _two(hour, 4, 5), _ten(byte(hour, 7), byte(second, 0))
+    ss = _two(second, 2, 3)
+    valid = dates & hours & days_exist & np.where(zoned, zones, bare)
+    valid &= byte(words[bracket], 0) == ord("[")
+    valid &= (hh < 24) & (mm < 60) & (ss < 60)
+    seconds = days * DAY + hh * 3600 + mm * 60 + ss - np.where(zoned, offset, 0)
+    return Times(seconds, bracket, zoned, valid)
+
+
+def _days(date: Words, hour: Words) -> tuple[Positions, Mask]:
+    """Return the days since 1970-01-01, and whether the date exists."""
+    letters = (date >> np.uint64(24)).view(np.int64) & 0xFFFFFF
+    # The pattern left these three characters as they are.
+    letters |= _LOWER_CASE
+    index = np.minimum(np.searchsorted(_SORTED_LETTERS, letters), len(_MONTHS) - 1)
+    exists = _SORTED_LETTERS[index] == letters
+    year = _ten(byte(date, 7), byte(hour, 0)) * 100 + _two(hour, 1, 2)
+    exists &= (year >= _FIRST_YEAR) & (year <= _LAST_YEAR)
+    month = np.where(exists, year, _FIRST_YEAR) * 12 + _BY_LETTERS[index]
+    day = _two(date, 0, 1)
+    first = _MONTH_STARTS[month]
+    exists &= (day >= 1) & (day <= _MONTH_STARTS[month + 1] - first)
+    return first + day - 1, exists
+
+
+def _offsets(middle: Words, end: Words) -> tuple[Positions, Mask]:
+    """Return the offsets east of UTC in seconds, and whether they can exist."""
+    values, middles = _ZONED.match(middle)
+    digits, ends = _ZONED_END.match(end)
+    sign = byte(values, 5)
+    minutes = _two(digits, 0, 1)
+    offset = _two(values, 6, 7) * 3600 + minutes * 60
+    valid = middles & ends & (minutes < 60) & (offset <= 14 * 3600)
+    valid &= (sign == ord("+")) | (sign == ord("-"))
+    return np.where(sign == ord("-"), -offset, offset), valid
+
+
+def _two(values: Words, tens: int, ones: int) -> Positions:
+    return _ten(byte(values, tens), byte(values, ones))
+
+
+def _ten(tens: Positions, ones: Positions) -> Positions:
+    return tens * 10 + ones
