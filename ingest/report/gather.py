@@ -113,7 +113,7 @@ def gather(session: SparkSession, *, schema: str, indexed: int | None = None) ->
     return Report(
         tiles=(
             ("Events", landed),
-            ("Sessions with shop actions", sessions),
+            ("Shopping sessions", sessions),
             ("Clients", client_count),
             ("Purchases", purchases),
             ("Rejected lines", sum(batch.lines_reject for batch in books.live)),

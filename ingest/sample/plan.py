@@ -148,7 +148,7 @@ def _odd_files(name: str) -> list[FilePlan]:
         (f"packed{suffix}.bz2", bz2.compress, "rejected", "unsupported_content"),
         ("no-session.csv", lambda _: _NO_SESSION, "rejected", "missing_header"),
     ]
-    folder, day = _folder(name, DAYS), FIRST_DAY + timedelta(days=DAYS)
+    folder, day = _folder(name, DAYS - 1), FIRST_DAY + timedelta(days=DAYS - 1)
     good = [
         FilePlan(
             name=f"{folder}/{file}", format=name, number=number, day=day, lines=ODD_FILE_LINES,
