@@ -11,9 +11,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from ingest.parse.addresses import choose_client, is_address_list
 from ingest.parse.collector import Collector
+from ingest.parse.lines import LongLine
+from ingest.parse.merge import with_plain
 from ingest.parse.model import Identity, Lines, Parsed, ParseSettings
+from ingest.parse.plain import parse_plain
 from ingest.parse.prefix import Prefix, read_prefix
 from ingest.parse.shop import read_shop
 from ingest.parse.targets import NO_URL, Url, domain_of, read_request, split_target
@@ -22,6 +27,26 @@ from ingest.parse.times import BadTime, read_time
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
 
 FORMAT = "access"
+GRAMMAR = """\
+prefix [time] "request" status bytes [number] ["referrer" "user-agent"] tail
+
+prefix      [vhost[:port]] host [ident [user]]; or an address list, quoted or with commas,
+            instead of the host
+            server_name, extra.server_port, client_ip, client_address, extra.client_port,
+            extra.ident, user_name, forwarded_for, extra.peer_address
+time        event_time; 03/Mar/2024:07:08:09 +0100, 2024-03-03T07:08:09Z, an epoch
+request     http_method, http_version, url_original, url_scheme, url_domain, url_path,
+            url_query, extra.url_port; extra.request_line when it is no request
+status      status_code
+bytes       response_bytes
+number      extra.number_after_bytes
+referrer    referrer, referrer_domain
+user-agent  user_agent
+tail        ["text"] [X-Forwarded-For="list"] [integer]: forwarded_for or cookie,
+            forwarded_for, duration_other; anything else is extra.tail as it stands
+
+It takes the lines of common, combined, vhost_combined, nginx's combined and main, and more.
+URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
 _QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 # Only an IPv6 address at the very start (or of a quoted list there) may bring a `[` of its own.
 _HEAD = re.compile(
@@ -45,9 +70,37 @@ class _Quoted(NamedTuple):
     closed: bool
 
 
+class AccessParser:
+    """Parses the lines of one object; each stands for itself."""
+
+    def __init__(self, identity: Identity, settings: ParseSettings) -> None:
+        """There is no state between lines."""
+        self._identity = identity
+        self._settings = settings
+
+    def parse(self, lines: Lines) -> Parsed:
+        """Return the verdicts on `lines`."""
+        return parse_access(lines, self._identity, self._settings)
+
+    def reject_long(self, line: LongLine) -> Parsed:
+        """Return the verdict on a line over the limit."""
+        collector = self._collector()
+        collector.reject_long(line)
+        return collector.parsed()
+
+    def finish(self) -> Parsed:
+        """Return nothing: no line waits for another."""
+        return self._collector().parsed()
+
+    def _collector(self) -> Collector:
+        return Collector(self._identity, self._settings, source_format=FORMAT)
+
+
 def parse_access(lines: Lines, identity: Identity, settings: ParseSettings) -> Parsed:
-    """Return the verdicts on `lines`."""
-    return parse_obvious(lines, identity, settings)
+    """Return the verdicts on `lines`: the plain ones all at once, the others one by one."""
+    plain, handled = parse_plain(lines, identity, settings)
+    others = _parse_each(lines, np.flatnonzero(~handled).tolist(), identity, settings)
+    return with_plain(plain, others)
 
 
 def parse_obvious(lines: Lines, identity: Identity, settings: ParseSettings) -> Parsed:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from ingest.contract import EVENTS, REJECTS, Type
 from ingest.parse.extra import encode_extra
 from ingest.parse.identity import event_ids
+from ingest.parse.lines import RAW_BYTES, LongLine
 from ingest.parse.model import Identity, Parsed, ParseSettings
 from ingest.parse.text import cut
 from ingest.parse.times import DAY, micros_of
@@ -25,8 +26,6 @@ REJECTS_SCHEMA = arrow_schema(REJECTS)
 SKIPS_SCHEMA = pa.schema(
     [("source_offset", pa.int64()), ("source_line", pa.int64()), ("reason", pa.string())]
 )
-# Of a rejected line's bytes: its base64 has 64,000 characters, the width of the column.
-RAW_BYTES = 48_000
 _RAW_TEXT_BYTES = REJECTS.column("raw_text").width or 0
 _DETAIL_BYTES = REJECTS.column("detail").width or 0
 
@@ -44,6 +43,16 @@ class Collector:
         self._skips: list[tuple[int, int | None, str]] = []
         self._rejects: list[dict[str, Any]] = []
 
+    def reject_long(self, line: LongLine) -> None:
+        """Add a line over the limit, which is never parsed."""
+        self._reject(
+            Reject("line_too_long"),
+            offset=line.offset,
+            line=line.number,
+            head=line.head,
+            length=line.length,
+        )
+
     def add(self, verdict: Verdict, *, offset: int, line: int | None, raw: bytes) -> None:
         """Add the verdict on the line `raw` at content `offset`; `line` None = in a range."""
         if isinstance(verdict, Event):
@@ -52,12 +61,11 @@ class Collector:
         elif isinstance(verdict, Skip):
             self._skips.append((offset, line, verdict.reason))
         else:
-            self.reject(verdict, offset=offset, line=line, head=raw, length=len(raw))
+            self._reject(verdict, offset=offset, line=line, head=raw, length=len(raw))
 
-    def reject(
+    def _reject(
         self, verdict: Reject, *, offset: int, line: int | None, head: bytes, length: int
     ) -> None:
-        """Add a rejected line of `length` bytes; `head` holds at least its first 48,000."""
         raw_text = head[:_RAW_TEXT_BYTES].decode(errors="replace").replace("\0", "\ufffd")
         self._rejects.append(
             {

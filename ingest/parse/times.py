@@ -10,8 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from ingest.errors import SettingsError
-
 SECOND = 1_000_000  # in microseconds, the unit of this module
 DAY = 86_400 * SECOND
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -117,14 +115,6 @@ def _offset_at(local: int, timezone: str) -> int:
 @lru_cache(maxsize=64)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
-
-
-def check_timezone(timezone: str) -> None:
-    """Raise SettingsError unless `timezone` is an IANA name or an offset as in a log."""
-    try:
-        _offset_at(0, timezone)
-    except (ValueError, LookupError, OSError) as error:
-        raise SettingsError(f"timezone {timezone!r} is neither an IANA name nor ±HH:mm") from error
 
 
 def _read_epoch(text: str) -> int:

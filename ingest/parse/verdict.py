@@ -81,6 +81,15 @@ class Reject:
     detail: str | None = None
 
 
+class Refused(Exception):
+    """The object is refused as a whole; never leaves the reader. `reason` from section 1.4."""
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is the file_reason of the status `rejected`."""
+        super().__init__(reason)
+        self.reason = reason
+
+
 Verdict = Event | Skip | Reject
 BLANK = Skip("blank")
 COMMENT = Skip("comment")

@@ -1,0 +1,166 @@
+"""Cuts content into chunks of physical lines: section 3.1 of the format specification.
+
+A line ends at LF only; one CR directly before the LF or the end of the content is taken off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.parse.model import Lines
+
+# Large enough to make the cost per chunk vanish, small enough for many tasks on one machine.
+CHUNK_BYTES = 16 << 20
+# Kept of a refused line: their base64 has 64,000 characters, the width of its column.
+RAW_BYTES = 48_000
+LF, CR = 10, 13
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongLine:
+    """A line over the limit: only its first bytes are kept. `length` without the line end."""
+
+    offset: int
+    number: int | None
+    length: int
+    head: bytes
+
+
+@dataclass(slots=True)
+class _Open:
+    """A line over the limit whose end has not come yet; `length` counts all bytes so far."""
+
+    head: bytes
+    length: int
+    ends_in_cr: bool
+
+    def extend(self, piece: bytes) -> None:
+        if piece:
+            self.head += piece[: RAW_BYTES - len(self.head)]
+            self.length += len(piece)
+            self.ends_in_cr = piece[-1] == CR
+
+
+class Cutter:
+    """Takes content piece by piece and gives its lines back in chunks.
+
+    What it holds is bounded by a chunk, or by a few times `max_line_bytes`, however long a line
+    is. The content has to begin at the first byte of a line.
+    """
+
+    def __init__(
+        self, *, offset: int, first_line: int | None, max_line_bytes: int, after_bom: bool = False
+    ) -> None:
+        """`offset` is that of the first byte; `after_bom` puts the first line at offset 0."""
+        self._offset = offset
+        self._number = first_line
+        self._limit = max_line_bytes
+        self._after_bom = after_bom
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._wanted = CHUNK_BYTES
+        self._open: _Open | None = None
+
+    def feed(self, piece: bytes) -> Iterator[Lines | LongLine]:
+        """Take the next piece; yield lines when there are enough of them."""
+        if self._open is not None:
+            end = piece.find(b"\n")
+            self._open.extend(piece if end < 0 else piece[:end])
+            if end < 0:
+                return
+            yield self._closed(self._open)
+            piece = piece[end + 1 :]
+        self._parts.append(piece)
+        self._held += len(piece)
+        if self._held >= self._wanted:
+            yield from self._cut()
+
+    def finish(self, *, broken_off: bool = False) -> Iterator[Lines | LongLine]:
+        """Yield what is left; when the content is `broken_off`, its last line is dropped."""
+        yield from self._cut()
+        if broken_off:
+            return
+        if self._open is not None:
+            yield self._closed(self._open)
+        elif self._held:
+            rest = np.frombuffer(self._parts[0], dtype=np.uint8)
+            yield from self._lines(rest, np.array([len(rest)], dtype=np.int64))
+
+    def _cut(self) -> Iterator[Lines | LongLine]:
+        """Yield all complete lines that are held, and hold the beginning of the next."""
+        data = b"".join(self._parts)
+        buffer = np.frombuffer(data, dtype=np.uint8)
+        newlines = np.flatnonzero(buffer == LF)
+        if len(newlines):
+            yield from self._lines(buffer, newlines)
+            data = data[newlines[-1] + 1 :]
+        self._parts, self._held = [data], len(data)
+        # Twice the rest, so that a long line within the limit is not joined again at every piece.
+        self._wanted = max(CHUNK_BYTES, 2 * self._held)
+        if self._held > self._limit:
+            self._open = _Open(data[:RAW_BYTES], len(data), data[-1] == CR)
+            self._parts, self._held = [], 0
+
+    def _closed(self, line: _Open) -> LongLine:
+        closed = self._long(0, line.length - int(line.ends_in_cr), line.head, number=self._number)
+        self._passed(line.length + 1, 1)
+        self._open = None
+        return closed
+
+    def _long(self, start: int, length: int, head: bytes, *, number: int | None) -> LongLine:
+        offset = 0 if self._after_bom else self._offset + start
+        self._after_bom = False
+        return LongLine(offset=offset, number=number, length=length, head=head[:length])
+
+    def _lines(
+        self, buffer: npt.NDArray[np.uint8], stops: npt.NDArray[np.int64]
+    ) -> Iterator[Lines | LongLine]:
+        """Yield the lines of `buffer` whose LF, or end of content, stand at `stops`."""
+        starts = np.concatenate([np.zeros(1, dtype=np.int64), stops[:-1] + 1])
+        ends = stops - ((stops > starts) & (buffer[stops - 1] == CR))
+        long = stops - starts > self._limit
+        alone = {0} if self._after_bom else set()
+        done = 0
+        for index in sorted(alone | set(np.flatnonzero(long).tolist())):
+            if index > done:
+                yield self._chunk(buffer, starts[done:index], ends[done:index], done)
+            if long[index]:
+                start, end = int(starts[index]), int(ends[index])
+                head = buffer[start : min(end, start + RAW_BYTES)].tobytes()
+                yield self._long(start, end - start, head, number=self._numbered(index))
+            else:
+                yield self._chunk(buffer, starts[index : index + 1], ends[index : index + 1], index)
+            done = index + 1
+        if done < len(starts):
+            yield self._chunk(buffer, starts[done:], ends[done:], done)
+        self._passed(int(stops[-1]) + 1, len(stops))
+
+    def _chunk(
+        self,
+        buffer: npt.NDArray[np.uint8],
+        starts: npt.NDArray[np.int64],
+        ends: npt.NDArray[np.int64],
+        index: int,
+    ) -> Lines:
+        base = int(starts[0])
+        offset = 0 if self._after_bom else self._offset + base
+        self._after_bom = False
+        return Lines(
+            buffer=buffer[base : ends[-1]],
+            starts=starts - base if base else starts,
+            ends=ends - base if base else ends,
+            offset=offset,
+            first_line=self._numbered(index),
+        )
+
+    def _numbered(self, index: int) -> int | None:
+        return None if self._number is None else self._number + index
+
+    def _passed(self, size: int, lines: int) -> None:
+        self._offset += size
+        if self._number is not None:
+            self._number += lines
