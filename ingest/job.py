@@ -30,6 +30,7 @@ from ingest.discover import (
 from ingest.errors import SettingsError, StorageError
 from ingest.fanout import fanout
 from ingest.ownership import Ownership, read_ownership
+from ingest.parse.formats import check_format
 from ingest.parse.model import ParseSettings
 from ingest.part import PartFacts, run_part
 from ingest.plan import PlanRow, make_plan
@@ -103,6 +104,8 @@ def ingest_with(
     """Do what `ingest` does, with tasks run by `run_rows`."""
     started = time.monotonic()
     selected = _select(settings, sources)
+    for source in selected:
+        check_format(source.format)
     check_places(settings.sources, settings.lake)
     listings = [list_source(source) for source in selected]
     lake = open_lake(settings.lake)

@@ -12,11 +12,9 @@ from ingest.contract import CONTRACT_VERSION
 from ingest.discover import Batch
 from ingest.errors import ObjectChanged, ObjectUnreadable
 from ingest.parse.model import PARSER_VERSION, ParseSettings
-from ingest.parse.reader import sniff
+from ingest.parse.sniff import SNIFF_BYTES, sniff
 from ingest.storage import Entry, Storage
 
-# As much as a format needs to be recognised by.
-SNIFF_BYTES = 4096
 # Many tiny objects: opening them is the work, so their number bounds a task too.
 MAX_PACKED = 1_000
 # Events of an object are held until its verdict is known, up to this many ranges of memory: with

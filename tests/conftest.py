@@ -10,6 +10,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # The real input stays outside the project; a fresh clone may lie beside it or not.
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
+pytest_plugins = [
+    f"fixtures.{path.stem}" for path in sorted((ROOT / "tests/fixtures").glob("*.py"))
+]
+
 
 def _shared(name: str) -> Path:
     path = SHARED_DATA / name

@@ -1,0 +1,168 @@
+"""The ingest on a real Spark: its tasks, retries and errors, and the real input."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ingest.errors import ClickstreamError
+from ingest.fanout import fanout
+from ingest.job import IngestSummary, RunRows, ingest, ingest_with
+from ingest.parquet import open_parquet
+from ingest.settings import Settings
+
+pytestmark = pytest.mark.integration
+
+Lines = Callable[..., bytes]
+MIB = 1 << 20
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+def raw(settings: Settings) -> Path:
+    return Path(settings.sources[0].uri)
+
+
+def _events(settings: Settings, summary: IngestSummary, *columns: str) -> list[dict[str, object]]:
+    rows = []
+    for record in summary.sealed:
+        for file in record.files["events"]:
+            path = Path(settings.lake) / file.path
+            rows += open_parquet(path).read(columns=list(columns)).to_pylist()
+    return rows
+
+
+def test_all_kinds_of_input_balance(
+    settings: Settings,
+    raw: Path,
+    spark: SparkSession,
+    seed_csv: Path,
+    hackers_log: Path,
+    access_lines: Lines,
+) -> None:
+    plain = access_lines(2_000)
+    contents = {
+        "seed.csv": seed_csv.read_bytes(),
+        "hackers.log": hackers_log.read_bytes(),
+        "crlf.log": access_lines(10, first=10).replace(b"\n", b"\r\n"),
+        "no-final-newline.log": access_lines(10, first=20)[:-1],
+        "bom.log": b"\xef\xbb\xbf" + access_lines(10, first=30),
+        "bytes.log": access_lines(1, first=40).replace(b"/page", b"/\xff\x00page") + b"\x00\n",
+        "long.log": b"x" * (MIB + 1) + b"\n" + access_lines(1, first=50),
+        "plain.log.gz": gzip.compress(plain),
+        "cut.log.gz": gzip.compress(access_lines(2_000, first=60))[:-9],
+        "empty.log": b"",
+        "utf16.log": access_lines(3).decode().encode("utf-16"),
+    }
+    for name, content in contents.items():
+        (raw / name).write_bytes(content)
+    summary = ingest(settings, spark)
+    (record,) = summary.sealed
+    found = {
+        entry.source_file: (entry.file_status, entry.lines_read, entry.events)
+        for entry in record.objects
+    }
+    assert found.pop("hackers.log")[:2] == ("ok", 3_456)
+    assert found == {
+        "seed.csv": ("ok", 18_502, 18_501),
+        "crlf.log": ("ok", 10, 10),
+        "no-final-newline.log": ("ok", 10, 10),
+        "bom.log": ("ok", 10, 10),
+        "bytes.log": ("ok", 2, 1),
+        "long.log": ("ok", 2, 1),
+        "plain.log.gz": ("ok", 2_000, 2_000),
+        "cut.log.gz": ("corrupt_gzip", 0, 0),
+        "empty.log": ("empty", 0, 0),
+        "utf16.log": ("rejected", 0, 0),
+    }
+    totals = record.totals
+    parts = totals.lines_ok + totals.lines_warn + totals.lines_skip + totals.lines_reject
+    assert totals.lines_read == parts
+    events = _events(settings, summary, "event_id")
+    assert len({row["event_id"] for row in events}) == len(events) == totals.events
+    assert ingest(settings, spark).nothing_new
+
+
+def test_ranges_on_spark_give_what_one_task_gives(
+    make_settings: Callable[..., Settings],
+    raw: Path,
+    tmp_path: Path,
+    spark: SparkSession,
+    run_rows_here: RunRows,
+    access_lines: Lines,
+) -> None:
+    content = b"".join(access_lines(10_000, first=n, pad=n % 97) + b"bad\n\n" for n in range(12))
+    (raw / "a.log").write_bytes(content)
+    cut = make_settings()
+    whole = make_settings(range_bytes=64 * MIB, lake=str(tmp_path / "other"))
+    on_spark, here = ingest(cut, spark), ingest_with(whole, run_rows_here)
+    assert len(on_spark.sealed[0].files["events"]) == -(-len(content) // (8 * MIB))
+    assert len(here.sealed[0].files["events"]) == 1
+    columns = ("event_id", "url_original", "response_bytes", "source_offset")
+    rows = [
+        sorted(_events(*run, *columns), key=lambda row: str(row["event_id"]))
+        for run in ((cut, on_spark), (whole, here))
+    ]
+    assert rows[0] == rows[1]
+    assert on_spark.sealed[0].totals == here.sealed[0].totals
+    assert on_spark.sealed[0].objects == here.sealed[0].objects
+
+
+def test_a_failing_object_does_not_stop_the_others(
+    settings: Settings, raw: Path, spark: SparkSession, access_lines: Lines
+) -> None:
+    (raw / "good.log").write_bytes(access_lines(3))
+    (raw / "gone.log").symlink_to("nowhere")
+    summary = ingest(settings, spark)
+    assert summary.exit_code == 1
+    assert [failed.source_file for failed in summary.failed] == ["gone.log"]
+    assert summary.sealed[0].totals.events == 3
+    (raw / "gone.log").unlink()
+    (raw / "gone.log").write_bytes(access_lines(4))
+    assert ingest(settings, spark).sealed[0].totals.events == 4
+
+
+def test_a_worker_that_is_killed_is_replaced(spark: SparkSession, tmp_path: Path) -> None:
+    def run(task: int) -> tuple[int, int]:
+        if task == 1 and not (tmp_path / "killed").exists():
+            (tmp_path / "killed").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return task, task * task
+
+    assert fanout(spark, range(4), run, label="squares") == [(n, n * n) for n in range(4)]
+    assert (tmp_path / "killed").exists()
+
+
+def test_workers_use_one_thread_each(spark: SparkSession) -> None:
+    def run(_: int) -> tuple[str | None, str | None]:
+        return os.environ.get("POLARS_MAX_THREADS"), os.environ.get("OMP_NUM_THREADS")
+
+    assert fanout(spark, range(2), run, label="environment") == [("1", "1")] * 2
+
+
+def test_at_most_so_many_at_once(spark: SparkSession) -> None:
+    def run(task: int) -> tuple[int, int]:
+        return task, os.getpid()
+
+    facts = fanout(spark, range(6), run, label="capped", at_most=1)
+    assert [task for task, _ in facts] == list(range(6))
+    assert len({worker for _, worker in facts}) == 1
+    assert fanout(spark, [], run, label="nothing") == []
+
+
+def test_a_task_that_always_fails_says_why(spark: SparkSession) -> None:
+    def run(_: int) -> None:
+        raise ValueError("the disk is full")
+
+    with pytest.raises(ClickstreamError, match=r"^squares: ValueError: the disk is full$"):
+        fanout(spark, range(2), run, label="squares")
