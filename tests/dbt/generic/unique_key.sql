@@ -1,4 +1,4 @@
-{#- Fails with each combination of `columns` that stands in more than one row. -#}
+{#- One row per combination of these columns; nulls equal each other, as in a group by. -#}
 {% test unique_key(model, columns) %}
     select
         {{ columns | join(', ') }},

@@ -1,0 +1,34 @@
+{#- Marts ignore what is not live anyway; this only frees the space. -#}
+{% macro drop_replaced_batches() %}
+    {%- set live_sql = "select batch_id from " ~ ref('stg_landing__batches') ~ " where is_live" -%}
+    {%- set live = run_query(live_sql).columns[0].values() -%}
+    {%- for node in graph.nodes.values() if node.config.get('partition_by') == 'batch_id' -%}
+        {%- set relation = load_relation(ref(node.name)) -%}
+        {%- if relation is not none -%}
+            {%- set ids = counted_batches(relation) | reject('in', live) | list -%}
+            {%- if ids -%}
+                {%- do forget_batches(relation, ids) -%}
+                {%- do log(node.name ~ ": dropped " ~ ids | length ~ " batches", info=true) -%}
+            {%- endif -%}
+        {%- endif -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{% macro forget_batches(relation, ids) %}
+    {{ return(adapter.dispatch('forget_batches')(relation, ids)) }}
+{% endmacro %}
+
+
+{% macro default__forget_batches(relation, ids) %}
+    {%- do run_query("delete from " ~ relation ~ " where batch_id in ('" ~ ids | join("', '") ~ "')") -%}
+{% endmacro %}
+
+
+{% macro spark__forget_batches(relation, ids) %}
+    {%- set clauses = [] -%}
+    {%- for id in ids -%}
+        {%- do clauses.append("partition (batch_id = '" ~ id ~ "')") -%}
+    {%- endfor -%}
+    {%- do run_query("alter table " ~ relation ~ " drop if exists " ~ clauses | join(', ')) -%}
+{% endmacro %}

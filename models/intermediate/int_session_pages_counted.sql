@@ -1,0 +1,53 @@
+with events as (
+
+    select * from {{ ref('stg_landing__events') }}
+    {{ new_batches() }}
+
+),
+
+steps as (
+
+    select
+        session_id,
+        coalesce(url_path, nullif(split_part(referrer, '?', 1), '')) as url,
+        lower(event_name) as action,
+        session_id is not null and event_name is not null and view_count is not null as is_counted,
+        view_count,
+        purchase_count,
+        is_bot,
+        batch_id
+    from events
+
+),
+
+-- What is no shop event of a session stays as one group, so that the books balance.
+grouped as (
+
+    select
+        case when is_counted then session_id end as session_id,
+        case when is_counted then url end as url,
+        case when is_counted then action end as action,
+        view_count,
+        purchase_count,
+        is_bot,
+        batch_id
+    from steps
+
+)
+
+select
+    session_id,
+    url,
+    action,
+    is_bot,
+    count(*) as event_count,
+    cast(coalesce(sum(view_count), 0) as bigint) as view_count,
+    cast(coalesce(sum(purchase_count), 0) as bigint) as purchase_count,
+    batch_id
+from grouped
+group by
+    session_id,
+    url,
+    action,
+    is_bot,
+    batch_id

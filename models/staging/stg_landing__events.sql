@@ -1,0 +1,85 @@
+with events as (
+
+    select * from {{ source('landing', 'events') }}
+
+),
+
+live_batches as (
+
+    select batch_id from {{ ref('stg_landing__batches') }} where is_live
+
+),
+
+bot_patterns as (
+
+    select pattern from {{ ref('bot_patterns') }}
+
+),
+
+live_events as (
+
+    select
+        events.*,
+        lower(events.user_agent) as agent,
+        cast(events.ingest_time as date) as ingest_date
+    from events
+    inner join live_batches on events.batch_id = live_batches.batch_id
+
+)
+
+select
+    event_id,
+    batch_id,
+    event_time,
+    event_date,
+    ingest_time,
+    source_format,
+    source_file,
+    source_offset,
+    source_line,
+    parse_status,
+    parse_warnings,
+    event_type,
+    event_name,
+    native_id,
+    client_ip,
+    client_address,
+    forwarded_for,
+    user_name,
+    user_id,
+    visitor_id,
+    session_id,
+    http_method,
+    http_version,
+    url_original,
+    url_scheme,
+    url_domain,
+    url_path,
+    url_query,
+    status_code,
+    request_bytes,
+    response_bytes,
+    bytes_scope,
+    duration_ms,
+    duration_other,
+    referrer,
+    referrer_domain,
+    user_agent,
+    server_name,
+    item_id,
+    item_name,
+    product_id,
+    brand,
+    category,
+    purchase_count,
+    view_count,
+    campaign_source,
+    campaign_medium,
+    campaign_name,
+    exists (
+        select 1 from bot_patterns where position(bot_patterns.pattern in live_events.agent) > 0
+    ) as is_bot,
+    event_time is not null
+    and {{ dbt.datediff('event_date', 'ingest_date', 'day') }} > {{ var('late_after_days') }} as is_late,
+    event_type not in ('tcp', 'storage_op', 'firewall') as is_hit
+from live_events
