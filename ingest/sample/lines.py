@@ -146,7 +146,9 @@ class CsvWriter:
         """Prepare the texts that lines are made of."""
         self._shop = shop
         # As in the reference file: the referrer without its query, and never empty.
-        self._urls = [SITE, *(url.split("?")[0] for url in _referrers(shop)[1:])]
+        self._bare = [SITE, *(url.split("?")[0] for url in _referrers(shop)[1:])]
+        # Several referrers differ in their queries only.
+        self._urls = sorted(set(self._bare))
 
     def lines(self, hits: Hits, sheet: Sheet) -> list[str]:
         """Return one record per hit."""
@@ -181,7 +183,7 @@ class CsvWriter:
                 hits["size"].tolist(),
                 _STATUS[hits["status"]].tolist(),
                 [text.lower() for text in _session_texts(hits, sheet)],
-                _texts(self._urls)[_referrer_index(hits)].tolist(),
+                _texts(self._bare)[_referrer_index(hits)].tolist(),
                 strict=True,
             )
         ]  # fmt: skip
@@ -191,7 +193,7 @@ class CsvWriter:
         return _facts(
             self._shop,
             hits,
-            url=_referrer_index(hits),
+            url=np.array([self._urls.index(url) for url in self._bare])[_referrer_index(hits)],
             urls=self._urls,
             at=np.full(len(hits), -1),
             has_campaign=False,

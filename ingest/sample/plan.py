@@ -48,7 +48,7 @@ class FilePlan:
     odd: tuple[OddLine, ...] = ()
     pack: Pack = bytes
     file_status: str = "ok"
-    file_reason: str | None = None
+    reason: str | None = None
     keeps_lines: bool = True
 
 
@@ -159,7 +159,7 @@ def _odd_files(name: str) -> list[FilePlan]:
     bad = [
         FilePlan(
             name=f"{folder}/{file}", format=name, number=number, day=day, lines=0, pack=pack,
-            file_status=status, file_reason=reason, keeps_lines=False,
+            file_status=status, reason=reason, keeps_lines=False,
         )
         for number, (file, pack, status, reason) in enumerate(unreadable, start=len(good))
     ]  # fmt: skip

@@ -1,7 +1,17 @@
 """The right answer, counted while the lines are drawn; no parser is ever asked.
 
 The numbers follow the definitions of the event (actions, views, purchases, brands) and of the
-four marts. `truth.json` is the whole of `Tally.truth`.
+four marts. What truth.json holds:
+
+    sample    the arguments
+    files     file below raw/ -> its verdict, lines by verdict, events, first and last event time,
+              counts (code or reason -> lines)
+    totals    the sums of these, files_by_status, counts
+    events    all, bots, views, purchases, without_time; by_action, by_campaign
+              (source/medium/name), by_hour (UTC -> events, bots)
+    sessions  all = distinct session ids; with_action (action -> sessions that have it)
+    marts     number_of_views_per_session: rows, number_of_views, rows_by_number_of_views,
+              by_action (action -> rows, number_of_views); the other three: key -> columns
 """
 
 from __future__ import annotations
@@ -66,10 +76,13 @@ class Event:
 
 @dataclass(slots=True, kw_only=True)
 class FileTruth:
-    """The expected verdict on one file. Times are epoch seconds, None where no event has one."""
+    """The expected verdict on one file. Times are epoch seconds, None where no event has one.
+
+    `reason` says why a file is `rejected`, None for all others.
+    """
 
     file_status: str
-    file_reason: str | None = None
+    reason: str | None = None
     source_format: str | None = None
     lines: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
@@ -89,10 +102,11 @@ class FileTruth:
             self.last = last if self.last is None else max(self.last, last)
 
     def as_row(self) -> dict[str, Any]:
-        """Return the row that the file must have in `landing.files`, keys and hash aside."""
+        """Return what `landing.files` must say about the file, by column; `reason` begins its
+        file_reason."""
         return {
             "file_status": self.file_status,
-            "file_reason": self.file_reason,
+            "reason": self.reason,
             "source_format": self.source_format,
             "lines_read": self.lines.total(),
             **{f"lines_{verdict}": self.lines[verdict] for verdict in VERDICTS},

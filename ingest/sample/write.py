@@ -57,7 +57,7 @@ def _draw_file(
     file: FilePlan, shop: Shop, writer: Writer, tally: Tally, seed: int
 ) -> tuple[bytes, FileTruth]:
     """Return the content of a file before it is packed, and the verdict on it."""
-    truth = FileTruth(file_status=file.file_status, file_reason=file.file_reason)
+    truth = FileTruth(file_status=file.file_status, reason=file.reason)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, file.number])))
     headers = 1 if writer.header else 0
     hits = draw_hits(
