@@ -21,6 +21,7 @@ from ingest.sample.vocabulary import (
     STATUSES,
     ZONE,
     ZONE_SECONDS,
+    Page,
 )
 
 CSV_HEADER = (
@@ -31,7 +32,7 @@ CSV_HEADER = (
 
 _HMS = [f"{s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}" for s in range(86_400)]
 _NAMES = [page.name for page in PAGES]
-_OLDLINK, _PRODUCT = _NAMES.index("oldlink"), _NAMES.index("product")
+_CATEGORY, _PRODUCT, _OLDLINK = map(_NAMES.index, ("category", "product", "oldlink"))
 _IS_CART = np.array([page.path == "/cart.do" for page in PAGES])
 _ACTIONS = tuple(sorted({page.action.lower() for page in PAGES if page.action}))
 _ACTION = np.array([_ACTIONS.index(p.action.lower()) if p.action else -1 for p in PAGES])
@@ -102,14 +103,13 @@ class AccessWriter:
             [f'" {n}\n' for n in hits["other"].tolist()] if self._splunk else ['"\n'] * len(hits)
         )
         is_bot = (hits["session"] < 0).astype(int)
-        goods = (hits["page"], hits["item"], hits["product"], hits["category"])
         return [
             f"{client}{_HMS[second]}{after_time}{head}{session}{campaign}{after_target}"
             f'{status} {size} "{referrer}" "{agent}{tail}'
             for client, second, head, session, campaign, status, size, referrer, agent, tail in zip(
                 who[hits["visitor"]].tolist(),
                 hits["second"].tolist(),
-                self._heads[(is_bot, *goods)].tolist(),
+                self._heads[is_bot, hits["page"], _goods_index(self._shop, hits)].tolist(),
                 _session_texts(hits, sheet),
                 self._campaigns[hits["campaign"] + 1].tolist(),
                 _STATUS[hits["status"]].tolist(),
@@ -251,23 +251,29 @@ def _session_texts(hits: Hits, sheet: Sheet) -> list[str]:
 
 
 def _heads(shop: Shop) -> npt.NDArray[Any]:
-    """Return method and target by (is bot, page, item, product, category).
+    """Return method and target by (is bot, page, goods); see `_goods_index`.
 
     People's targets end where the session id follows. Ids are in upper case, as shops log them.
     """
-    items, products = shop.catalog.items, shop.catalog.products
+    goods = [
+        (item, product) for item, _ in shop.catalog.items for product, _ in shop.catalog.products
+    ]
     heads = [
-        _head(page, item.upper(), product.upper(), category, ends=ends)
+        _head(page, item.upper(), product.upper(), CATEGORIES[n % len(CATEGORIES)], ends=ends)
         for ends in ("JSESSIONID=", "")
         for page in PAGES
-        for item, _ in items
-        for product, _ in products
-        for category in CATEGORIES
+        for n, (item, product) in enumerate(goods)
     ]
-    return _texts(heads).reshape(2, len(PAGES), len(items), len(products), len(CATEGORIES))
+    return _texts(heads).reshape(2, len(PAGES), len(goods))
 
 
-def _head(page: Any, item: str, product: str, category: str, *, ends: str) -> str:
+def _goods_index(shop: Shop, hits: Hits) -> Ints:
+    """Return which pair of item and product each hit names, or which category."""
+    pairs = hits["item"].astype(np.int64) * len(shop.catalog.products) + hits["product"]
+    return np.where(hits["page"] == _CATEGORY, hits["category"], pairs)
+
+
+def _head(page: Page, item: str, product: str, category: str, *, ends: str) -> str:
     query = page.query.format(item=item, product=product, category=category)
     parameters = "&".join(part for part in (query, ends) if part)
     return f"{page.method} {page.path}" + (f"?{parameters}" if parameters else "")
