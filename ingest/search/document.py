@@ -66,6 +66,8 @@ def bodies(
     the number of the batch record, `first_row` the position of row 0 in its file. Raises
     BooksError for rows that the contract excludes.
     """
+    if not rows.num_rows:
+        return
     text = render(rows, version=version).to_arrow(compat_level=pl.CompatLevel.oldest())
     text = text.cast(pa.large_string())
     offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
@@ -86,7 +88,7 @@ def _cuts(offsets: npt.NDArray[np.int64], most_bytes: int) -> Iterator[tuple[int
 
 
 def render(rows: pa.RecordBatch, *, version: int) -> pl.Series:
-    """Return action line and document of each row, in order; arguments as in `bodies`."""
+    """Return action line and document of each of one or more rows; arguments as in `bodies`."""
     _check_ids(rows["event_id"])
     fragments = _Fragments(rows)
     document = _joined(fragments.of_members(_TREE))
@@ -143,7 +145,7 @@ class _Fragments:
         return pl.when(inside != "").then(whole)
 
     def _leaf(self, name: str, column: Column) -> pl.Expr | None:
-        if column.name not in self._present or not len(self._rows):
+        if column.name not in self._present:
             return None
         values = self._rows[column.name]
         if values.null_count == len(values):
@@ -220,7 +222,7 @@ def _extra(values: pa.Array) -> pl.Series:
     plain = (
         text.str.starts_with("{")
         & text.str.ends_with("}")
-        & (text.str.len_bytes() <= LONGEST_BYTES)
+        & text.str.len_bytes().is_between(len('{"":0}'), LONGEST_BYTES)
         & ~text.str.contains(ODD)
     )
     if plain.all():  # nulls are passed over
