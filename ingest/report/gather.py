@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ingest.errors import ClickstreamError
+from ingest.report import queries
 from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
 
 if TYPE_CHECKING:
@@ -24,77 +25,6 @@ STATUS_CLASSES = (
 # More columns than this in one chart cannot be told apart: a coarser unit is taken.
 MAX_HOURS, MAX_DAYS = 24 * 15, 400
 
-# In the queries `{schema}` is the schema of the marts; nothing of a log ever gets into them.
-TOP_SESSIONS = """
-    with top as (
-        select sessionid, sum(number_of_views) as views
-        from {schema}.number_of_views_per_session
-        group by sessionid
-        order by views desc, sessionid
-        limit {top}
-    )
-
-    select cells.sessionid, cells.action, sum(cells.number_of_views) as views
-    from {schema}.number_of_views_per_session as cells
-    inner join top on cells.sessionid = top.sessionid
-    group by cells.sessionid, cells.action
-"""
-SESSIONS = "select count(distinct sessionid) from {schema}.number_of_views_per_session"
-TOP_CLIENTS = """
-    select clientip, total_sessions, total_events
-    from {schema}.number_of_sessions_per_ip
-    order by total_sessions desc, total_events desc, clientip
-    limit {top}
-"""
-CLIENTS = "select count(*) from {schema}.number_of_sessions_per_ip"
-TOP_BRANDS = """
-    select brand, views, purchases, total_events
-    from {schema}.number_of_events_per_brand
-    order by total_events desc, brand
-    limit {top}
-"""
-PURCHASES = "select sum(purchases) from {schema}.number_of_events_per_brand"
-RESPONSES = """
-    select status_code, response, total_events
-    from {schema}.number_of_events_per_http_response
-    order by total_events desc, status_code
-"""
-# event_date differs from the day of event_time where the time is stale or in the future.
-TIMED_EVENTS = """
-    select event_time, is_bot
-    from {schema}_staging.stg_landing__events
-    where event_time is not null and to_date(event_time) = event_date
-"""
-SPAN = """
-    select count(*), timestampdiff(hour, min(event_time), max(event_time)) from ({timed})
-"""
-TRAFFIC = """
-    select
-        cast(date_trunc('{unit}', event_time) as string) as at,
-        count_if(not coalesce(is_bot, false)),
-        count_if(is_bot)
-    from ({timed})
-    group by 1
-    order by 1
-"""
-BATCHES = """
-    select batch_number, source, state, cast(ingest_time as string), objects, lines_read,
-        lines_ok, lines_warn, lines_skip, lines_reject, events
-    from landing.batches
-    order by batch_number
-"""
-LANDED = "select count(*) from {schema}_staging.stg_landing__events"
-FILE_STATUSES = """
-    select file_status, count(*) from {schema}_staging.stg_landing__files
-    group by file_status order by 2 desc, 1
-"""
-REASONS = """
-    select reason, count(*) from {schema}_staging.stg_landing__rejects
-    group by reason order by 2 desc, 1
-"""
-# The marts leave out events without the attribute that they are about; this layer does not.
-COUNTED = "select sum(total_events) from {schema}_intermediate.int_responses_counted"
-
 
 def gather(session: SparkSession, *, schema: str, indexed: int | None = None) -> Report:
     """Return the figures of the marts in `schema` and of the ledger in `landing`.
@@ -105,7 +35,7 @@ def gather(session: SparkSession, *, schema: str, indexed: int | None = None) ->
     if not session.catalog.tableExists(f"{schema}.number_of_views_per_session"):
         raise ClickstreamError("there are no marts to report on yet: run `clickstream run` first")
     ask = _Asker(session=session, schema=schema)
-    landed = ask.count(LANDED)
+    landed = ask.count(queries.LANDED)
     views, sessions = _views(ask)
     clients, client_count = _clients(ask)
     brands, purchases = _brands(ask)
@@ -133,16 +63,17 @@ class _Asker:
 
     def rows(self, query: str, **names: str) -> list[Any]:
         """Return the rows of `query`, which are few."""
-        return self.session.sql(query.format(schema=self.schema, top=TOP, **names)).collect()
+        text = query.format(schema=self.schema, top=TOP, **names)
+        return self.session.sql(text).collect()
 
-    def count(self, query: str) -> int:
+    def count(self, query: str, **names: str) -> int:
         """Return the only number of `query`, 0 for null."""
-        return int(self.rows(query)[0][0] or 0)
+        return int(self.rows(query, **names)[0][0] or 0)
 
 
 def _views(ask: _Asker) -> tuple[Chart, int]:
     """Return the chart of the sessions with most views and how many sessions there are."""
-    sessions = ask.count(SESSIONS)
+    sessions = ask.count(queries.SESSIONS)
     series = (*(name for name in ACTIONS if name != "purchase"), OTHER)
     chart = Chart(
         key="views",
@@ -152,7 +83,7 @@ def _views(ask: _Asker) -> tuple[Chart, int]:
         label="Session",
         series=series,
         tones=(1, 2, 4, 5, 6),
-        rows=_stacked(ask.rows(TOP_SESSIONS), series),
+        rows=_stacked(ask.rows(queries.TOP_SESSIONS), series),
     )
     return chart, sessions
 
@@ -168,7 +99,7 @@ def _stacked(cells: Iterable[Sequence[Any]], series: Sequence[str]) -> tuple[Row
 
 def _clients(ask: _Asker) -> tuple[Chart, int]:
     """Return the chart of the clients with most sessions and how many clients there are."""
-    clients = ask.count(CLIENTS)
+    clients = ask.count(queries.CLIENTS)
     chart = Chart(
         key="clients",
         title="Sessions per client",
@@ -178,7 +109,7 @@ def _clients(ask: _Asker) -> tuple[Chart, int]:
         more=("events",),
         rows=tuple(
             Row(label=ip, values=(int(sessions or 0),), more=(f"{int(events or 0):,}",))
-            for ip, sessions, events in ask.rows(TOP_CLIENTS)
+            for ip, sessions, events in ask.rows(queries.TOP_CLIENTS)
         ),
     )
     return chart, clients
@@ -187,7 +118,7 @@ def _clients(ask: _Asker) -> tuple[Chart, int]:
 def _brands(ask: _Asker) -> tuple[Chart, int]:
     """Return the chart of the brands with most events, and all purchases."""
     rows = []
-    for brand, *numbers in ask.rows(TOP_BRANDS):
+    for brand, *numbers in ask.rows(queries.TOP_BRANDS):
         views, purchases, events = (int(number or 0) for number in numbers)
         rows.append(Row(label=brand, values=(views, purchases, events - views - purchases)))
     chart = Chart(
@@ -199,12 +130,14 @@ def _brands(ask: _Asker) -> tuple[Chart, int]:
         tones=(1, 3, 6),
         rows=tuple(rows),
     )
-    return chart, ask.count(PURCHASES)
+    return chart, ask.count(queries.PURCHASES)
 
 
 def _responses(ask: _Asker) -> tuple[Chart, Chart]:
     """Return the charts of all responses by class, and of those without success."""
-    rows = [(int(code), label or "", int(number)) for code, label, number in ask.rows(RESPONSES)]
+    rows = [
+        (int(code), label or "", int(number)) for code, label, number in ask.rows(queries.RESPONSES)
+    ]
     by_class = Counter[str]()
     for code, _, number in rows:
         by_class[_status_class(code)] += number
@@ -243,17 +176,14 @@ def _status_class(code: int) -> str:
 
 def _traffic(ask: _Asker, events: int) -> Traffic:
     """Return people and bots by time, in the finest unit that gives a readable chart."""
-    timed_events = TIMED_EVENTS.format(schema=ask.schema)
-    timed, hours = ask.rows(SPAN, timed=timed_events)[0]
-    unit = _unit(hours or 0)
-    return Traffic(
-        unit=unit,
-        points=tuple(
-            (_utc(at), people, bots)
-            for at, people, bots in ask.rows(TRAFFIC, timed=timed_events, unit=unit)
-        ),
-        untimed=events - timed,
+    believable = queries.BELIEVABLE.format(schema=ask.schema)
+    unit = _unit(ask.count(queries.SPAN, believable=believable))
+    points = tuple(
+        (_utc(at), int(people), int(bots))
+        for at, people, bots in ask.rows(queries.TRAFFIC, believable=believable, unit=unit)
     )
+    drawn = sum(people + bots for _, people, bots in points)
+    return Traffic(unit=unit, points=points, untimed=events - drawn)
 
 
 def _unit(hours: int) -> str:
@@ -263,18 +193,18 @@ def _unit(hours: int) -> str:
 
 
 def _books(ask: _Asker, *, landed: int, indexed: int | None) -> Books:
-    batches = tuple(_batch(row) for row in ask.rows(BATCHES))
+    batches = tuple(_batch(row) for row in ask.rows(queries.BATCHES))
     places = [
         ("batch records, loaded", sum(b.events for b in batches if b.state == "live")),
         ("landing", landed),
-        ("counted for the marts", ask.count(COUNTED)),
+        ("counted for the marts", ask.count(queries.COUNTED)),
     ]
     if indexed is not None:
         places.append(("search index", indexed))
     return Books(
         batches=batches,
-        files=tuple((str(name), int(number)) for name, number in ask.rows(FILE_STATUSES)),
-        reasons=tuple((str(name), int(number)) for name, number in ask.rows(REASONS)),
+        files=tuple((str(name), int(number)) for name, number in ask.rows(queries.FILE_STATUSES)),
+        reasons=tuple((str(name), int(number)) for name, number in ask.rows(queries.REASONS)),
         places=tuple(places),
     )
 
