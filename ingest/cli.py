@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ingest import __version__
+from ingest.batches import BatchRecord
 from ingest.errors import ClickstreamError
 from ingest.render import FORMS
 
@@ -176,7 +177,7 @@ def ingest(
 ) -> None:
     """Parse what is new in SOURCES (default: all) into the lake: hops 1 to 3."""
     from ingest.job import ingest as ingest_new
-    from ingest.pipeline import ingest_line
+    from ingest.summary import ingest_line
 
     with _session(target) as (settings, session):
         summary = ingest_new(
@@ -192,7 +193,7 @@ def ingest(
 def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
     """Load sealed batches into the landing tables: hop 4."""
     from ingest.load.spark import load as load_sealed
-    from ingest.pipeline import load_line
+    from ingest.summary import load_line
 
     with _session(target) as (settings, session):
         summary = load_sealed(settings, session, accept=accept)
@@ -215,8 +216,8 @@ def export(
     as_json: bool,
 ) -> None:
     """Index every event of sealed batches into Elasticsearch: hop 6."""
-    from ingest.pipeline import export_line
     from ingest.search.export import export as export_sealed
+    from ingest.summary import export_line
 
     with _session(target) as (settings, session):
         if recreate and not dry_run and not yes:
@@ -241,11 +242,12 @@ def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_
 
     Run it as often as you like: only what is new is read, and what a crash left is completed.
     """
-    from ingest.pipeline import run_pipeline, summary_text
+    from ingest.pipeline import run_pipeline
+    from ingest.summary import summary_text
 
     with _session(target) as (settings, session):
         summary = run_pipeline(settings, session, accept=accept, truth=truth)
-    _print(summary, summary_text(summary), as_json)
+    _print(summary, summary_text(settings, summary), as_json)
     if summary.exit_code:
         raise click.exceptions.Exit(summary.exit_code)
 
@@ -438,8 +440,10 @@ def _plain(value: Any) -> Any:
             return {str(key): _plain(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
             return [_plain(item) for item in value]
-    names: Callable[[Any], Any] = lambda item: item.__dataclass_fields__  # noqa: E731
-    return {name: _plain(getattr(value, name)) for name in names(value)}
+    # A batch record names thousands of objects; `status --json` is the place for these.
+    left_out = ("objects", "files") if isinstance(value, BatchRecord) else ()
+    names = [name for name in value.__dataclass_fields__ if name not in left_out]
+    return {name: _plain(getattr(value, name)) for name in names}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""All hops in order. One that fails stops only what builds on it; the summary says the rest.
+
+Exit code of a run: 4 when books do not balance, else the worst of 2, 1 and 3 that happened.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ingest.batches import open_lake, read_log
+from ingest.console import printable
+from ingest.errors import BooksError, ClickstreamError
+from ingest.job import IngestSummary, ingest
+from ingest.load.spark import LoadSummary, load
+from ingest.report import write_report
+from ingest.search.export import ExportSummary, export
+from ingest.settings import Settings
+from ingest.target import DbtSummary, run_dbt
+from ingest.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_log = logging.getLogger(__name__)
+_SEVERITY = (4, 2, 1, 3, 0)
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, kw_only=True)
+class RunSummary:
+    """What a run did, hop by hop; None = the hop did not come to its end. `problems` say why."""
+
+    ingest: IngestSummary | None = None
+    load: LoadSummary | None = None
+    dbt: DbtSummary | None = None
+    export: ExportSummary | None = None
+    verification: Verification | None = None
+    report: Path | None = None
+    problems: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+    def blame(self, problem: str, exit_code: int) -> None:
+        """Note a problem; the gravest exit code stays."""
+        self.problems.append(problem)
+        self.exit_code = min(self.exit_code, exit_code, key=_SEVERITY.index)
+
+
+def run_pipeline(
+    settings: Settings,
+    session: SparkSession,
+    *,
+    accept: Sequence[str] = (),
+    truth: Path | None = None,
+) -> RunSummary:
+    """Do all hops. Raises ClickstreamError when the lake has nothing at all to offer."""
+    summary = RunSummary()
+    summary.ingest = _hop(summary, "ingest", lambda: ingest(settings, session))
+    if not read_log(open_lake(settings.lake)):
+        raise _nothing(settings, summary)
+    summary.load = _hop(summary, "load", lambda: load(settings, session, accept=accept))
+    if summary.load is not None:
+        summary.dbt = _hop(summary, "dbt", lambda: _build(settings, summary.load))
+    summary.export = _hop(summary, "export", lambda: export(settings, session, accept=accept))
+    if summary.dbt is not None and summary.export is not None:
+        summary.verification = _hop(
+            summary, "verify", lambda: verify(settings, session, truth=truth)
+        )
+    if summary.dbt is not None:
+        indexed = None if summary.export is None else summary.export.total
+        summary.report = _hop(
+            summary, "report", lambda: write_report(settings, session, indexed=indexed)
+        )
+    _judge(summary)
+    return summary
+
+
+def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | None:
+    """Run one hop; books that do not balance stop everything, another failure only this hop."""
+    _log.info("%s ...", name)
+    try:
+        return run()
+    except BooksError:
+        raise
+    except ClickstreamError as error:
+        summary.blame(f"{name}: {error}", error.exit_code)
+        return None
+
+
+def _build(settings: Settings, loaded: LoadSummary | None) -> DbtSummary:
+    """Build and test the models; what replaced batches left in pre-aggregates is dropped."""
+    built = run_dbt(settings, "build")
+    if built.success and loaded is not None and loaded.replaced:
+        run_dbt(settings, "run-operation", "drop_replaced_batches")
+    return built
+
+
+def _nothing(settings: Settings, summary: RunSummary) -> ClickstreamError:
+    if summary.problems:
+        error = ClickstreamError("\n".join(summary.problems))
+        error.exit_code = summary.exit_code
+        return error
+    places = ", ".join(source.uri for source in settings.sources)
+    return ClickstreamError(
+        f"there is nothing to read in {places}: put raw logs there, name another place "
+        "(CLICKSTREAM_RAW or clickstream.toml), or make some with: clickstream sample "
+        f"{settings.data}"
+    )
+
+
+def _judge(summary: RunSummary) -> None:
+    """Turn what the hops report without raising into problems and the exit code."""
+    if summary.ingest is not None and summary.ingest.failed:
+        names = ", ".join(printable(one.source_file) for one in summary.ingest.failed[:5])
+        count = len(summary.ingest.failed)
+        summary.blame(
+            f"ingest: {count} objects could not be read, tried again next time: {names}", 1
+        )
+    if summary.load is not None and summary.load.held:
+        ids = " ".join(f"--accept {one}" for one in summary.load.held)
+        summary.blame(
+            f"load: {len(summary.load.held)} batches are held, over the reject limit of their "
+            f"source (`clickstream status` shows why); take them with: clickstream run {ids}",
+            3,
+        )
+    if summary.dbt is not None and not summary.dbt.success:
+        failures = "; ".join(f"{one.name}: {one.message}" for one in summary.dbt.failures[:5])
+        summary.blame(f"dbt: {summary.dbt.failed} models or tests failed: {failures}", 1)
+    if summary.export is not None and summary.export.dead > summary.export.max_dead:
+        files = ", ".join(summary.export.dead_files[:5])
+        summary.blame(
+            f"export: the engine refused {summary.export.dead:,} documents; they stand with their "
+            f"reasons in the lake: {files}",
+            3,
+        )
+    if summary.verification is not None and not summary.verification.balanced:
+        wrong = ", ".join(check.name for check in summary.verification.checks if not check.ok)
+        summary.blame(f"verify: the books do not balance: {wrong}", 4)
