@@ -51,6 +51,11 @@ class FilePlan:
     reason: str | None = None
     keeps_lines: bool = True
 
+    @property
+    def shows_format(self) -> bool:
+        """Whether a reader can tell the format: that of a cut file, before it ends."""
+        return self.keeps_lines or self.file_status == "corrupt_gzip"
+
 
 def plan(catalog: Catalog, *, lines: int, seed: int, formats: Sequence[str]) -> list[FilePlan]:
     """Return the files of a sample of `lines` lines; raises SettingsError for bad arguments.

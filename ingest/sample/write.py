@@ -72,10 +72,11 @@ def _draw_file(
     sheet = Sheet(day=file.day, first_session=number * SESSIONS_PER_FILE)
     texts = writer.lines(hits, sheet)
     _mix_in(texts, file.odd, rng, writer.line_end)
+    if file.shows_format:
+        truth.source_format = writer.source_format
     if file.keeps_lines:
         facts = writer.facts(hits, sheet)
         tally.add(facts)
-        truth.source_format = writer.source_format
         truth.add_lines("warn" if writer.codes else "ok", writer.codes, count=len(hits))
         truth.add_lines("skip", ["header"], count=headers)
         timed = facts.at[facts.at >= 0]
