@@ -66,9 +66,11 @@ class Lines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """The verdicts on consecutive lines of one object, in input order within each table.
+    """The verdicts on consecutive lines of one object.
 
-    `events` and `rejects` have the Arrow schemas of the contract. `skips` has the columns
+    `rejects` and `skips` are in input order; `events` are not: sort by source_offset where order
+    matters. Both have the Arrow schemas of the contract; `events` may hold text columns as
+    dictionaries (`ingest.parquet.encoded_schema`). `skips` has the columns
     source_offset (int64), source_line (int64, null in ranges) and reason (string).
     `counts` maps each warning code, skip and reject reason to its number of lines.
     lines_read = lines_ok + lines_warn + skips.num_rows + rejects.num_rows.
