@@ -45,8 +45,12 @@ class Body:
         middle = len(self.rows) // 2
         return self.pick(range(middle)), self.pick(range(middle, len(self.rows)))
 
-    def document(self, position: int) -> tuple[str, dict[str, Any]]:
-        """Return id and content of the document at `position`; a deletion has no content."""
-        action, *document = self.pick([position]).data.splitlines()
-        (target,) = json.loads(action).values()
-        return str(target["_id"]), json.loads(document[0]) if document else {}
+    def documents(self, wanted: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
+        """Return id and content of the documents at `wanted`; a deletion has no content."""
+        lines = self.data.split(b"\n")
+        found = []
+        for i in wanted:
+            action, *document = lines[self.lines * i : self.lines * (i + 1)]
+            (target,) = json.loads(action).values()
+            found.append((str(target["_id"]), json.loads(document[0]) if document else {}))
+        return found

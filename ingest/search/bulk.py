@@ -75,6 +75,10 @@ class Tally:
         return self.indexed + self.newer + self.dead
 
 
+# Status, error type and reason that the server gave.
+_Refusal = tuple[int, str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     """A body still to be sent: attempts made, and how many of the last ones found it full."""
@@ -188,7 +192,7 @@ class Sender:
 
     def _too_large(self, work: _Work, kind: str) -> list[_Work]:
         if len(work.body.rows) == 1:
-            self._bury(work, 0, 413, "too_large", kind)
+            self._bury(work, {0: (413, "too_large", kind)})
             return []
         with self._lock:
             self.most_bytes = min(self.most_bytes, len(work.body.data) // 2)
@@ -197,6 +201,7 @@ class Sender:
     def _sorted_out(self, work: _Work, answers: Sequence[Mapping[str, Any]]) -> list[_Work]:
         """Book the outcome of each document; return those that must be sent again."""
         again: list[int] = []
+        dead: dict[int, _Refusal] = {}
         reason, indexed, created, newer = "", 0, 0, 0
         for position, item in enumerate(answers):
             status, kind, why = outcome(item)
@@ -213,11 +218,12 @@ class Sender:
                     remedy = STOPPING[status, kind or ""]
                     raise EngineError(f"index {self.index} {remedy}. Nothing is lost.")
                 case Verdict.DEAD:
-                    self._bury(work, position, status, kind or "", why)
+                    dead[position] = status, kind or "", why
                 case _:
                     again.append(position)
                     reason = _DISK_FULL if found is Verdict.DISK_FULL else f"{status} {kind}"
         self._book(indexed, created, newer)
+        self._bury(work, dead)
         if not again:
             return []
         return self._later(_Work(work.body.pick(again), work.attempts), reason)
@@ -230,21 +236,25 @@ class Sender:
             if indexed or newer:
                 self._accepted_at = self.clock()
 
-    def _bury(self, work: _Work, position: int, status: int, kind: str, reason: str) -> None:
-        name, doc = work.body.document(position)
-        dead = Dead(
-            id=name,
-            row=work.body.rows[position],
-            status=status,
-            type=kind,
-            reason=reason,
-            attempts=work.attempts,
-            doc=doc,
-        )
-        with self._lock:
-            self.on_dead(dead)
-            self.tally.dead += 1
-            tally = self.tally
+    def _bury(self, work: _Work, refused: Mapping[int, _Refusal]) -> None:
+        """Hand over the documents at the positions `refused`; the brake ends a hopeless export."""
+        documents = work.body.documents(list(refused))
+        for (position, (status, kind, reason)), (name, doc) in zip(
+            refused.items(), documents, strict=True
+        ):
+            letter = Dead(
+                id=name,
+                row=work.body.rows[position],
+                status=status,
+                type=kind,
+                reason=reason,
+                attempts=work.attempts,
+                doc=doc,
+            )
+            with self._lock:
+                self.on_dead(letter)
+                self.tally.dead += 1
+                tally = self.tally
             if tally.dead >= _BRAKE_DOCUMENTS and tally.dead > _BRAKE_RATIO * tally.documents:
                 raise EngineError(
                     f"{tally.dead:,} of {tally.documents:,} documents were refused (last: {status} "

@@ -1,0 +1,397 @@
+"""The bulk loop against a client that answers from a script: faults no real server gives on demand.
+
+The scripted engine keeps what it took, so each test also sees that nothing was lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from elastic_transport import (
+    ApiResponseMeta,
+    ConnectionError,  # noqa: A004
+    ConnectionTimeout,
+    HttpHeaders,
+    NodeConfig,
+    TlsError,
+)
+from elasticsearch import ApiError, UnsupportedProductError
+
+from ingest.errors import BooksError, EngineError, SettingsError
+from ingest.search.body import DELETE, Body
+from ingest.search.bulk import Dead, Sender
+from ingest.search.outcome import Verdict, verdict
+
+DEADLINE = 300.0
+# What one document of a request is answered: status and error type (None without an error).
+Answer = tuple[int, str | None]
+# What a request does: refuse as a whole, or answer each document by its id.
+Step = Exception | Callable[[str], Answer]
+
+TAKEN: Answer = (201, None)
+FULL: Answer = (429, "es_rejected_execution_exception")
+
+
+def take_all(_: str) -> Answer:
+    return TAKEN
+
+
+def refusal(status: int, kind: str = "error", headers: dict[str, str] | None = None) -> ApiError:
+    node = NodeConfig("http", "127.0.0.1", 9200)
+    meta = ApiResponseMeta(status, "1.1", HttpHeaders(headers or {}), 0.0, node)
+    return ApiError(kind, meta, {"error": {"type": kind, "reason": "secret of the log"}})
+
+
+def body(count: int, *, first: int = 0) -> Body:
+    lines = [f'{{"index":{{"_id":"{i:04}"}}}}\n{{"n":{i}}}\n' for i in range(first, first + count)]
+    return Body("".join(lines).encode(), range(first, first + count))
+
+
+@dataclass
+class Engine:
+    """Follows `script`, one step a request, then takes everything."""
+
+    script: Sequence[Step] = ()
+    taken: dict[str, Any] = field(default_factory=dict)
+    sizes: list[int] = field(default_factory=list)
+    limit_bytes: int | None = None
+    lose_items: int = 0
+
+    def bulk(self, *, index: str, operations: bytes, filter_path: str) -> dict[str, Any]:
+        assert index == "events"
+        assert "items.*.status" in filter_path
+        lines = operations.decode().splitlines()
+        ids = [json.loads(line)["index"]["_id"] for line in lines[::2]]
+        self.sizes.append(len(ids))
+        position = len(self.sizes) - 1
+        step = self.script[position] if position < len(self.script) else take_all
+        if isinstance(step, Exception):
+            raise step
+        if self.limit_bytes is not None and len(operations) > self.limit_bytes:
+            raise refusal(413)
+        answers = [step(name) for name in ids]
+        for name, document, (_, kind) in zip(ids, lines[1::2], answers, strict=True):
+            if kind is None:
+                self.taken[name] = json.loads(document)
+        items = [{"index": item(*answer)} for answer in answers]
+        lost, self.lose_items = self.lose_items, 0
+        return {"errors": True, "items": items[: len(items) - lost]}
+
+
+def item(status: int, kind: str | None) -> dict[str, Any]:
+    error = {"error": {"type": kind, "reason": "secret of the log"}} if kind else {}
+    return {"status": status, **error}
+
+
+class Clock:
+    """A clock that only pausing moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+def sender(engine: Engine, clock: Clock | None = None, dead: list[Dead] | None = None) -> Sender:
+    clock = clock or Clock()
+    return Sender(
+        client=engine,
+        index="events",
+        url="http://127.0.0.1:9200",
+        most_bytes=5 << 20,
+        deadline_seconds=DEADLINE,
+        on_dead=(dead if dead is not None else []).append,
+        clock=clock,
+        jitter=lambda _, high: high,
+        pause=clock.pause,
+    )
+
+
+def everything(count: int) -> dict[str, Any]:
+    return {f"{i:04}": {"n": i} for i in range(count)}
+
+
+def test_all_documents_in_order_of_bodies() -> None:
+    engine = Engine()
+    tally = sender(engine).send_all([body(3), body(4, first=3), body(1, first=7)])
+    assert engine.taken == everything(8)
+    assert (tally.indexed, tally.created, tally.documents) == (8, 8, 8)
+    assert (tally.requests, tally.retries) == (3, 0)
+
+
+def test_no_bodies() -> None:
+    assert sender(Engine()).send_all([]).documents == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ConnectionError("refused"),
+        ConnectionTimeout("no answer"),
+        refusal(429, "es_rejected_execution_exception"),
+        refusal(502),
+        refusal(503),
+        refusal(504),
+        refusal(500),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_an_unknown_outcome_is_sent_again(fault: Exception) -> None:
+    engine = Engine([fault, fault])
+    tally = sender(engine).send_all([body(5)])
+    assert engine.taken == everything(5)
+    assert engine.sizes == [5, 5, 5]
+    assert (tally.indexed, tally.requests, tally.retries) == (5, 3, 2)
+
+
+def test_a_reply_with_too_few_items_is_sent_again() -> None:
+    engine = Engine(lose_items=2)
+    tally = sender(engine).send_all([body(5)])
+    assert engine.sizes == [5, 5]
+    assert tally.indexed == 5
+
+
+@pytest.mark.parametrize("answer", [None, {}, {"items": None}, {"items": "x"}, "text"])
+def test_a_reply_that_is_none_is_sent_again(answer: object) -> None:
+    class Odd(Engine):
+        def bulk(self, **request: Any) -> Any:
+            found = super().bulk(**request)
+            return answer if len(self.sizes) == 1 else found
+
+    engine = Odd()
+    assert sender(engine).send_all([body(2)]).indexed == 2
+    assert engine.sizes == [2, 2]
+
+
+def test_only_refused_documents_are_sent_again() -> None:
+    engine = Engine([lambda name: FULL if name in ("0001", "0003") else TAKEN])
+    tally = sender(engine).send_all([body(5)])
+    assert engine.sizes == [5, 2]
+    assert engine.taken == everything(5)
+    assert tally.indexed == 5
+
+
+def test_backoff_grows_to_half_a_minute_and_obeys_the_server() -> None:
+    clock = Clock()
+    asked = refusal(503, headers={"retry-after": "45"})
+    engine = Engine([refusal(503)] * 7 + [asked])
+    sender(engine, clock).send_all([body(1)])
+    assert clock.pauses == [1, 2, 4, 8, 16, 30, 30, 45]
+
+
+def test_gives_up_after_the_deadline_without_an_accepted_document() -> None:
+    clock = Clock()
+    engine = Engine([refusal(503, "unavailable")] * 1_000)
+    with pytest.raises(EngineError, match="took no document for 300 s") as raised:
+        sender(engine, clock).send_all([body(1)])
+    assert "unavailable" in str(raised.value)
+    assert "Nothing is lost" in str(raised.value)
+    assert "secret" not in str(raised.value)
+    assert clock.now == DEADLINE
+
+
+def test_an_accepted_document_moves_the_deadline() -> None:
+    clock = Clock()
+    one_by_one: list[Step] = []
+    for i in range(40):
+        one_by_one += [lambda name, i=i: TAKEN if name == f"{i:04}" else FULL]  # type: ignore[misc]
+    engine = Engine(one_by_one)
+    sender(engine, clock).send_all([body(40)])
+    assert engine.taken == everything(40)
+    assert clock.now > DEADLINE
+
+
+def test_a_full_disk_is_waited_for_and_named() -> None:
+    clock = Clock()
+    engine = Engine([lambda _: (429, "cluster_block_exception")] * 1_000)
+    with pytest.raises(EngineError, match="disk is full"):
+        sender(engine, clock).send_all([body(1)])
+
+
+def test_a_body_refused_three_times_in_a_row_is_halved() -> None:
+    engine = Engine([refusal(429)] * 3)
+    sender(engine).send_all([body(8)])
+    assert engine.sizes == [8, 8, 8, 4, 4]
+    assert engine.taken == everything(8)
+
+
+def test_too_large_is_halved_until_it_fits_and_remembered() -> None:
+    engine = Engine(limit_bytes=len(body(2).data))
+    loop = sender(engine)
+    loop.send_all([body(8)])
+    assert engine.taken == everything(8)
+    assert engine.sizes == [8, 4, 2, 2, 4, 2, 2]
+    assert loop.most_bytes == len(body(4).data) // 2
+
+
+def test_a_single_document_too_large_is_dead() -> None:
+    dead: list[Dead] = []
+    engine = Engine([refusal(413)])
+    tally = sender(engine, dead=dead).send_all([body(1, first=7)])
+    assert (tally.indexed, tally.dead) == (0, 1)
+    assert [(d.id, d.row, d.status, d.type, d.doc) for d in dead] == [
+        ("0007", 7, 413, "too_large", {"n": 7})
+    ]
+
+
+def test_a_document_the_mapping_refuses_is_dead_with_its_content() -> None:
+    dead: list[Dead] = []
+    engine = Engine([lambda n: (400, "document_parsing_exception") if n == "0002" else TAKEN])
+    tally = sender(engine, dead=dead).send_all([body(4)])
+    assert (tally.indexed, tally.dead, tally.documents) == (3, 1, 4)
+    assert dead == [
+        Dead(
+            id="0002",
+            row=2,
+            status=400,
+            type="document_parsing_exception",
+            reason="secret of the log",
+            attempts=1,
+            doc={"n": 2},
+        )
+    ]
+
+
+def test_a_row_keeps_its_number_through_retries() -> None:
+    dead: list[Dead] = []
+    engine = Engine([lambda n: FULL if n in ("0011", "0013") else TAKEN, lambda _: (400, "bad")])
+    sender(engine, dead=dead).send_all([body(5, first=10)])
+    assert [(d.row, d.attempts) for d in dead] == [(11, 2), (13, 2)]
+
+
+def test_a_fault_of_the_server_is_tried_five_times_more() -> None:
+    dead: list[Dead] = []
+    engine = Engine([lambda n: (500, "broken") if n == "0000" else TAKEN] * 10)
+    tally = sender(engine, dead=dead).send_all([body(2)])
+    assert engine.sizes == [2, 1, 1, 1, 1, 1]
+    assert (tally.indexed, tally.dead) == (1, 1)
+    assert dead[0].attempts == 6
+
+
+def test_a_document_of_a_later_batch_is_newer() -> None:
+    engine = Engine([lambda _: (409, "version_conflict_engine_exception")])
+    tally = sender(engine).send_all([body(3)])
+    assert (tally.indexed, tally.newer, tally.documents) == (0, 3, 3)
+
+
+def test_many_dead_documents_pull_the_brake() -> None:
+    engine = Engine([lambda _: (400, "strict_dynamic_mapping_exception")])
+    with pytest.raises(EngineError, match="the mapping of events is wrong, not the data"):
+        sender(engine).send_all([body(5_000)])
+
+
+def test_few_dead_among_many_do_not() -> None:
+    dead: list[Dead] = []
+    engine = Engine([lambda n: (400, "bad") if int(n) >= 9_100 else TAKEN])
+    tally = sender(engine, dead=dead).send_all([body(9_999)])
+    assert (tally.dead, len(dead)) == (899, 899)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((400, "index_closed_exception"), "index events is closed"),
+        ((403, "cluster_block_exception"), "index events is blocked"),
+        ((403, "security_exception"), "index events refuses the key"),
+        ((404, "index_not_found_exception"), "index events is gone"),
+    ],
+)
+def test_what_concerns_the_index_stops_without_dead_letters(answer: Answer, message: str) -> None:
+    dead: list[Dead] = []
+    with pytest.raises(EngineError, match=message):
+        sender(Engine([lambda _: answer]), dead=dead).send_all([body(3)])
+    assert dead == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (refusal(401, "security_exception"), "does not accept the credentials"),
+        (refusal(403, "security_exception"), "lacks a privilege"),
+        (refusal(400, "media_type_header_exception"), "install elasticsearch 8.19"),
+        (TlsError("bad"), "certificate"),
+        (
+            UnsupportedProductError("x", meta=refusal(200).meta, body=None),
+            "not Elasticsearch",
+        ),
+    ],
+)
+def test_what_no_retry_heals_stops_at_once(fault: Exception, message: str) -> None:
+    clock = Clock()
+    with pytest.raises(SettingsError, match=message):
+        sender(Engine([fault]), clock).send_all([body(3)])
+    assert clock.pauses == []
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+def test_a_refused_request_names_rows_but_no_content(status: int) -> None:
+    with pytest.raises(EngineError, match="rows 10 to 12") as raised:
+        sender(Engine([refusal(status, "illegal")])).send_all([body(3, first=10)])
+    assert "secret" not in str(raised.value)
+
+
+def test_a_stop_ends_the_other_request_and_the_rendering() -> None:
+    rendered = []
+
+    def bodies() -> Iterator[Body]:
+        for i in range(1_000):
+            rendered.append(i)
+            yield body(1, first=i)
+
+    engine = Engine([lambda _: (404, "index_not_found_exception")] * 5)
+    with pytest.raises(EngineError, match="is gone"):
+        sender(engine).send_all(bodies())
+    assert len(rendered) < 10
+
+
+def test_an_error_of_the_rendering_comes_through() -> None:
+    def bodies() -> Iterator[Body]:
+        yield body(1)
+        raise BooksError("a wrong row")
+
+    with pytest.raises(BooksError, match="a wrong row"):
+        sender(Engine()).send_all(bodies())
+
+
+@pytest.mark.parametrize(
+    ("data", "rows"),
+    [(b'{"index":{}}\n{}', 1), (b'{"index":{}}\n{}\n', 2), (b"", 1), (b"\n\n\n", 1)],
+)
+def test_a_body_of_the_wrong_shape_cannot_be_made(data: bytes, rows: int) -> None:
+    with pytest.raises(BooksError, match="nothing was sent"):
+        Body(data, range(rows))
+
+
+def test_deletions_have_one_line_each() -> None:
+    lines = b'{"delete":{"_id":"a"}}\n{"delete":{"_id":"b"}}\n{"delete":{"_id":"c"}}\n'
+    deletions = Body(lines, range(3), DELETE)
+    assert deletions.pick([2, 0]).data == b'{"delete":{"_id":"c"}}\n{"delete":{"_id":"a"}}\n'
+    assert deletions.documents([1]) == [("b", {})]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "expected"),
+    [
+        (200, None, Verdict.INDEXED),
+        (404, None, Verdict.INDEXED),  # the deletion of what is gone already
+        (409, "version_conflict_engine_exception", Verdict.NEWER),
+        (429, "circuit_breaking_exception", Verdict.AGAIN),
+        (503, "unavailable_shards_exception", Verdict.AGAIN),
+        (500, "anything", Verdict.FAULT),
+        (400, "mapper_parsing_exception", Verdict.DEAD),
+        (400, "strict_dynamic_mapping_exception", Verdict.DEAD),
+        (403, "anything_else", Verdict.DEAD),
+    ],
+)
+def test_outcomes(status: int, kind: str | None, expected: Verdict) -> None:
+    assert verdict(status, kind) is expected
