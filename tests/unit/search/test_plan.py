@@ -1,0 +1,124 @@
+"""What is exported, decided from records, seals and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from ingest.batches import BatchRecord, NamedFile, Totals
+from ingest.errors import BooksError
+from ingest.search.plan import Plan, files, make_plan, pack, waves
+from ingest.search.seals import Seal
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MIB = 1 << 20
+
+
+def record(
+    number: int, *, events: int = 10, replaces: Sequence[int] = (), size: int = 1
+) -> BatchRecord:
+    totals = Totals(
+        objects=1, bytes=1, lines_read=events, lines_ok=events, lines_warn=0, lines_skip=0,
+        lines_reject=0, events=events, rejects=0, min_event_time=None, max_event_time=None,
+        counts={},
+    )  # fmt: skip
+    return BatchRecord(
+        format=1, number=number, batch_id=f"b{number}", writer="w", sealed_at=NOW, ingest_time=NOW,
+        source="raw", contract_version=1, parser_version=1, settings_hash="", range_bytes=8 * MIB,
+        replaces=tuple(f"b{old}" for old in replaces), objects=(),
+        files={"events": (NamedFile(path=f"{number}.parquet", rows=events, bytes=size),)},
+        totals=totals,
+    )  # fmt: skip
+
+
+def seal(number: int, indexed: int = 10) -> Seal:
+    return Seal(
+        number=number, batch_id=f"b{number}", revision=1, target={}, contract_version=1,
+        events=indexed, indexed=indexed, newer=0, dead=0, indices={}, dead_files=(), swept={},
+        started_at=NOW, finished_at=NOW, requests=1, retries=0, bytes=1, writer="w",
+    )  # fmt: skip
+
+
+def plan(
+    records: Sequence[BatchRecord],
+    *,
+    held: Sequence[int] = (),
+    sealed: Sequence[int] = (),
+    counts: dict[int, int] | None = None,
+) -> Plan:
+    return make_plan(
+        records,
+        held={f"b{number}" for number in held},
+        seals={f"b{number}": seal(number) for number in sealed},
+        counts={f"b{number}": count for number, count in (counts or {}).items()},
+    )
+
+
+def numbers(found: Sequence[BatchRecord]) -> list[int]:
+    return [one.number for one in found]
+
+
+def test_an_empty_lake() -> None:
+    found = plan([])
+    assert (found.live, found.todo, found.held) == ((), (), ())
+
+
+def test_new_batches_in_order() -> None:
+    assert numbers(plan([record(1), record(2)]).todo) == [1, 2]
+
+
+def test_done_is_sealed_and_counted() -> None:
+    found = plan([record(1), record(2), record(3)], sealed=[1, 2], counts={1: 10, 2: 9, 3: 10})
+    assert numbers(found.live) == [1, 2, 3]
+    assert numbers(found.todo) == [2, 3]
+    assert found.notices == ("the index holds 9 of 10 documents of batch 2: exporting it again",)
+
+
+def test_a_deleted_index_is_filled_again() -> None:
+    assert numbers(plan([record(1)], sealed=[1]).todo) == [1]
+
+
+def test_a_replaced_batch_is_not_live() -> None:
+    found = plan([record(1), record(2, replaces=[1])], counts={1: 10})
+    assert numbers(found.live) == [2]
+    assert found.heirs["b1"].number == 2
+
+
+def test_the_heir_is_the_end_of_the_chain() -> None:
+    found = plan([record(1), record(2, replaces=[1]), record(3, replaces=[2])])
+    assert numbers(found.live) == [3]
+    assert {old: heir.number for old, heir in found.heirs.items()} == {"b1": 3, "b2": 3}
+
+
+def test_a_held_batch_waits_and_replaces_nothing_yet() -> None:
+    found = plan([record(1), record(2, replaces=[1])], held=[2], sealed=[1], counts={1: 10})
+    assert numbers(found.live) == [1]
+    assert found.todo == ()
+    assert numbers(found.held) == [2]
+
+
+def test_a_held_batch_that_was_replaced_waits_for_nothing() -> None:
+    found = plan([record(1), record(2, replaces=[1])], held=[1])
+    assert numbers(found.live) == [2]
+    assert found.held == ()
+
+
+def test_documents_of_an_unknown_batch_stop_the_export() -> None:
+    with pytest.raises(BooksError, match="1 batches that the lake does not know"):
+        plan([record(1)], counts={1: 10, 9: 3})
+
+
+def test_waves_keep_order_and_are_not_too_large() -> None:
+    todo = [record(n, events=200_000) for n in range(1, 6)]
+    assert [numbers(wave) for wave in waves(todo)] == [[1, 2, 3], [4, 5]]
+    assert list(waves([])) == []
+
+
+def test_small_files_share_a_task() -> None:
+    sizes = [1, 3, 5, 3, 3, 3, 3, 3, 3]
+    found = files([record(n, size=size * MIB) for n, size in enumerate(sizes, start=1)])
+    packed = [[file.number for file in members] for members in pack(found)]
+    assert packed == [[1, 2], [3], [4, 5, 6, 7, 8], [9]]
+    assert [file.part for file in found] == [0] * 9

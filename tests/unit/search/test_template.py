@@ -1,0 +1,91 @@
+"""The index as written in the specification, by hand where it decides something."""
+
+from __future__ import annotations
+
+from ingest.search import template
+from ingest.settings import SearchSettings
+
+SEARCH = SearchSettings(index="events", shards=2)
+MAPPINGS = template.mappings("lake1")
+FIELDS = template.fields(MAPPINGS["properties"])
+
+
+def test_the_mapping_is_strict_and_names_its_lake() -> None:
+    assert MAPPINGS["dynamic"] == "strict"
+    assert MAPPINGS["_meta"] == {"clickstream": {"lake": "lake1", "contract_version": 1}}
+
+
+def test_46_fields_and_no_others() -> None:
+    assert len(FIELDS) == 46
+    assert {field["type"] for field in FIELDS.values()} == {
+        "date", "ip", "long", "integer", "keyword", "flattened",
+    }  # fmt: skip
+
+
+def test_the_fields_that_are_not_plain_keywords() -> None:
+    assert {name: field for name, field in FIELDS.items() if field != {"type": "keyword"}} == {
+        "@timestamp": {"type": "date"},
+        "event.ingested": {"type": "date"},
+        "source.ip": {"type": "ip", "ignore_malformed": True},
+        "event.duration": {"type": "long"},
+        "log.offset": {"type": "long"},
+        "http.request.bytes": {"type": "long"},
+        "http.response.bytes": {"type": "long"},
+        "clickstream.duration_other": {"type": "long"},
+        "http.response.status_code": {"type": "integer"},
+        "clickstream.purchases": {"type": "integer"},
+        "clickstream.views": {"type": "integer"},
+        "url.original": {"type": "keyword", "ignore_above": 2048},
+        "url.path": {"type": "keyword", "ignore_above": 2048},
+        "url.query": {"type": "keyword", "ignore_above": 2048},
+        "http.request.referrer": {"type": "keyword", "ignore_above": 2048},
+        "user_agent.original": {"type": "keyword", "ignore_above": 2048},
+        "clickstream.extra": {"type": "flattened", "ignore_above": 2048, "depth_limit": 128},
+    }
+
+
+def test_settings_are_durable() -> None:
+    assert template.index_settings(SEARCH, replicas=1) == {
+        "number_of_shards": 2,
+        "number_of_replicas": 1,
+        "codec": "best_compression",
+        "translog.durability": "request",
+    }
+
+
+def test_the_index_template_covers_the_index_and_its_months() -> None:
+    assert template.index_template(SEARCH) == {
+        "index_patterns": ["events", "events-*"],
+        "composed_of": ["events-mappings", "events-settings"],
+        "priority": 500,
+        "version": 1,
+    }
+    assert set(template.component_templates(SEARCH, "lake1", replicas=0)) == {
+        "events-mappings",
+        "events-settings",
+    }
+
+
+def test_an_index_as_the_contract_wants_it() -> None:
+    found = template.compare(MAPPINGS)
+    assert (found.missing, found.changed, found.lax) == ((), (), False)
+
+
+def test_what_can_be_added_and_what_cannot_be_changed() -> None:
+    properties = {
+        "url": {"properties": {"path": {"type": "keyword"}}},
+        "log": MAPPINGS["properties"]["log"],
+        "mine": {"type": "text"},
+    }
+    found = template.compare({"dynamic": "true", "properties": properties})
+    assert len(found.missing) == 46 - 3
+    assert "url.original" in found.missing
+    (changed,) = found.changed
+    assert changed.startswith("url.path: is {'type': 'keyword'}, must be ")
+    assert found.lax
+
+
+def test_whose_index_it_is() -> None:
+    assert template.owner({}) is None
+    assert template.owner({"_meta": {"other": 1}}) is None
+    assert template.owner({"_meta": {"clickstream": {"lake": "x"}}}) == {"lake": "x"}
