@@ -89,10 +89,11 @@ def cli(verbose: bool) -> None:
     Exit codes: 0 done, 1 failed, 2 usage or settings, 3 too many rejects, 4 the books do not
     balance, 130 interrupted.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname).1s %(message)s")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     logging.getLogger("ingest").setLevel(logging.DEBUG if verbose else logging.INFO)
-    for noisy in ("elastic_transport", "py4j", "jgo", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.DEBUG if verbose else logging.WARNING)
+    # They log each retry, which is our business; what remains at the end is raised and told.
+    for noisy in ("elastic_transport", "jgo", "py4j", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     # Warnings speak to developers: tests turn them into errors, users are spared.
     if not verbose and not sys.warnoptions:
         warnings.simplefilter("ignore")

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _SEVERITY = (4, 2, 1, 3, 0)
+# dbt repeats its call stack in each message; the first sentence names the trouble.
+_MESSAGE = 300
 
 Result = TypeVar("Result")
 
@@ -66,7 +68,7 @@ def run_pipeline(
     if summary.load is not None:
         summary.dbt = _hop(summary, "dbt", lambda: _build(settings, summary.load))
     summary.export = _hop(summary, "export", lambda: export(settings, session, accept=accept))
-    if summary.dbt is not None and summary.export is not None:
+    if summary.dbt is not None and summary.dbt.success and summary.export is not None:
         summary.verification = _hop(
             summary, "verify", lambda: verify(settings, session, truth=truth)
         )
@@ -75,7 +77,7 @@ def run_pipeline(
         summary.report = _hop(
             summary, "report", lambda: write_report(settings, session, indexed=indexed)
         )
-    _judge(summary)
+    _judge(settings, summary)
     return summary
 
 
@@ -112,7 +114,7 @@ def _nothing(settings: Settings, summary: RunSummary) -> ClickstreamError:
     )
 
 
-def _judge(summary: RunSummary) -> None:
+def _judge(settings: Settings, summary: RunSummary) -> None:
     """Turn what the hops report without raising into problems and the exit code."""
     if summary.ingest is not None and summary.ingest.failed:
         names = ", ".join(printable(one.source_file) for one in summary.ingest.failed[:5])
@@ -128,8 +130,15 @@ def _judge(summary: RunSummary) -> None:
             3,
         )
     if summary.dbt is not None and not summary.dbt.success:
-        failures = "; ".join(f"{one.name}: {one.message}" for one in summary.dbt.failures[:5])
-        summary.blame(f"dbt: {summary.dbt.failed} models or tests failed: {failures}", 1)
+        failures = "".join(
+            f"\n  {one.name}: {printable(one.message)[:_MESSAGE]}"
+            for one in summary.dbt.failures[:5]
+        )
+        summary.blame(
+            f"dbt: {summary.dbt.failed} models or tests failed; the whole story is in "
+            f"{settings.data / 'logs' / 'dbt.log'}:{failures}",
+            1,
+        )
     if summary.export is not None and summary.export.dead > summary.export.max_dead:
         files = ", ".join(summary.export.dead_files[:5])
         summary.blame(
