@@ -1,0 +1,142 @@
+"""The reference input alone gives the numbers that its users know, in the marts and the index."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.product import Index, Product
+
+pytestmark = pytest.mark.e2e
+
+# The golden numbers of the reference file, counted in it with csv and Counter.
+EVENTS = 18_501
+STATUSES = {
+    "200": 17_099, "503": 435, "408": 197, "406": 176, "400": 173, "500": 166, "505": 125,
+    "404": 80, "403": 50,
+}  # fmt: skip
+BRANDS = {
+    "Micromax": 1626, "XOLO": 1587, "Intex": 1564, "Karbon": 1371, "Nokia": 1357,
+    "Samsung": 1315, "Acer": 1260, "Lenovo": 1219, "Apple": 1117, "HTC": 1093, "Sony": 1057,
+    "LG": 1032, "Dell": 1004, "Motorola": 936, "Philips": 920, "Panasonic": 43,
+}  # fmt: skip
+PURCHASES_OF_MICROMAX = 275
+ACTIONS = {
+    "view": 7599, "addtocart": 5407, "purchase": 2972, "remove": 1278, "changequantity": 1245,
+}  # fmt: skip
+TOP_CLIENTS = [
+    ["87.194.216.51", 120],
+    ["211.166.11.101", 83],
+    ["128.241.220.82", 65],
+    ["194.215.205.19", 61],
+    ["188.138.40.166", 49],
+]
+SESSIONS, CLIENTS, GROUPS, VIEWS = 4633, 182, 15_166, 15_529
+
+# As users have typed it for years; it must run as it stands.
+KNOWN_QUERY = (
+    "SELECT distinct(clientip),total_sessions from number_of_sessions_per_ip "
+    "order by total_sessions desc limit 5"
+)
+QUERIES = {
+    "known": KNOWN_QUERY,
+    "clients": "select count(*), sum(total_sessions), sum(total_events)"
+    " from number_of_sessions_per_ip",
+    "top client": "select total_sessions, total_events from number_of_sessions_per_ip"
+    " where clientip = '87.194.216.51'",
+    "views": "select count(*), sum(number_of_views), count(distinct sessionid)"
+    " from number_of_views_per_session",
+    "statuses": "select status_code, total_events from number_of_events_per_http_response",
+    "labels": "select response from number_of_events_per_http_response where status_code = 404",
+    "brands": "select brand, total_events from number_of_events_per_brand",
+    "micromax": "select views, purchases from number_of_events_per_brand where brand = 'Micromax'",
+    "landing": "select count(*), count(event_time), count(distinct event_id) from landing.events",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    run: dict[str, Any]
+    records: list[dict[str, Any]]
+    answers: dict[str, list[list[Any]]]
+    index: Index
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory, engine_url: str, seed_csv: Path) -> Outcome:
+    """Run the product over a folder that holds the reference file and nothing else."""
+    data = tmp_path_factory.mktemp("real")
+    (data / "raw").mkdir()
+    shutil.copy(seed_csv, data / "raw")
+    product = Product(data=data, environ={"ES_URL": engine_url, "ES_INDEX": "real_input"})
+    run = product.json("run")
+    return Outcome(
+        run=run,
+        records=product.records(),
+        answers=dict(zip(QUERIES, product.sql(*QUERIES.values()), strict=True)),
+        index=Index(url=engine_url, name="real_input"),
+    )
+
+
+def test_the_lake_has_every_line_with_its_verdict(outcome: Outcome) -> None:
+    (record,) = outcome.records
+    totals = record["totals"]
+
+    assert [file["source_file"] for file in record["objects"]] == ["Schematic_Log.csv"]
+    assert totals["lines_read"] == EVENTS + 1
+    assert totals["counts"] == {"header": 1, "no_timestamp": EVENTS}
+    assert (totals["lines_warn"], totals["lines_skip"], totals["rejects"]) == (EVENTS, 1, 0)
+
+
+def test_landing_holds_every_event_without_inventing_a_time(outcome: Outcome) -> None:
+    assert outcome.answers["landing"] == [[EVENTS, 0, EVENTS]]
+
+
+def test_the_known_query_gives_distinct_sessions(outcome: Outcome) -> None:
+    assert outcome.answers["known"] == TOP_CLIENTS
+
+
+def test_the_marts_have_the_golden_numbers(outcome: Outcome) -> None:
+    answers = outcome.answers
+
+    assert answers["clients"] == [[CLIENTS, SESSIONS, EVENTS]]
+    assert answers["top client"] == [[120, 494]]
+    assert answers["views"] == [[GROUPS, VIEWS, SESSIONS]]
+    assert {str(status): count for status, count in answers["statuses"]} == STATUSES
+    assert answers["labels"] == [["Page not exist"]] or answers["labels"] == [["Not Found"]]
+    assert dict(answers["brands"]) == BRANDS
+    micromax = BRANDS["Micromax"] - PURCHASES_OF_MICROMAX
+    assert answers["micromax"] == [[micromax, PURCHASES_OF_MICROMAX]]
+
+
+def test_the_index_gives_the_same_numbers(outcome: Outcome) -> None:
+    index = outcome.index
+
+    assert index.count() == EVENTS
+    assert index.terms("http.response.status_code") == STATUSES
+    assert index.terms("product.brand") == BRANDS
+    assert index.terms("event.action") == ACTIONS
+    assert len(index.terms("session.id")) == SESSIONS
+    views = index.aggregate(views={"sum": {"field": "clickstream.views"}})
+    assert views["views"]["value"] == VIEWS
+
+
+def test_the_index_counts_sessions_of_clients_as_the_marts_do(outcome: Outcome) -> None:
+    sessions = {"sessions": {"terms": {"field": "session.id", "size": 5000}}}
+
+    clients = outcome.index.terms("source.ip", **sessions)
+
+    assert len(clients) == CLIENTS
+    assert sum(len(client["sessions"]["buckets"]) for client in clients.values()) == SESSIONS
+    top = clients["87.194.216.51"]
+    assert (len(top["sessions"]["buckets"]), top["doc_count"]) == (120, 494)
+
+
+def test_the_run_says_that_the_books_balance(outcome: Outcome) -> None:
+    assert outcome.run["problems"] == []
+    checks = outcome.run["verification"]["checks"]
+    assert [check for check in checks if check["expected"] != check["found"]] == []
+    assert outcome.run["export"]["total"] == outcome.run["load"]["events"] == EVENTS
