@@ -61,6 +61,6 @@ def test_a_truth_that_is_none(tmp_path: Path, content: str) -> None:
 
 def test_a_truth(tmp_path: Path) -> None:
     path = tmp_path / "truth.json"
-    truth = {"files": {}, "marts": {}, "totals": {}, "events": {}}
+    truth: dict[str, object] = {"files": {}, "marts": {}, "totals": {}, "events": {}}
     path.write_text(json.dumps(truth))
     assert read_truth(path) == truth
