@@ -1,6 +1,6 @@
 """Raw logs of a small shop with a known answer.
 
-`vocabulary` and `visits` draw who does what, `lines` and the `odd` modules turn it into lines,
+`vocabulary` and `visits` draw who does what, the `lines` and `odd` modules turn it into lines,
 `truth` counts what they say, `plan` decides on files, and `write_sample` writes them.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import count
 
-from ingest.sample.lines import CSV_HEADER
+from ingest.sample.lines_csv import CSV_HEADER
 from ingest.sample.odd import (
     CLIENT,
     FUTURE,

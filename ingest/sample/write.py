@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from ingest.errors import SettingsError
-from ingest.sample.lines import Sheet, Writer, writers
+from ingest.sample.lines import Sheet, Writer
+from ingest.sample.lines_access import AccessWriter
+from ingest.sample.lines_csv import CsvWriter
 from ingest.sample.odd import OddLine
 from ingest.sample.plan import FORMATS, FilePlan, plan
 from ingest.sample.truth import FileTruth, Tally
@@ -38,12 +40,12 @@ def write_sample(
     """
     shop = open_shop(load_catalog(), lines=lines, seed=seed)
     files = plan(shop.catalog, lines=lines, seed=seed, formats=formats)
-    by_format = writers(shop)
+    writers = _writers(shop)
     _claim(directory, [file.name for file in files])
     tally = Tally()
     truths = {}
     for file in files:
-        data, truths[file.name] = _draw_file(file, shop, by_format[file.format], tally, seed)
+        data, truths[file.name] = _draw_file(file, shop, writers[file.format], tally, seed)
         _put(directory / RAW / file.name, file.pack(data), scratch=directory)
         logger.debug("wrote %s", file.name)
     given = {"lines": lines, "seed": seed, "formats": [f for f in FORMATS if f in formats]}
@@ -51,6 +53,14 @@ def write_sample(
     text = json.dumps(truth, indent=1, sort_keys=True) + "\n"
     _put(directory / TRUTH, text.encode(), scratch=directory)
     return truth
+
+
+def _writers(shop: Shop) -> dict[str, Writer]:
+    return {
+        "combined": AccessWriter(shop, splunk=False),
+        "schematic-csv": CsvWriter(shop),
+        "splunk_tutorial": AccessWriter(shop, splunk=True),
+    }
 
 
 def _draw_file(
