@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -115,8 +116,8 @@ def _count(
             f"SELECT batch_id, part, count(*), {least}, {most} FROM {SCHEMA}.{table.name} "  # noqa: S608
             f"WHERE batch_id IN ({ids}) GROUP BY batch_id, part"
         ).collect()
-    except PySparkException as error:
-        reason = str(error).splitlines()[0]
+    except (PySparkException, Py4JError) as error:
+        reason = str(getattr(error, "java_exception", error)).splitlines()[0]
         raise BooksError(f"{SCHEMA}.{table.name} cannot be read: {reason}") from error
     return {(row[0], row[1]): Facts(row[2], _time(row[3]), _time(row[4])) for row in rows}
 
