@@ -95,13 +95,13 @@ def list_source(source: Source) -> Listing:
         if prefix and entry.key != prefix:
             continue
         if problem := entry.problem or _name_problem(entry.key):
-            failed.append(Failed(source_file=printable(entry.key), reason=problem))
+            failed.append(Failed(source_file=utf8_text(entry.key), reason=problem))
         elif entry.size or not entry.key.endswith("/"):  # S3 consoles make such "folders"
             entries[entry.key] = entry
     return Listing(source=source, root=root, entries=entries, failed=tuple(failed))
 
 
-def printable(key: str) -> str:
+def utf8_text(key: str) -> str:
     """Return `key` as UTF-8 text, bytes that are none as \\xNN."""
     return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
@@ -124,7 +124,7 @@ def _name_problem(key: str) -> str | None:
     raw = key.encode(errors="surrogateescape")
     if len(raw) > _MAX_KEY_BYTES:
         return f"its path is longer than {_MAX_KEY_BYTES} bytes: shorten it"
-    if printable(key) != key:
+    if utf8_text(key) != key:
         return "its name is not UTF-8: rename it"
     return None
 

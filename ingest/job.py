@@ -13,6 +13,7 @@ from functools import partial
 from pyspark.sql import SparkSession
 
 from ingest.batches import BatchRecord, open_lake, read_content_hash, read_log
+from ingest.console import printable
 from ingest.discover import (
     Batch,
     Duplicate,
@@ -183,7 +184,7 @@ class _Run:
             if isinstance(batch, str):
                 self._keep(keys, f"{batch}, of the same batch, is gone or unreadable: restore it")
                 continue
-            _log.info("%s changed: batch %s is read again", ", ".join(keys), batch_id)
+            _log.info("%s changed: batch %s is read again", printable(", ".join(keys)), batch_id)
             if self._run_batch(batch, listing):
                 self._changed += keys
             elif any(entry.key in self._failed for entry in batch.entries):
@@ -256,7 +257,7 @@ class _Run:
             )
 
     def _fail(self, key: str, reason: str) -> None:
-        _log.warning("%s: %s", key, reason)
+        _log.warning("%s: %s", printable(key), printable(reason))
         self._failed[key] = reason
 
     def _keep(self, keys: Sequence[str], reason: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +20,7 @@ import pytest
 from ingest.batches import ObjectRecord, Totals, read_log
 from ingest.job import RunRows, ingest_with
 from ingest.parquet import open_parquet
+from ingest.part import run_part
 from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import open_storage
 
@@ -155,3 +159,59 @@ def test_a_killed_ingest_is_made_up_for(
         assert _state(settings) == undisturbed
     assert _state(settings) == undisturbed
     assert ingest_with(settings, run_rows_here).nothing_new
+
+
+def _ingest_once(settings: Settings) -> None:
+    ingest_with(settings, lambda rows, _: [run_part(row) for row in rows])
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_ingests_at_once_that_are_killed_at_random(
+    tmp_path: Path, access_lines: Callable[..., bytes], seed: int
+) -> None:
+    """Ten ingests overlap while files come and change; some are killed. No JVM is needed."""
+    dice = random.Random(seed)  # noqa: S311
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    settings = _settings(tmp_path, raw)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["ingest.job"])
+    truth: dict[str, range] = {}
+
+    def bring(name: str) -> None:
+        first = 10_000 * len(truth) + dice.randrange(1_000_000)
+        truth[name] = range(first, first + dice.randint(1, 1_500))
+        (raw / name).write_bytes(access_lines(len(truth[name]), first=first))
+
+    for index in range(8):
+        bring(f"{index}.log")
+    processes = []
+    for _ in range(10):
+        processes.append(context.Process(target=_ingest_once, args=(settings,)))
+        processes[-1].start()
+        processes[-1].join(timeout=dice.random() / 5)
+        if dice.random() < 0.4:
+            dice.choice(processes).kill()
+        if dice.random() < 0.4:
+            bring(f"{dice.randrange(12)}.log")
+    for process in processes:
+        process.join(timeout=DEADLINE_SECONDS)
+        process.close()
+    _ingest_once(settings)
+    assert _live_pages(settings) == {
+        name: sorted(f"/page/{index}" for index in pages) for name, pages in truth.items()
+    }
+
+
+def _live_pages(settings: Settings) -> dict[str, list[str]]:
+    """Return the paths of all live events by file, in order."""
+    records = read_log(open_storage(settings.lake))
+    assert len({record.batch_id for record in records}) == len(records)
+    replaced = {batch for record in records for batch in record.replaces}
+    pages: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        for file in record.files["events"] if record.batch_id not in replaced else ():
+            table = open_parquet(Path(settings.lake) / file.path).read()
+            for name, page in zip(table["source_file"], table["url_path"], strict=True):
+                pages[name.as_py()].append(page.as_py())
+    return {name: sorted(found) for name, found in pages.items()}
