@@ -53,9 +53,8 @@ class CsvWriter:
         actions = text_array([page.action or "" for page in PAGES])
         labels = text_array([label for _, label, _ in STATUSES])
         # A category was sent by every third visitor only.
-        categories = text_array(
-            [*(name.lower() for name in CATEGORIES), *[""] * 2 * len(CATEGORIES)]
-        )
+        sent, not_sent = [name.lower() for name in CATEGORIES], [""] * len(CATEGORIES)
+        categories = text_array(sent + 2 * not_sent)
         return [
             f"{action},{other},{name},{bought},{label},{100 * bought},{1 - bought},{brand},"
             f"Click Here,{category},{client},{item},{product},{size},{status},-,{session},,{url}"
