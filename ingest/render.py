@@ -27,6 +27,7 @@ _ARROW: dict[Type, pa.DataType] = {
 PARTITIONS = ("batch_id", "part")
 
 SOURCES_YAML = Path("models/staging/_landing__sources.yml")
+COLUMN_DOCS = Path("models/staging/_landing__columns.md")
 
 
 def arrow_schema(table: Table) -> pa.Schema:
@@ -93,13 +94,26 @@ def _dbt_test(name: str, columns: Iterable[str]) -> list[str]:
 
 
 def _dbt_column(column: Column) -> list[str]:
-    description = column.description
-    if column.null_when:
-        description = f"{description} Null when {column.null_when}."
     return [
         f"          - name: {column.name}",
-        f"            description: {json.dumps(description)}",
+        f"            description: {json.dumps(_described(column))}",
     ]
+
+
+def dbt_docs() -> str:
+    """Return a dbt doc block `<table>__<column>` for each column, for models that pass it on."""
+    blocks = [
+        f"{{% docs {table.name}__{column.name} %}}\n{_described(column)}\n{{% enddocs %}}\n"
+        for table in TABLES
+        for column in table.columns
+    ]
+    return "\n".join(blocks)
+
+
+def _described(column: Column) -> str:
+    if column.null_when:
+        return f"{column.description} Null when {column.null_when}."
+    return column.description
 
 
 def elasticsearch_properties() -> dict[str, Any]:
@@ -152,7 +166,7 @@ def stale_files(root: Path) -> list[Path]:
 
 def generated_files(root: Path) -> dict[Path, str]:
     """Return each generated file with the text that it must hold."""
-    return {root / SOURCES_YAML: dbt_sources()}
+    return {root / SOURCES_YAML: dbt_sources(), root / COLUMN_DOCS: dbt_docs()}
 
 
 def _quoted(text: str) -> str:

@@ -90,11 +90,13 @@ def test_dbt_sources_are_yaml_with_every_column_described() -> None:
 
 
 def test_drift_of_a_generated_file_is_found(tmp_path: Path) -> None:
-    (path, text), *_ = generated_files(tmp_path).items()
-    assert stale_files(tmp_path) == [path]
-    path.parent.mkdir(parents=True)
-    path.write_text(text, encoding="utf-8")
+    files = generated_files(tmp_path)
+    assert stale_files(tmp_path) == list(files)
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     assert stale_files(tmp_path) == []
+    path, text = next(iter(files.items()))
     path.write_text(text.replace("event_id", "event_key"), encoding="utf-8")
     assert stale_files(tmp_path) == [path]
 
