@@ -78,10 +78,10 @@ def _slot(first: datetime, at: datetime, unit: str) -> int:
 
 
 def _round_up(number: int) -> int:
-    """Return the next number of the form 1, 2, 4 or 8 times a power of ten, at least 4."""
+    """Return the next number of one digit that halves well and zeros, at least 4."""
     power = 1
     while True:
-        for factor in (1, 2, 4, 8):
+        for factor in (1, 2, 3, 4, 6, 8):
             if factor * power >= max(number, 4):
                 return factor * power
         power *= 10
