@@ -116,14 +116,10 @@ def export_with(
         if dry_run:
             plan = exporter.plan(accept, index.counts() if exists else {})
             return _summary(exporter, plan)
-        exporter.begin()
-        try:
+        with exporter.prepared():
             plan = exporter.plan(accept, index.counts())
             exported = exporter.send(plan, run)
-        finally:
-            exporter.end()
-        proof = exporter.prove(accept)
-        return _summary(exporter, plan, exported, proof)
+        return _summary(exporter, plan, exported, exporter.prove(accept))
 
 
 def verify(settings: Settings) -> Proof | None:

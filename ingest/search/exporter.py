@@ -10,9 +10,13 @@ import logging
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from elastic_transport import TransportError
+from elasticsearch import ApiError
 
 from ingest.batches import BatchRecord, read_log
 from ingest.contract import CONTRACT_VERSION
@@ -55,13 +59,21 @@ class Exporter:
     _seals: dict[str, Seal] = field(default_factory=dict)
     _last_number: int = 0
 
-    def begin(self) -> None:
-        """Set back what a crashed run left, and make the index if there is none."""
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Have the index ready inside the block: made if there was none, tuned while it is filled.
+
+        What the tuning changed is set back at the end. Where that fails, because the engine is
+        gone, the next run does it first.
+        """
         self.index.finalise()
         self.index.prepare(self.run_id)
-
-    def end(self) -> None:
-        """Set back what loading a fresh index changed."""
+        try:
+            yield
+        except BaseException:
+            with suppress(ApiError, TransportError):
+                self.index.finalise()
+            raise
         self.index.finalise()
 
     def plan(self, accept: Collection[str], counts: Mapping[str, int]) -> Plan:
@@ -105,12 +117,19 @@ class Exporter:
         facts = run(self._tasks(wave))
         failure = next((error for fact in facts if (error := fact.failure())), None)
         sent = [file for fact in facts for file in fact.files]
-        counts = self.index.counts()
-        sealed = []
-        for record in wave:
-            mine = [fact for fact in sent if fact.file.number == record.number]
-            if len(mine) == len(record.files.get("events", ())):
-                sealed += self._sealed(plan, record, mine, counts, begun)
+        try:
+            counts = self.index.counts()
+            complete = [(record, _files_of(record, sent)) for record in wave]
+            sealed = [
+                exported
+                for record, mine in complete
+                if len(mine) == len(record.files.get("events", ()))
+                for exported in self._sealed(plan, record, mine, counts, begun)
+            ]
+        except (ApiError, TransportError):
+            if failure is None:
+                raise
+            sealed = []
         if failure is not None:
             raise failure
         return sealed
@@ -217,3 +236,7 @@ class Exporter:
                 ", ".join(ids),
                 ", ".join(fact.dead_file for fact in facts if fact.dead_file),
             )
+
+
+def _files_of(record: BatchRecord, sent: Sequence[FileFacts]) -> list[FileFacts]:
+    return [fact for fact in sent if fact.file.number == record.number]
