@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from elasticsearch import Elasticsearch
+from pyspark.sql import SparkSession
 
 from ingest.batches import BatchRecord, NamedFile, Totals, open_lake, record_key, record_to_json
 from ingest.contract import EVENTS
@@ -22,6 +23,7 @@ from ingest.errors import BooksError, EngineError, SettingsError
 from ingest.parquet import ParquetSink
 from ingest.render import arrow_schema
 from ingest.search.export import ExportSummary, export_with, verify
+from ingest.search.export import export as export_through
 from ingest.search.part import ExportTask, TaskFacts, export_part
 from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import Storage
@@ -490,3 +492,11 @@ def indexed(elastic: Elasticsearch, index: str) -> int:
     """Return the documents that the engine has taken, whether they can be searched yet or not."""
     stats = elastic.indices.stats(index=index)["_all"]["primaries"]
     return int(stats["indexing"]["index_total"])
+
+
+def test_through_spark(settings: Settings, log: Log, spark: SparkSession) -> None:
+    log.seal(log.events(range(300)), log.events(range(300, 500)))
+    log.seal(log.events(range(500, 600)))
+    summary = export_through(settings, spark)
+    assert (summary.batches, summary.created, summary.total) == ((1, 2), 600, 600)
+    assert export_through(settings, spark).batches == ()
