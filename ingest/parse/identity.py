@@ -11,7 +11,8 @@ import pyarrow as pa
 _PREFIX_DIGITS = 20
 _OFFSET_DIGITS = 12
 _DIGITS = _PREFIX_DIGITS + _OFFSET_DIGITS
-_HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+# Four hexadecimal digits, as one word, of each number below 2^16.
+_HEX = np.frombuffer(b"".join(b"%04x" % number for number in range(1 << 16)), dtype="<u4")
 
 
 def event_ids(source_file: str, offsets: npt.NDArray[np.int64]) -> pa.Array:
@@ -22,8 +23,9 @@ def event_ids(source_file: str, offsets: npt.NDArray[np.int64]) -> pa.Array:
     prefix = hashlib.sha256(source_file.encode()).hexdigest()[:_PREFIX_DIGITS]
     digits = np.empty((len(offsets), _DIGITS), dtype=np.uint8)
     digits[:, :_PREFIX_DIGITS] = np.frombuffer(prefix.encode(), dtype=np.uint8)
-    shifts = np.arange(4 * (_OFFSET_DIGITS - 1), -1, -4, dtype=np.int64)
-    digits[:, _PREFIX_DIGITS:] = _HEX[(offsets[:, None] >> shifts) & 15]
+    words = digits.view("<u4")
+    for place, shift in enumerate((32, 16, 0)):
+        words[:, _PREFIX_DIGITS // 4 + place] = _HEX[(offsets >> shift) & 0xFFFF]
     bounds = np.arange(0, (len(offsets) + 1) * _DIGITS, _DIGITS, dtype=np.int32)
     return pa.StringArray.from_buffers(
         len(offsets), pa.py_buffer(bounds), pa.py_buffer(digits.reshape(-1))

@@ -37,7 +37,7 @@ from ingest.parse.plain_parts import (
 )
 from ingest.parse.plain_scan import LONGEST_LINE, READ_AHEAD, candidates, scan
 from ingest.parse.plain_shop import Shop, read_actions, read_shop, wanted_names
-from ingest.parse.plain_texts import Few, constant, cut, holds
+from ingest.parse.plain_texts import Few, constant, cut, holds, nulls
 from ingest.parse.plain_time import Times, read_times
 from ingest.parse.plain_words import Bytes, Mask, Positions, words_of
 from ingest.parse.times import SECOND
@@ -48,7 +48,10 @@ SCHEMA = encoded_schema(EVENTS)
 _PIECE = 1 << 14
 # By bits: 1 future, 2 no zone, 4 stale; each text is sorted as the obvious parser sorts it.
 _CODES = ("future_timestamp", "no_timezone", "stale_timestamp")
-_WARNINGS = [",".join(c for bit, c in enumerate(_CODES) if set_ >> bit & 1) for set_ in range(8)]
+_WARNINGS = pa.array(
+    [",".join(c for bit, c in enumerate(_CODES) if codes >> bit & 1) for codes in range(1, 8)]
+)
+_STATUSES = pa.array(["ok", "warn"])
 
 Columns = dict[str, pa.Array]
 
@@ -63,7 +66,7 @@ def parse_plain(
     """
     handled = np.zeros(lines.starts.size, dtype=np.bool_)
     names = wanted_names(settings)
-    tables = [SCHEMA.empty_table()]
+    tables = []
     for first in range(0, lines.starts.size if names else 0, _PIECE):
         piece = _piece(lines, slice(first, first + _PIECE))
         parts = _read(piece, settings, names or {})
@@ -71,7 +74,7 @@ def parse_plain(
             keep, table = _events(parts, piece, identity, settings)
             handled[first + parts.line[keep]] = True
             tables.append(table)
-    return pa.concat_tables(tables), handled
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table(), handled
 
 
 def _piece(lines: Lines, part: slice) -> Lines:
@@ -93,9 +96,8 @@ def _events(
     columns = _place(parts, lines, identity) | _time(parts, identity, settings)
     columns |= _request(parts, lines.buffer) | _shop(parts)
     size = parts.line.size
-    table = pa.Table.from_arrays(
-        [columns.get(field.name, pa.nulls(size, field.type)) for field in SCHEMA], schema=SCHEMA
-    )
+    arrays = [columns[f.name] if f.name in columns else nulls(size, f.type) for f in SCHEMA]
+    table = pa.Table.from_arrays(arrays, schema=SCHEMA)
     keep = _path_has_no_session(columns["url_path"], settings)
     return (slice(None), table) if keep is None else (keep, table.filter(pa.array(keep)))
 
@@ -181,8 +183,8 @@ def _time(parts: _Parts, identity: Identity, settings: ParseSettings) -> Columns
         "event_time": pa.array(micros).cast(timestamp),
         "event_date": event_dates(micros, ~(future | stale), identity),
         "ingest_time": pa.repeat(pa.scalar(identity.ingest_time, timestamp), micros.size),
-        "parse_status": Few((warnings != 0).astype(np.int32), pa.array(["ok", "warn"])).column(),
-        "parse_warnings": Few(warnings - 1, pa.array(_WARNINGS[1:])).column(),
+        "parse_status": Few((warnings != 0).astype(np.int32), _STATUSES).column(),
+        "parse_warnings": Few(warnings - 1, _WARNINGS).column(),
     }
 
 

@@ -37,9 +37,11 @@ _IPV4 = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
 _USER_BYTES = EVENTS.column("user_name").width or 0
 _METHODS = (b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE")
 _METHOD_WORDS = np.sort(np.array([word(method) for method in _METHODS]))
-_METHOD_NAMES = [int(w).to_bytes(WORD, "little").rstrip(b"\0").decode() for w in _METHOD_WORDS]
+_METHOD_NAMES = pa.array(
+    [int(w).to_bytes(WORD, "little").rstrip(b"\0").decode() for w in _METHOD_WORDS]
+)
 _LOW_BYTES = np.array([low_bytes(count) for count in range(WORD + 1)])
-_VERSIONS = [f"{major}.{minor}" for major in range(10) for minor in range(10)]
+_VERSIONS = pa.array([f"{major}.{minor}" for major in range(10) for minor in range(10)])
 _PROTOCOLS = (Pattern(b"HTTP/0.0"), Pattern(b"HTTP 0.0"))
 _PROTOCOL_BYTES = len(" HTTP/1.1")
 _AUTHORITY_BYTES = 64
@@ -128,8 +130,8 @@ def read_requests(words: Words, quotes: Positions) -> Requests:
     valid &= slash | _PROTOCOLS[1].match(words[end + 1])[1]
     version = np.where(valid, byte(protocol, 5) * 10 + byte(protocol, 7), 0)
     return Requests(
-        method=Few(codes.astype(np.int32), pa.array(_METHOD_NAMES)),
-        version=Few(version.astype(np.int32), pa.array(_VERSIONS)),
+        method=Few(codes.astype(np.int32), _METHOD_NAMES),
+        version=Few(version.astype(np.int32), _VERSIONS),
         begin=begin,
         end=end,
         valid=valid,

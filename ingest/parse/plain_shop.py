@@ -175,6 +175,7 @@ class Actions:
 
 
 _TYPES = ("request", *sorted(SHOP_ACTIONS))
+_TYPE_NAMES = pa.array(_TYPES)
 _IMPLIED = "View"
 
 
@@ -185,7 +186,7 @@ def read_actions(columns: dict[str, Few]) -> Actions:
     type_codes = _type_codes(name.values.to_pylist())[name.codes]
     return Actions(
         name=name,
-        type=Few(type_codes, pa.array(_TYPES)),
+        type=Few(type_codes, _TYPE_NAMES),
         is_product=is_product,
         is_purchase=type_codes == _TYPES.index("purchase"),
     )

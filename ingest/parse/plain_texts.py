@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from ingest.parse.plain_words import Bytes, Mask, Positions
 
+_NO_TEXTS = pa.array([], pa.string())
 Codes = npt.NDArray[np.int32]
 
 
@@ -23,7 +25,7 @@ def cut(buffer: Bytes, begins: Positions, ends: Positions) -> pa.StringArray:
     bounds = np.empty(2 * begins.size, dtype=np.int32)
     bounds[::2], bounds[1::2] = begins, ends
     if not begins.size:
-        return pa.array([], pa.string())
+        return _NO_TEXTS
     over_buffer = pa.StringArray.from_buffers(
         bounds.size - 1, pa.py_buffer(bounds), pa.py_buffer(buffer)
     )
@@ -39,11 +41,17 @@ def holds(texts: pa.StringArray, character: bytes) -> bool:
     return data is not None and bool((np.frombuffer(data, np.uint8) == character[0]).any())
 
 
-def constant(text: str | None, size: int) -> pa.Array:
+# Chunks are cut into pieces of the same number of lines, so these columns can be shared.
+@lru_cache(maxsize=64)
+def constant(text: str, size: int) -> pa.Array:
     """Return the column of `size` times the same text."""
-    if text is None:
-        return pa.nulls(size, pa.dictionary(pa.int32(), pa.string()))
     return pa.DictionaryArray.from_arrays(np.zeros(size, dtype=np.int32), pa.array([text]))
+
+
+@lru_cache(maxsize=64)
+def nulls(size: int, kind: pa.DataType) -> pa.Array:
+    """Return the column of `size` nulls."""
+    return pa.nulls(size, kind)
 
 
 @dataclass(frozen=True, slots=True)

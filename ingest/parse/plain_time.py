@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.parse.plain_words import Mask, Pattern, Positions, Words, byte
+from ingest.parse.plain_words import WORD, Mask, Pattern, Positions, Words, byte, low_bytes
 
 DAY = 86_400  # seconds, the unit of this module
 # Years of which every time stays within 1 to 9999 under any offset.
@@ -23,7 +23,7 @@ _MONTH_STARTS = np.arange("0000-01", "10000-01", dtype="M8[M]").astype("M8[D]").
 _DATE = Pattern(b"00/???/0")
 _HOUR = Pattern(b"000:00:0")
 _ZONED = Pattern(b"0:00 ?00")
-_ZONED_END = Pattern(b'00] "???')
+_ZONED_END = Pattern(b"00] ????")
 _BARE_END = Pattern(b'0:00] "?')
 _ZONED_LENGTH, _BARE_LENGTH = len("dd/Mon/yyyy:HH:mm:ss +0000"), len("dd/Mon/yyyy:HH:mm:ss")
 
@@ -46,19 +46,38 @@ def read_times(words: Words, request: Positions) -> Times:
     """Return the times that stand in brackets before the quotes at `request`."""
     zoned = byte(words[request - _ZONED_LENGTH - 3], 0) == ord("[")
     bracket = request - np.where(zoned, _ZONED_LENGTH, _BARE_LENGTH) - 3
-    date, dates = _DATE.match(words[bracket + 1])
-    hour, hours = _HOUR.match(words[bracket + 9])
-    rest = words[bracket + 17]
-    second, bare = _BARE_END.match(rest)
-    offset, zones = _offsets(rest, words[bracket + 25])
+    texts = [words[bracket + 1 + WORD * part] for part in range(4)]
+    texts[3] = np.where(zoned, texts[3] & low_bytes(4), 0)
+    heads, run = _runs(texts)
+    seconds, valid = _seconds([text[heads] for text in texts], zoned[heads])
+    valid = valid[run] & (byte(words[bracket], 0) == ord("["))
+    return Times(seconds[run], bracket, zoned, valid)
+
+
+def _runs(texts: list[Words]) -> tuple[Positions, Positions]:
+    """Return the lines whose text differs from the one before, and for each line its run.
+
+    Logs are in order of time, so that busy ones have many lines per second.
+    """
+    differs = np.zeros(texts[0].size, dtype=np.bool_)
+    for text in texts:
+        differs[1:] |= text[1:] != text[:-1]
+    differs[:1] = True
+    return np.flatnonzero(differs), np.cumsum(differs) - 1
+
+
+def _seconds(texts: list[Words], zoned: Mask) -> tuple[Positions, Mask]:
+    """Return the UTC seconds since 1970, and whether the four words are such a time."""
+    date, dates = _DATE.match(texts[0])
+    hour, hours = _HOUR.match(texts[1])
+    second, bare = _BARE_END.match(texts[2])
+    offset, zones = _offsets(texts[2], texts[3])
     days, days_exist = _days(date, hour)
     hh, mm = _two(hour, 4, 5), _ten(byte(hour, 7), byte(second, 0))
     ss = _two(second, 2, 3)
     valid = dates & hours & days_exist & np.where(zoned, zones, bare)
-    valid &= byte(words[bracket], 0) == ord("[")
     valid &= (hh < 24) & (mm < 60) & (ss < 60)
-    seconds = days * DAY + hh * 3600 + mm * 60 + ss - np.where(zoned, offset, 0)
-    return Times(seconds, bracket, zoned, valid)
+    return days * DAY + hh * 3600 + mm * 60 + ss - np.where(zoned, offset, 0), valid
 
 
 def _days(date: Words, hour: Words) -> tuple[Positions, Mask]:

@@ -1,0 +1,1 @@
+"""Measures the parser against what people use instead: `make bench`."""

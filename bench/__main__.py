@@ -1,0 +1,85 @@
+"""`python -m bench`: speed as ratios, and the peak memory of a task. README.md explains them."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
+from bench.lines import write_lines
+from bench.memory import peak_memory
+from bench.single import hostile_rates, obvious_rate
+
+ROUNDS = 3
+CLICKSTREAM, CSV, REGEXP = "clickstream", "pyarrow.csv", "regexp_extract"
+TARGETS = {CSV: "at most 1.5", REGEXP: "at most 0.1"}
+
+
+def main() -> None:
+    """Generate the input, measure and print."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
+        path = Path(folder) / "access.log"
+        write_lines(path, lines=options.lines)
+        size = path.stat().st_size
+        print(f"{options.lines:,} combined lines, {size / 1e6:,.0f} MB", flush=True)
+        _print_speed(_speed(path, spark=not options.no_spark), size)
+        print(f"obvious parser, one core: {obvious_rate(path):,.0f} lines/s")
+        for name, rate in hostile_rates().items():
+            print(f"one line of 1 MB, {name}: {rate:.1f} ms, twice that length {rate:.1f}")
+        for name, mebibytes in peak_memory(Path(folder)).items():
+            print(f"peak memory of a task, {name}: {mebibytes:,.0f} MiB")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--lines", type=int, default=2_000_000)
+    parser.add_argument("--folder", type=Path, help="where the input goes (4 GB are needed)")
+    parser.add_argument("--no-spark", action="store_true", help="leave out regexp_extract")
+    return parser.parse_args()
+
+
+def _speed(path: Path, *, spark: bool) -> dict[str, list[float]]:
+    """Return the seconds of each contender per round, the order rotated from round to round."""
+    with ExitStack() as stack:
+        contenders: dict[str, Contender] = {
+            CLICKSTREAM: stack.enter_context(clickstream()),
+            CSV: stack.enter_context(arrow_csv()),
+        }
+        if spark:
+            contenders[REGEXP] = stack.enter_context(spark_regexp())
+        names = list(contenders)
+        seconds: dict[str, list[float]] = {name: [] for name in names}
+        for turn in range(ROUNDS):
+            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+                seconds[name].append(_timed(contenders[name], path))
+        return seconds
+
+
+def _timed(contender: Contender, path: Path) -> float:
+    out = emptied(path.parent / "out")
+    started = time.perf_counter()
+    rows = contender(path, out)
+    elapsed = time.perf_counter() - started
+    assert rows > 0
+    return elapsed
+
+
+def _print_speed(seconds: dict[str, Sequence[float]], size: int) -> None:
+    ours = median(seconds[CLICKSTREAM])
+    print(f"{'':16}{'median s':>10}{'MB/s':>8}{'ours/its':>10}  target")
+    for name, rounds in seconds.items():
+        its = median(rounds)
+        print(
+            f"{name:16}{its:10.2f}{size / its / 1e6:8.0f}{ours / its:10.2f}  "
+            f"{TARGETS.get(name, '')}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Three ways from a combined log to Parquet, each a callable on the same file and two cores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from ingest.contract import EVENTS
+from ingest.parquet import ROW_GROUP_ROWS, ParquetSink
+from ingest.parse.model import Identity, ObjectVerdict, ParseSettings
+from ingest.parse.reader import parse_object
+
+CORES = 2
+RANGE_BYTES = 64 << 20  # what one Spark task reads by default
+SETTINGS = ParseSettings(format="access")
+Contender = Callable[[Path, Path], int]
+
+
+@contextmanager
+def clickstream() -> Iterator[Contender]:
+    """Yield the ingest job without Spark: ranges of 64 MiB, one process per core, 50 columns."""
+    with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_warm, range(CORES)))
+        yield partial(_in_ranges, pool)
+
+
+def _warm(_: int) -> None:
+    pa.set_cpu_count(1)
+
+
+def _in_ranges(pool: ProcessPoolExecutor, path: Path, out: Path) -> int:
+    size = path.stat().st_size
+    starts = range(0, size, RANGE_BYTES)
+    ends = [min(start + RANGE_BYTES, size) for start in starts]
+    files = [out / f"{start}.parquet" for start in starts]
+    return sum(pool.map(parse_range, [path] * len(files), starts, ends, files))
+
+
+def parse_range(path: Path, start: int, end: int, out: Path) -> int:
+    """Parse the lines of `path` that start in [start, end) into the lake file `out`.
+
+    Returns the number of events. That is what one task of the job does.
+    """
+    identity = Identity(
+        source_file=path.name, batch_id="0" * 32, ingest_time=datetime(2024, 4, 1, tzinfo=UTC)
+    )
+    with path.open("rb", buffering=0) as file, ParquetSink(out, EVENTS) as sink:
+
+        def read(first: int, last: int) -> bytes:
+            return os.pread(file.fileno(), last - first, first)
+
+        for item in parse_object(
+            read,
+            path.stat().st_size,
+            name=path.name,
+            identity=identity,
+            settings=SETTINGS,
+            start=start,
+            end=end,
+        ):
+            if not isinstance(item, ObjectVerdict):
+                sink.write(item.events)
+        return sink.close().rows
+
+
+_CSV_NAMES = "host ident user time zone request status bytes referrer agent".split()
+
+
+@contextmanager
+def arrow_csv() -> Iterator[Contender]:
+    """Yield pyarrow.csv: ten columns split at blanks outside quotes, without any meaning."""
+    pa.set_cpu_count(CORES)
+    yield _by_arrow_csv
+
+
+def _by_arrow_csv(path: Path, out: Path) -> int:
+    table = pyarrow.csv.read_csv(
+        path,
+        read_options=pyarrow.csv.ReadOptions(column_names=_CSV_NAMES),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=" ", escape_char="\\"),
+    )
+    pq.write_table(
+        table,
+        out / "csv.parquet",
+        row_group_size=ROW_GROUP_ROWS,
+        compression="snappy",
+        store_schema=False,
+        use_deprecated_int96_timestamps=True,
+    )
+    return int(table.num_rows)
+
+
+_COMBINED = (
+    r'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+) ([^"]*)" (\d{3}) (\S+) "([^"]*)" "(.*)"$'
+)
+_FIELDS = "host ident user time method target protocol status bytes referrer agent".split()
+
+
+@contextmanager
+def spark_regexp() -> Iterator[Contender]:
+    """Yield what most projects do: one `regexp_extract` per field, eleven columns, Spark local[2].
+
+    The session is started before anything is measured.
+    """
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master(f"local[{CORES}]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.log.level", "ERROR")
+        .config("spark.driver.memory", "4g")
+        .config("spark.sql.session.timeZone", "UTC")
+        .getOrCreate()
+    )
+
+    def run(path: Path, out: Path) -> int:
+        from pyspark.sql.functions import col, regexp_extract, to_timestamp
+
+        lines = session.read.text(str(path))
+        fields = [
+            regexp_extract("value", _COMBINED, group).alias(name)
+            for group, name in enumerate(_FIELDS, 1)
+        ]
+        events = lines.select(*fields).withColumns(
+            {
+                "time": to_timestamp("time", "dd/MMM/yyyy:HH:mm:ss Z"),
+                "status": col("status").cast("int"),
+                "bytes": col("bytes").cast("bigint"),
+            }
+        )
+        target = out / "spark"
+        events.write.parquet(str(target), compression="snappy")
+        return session.read.parquet(str(target)).count()
+
+    try:
+        yield run
+    finally:
+        session.stop()
+
+
+def emptied(out: Path) -> Path:
+    """Return the folder `out`, made new and empty."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    return out

@@ -1,0 +1,96 @@
+"""Combined access-log lines of a small shop: seeded, so every run measures the same bytes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+START = datetime(2024, 3, 3, tzinfo=UTC)
+LINES_PER_SECOND = 20
+SITE = "https://shop.example"
+_CHUNK = 10_000
+_ONLINE = 500  # visitors at a time
+_VISIT = 12  # requests on average
+_ACTIONS = ("view", "view", "view", "addtocart", "addtocart", "purchase", "remove")
+_ENTRIES = ("-", "-", "https://www.search.example/", "https://news.example/today?id=7")
+_AGENTS = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{}.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:{}.0) Gecko/20100101 Firefox/118.0",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:{}.0) Gecko/20100101 Firefox/115.0",
+    "Mozilla/5.0 (compatible; Examplebot/2.{}; +http://bot.example/about.html)",
+)
+_WORDS = ("red", "light", "wide", "steel", "trail")
+_SHELVES = ("shoes", "tents", "phones", "lamps")
+
+
+@dataclass(slots=True)
+class _Visitor:
+    client: str
+    agent: str
+    session: str
+    referrer: str
+
+
+def write_lines(path: Path, *, lines: int, seed: int = 1) -> None:
+    """Write `lines` lines to `path`.
+
+    3 in 10 are shop actions with ids in the URL, 1 in 50 has campaign parameters, 1 in 500 is of
+    a shape that the fast path refuses (escaped quotes in the agent).
+    """
+    rng = random.Random(seed)
+    pages = _pages(rng)
+    online = [_visitor(rng) for _ in range(_ONLINE)]
+    with path.open("w", encoding="ascii") as file:
+        for first in range(0, lines, _CHUNK):
+            numbers = range(first, min(first + _CHUNK, lines))
+            file.writelines(_line(rng, number, online, pages) for number in numbers)
+
+
+def _pages(rng: random.Random) -> list[str]:
+    return [
+        f"/shop/{rng.choice(_SHELVES)}/{rng.randint(1, 999)}"
+        f"/{'-'.join(rng.choices(_WORDS, k=2))}.html"
+        for _ in range(5_000)
+    ]
+
+
+def _visitor(rng: random.Random) -> _Visitor:
+    agent = rng.choice(_AGENTS).format(rng.randrange(60))
+    return _Visitor(
+        client=".".join(str(rng.randint(1, 254)) for _ in range(4)),
+        agent=f'{agent} \\"beta\\"' if rng.random() < 0.002 else agent,
+        session=f"SD{rng.randrange(10**9)}SL",
+        referrer=rng.choice(_ENTRIES),
+    )
+
+
+def _line(rng: random.Random, number: int, online: list[_Visitor], pages: list[str]) -> str:
+    place = rng.randrange(_ONLINE)
+    if not rng.randrange(_VISIT):
+        online[place] = _visitor(rng)
+    visitor = online[place]
+    at = (START + timedelta(seconds=number // LINES_PER_SECOND)).strftime("%d/%b/%Y:%H:%M:%S")
+    target = _target(rng, visitor, pages)
+    status = rng.choices((200, 304, 404, 503), (90, 5, 4, 1))[0]
+    line = (
+        f'{visitor.client} - - [{at} +0000] "GET {target} HTTP/1.1" {status} '
+        f'{rng.randint(200, 90_000)} "{visitor.referrer}" "{visitor.agent}"\n'
+    )
+    visitor.referrer = f"{SITE}{target.partition('?')[0]}"
+    return line
+
+
+def _target(rng: random.Random, visitor: _Visitor, pages: list[str]) -> str:
+    kind = rng.random()
+    if kind < 0.3:
+        return (
+            f"/cart.do?action={rng.choice(_ACTIONS)}&itemId=EST-{rng.randint(1, 40)}"
+            f"&productId=FX-AB-{rng.randint(1, 99)}&JSESSIONID={visitor.session}"
+        )
+    page = rng.choice(pages)
+    if kind < 0.32:
+        return f"{page}?utm_source=news&utm_medium=mail&utm_campaign=spring"
+    return page if kind < 0.9 else f"{page}?size={rng.randint(30, 50)}&colour=red"
