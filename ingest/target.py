@@ -7,6 +7,7 @@ warehouse should not pay.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -139,6 +140,8 @@ def check_spark_home(environ: Mapping[str, str]) -> None:
 
 
 def _start_session(target: Target, log: Path) -> SparkSession:
+    # pyspark logs each refused query as JSON with its whole stack, beside the exception.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     # Else workers take whatever `python3` PATH has, without our packages.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = SparkSession.builder.enableHiveSupport()
