@@ -112,9 +112,10 @@ def _parse_each(
     lines: Lines, indexes: Iterable[int], identity: Identity, settings: ParseSettings
 ) -> Parsed:
     collector = Collector(identity, settings, source_format=FORMAT)
+    buffer = lines.buffer.data
     for index in indexes:
         start, end = int(lines.starts[index]), int(lines.ends[index])
-        raw = lines.buffer[start:end].tobytes()
+        raw = bytes(buffer[start:end])
         number = None if lines.first_line is None else lines.first_line + index
         collector.add(parse_line(raw, settings), offset=lines.offset + start, line=number, raw=raw)
     return collector.parsed()

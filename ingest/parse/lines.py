@@ -17,6 +17,8 @@ from ingest.parse.model import Lines
 CHUNK_BYTES = 16 << 20
 # Kept of a refused line: their base64 has 64,000 characters, the width of its column.
 RAW_BYTES = 48_000
+# Of shorter lines a chunk holds fewer bytes: each line may become a Python object of 3 KB.
+CHUNK_LINES = 1 << 16
 LF, CR = 10, 13
 
 
@@ -126,36 +128,38 @@ class Cutter:
         alone = {0} if self._after_bom else set()
         done = 0
         for index in sorted(alone | set(np.flatnonzero(long).tolist())):
-            if index > done:
-                yield self._chunk(buffer, starts[done:index], ends[done:index], done)
+            yield from self._chunks(buffer, starts[done:index], ends[done:index], done)
             if long[index]:
                 start, end = int(starts[index]), int(ends[index])
                 head = buffer[start : min(end, start + RAW_BYTES)].tobytes()
                 yield self._long(start, end - start, head, number=self._numbered(index))
             else:
-                yield self._chunk(buffer, starts[index : index + 1], ends[index : index + 1], index)
+                after = index + 1
+                yield from self._chunks(buffer, starts[index:after], ends[index:after], index)
             done = index + 1
-        if done < len(starts):
-            yield self._chunk(buffer, starts[done:], ends[done:], done)
+        yield from self._chunks(buffer, starts[done:], ends[done:], done)
         self._passed(int(stops[-1]) + 1, len(stops))
 
-    def _chunk(
+    def _chunks(
         self,
         buffer: npt.NDArray[np.uint8],
         starts: npt.NDArray[np.int64],
         ends: npt.NDArray[np.int64],
         index: int,
-    ) -> Lines:
-        base = int(starts[0])
-        offset = 0 if self._after_bom else self._offset + base
-        self._after_bom = False
-        return Lines(
-            buffer=buffer[base : ends[-1]],
-            starts=starts - base if base else starts,
-            ends=ends - base if base else ends,
-            offset=offset,
-            first_line=self._numbered(index),
-        )
+    ) -> Iterator[Lines]:
+        """Yield lines of which none is over the limit; `index` is that of the first one."""
+        for first in range(0, len(starts), CHUNK_LINES):
+            last = min(first + CHUNK_LINES, len(starts)) - 1
+            base = int(starts[first])
+            offset = 0 if self._after_bom else self._offset + base
+            self._after_bom = False
+            yield Lines(
+                buffer=buffer[base : ends[last]],
+                starts=starts[first : last + 1] - base,
+                ends=ends[first : last + 1] - base,
+                offset=offset,
+                first_line=self._numbered(index + first),
+            )
 
     def _numbered(self, index: int) -> int | None:
         return None if self._number is None else self._number + index

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.errors import ClickstreamError, ObjectUnreadable
+from ingest.parse.collector import EVENTS_SCHEMA
 from ingest.parse.formats import AUTO, BUILT, FORMATS, check_format
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ParseSettings, ReadRange
 from ingest.parse.reader import parse_object
@@ -109,7 +110,9 @@ def _shown(parsed: Parsed) -> Iterator[str]:
 
 
 def _events(events: pa.Table) -> Iterator[dict[str, Any]]:
-    for batch in events.to_batches(max_chunksize=_ROWS):
+    # The fast path's events come before the others of their chunk.
+    ordered = events.cast(EVENTS_SCHEMA).sort_by("source_offset")
+    for batch in ordered.to_batches(max_chunksize=_ROWS):
         for row in batch.to_pylist():
             codes = row["parse_warnings"]
             yield {

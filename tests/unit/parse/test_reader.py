@@ -1,0 +1,360 @@
+"""Whole objects: opening, gzip of every kind, each file status and their precedence."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fixtures.outcome import ACCESS, HEAD, IDENTITY, LINE, SETTINGS, Outcome, read
+
+from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError
+from ingest.parse.model import ObjectVerdict, ParseSettings
+from ingest.parse.reader import parse_object
+
+LOG = f"{LINE}\n{LINE}\n".encode()
+GZ = "access.log.gz"
+
+
+def status(outcome: Outcome) -> tuple[str, str | None]:
+    return outcome.verdict.file_status, outcome.verdict.file_reason
+
+
+def test_verdict_of_a_plain_object() -> None:
+    time = datetime(2024, 3, 3, 7, 8, 9, tzinfo=UTC)
+    late = LINE.replace("07:08:09", "09:00:00")
+    data = f"#c\n\n{late}\n{HEAD}\nx\n{LINE[:-1]}".encode()
+    assert read(data).verdict == ObjectVerdict(
+        source_format="access",
+        file_status="ok",
+        file_reason=None,
+        lines_read=6,
+        lines_ok=2,
+        lines_warn=1,
+        lines_skip=2,
+        lines_reject=1,
+        events=3,
+        min_event_time=time,
+        max_event_time=datetime(2024, 3, 3, 9, tzinfo=UTC),
+        counts={"comment": 1, "blank": 1, "no_match": 1, "unterminated_quote": 1},
+        chunk_digests=(hashlib.sha256(data).digest(),),
+    )
+
+
+def test_identity_and_places() -> None:
+    outcome = read(LOG)
+    assert [row["source_offset"] for row in outcome.events] == [0, len(LINE) + 1]
+    assert [row["source_line"] for row in outcome.events] == [1, 2]
+    # The check value of the specification: this file name gives this prefix.
+    assert outcome.events[0]["event_id"] == "63c576d511cab0cebef1" + "0" * 12
+    assert outcome.events[1]["event_id"] == f"63c576d511cab0cebef1{len(LINE) + 1:012x}"
+    assert outcome.events[0]["batch_id"] == IDENTITY.batch_id
+    assert outcome.events[0]["source_file"] == IDENTITY.source_file
+    assert outcome.events[0]["source_format"] == "access"
+    assert outcome.events[0]["ingest_time"] == IDENTITY.ingest_time
+
+
+def test_reject_record() -> None:
+    outcome = read(b"a\n" + b"\xff\x00" + "é".encode() * 30_000 + b"\r\n", settings=ACCESS)
+    record = outcome.rejects[1]
+    assert record.pop("raw_base64").startswith("/wDDqcOp")
+    assert record == {
+        "reject_id": "63c576d511cab0cebef1" + "000000000002",
+        "batch_id": IDENTITY.batch_id,
+        "ingest_time": IDENTITY.ingest_time,
+        "source_format": "access",
+        "source_file": IDENTITY.source_file,
+        "source_offset": 2,
+        "source_line": 2,
+        "reason": "no_match",
+        "raw_length": 60_002,
+        # 1,024 bytes repaired grow by two for each replaced one, and are cut again.
+        "raw_text": "\ufffd\ufffd" + "é" * 509,
+    }
+
+
+def test_raw_bytes_are_kept_up_to_48000() -> None:
+    (record,) = read(b"x" * 50_000, settings=ACCESS).rejects
+    assert (record["raw_length"], len(record["raw_base64"])) == (50_000, 64_000)
+
+
+@pytest.mark.parametrize("name", ["a.log", "a.log.gz"])
+def test_empty_object(name: str) -> None:
+    outcome = read(b"", name=name)
+    assert status(outcome) == ("empty", "no content")
+    assert outcome.verdict.source_format is None
+    assert outcome.verdict.chunk_digests == ()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(b""), gzip.compress(b"") * 2, gzip.compress(gzip.compress(b""))],
+    ids=["gzip", "two members", "twice"],
+)
+def test_gzip_of_nothing_is_empty(data: bytes) -> None:
+    assert status(read(data, name="a.log")) == ("empty", "no content")
+
+
+def test_gzip_of_nothing_with_garbage_is_empty() -> None:
+    assert status(read(gzip.compress(b"") + b"\0", name=GZ))[0] == "empty"
+
+
+def test_only_blank_and_comment_lines_need_no_format() -> None:
+    outcome = read(b"\n# c\n \n")
+    assert status(outcome) == ("ok", None)
+    assert outcome.verdict.source_format is None
+    assert dict(outcome.verdict.counts) == {"blank": 2, "comment": 1}
+
+
+def test_gzip() -> None:
+    outcome = read(gzip.compress(LOG), name=GZ)
+    assert status(outcome) == ("ok", None)
+    assert outcome.events == read(LOG).events
+    assert read(gzip.compress(LOG), name="A.GZIP").verdict.file_status == "ok"
+
+
+def test_digests_are_of_the_stored_bytes() -> None:
+    data = gzip.compress(LOG) + b"garbage"
+    assert read(data, name=GZ).verdict.chunk_digests == (hashlib.sha256(data).digest(),)
+
+
+def test_a_line_may_cross_gzip_members() -> None:
+    data = b"".join(gzip.compress(LOG[at : at + 7]) for at in range(0, len(LOG), 7))
+    outcome = read(data, name=GZ)
+    assert status(outcome) == ("ok", None)
+    assert outcome.events == read(LOG).events
+
+
+def test_thousands_of_tiny_members() -> None:
+    lines = b"#\n" * 20_000
+    data = b"".join([gzip.compress(b"#\n", compresslevel=1)] * 20_000)
+    assert read(data, name=GZ).verdict.lines_read == lines.count(b"\n")
+
+
+def test_misnamed() -> None:
+    assert status(read(gzip.compress(LOG), name="a.log")) == ("misnamed", "gzip under another name")
+    outcome = read(LOG, name=GZ)
+    assert status(outcome) == ("misnamed", "not gzip")
+    assert len(outcome.events) == 2
+
+
+@pytest.mark.parametrize("garbage", [b"\0" * 1000, b"x", b"\x1f", b"\n"])
+def test_trailing_garbage(garbage: bytes) -> None:
+    outcome = read(gzip.compress(LOG) + garbage, name="a.log")
+    reason = f"{len(garbage)} bytes behind the last gzip member"
+    assert status(outcome) == ("trailing_garbage", reason)
+    assert len(outcome.events) == 2
+
+
+def test_double_gzip() -> None:
+    inner = gzip.compress(LOG[:50]) + gzip.compress(LOG[50:])
+    outcome = read(gzip.compress(inner) + b"\0", name="a.log")
+    assert status(outcome) == ("double_gzip", "gzip inside gzip, unwrapped twice")
+    assert outcome.events == read(LOG).events
+
+
+def test_nested_gzip() -> None:
+    data = gzip.compress(gzip.compress(gzip.compress(LOG)))
+    assert status(read(data, name=GZ)) == ("rejected", "nested_gzip")
+
+
+def damaged(change: Callable[[bytearray], object]) -> bytes:
+    # Many lines, so that the damage lies far behind the first 64 KiB of content.
+    data = bytearray(gzip.compress(LOG * 2000, compresslevel=0))
+    change(data)
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        damaged(lambda data: data.__delitem__(slice(-1, None))),
+        damaged(lambda data: data.__delitem__(slice(-8, None))),
+        damaged(lambda data: data.__delitem__(slice(len(data) // 2, None))),
+        damaged(lambda data: data.__setitem__(-1, data[-1] ^ 1)),
+        damaged(lambda data: data.__setitem__(-8, data[-8] ^ 1)),
+        damaged(lambda data: data.__setitem__(len(data) // 2, data[len(data) // 2] ^ 1)),
+        gzip.compress(gzip.compress(LOG)[:-3]),
+        gzip.compress(LOG) + b"\x1f\x8b",
+        gzip.compress(LOG) + gzip.compress(LOG)[:20],
+        b"\x1f\x8b",
+        b"\x1f\x8b\x07" + b"x" * 50,
+    ],
+    ids=[
+        "length cut",
+        "trailer cut",
+        "half",
+        "length",
+        "crc",
+        "data",
+        "inner",
+        "member head",
+        "second member",
+        "magic",
+        "method",
+    ],
+)
+def test_corrupt_gzip_counts_nothing(data: bytes) -> None:
+    verdict = read(data, name=GZ).verdict
+    assert verdict.file_status == "corrupt_gzip"
+    assert (verdict.lines_read, verdict.events, dict(verdict.counts)) == (0, 0, {})
+    assert (verdict.min_event_time, verdict.max_event_time) == (None, None)
+    assert verdict.chunk_digests == (hashlib.sha256(data).digest(),)
+
+
+def test_corrupt_gzip_names_what_could_be_read() -> None:
+    member = zlib.compressobj(wbits=31)
+    data = member.compress(LOG + b"cut off") + member.flush(zlib.Z_SYNC_FLUSH)
+    reason = "the file ends inside a gzip member: "
+    reason += f"{len(LOG) + 7} bytes and 2 lines could be read"
+    assert status(read(data, name=GZ)) == ("corrupt_gzip", reason)
+
+
+def test_a_cut_first_line_does_not_hide_that_the_gzip_is_corrupt() -> None:
+    member = zlib.compressobj(wbits=31)
+    data = member.compress(b"half a li") + member.flush(zlib.Z_SYNC_FLUSH)
+    assert status(read(data, name=GZ))[0] == "corrupt_gzip"
+
+
+def test_rejected_goes_before_corrupt() -> None:
+    member = zlib.compressobj(wbits=31)
+    data = member.compress(b"no known format\n" * 9) + member.flush(zlib.Z_SYNC_FLUSH)
+    assert status(read(data, name=GZ)) == ("rejected", "unknown_format")
+
+
+def test_a_bomb_is_read_in_small_pieces() -> None:
+    # One comment of 64 MiB in 64 KiB of gzip.
+    outcome = read(gzip.compress(b"#" * (64 << 20), compresslevel=1), name=GZ, settings=ACCESS)
+    assert outcome.rejects[0]["raw_length"] == 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("\ufeffa\n".encode("utf-16-le"), "not_utf8"),
+        ("\ufeffa\n".encode("utf-16-be"), "not_utf8"),
+        ("\ufeffa\n".encode("utf-32-le"), "not_utf8"),
+        ("\ufeffa\n".encode("utf-32-be"), "not_utf8"),
+        (LINE.encode("utf-16-le"), "not_utf8"),
+        (b"abc\0", "not_utf8"),
+        (b"\0" * 1024 + b"a" * 3072 + LOG, "not_utf8"),
+        (bz2.compress(LOG), "unsupported_content"),
+        (bz2.compress(b""), "unsupported_content"),
+        (lzma.compress(LOG), "unsupported_content"),
+        (b"\x28\xb5\x2f\xfd" + LOG, "unsupported_content"),
+        (b"PK\x03\x04" + LOG, "unsupported_content"),
+        (b"PK\x05\x06" + b"\0" * 18, "unsupported_content"),
+        (b"PAR1\x15\x04\x15\x10", "unsupported_content"),
+        (b"ORC\x0a\x0b\x08", "unsupported_content"),
+        (b"Obj\x01\x04\x14avro.codec", "unsupported_content"),
+        (b"nothing that is known\n", "unknown_format"),
+        (b"{\n", "multiline_json"),
+        (b"\n [\n", "multiline_json"),
+        (b'{\n  "a": 1\n}\n', "multiline_json"),
+        (b'[\n  {"a": 1}\n]\n', "multiline_json"),
+        (b'{"a": 1}\n', "unknown_format"),
+        (b'[{"a": 1}]\n', "unknown_format"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_rejected(data: bytes, reason: str, pack: Callable[[bytes], bytes]) -> None:
+    stored = pack(data)
+    outcome = read(stored)
+    assert status(outcome) == ("rejected", reason)
+    assert outcome.verdict.lines_read == 0
+    assert outcome.events == outcome.rejects == outcome.skips == []
+    assert outcome.verdict.chunk_digests == (hashlib.sha256(stored).digest(),)
+
+
+@pytest.mark.parametrize("host", ["PAR1.example.net", "ORCHID", "BZh9"])
+def test_a_host_name_is_no_magic(host: str) -> None:
+    row = read(LINE.replace("192.0.2.1", host).encode()).events[0]
+    assert row["client_address"] == host
+
+
+def test_nul_below_a_quarter_is_text() -> None:
+    outcome = read(LINE.replace("agent", "a" + "\0" * 20).encode())
+    assert dict(outcome.verdict.counts) == {"nul_byte": 1}
+
+
+def test_bom() -> None:
+    outcome = read(b"\xef\xbb\xbf" + LOG)
+    assert [row["source_offset"] for row in outcome.events] == [0, 3 + len(LINE) + 1]
+    assert outcome.lines["ok"] == 2
+    assert read(gzip.compress(b"\xef\xbb\xbf" + LOG), name=GZ).events == outcome.events
+
+
+def test_a_bom_alone_holds_no_line() -> None:
+    outcome = read(b"\xef\xbb\xbf")
+    assert (outcome.verdict.file_status, outcome.verdict.lines_read) == ("ok", 0)
+
+
+def test_a_second_bom_is_text() -> None:
+    outcome = read(b"\xef\xbb\xbf\xef\xbb\xbf" + LOG)
+    assert outcome.events[0]["client_address"] == "\ufeff192.0.2.1"
+
+
+def test_crlf_and_a_missing_final_newline() -> None:
+    outcome = read(LOG.replace(b"\n", b"\r\n").removesuffix(b"\n"))
+    assert outcome.lines == {"ok": 2, "warn": 0, "skip": 0, "reject": 0}
+    assert [row["source_offset"] for row in outcome.events] == [0, len(LINE) + 2]
+
+
+@pytest.mark.parametrize("size", [100, 101])
+@pytest.mark.parametrize("end", [b"\n", b""])
+def test_line_too_long(size: int, end: bytes) -> None:
+    settings = replace(ACCESS, max_line_bytes=100)
+    outcome = read(b"#\n" + b"#" * size + end, settings=settings)
+    assert [row["reason"] for row in outcome.rejects] == ["line_too_long"] * (size > 100)
+    assert outcome.verdict.lines_skip == 2 - (size > 100)
+
+
+def test_a_line_of_many_blocks_is_one_reject() -> None:
+    data = LOG + b"x" * (20 << 20) + b"\n" + LOG
+    outcome = read(data)
+    (record,) = outcome.rejects
+    assert (record["reason"], record["raw_length"]) == ("line_too_long", 20 << 20)
+    assert (record["source_line"], record["source_offset"]) == (3, len(LOG))
+    assert [row["source_line"] for row in outcome.events] == [1, 2, 4, 5]
+    assert len(outcome.verdict.chunk_digests) == 3
+
+
+def failing(error: Exception) -> Callable[[int, int], bytes]:
+    def read_range(_start: int, _end: int) -> bytes:
+        raise error
+
+    return read_range
+
+
+@pytest.mark.parametrize("error", [ObjectUnreadable("denied"), ObjectChanged("etag")])
+def test_errors_of_storage_pass_through(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        list(parse_object(failing(error), 9, name="a", identity=IDENTITY, settings=SETTINGS))
+
+
+def test_a_short_read_is_an_error_of_storage() -> None:
+    with pytest.raises(ObjectUnreadable, match="got 3 of the 9 bytes"):
+        list(parse_object(lambda *_: b"abc", 9, name="a", identity=IDENTITY, settings=SETTINGS))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("alb", "format 'alb' is not built yet; built: auto, schematic-csv, access"),
+        ("combined", "format 'combined' is not built yet; built: auto, schematic-csv, access"),
+        ("xml", "format 'xml' is unknown; built: auto, schematic-csv, access"),
+    ],
+)
+def test_a_format_that_is_not_built_is_an_error_of_settings(name: str, message: str) -> None:
+    settings = ParseSettings(format=name)
+    arguments: dict[str, Any] = {"name": "a", "identity": IDENTITY, "settings": settings}
+    with pytest.raises(SettingsError) as caught:
+        list(parse_object(lambda *_: b"", 0, **arguments))
+    assert str(caught.value) == message

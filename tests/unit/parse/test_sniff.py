@@ -1,0 +1,115 @@
+"""Finding the format: content of any other known format is named or refused, never misread."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import replace
+
+import pytest
+from fixtures.outcome import CSV_HEADER, HEAD, LINE, SETTINGS
+
+from ingest.parse.sniff import SNIFF_BYTES, Sniffed, find_format, sniff
+
+ACCESS = Sniffed(format="access", splittable=True)
+UNKNOWN = Sniffed(reason="unknown_format")
+ALB = (
+    "https 2024-05-06T07:08:09.123456Z app/shop-lb/0a1b2c3d4e5f6071 198.51.100.7:40001 "
+    '192.0.2.20:8080 0.001 0.025 0.002 502 - 512 880 "GET https://shop.example.com:443/ HTTP/2.0" '
+    '"Mozilla/5.0" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 arn:aws:x "Root=1" "shop.example.com" "-" '
+    '10 2024-05-06T07:08:09.095000Z "forward" "-" "-" "192.0.2.20:8080" "-" "-" "-" TID_0a1b'
+)
+CLB = (
+    "2024-05-06T07:08:09.000250Z legacy-lb [2001:db8::7]:50001 192.0.2.21:80 0.00004 0.0105 "
+    '0.000021 200 200 0 2048 "GET http://old.example.com:80/a HTTP/1.1" "agent" - -'
+)
+CLOUDFRONT = "2024-05-06 07:08:10 FRA56-P1 10 192.0.2.43 GET d0.example /x 200 - a -".replace(
+    " ", "\t"
+)
+S3 = (
+    "b0b0 media-bucket [06/May/2024:07:08:09 +0000] 198.51.100.66 - 9F8E7D6C5B4A3210 "
+    'WEBSITE.GET.OBJECT a.html "GET /a.html HTTP/1.1" 200 - 4096 4096 15 14 "-" "Mozilla/5.0" - '
+    "hostid= - - - host - - -"
+)
+SNOWPLOW = "shop" + "\t" * 130
+JSON = '{"type":"page","messageId":"m"}'
+
+
+def found(*lines: str) -> Sniffed:
+    return sniff("\n".join(lines).encode(), name="x", settings=SETTINGS)
+
+
+@pytest.mark.parametrize("line", [LINE, HEAD, HEAD + ' "cut', LINE.replace("/Mar/", "/Mai/")])
+def test_access(line: str) -> None:
+    assert found(line) == ACCESS
+
+
+@pytest.mark.parametrize(
+    "header", [CSV_HEADER, CSV_HEADER.upper(), '"Action",Brand,"SessionID",URL,Category,x']
+)
+def test_schematic(header: str) -> None:
+    assert found(header, "a,b,c") == Sniffed(format="schematic-csv", splittable=False)
+
+
+def test_four_known_names_are_no_header() -> None:
+    assert found("Action,Brand,SessionID,URL,x", "a,b") == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "line", [ALB, CLB, CLOUDFRONT, S3, SNOWPLOW, JSON, "[{}]", "random text", "a,b,c"]
+)
+def test_other_content_is_refused(line: str) -> None:
+    assert found(line, line) == UNKNOWN
+
+
+def test_fields_line_without_software_is_cloudfront() -> None:
+    assert found("#Version: 1.0", "#Fields: date time", LINE) == UNKNOWN
+    assert found("#Software: x", "#Fields: date time", LINE) == ACCESS
+
+
+@pytest.mark.parametrize("other", [ALB, CLB, CLOUDFRONT, S3, JSON, SNOWPLOW])
+def test_the_format_of_most_lines_wins(other: str) -> None:
+    assert found(LINE, LINE, other) == ACCESS
+    assert found(other, other, LINE) == UNKNOWN
+
+
+def test_of_equals_the_earlier_signature_wins() -> None:
+    assert found(LINE, ALB) == UNKNOWN
+
+
+def test_one_line_among_garbage_is_enough() -> None:
+    assert found(*["garbage"] * 50, LINE) == ACCESS
+
+
+def test_only_100_lines_are_looked_at() -> None:
+    assert found(*["garbage"] * 100, LINE) == UNKNOWN
+    assert found(*["#"] * 100, *[""] * 100, LINE) == ACCESS
+
+
+def test_only_blank_and_comment_lines() -> None:
+    assert found("", "# a", " \t") == Sniffed()
+
+
+def test_a_preamble_longer_than_the_head_is_read_as_access() -> None:
+    assert found("# a" * SNIFF_BYTES) == ACCESS
+    assert found(*["# a"] * SNIFF_BYTES) == ACCESS
+
+
+def test_an_incomplete_line_counts_only_when_there_is_no_other() -> None:
+    cut = b"x\n" + LINE.encode()
+    assert find_format(cut, whole=True, settings=SETTINGS) == ACCESS
+    assert find_format(cut, whole=False, settings=SETTINGS) == UNKNOWN
+    assert find_format(LINE.encode(), whole=False, settings=SETTINGS) == ACCESS
+
+
+def test_a_single_brace_among_access_lines_is_a_reject() -> None:
+    assert found("{", LINE, LINE) == ACCESS
+
+
+def test_a_configured_format_is_not_checked() -> None:
+    settings = replace(SETTINGS, format="access")
+    assert sniff(b"garbage", name="x", settings=settings) == ACCESS
+    assert sniff(b"\xff\xfea\0", name="x", settings=settings) == Sniffed(reason="not_utf8")
+
+
+def test_gzip_is_never_splittable() -> None:
+    assert sniff(gzip.compress(LINE.encode()), name="x", settings=SETTINGS) == Sniffed()
