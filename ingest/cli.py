@@ -185,6 +185,8 @@ def ingest(
             settings, session, sources=sources, accept_duplicates=accept_duplicates
         )
     _print(summary, ingest_line(summary), as_json)
+    if summary.exit_code:
+        raise click.exceptions.Exit(summary.exit_code)
 
 
 @cli.command()
