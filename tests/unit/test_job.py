@@ -349,3 +349,12 @@ def test_nothing_is_made_when_a_source_is_missing(
     with pytest.raises(SettingsError, match="source web"):
         ingest_here(settings)
     assert not Path(settings.lake).exists()
+
+
+def test_a_format_that_is_unknown_stops_before_anything_is_made(
+    raw: Path, make_settings: Callable[..., Settings], ingest_here: Ingest
+) -> None:
+    settings = make_settings(Source(name="web", uri=str(raw), format="nope"))
+    with pytest.raises(SettingsError, match="nope"):
+        ingest_here(settings)
+    assert not Path(settings.lake).exists()
