@@ -70,7 +70,7 @@ def parse_plain(
     for first in range(0, lines.starts.size if names else 0, _PIECE):
         piece = _piece(lines, slice(first, first + _PIECE))
         parts = _read(piece, settings, names or {})
-        if parts.line.size:
+        if parts is not None:
             keep, table = _events(parts, piece, identity, settings)
             handled[first + parts.line[keep]] = True
             tables.append(table)
@@ -116,10 +116,12 @@ class _Parts:
     shop: Shop
 
 
-def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Parts:
-    """Return the parts of the plain lines; `names` as `wanted_names` gives them."""
+def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Parts | None:
+    """Return the parts of the plain lines, None without any; `names` are those wanted."""
     marks = scan(lines.buffer)
     found = candidates(lines, marks, longest=min(LONGEST_LINE, settings.max_line_bytes))
+    if not found.line.size:
+        return None
     buffer, words, quotes = lines.buffer, words_of(lines.buffer), found.quotes
     times = read_times(words, quotes[0])
     requests = read_requests(words, quotes)

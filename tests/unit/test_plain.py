@@ -215,6 +215,12 @@ def test_a_long_parameter_name_leaves_all_to_the_obvious_parser() -> None:
     assert (table.num_rows, handled.tolist()) == (0, [False])
 
 
+@pytest.mark.parametrize("raw", [b"", b"?a=1&b=2", b'"?', b'"' * 6, b"[" * 50 + b'"?&"' * 3])
+def test_chunks_without_a_plain_line(raw: bytes) -> None:
+    table, handled = parse_plain(lines_of([raw]), IDENTITY, SETTINGS)
+    assert (table.num_rows, handled.tolist()) == (0, [False])
+
+
 def test_no_lines_give_the_columns_of_the_contract() -> None:
     table, handled = parse_plain(lines_of([]), IDENTITY, SETTINGS)
     assert (tuple(table.column_names), handled.size) == (EVENTS.names, 0)
