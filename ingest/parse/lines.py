@@ -19,6 +19,9 @@ CHUNK_BYTES = 16 << 20
 RAW_BYTES = 48_000
 # Of shorter lines a chunk holds fewer bytes: each line may become a Python object of 3 KB.
 CHUNK_LINES = 1 << 16
+# A chunk's buffer goes on behind its last line where more follows: the fast path reads up to so
+# many bytes behind a line without asking where the buffer ends.
+READ_AHEAD = 80
 LF, CR = 10, 13
 
 
@@ -154,7 +157,7 @@ class Cutter:
             offset = 0 if self._after_bom else self._offset + base
             self._after_bom = False
             yield Lines(
-                buffer=buffer[base : ends[last]],
+                buffer=buffer[base : ends[last] + READ_AHEAD],
                 starts=starts[first : last + 1] - base,
                 ends=ends[first : last + 1] - base,
                 offset=offset,

@@ -24,6 +24,7 @@ from ingest.contract import EVENTS
 from ingest.parquet import encoded_schema
 from ingest.parse.collector import event_dates, limits
 from ingest.parse.identity import event_ids
+from ingest.parse.lines import READ_AHEAD
 from ingest.parse.model import Identity, Lines, ParseSettings
 from ingest.parse.plain_parts import (
     Clients,
@@ -35,7 +36,7 @@ from ingest.parse.plain_parts import (
     read_prefixes,
     read_requests,
 )
-from ingest.parse.plain_scan import LONGEST_LINE, READ_AHEAD, candidates, scan
+from ingest.parse.plain_scan import LONGEST_LINE, candidates, scan
 from ingest.parse.plain_shop import Shop, read_actions, read_shop, wanted_names
 from ingest.parse.plain_texts import Few, constant, cut, holds, nulls
 from ingest.parse.plain_time import Times, read_times

@@ -8,13 +8,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from ingest.parse.lines import READ_AHEAD
 from ingest.parse.model import Lines
 from ingest.parse.plain_words import Bytes, Mask, Positions
 
 # So many bytes that the temporaries of one block stay in the second-level cache.
 _BLOCK = 1 << 17
-# Later steps read words up to so many bytes behind a line without asking where the buffer ends.
-READ_AHEAD = 80
 # No column is narrower than a longer line could fill, but for those that are checked one by one.
 LONGEST_LINE = 4096
 
