@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -13,7 +13,7 @@ from statistics import median
 from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
 from bench.lines import write_lines
 from bench.memory import peak_memory
-from bench.single import hostile_rates, obvious_rate
+from bench.single import hostile_milliseconds, obvious_rate
 
 ROUNDS = 3
 CLICKSTREAM, CSV, REGEXP = "clickstream", "pyarrow.csv", "regexp_extract"
@@ -30,8 +30,9 @@ def main() -> None:
         print(f"{options.lines:,} combined lines, {size / 1e6:,.0f} MB", flush=True)
         _print_speed(_speed(path, spark=not options.no_spark), size)
         print(f"obvious parser, one core: {obvious_rate(path):,.0f} lines/s")
-        for name, rate in hostile_rates().items():
-            print(f"one line of 1 MB, {name}: {rate:.1f} ms, twice that length {rate:.1f}")
+        print("hostile lines of 0.5 and 1 MB, ms:")
+        for name, (half, whole) in hostile_milliseconds().items():
+            print(f"  {name:16}{half:8.1f}{whole:8.1f}")
         for name, mebibytes in peak_memory(Path(folder)).items():
             print(f"peak memory of a task, {name}: {mebibytes:,.0f} MiB")
 
@@ -70,7 +71,7 @@ def _timed(contender: Contender, path: Path) -> float:
     return elapsed
 
 
-def _print_speed(seconds: dict[str, Sequence[float]], size: int) -> None:
+def _print_speed(seconds: Mapping[str, Sequence[float]], size: int) -> None:
     ours = median(seconds[CLICKSTREAM])
     print(f"{'':16}{'median s':>10}{'MB/s':>8}{'ours/its':>10}  target")
     for name, rounds in seconds.items():

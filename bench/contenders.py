@@ -74,7 +74,8 @@ def parse_range(path: Path, start: int, end: int, out: Path) -> int:
         return sink.close().rows
 
 
-_CSV_NAMES = "host ident user time zone request status bytes referrer agent".split()
+_CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "bytes", "referrer",
+              "agent")  # fmt: skip
 
 
 @contextmanager
@@ -101,10 +102,9 @@ def _by_arrow_csv(path: Path, out: Path) -> int:
     return int(table.num_rows)
 
 
-_COMBINED = (
-    r'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+) ([^"]*)" (\d{3}) (\S+) "([^"]*)" "(.*)"$'
-)
-_FIELDS = "host ident user time method target protocol status bytes referrer agent".split()
+_COMBINED = r'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+) ([^"]*)" (\d{3}) (\S+) "([^"]*)" "(.*)"$'
+_FIELDS = ("host", "ident", "user", "time", "method", "target", "protocol", "status", "bytes",
+           "referrer", "agent")  # fmt: skip
 
 
 @contextmanager

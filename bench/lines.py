@@ -40,7 +40,7 @@ def write_lines(path: Path, *, lines: int, seed: int = 1) -> None:
     3 in 10 are shop actions with ids in the URL, 1 in 50 has campaign parameters, 1 in 500 is of
     a shape that the fast path refuses (escaped quotes in the agent).
     """
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311  not for secrets
     pages = _pages(rng)
     online = [_visitor(rng) for _ in range(_ONLINE)]
     with path.open("w", encoding="ascii") as file:

@@ -316,12 +316,17 @@ def raw_lines(draw: st.DrawFn) -> bytes:
     return raw.replace(b"\n", b"")
 
 
+JUNK = st.binary(max_size=60).map(lambda raw: raw.replace(b"\n", b""))
+
+
 def _mostly_first(draw: st.DrawFn, values: Sequence[str]) -> str:
     return values[0] if draw(st.booleans()) else draw(st.sampled_from(values))
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(raw_lines(), max_size=12), st.sampled_from(["UTC", "Europe/Berlin"]))
+@given(
+    st.lists(st.one_of(raw_lines(), JUNK), max_size=12), st.sampled_from(["UTC", "Europe/Berlin"])
+)
 def test_plain_rows_are_those_of_the_obvious_parser(raw: list[bytes], timezone: str) -> None:
     parse = ParseSettings(timezone=timezone)
     lines = lines_of(raw, offset=1000)
