@@ -21,7 +21,8 @@
 
 
 {% macro default__forget_batches(relation, ids) %}
-    {%- do run_query("delete from " ~ relation ~ " where batch_id in ('" ~ ids | join("', '") ~ "')") -%}
+    {%- set listed = "('" ~ ids | join("', '") ~ "')" -%}
+    {%- do run_query("delete from " ~ relation ~ " where batch_id in " ~ listed) -%}
 {% endmacro %}
 
 

@@ -8,7 +8,7 @@ with events as (
 hours as (
 
     select
-        {{ dbt.date_trunc('hour', 'event_time') }} as event_hour,
+        date_trunc('hour', event_time) as event_hour,
         view_count,
         purchase_count,
         case when status_code >= 400 then 1 else 0 end as error_count,

@@ -76,10 +76,11 @@ select
     campaign_source,
     campaign_medium,
     campaign_name,
-    exists (
-        select 1 from bot_patterns where position(bot_patterns.pattern in live_events.agent) > 0
+    exists(
+        select 1 from bot_patterns
+        where position(bot_patterns.pattern in live_events.agent) > 0
     ) as is_bot,
     event_time is not null
-    and {{ dbt.datediff('event_date', 'ingest_date', 'day') }} > {{ var('late_after_days') }} as is_late,
+    and datediff(day, event_date, ingest_date) > {{ var('late_after_days') }} as is_late,
     event_type not in ('tcp', 'storage_op', 'firewall') as is_hit
 from live_events
