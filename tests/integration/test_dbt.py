@@ -1,0 +1,234 @@
+"""Hop 5: the marts say what the logs say, however the logs came in batches."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ingest.job import RunRows, ingest_with
+from ingest.load.spark import load
+from ingest.settings import Settings
+from ingest.target import DbtSummary, run_dbt
+
+pytestmark = pytest.mark.integration
+
+MARTS = (
+    "number_of_views_per_session",
+    "number_of_sessions_per_ip",
+    "number_of_events_per_http_response",
+    "number_of_events_per_brand",
+    "fct_traffic_hourly",
+)
+# As users type it, blanks and capitals included.
+KNOWN_QUERY = (
+    "SELECT distinct(clientip),total_sessions from number_of_sessions_per_ip "
+    "order by total_sessions desc limit 5"
+)
+# Generous: on a busy machine of 2 cores a JVM alone takes half a minute.
+COMMAND_SECONDS = 300
+
+
+@pytest.fixture
+def add(
+    empty_warehouse: Settings, spark: SparkSession, run_rows_here: RunRows
+) -> Callable[[str, bytes], None]:
+    """Write a raw log, ingest and load it: one batch more."""
+
+    def write(name: str, content: bytes) -> None:
+        (Path(empty_warehouse.sources[0].uri) / name).write_bytes(content)
+        ingest_with(empty_warehouse, run_rows_here)
+        load(empty_warehouse, spark)
+
+    return write
+
+
+def rows(spark: SparkSession, sql: str) -> list[tuple[object, ...]]:
+    spark.sql("use clickstream")
+    return [tuple(row) for row in spark.sql(sql).collect()]
+
+
+def marts(spark: SparkSession) -> dict[str, list[str]]:
+    """Return every row of every mart as text, sorted: exact and without an order."""
+    return {
+        mart: sorted(str(row) for row in rows(spark, f"select * from {mart}"))  # noqa: S608
+        for mart in MARTS
+    }
+
+
+def succeeded(summary: DbtSummary) -> DbtSummary:
+    assert summary.failures == ()
+    return summary
+
+
+def test_the_reference_file_gives_the_golden_numbers(
+    empty_warehouse: Settings,
+    spark: SparkSession,
+    add: Callable[[str, bytes], None],
+    seed_csv: Path,
+) -> None:
+    add("Schematic_Log.csv", seed_csv.read_bytes())
+    summary = succeeded(run_dbt(empty_warehouse, "build"))
+
+    assert (summary.failed, summary.skipped, summary.warned) == (0, 0, 0)
+    assert summary.passed > 80
+    assert rows(spark, KNOWN_QUERY)[0] == ("87.194.216.51", 120)
+    assert rows(
+        spark,
+        "select count(*), sum(total_sessions), sum(total_events) from number_of_sessions_per_ip",
+    ) == [(182, 4633, 18501)]
+    assert rows(
+        spark, "select total_events from number_of_sessions_per_ip where clientip='87.194.216.51'"
+    ) == [(494,)]
+    assert rows(
+        spark, "select count(*), sum(number_of_views) from number_of_views_per_session"
+    ) == [(15166, 15529)]
+    assert rows(
+        spark,
+        "select status_code, total_events from number_of_events_per_http_response "
+        "order by total_events desc",
+    ) == [
+        (200, 17099), (503, 435), (408, 197), (406, 176), (400, 173), (500, 166), (505, 125),
+        (404, 80), (403, 50),
+    ]  # fmt: skip
+    assert rows(
+        spark, "select response from number_of_events_per_http_response where status_code = 200"
+    ) == [("Successfull",)]
+    brands = rows(
+        spark, "select brand, total_events from number_of_events_per_brand order by 2 desc"
+    )
+    assert len(brands) == 16
+    assert [*brands[:3], brands[-1]] == [
+        ("Micromax", 1626), ("XOLO", 1587), ("Intex", 1564), ("Panasonic", 43),
+    ]  # fmt: skip
+    assert rows(spark, "select sum(views), sum(purchases) from number_of_events_per_brand") == [
+        (15529, 2972)
+    ]
+    assert rows(spark, "select count(*) from fct_traffic_hourly") == [(0,)]
+
+
+def shop_line(client: int, session: str, action: str, *, hour: int, agent: str = "Firefox") -> str:
+    return (
+        f"192.0.2.{client} - - [10/Oct/2024:{hour:02}:00:00 +0000] "
+        f'"GET /cart.do?action={action}&itemId=EST-6&productId=FS-SG-G03&JSESSIONID={session} '
+        f'HTTP/1.1" 200 10 "-" "{agent}"\n'
+    )
+
+
+def log(*lines: str) -> bytes:
+    return "".join(lines).encode()
+
+
+def test_batch_by_batch_is_all_at_once(
+    empty_warehouse: Settings, spark: SparkSession, add: Callable[[str, bytes], None]
+) -> None:
+    succeeded(run_dbt(empty_warehouse, "seed"))
+    add("one.log", log(shop_line(1, "S1", "view", hour=9), shop_line(2, "S2", "view", hour=9)))
+    succeeded(run_dbt(empty_warehouse, "run"))
+    # The same session in another batch, a bot, an hour that is known and an older one.
+    add(
+        "two.log",
+        log(
+            shop_line(1, "S1", "view", hour=9),
+            shop_line(1, "S1", "Purchase", hour=8),
+            shop_line(3, "S3", "view", hour=10, agent="Googlebot/2.1"),
+        ),
+    )
+    # The first file comes again with other bytes: its batch is replaced.
+    add("one.log", log(shop_line(2, "S9", "view", hour=9)))
+    succeeded(run_dbt(empty_warehouse, "run"))
+    in_steps = marts(spark)
+
+    assert rows(
+        spark, "select clientip, total_sessions, total_events, human_events "
+        "from number_of_sessions_per_ip order by clientip"
+    ) == [("192.0.2.1", 1, 2, 2), ("192.0.2.2", 1, 1, 1), ("192.0.2.3", 1, 1, 0)]  # fmt: skip
+    assert rows(
+        spark,
+        "select sessionid, url, action, number_of_views from number_of_views_per_session "
+        "order by sessionid, action",
+    ) == [
+        ("S1", "/cart.do", "purchase", 0),
+        ("S1", "/cart.do", "view", 1),
+        ("S3", "/cart.do", "view", 1),
+        ("S9", "/cart.do", "view", 1),
+    ]
+    assert rows(
+        spark, "select brand, total_events, purchases, human_views from number_of_events_per_brand"
+    ) == [("Lenovo", 4, 1, 2)]
+    assert rows(
+        spark, "select hour(event_hour), total_events from fct_traffic_hourly order by 1"
+    ) == [(8, 1), (9, 2), (10, 1)]
+
+    assert succeeded(run_dbt(empty_warehouse, "test")).warned == 0
+    succeeded(run_dbt(empty_warehouse, "run-operation", "drop_replaced_batches"))
+    assert counted_batches(spark) == 2
+    succeeded(run_dbt(empty_warehouse, "run", "--full-refresh"))
+    assert marts(spark) == in_steps
+
+
+def counted_batches(spark: SparkSession) -> int:
+    return len(rows(spark, "show partitions clickstream_intermediate.int_brands_counted"))
+
+
+def test_failures_are_told_by_name(
+    empty_warehouse: Settings, spark: SparkSession, add: Callable[[str, bytes], None]
+) -> None:
+    add("one.log", log(shop_line(1, "S1", "view", hour=9)))
+
+    # Without the seeds: staging is made, what needs a seed fails.
+    summary = run_dbt(empty_warehouse, "run", "--select", "int_brands_counted")
+
+    assert not summary.success
+    assert [failure.name for failure in summary.failures] == ["int_brands_counted"]
+    assert "TABLE_OR_VIEW_NOT_FOUND" in summary.failures[0].message
+    assert spark.catalog.tableExists("landing.batches")
+
+
+def test_dbt_typed_by_hand_sees_the_same_tables(
+    tmp_path: Path, run_rows_here: RunRows, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings()
+    (Path(settings.sources[0].uri) / "one.log").write_bytes(
+        log(shop_line(1, "S1", "view", hour=9), shop_line(1, "S2", "view", hour=9))
+    )
+    ingest_with(settings, run_rows_here)
+    root = Path(__file__).resolve().parents[2]
+
+    def typed(*command: str) -> str:
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+            cwd=root,
+            env={
+                **os.environ,
+                "CLICKSTREAM_DATA": str(tmp_path),
+                "DBT_TARGET_PATH": str(tmp_path / "target"),
+                "DBT_LOG_PATH": str(tmp_path / "logs"),
+            },
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    typed("clickstream", "load")
+    typed("dbt", "seed")
+    typed("dbt", "run", "--select", "+number_of_sessions_per_ip")
+    typed("dbt", "test", "--select", "number_of_sessions_per_ip")
+    typed("dbt", "docs", "generate")
+    answer = json.loads(typed("clickstream", "query", KNOWN_QUERY, "--json"))
+
+    assert answer["rows"] == [["192.0.2.1", 2]]
+    catalog = json.loads((tmp_path / "target" / "catalog.json").read_text(encoding="utf-8"))
+    columns = catalog["nodes"]["model.clickstream.number_of_sessions_per_ip"]["columns"]
+    assert columns["total_sessions"]["type"] == "bigint"
+    shutil.rmtree(tmp_path / "target")
