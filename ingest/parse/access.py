@@ -22,7 +22,7 @@ from ingest.parse.plain import parse_plain
 from ingest.parse.prefix import Prefix, read_prefix
 from ingest.parse.shop import read_shop
 from ingest.parse.targets import NO_URL, Url, domain_of, read_request, split_target
-from ingest.parse.text import cut, is_blank, is_wider, repair, unescape, value
+from ingest.parse.text import QUOTED, cut, is_blank, is_wider, repair, unescape, value
 from ingest.parse.times import BadTime, read_time
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
 
@@ -47,17 +47,16 @@ tail        ["text"] [X-Forwarded-For="list"] [integer]: forwarded_for or cookie
 
 It takes the lines of common, combined, vhost_combined, nginx's combined and main, and more.
 URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
-_QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 # Only an IPv6 address at the very start (or of a quoted list there) may bring a `[` of its own.
 _HEAD = re.compile(
     r'("?+(?:\[[0-9A-Fa-f:.]{2,45}\])?+[^\[]*+)(?<= )\[([^\]]*+)\] '
-    + _QUOTED
+    + QUOTED
     + r" ([0-9]{3}|-) ([0-9]++|-)(?![^ ])",
     re.DOTALL,
 )
 _NUMBER = re.compile(r" ([0-9]++(?:\.[0-9]++)?+)(?![^ ])")
-_FIELD = re.compile(_QUOTED, re.DOTALL)
-_TAIL = re.compile(rf"(?: {_QUOTED})?+(?: X-Forwarded-For={_QUOTED})?+(?: ([0-9]++))?+", re.DOTALL)
+_FIELD = re.compile(QUOTED, re.DOTALL)
+_TAIL = re.compile(rf"(?: {QUOTED})?+(?: X-Forwarded-For={QUOTED})?+(?: ([0-9]++))?+", re.DOTALL)
 _FORWARDED = " X-Forwarded-For="
 _REQUEST_LINE_BYTES = 8192
 
@@ -207,7 +206,7 @@ def _put_tail(event: Event, tail: str) -> None:
         if whole[3] is not None:
             event.put_bigint("duration_other", whole[3])
     elif not _put_broken_tail(event, tail):
-        event.put_extra("tail", tail.strip(" "))
+        event.put_extra("tail", value(tail.strip(" ")))
 
 
 def _put_broken_tail(event: Event, tail: str) -> bool:

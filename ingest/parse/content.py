@@ -182,7 +182,14 @@ def peek(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes], bo
             return b"".join(seen), iter(seen), True
         seen.append(piece)
         got += len(piece)
-    return b"".join(seen)[:size], chain(seen, pieces), False
+    return b"".join(seen)[:size], _again(seen, pieces), False
+
+
+def _again(seen: list[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
+    # Not itertools.chain: it would keep what was seen until the very end.
+    while seen:
+        yield seen.pop(0)
+    yield from pieces
 
 
 def refusal(head: bytes) -> str | None:

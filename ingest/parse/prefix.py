@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from ingest.parse.addresses import Client, choose_client, read_address, read_client
-from ingest.parse.text import unescape, value
+from ingest.parse.text import QUOTED, unescape, value
 
-_QUOTED_LIST = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"(?![^ ]) *+', re.DOTALL)
+_QUOTED_LIST = re.compile(QUOTED + r"(?![^ ]) *+", re.DOTALL)
 _PLAIN_LIST = re.compile(r"([^ ,]++(?: *+,[ ,]*+[^ ,]++)++) *+")
 _THREE_TOKENS = re.compile(r"([^ ]++) ++[^ ]++ ++[^ ]")
 

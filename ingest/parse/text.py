@@ -14,6 +14,8 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0b-\x1f\x7f]")
 # from left to right never reads the second half of `\\` as the start of another escape.
 _ESCAPE = re.compile(r'\\(?:(["\\])|x([2-6][0-9A-Fa-f]|7[0-9A-Ea-e]))')
 BLANKS = b" \t"
+# A quoted field of the CLF family, up to the first quote that is not escaped. For re.DOTALL.
+QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 
 
 def is_blank(raw: bytes) -> bool:

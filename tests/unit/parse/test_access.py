@@ -404,6 +404,7 @@ class TestTail:
 
     def test_tail_without_quoted_fields(self) -> None:
         assert extra(HEAD + " x y") == {"tail": "x y"}
+        assert extra(HEAD + " -") == {}
 
     def test_a_cookie_that_is_not_kept_still_names_the_session(self) -> None:
         row = event(LINE + ' "JSESSIONID=s1"', keep_cookie=False)
