@@ -21,7 +21,7 @@ import click
 
 from ingest import __version__
 from ingest.batches import BatchRecord
-from ingest.errors import ClickstreamError
+from ingest.errors import BooksError, ClickstreamError
 from ingest.render import FORMS
 
 if TYPE_CHECKING:
@@ -177,16 +177,17 @@ def ingest(
     sources: tuple[str, ...], accept_duplicates: bool, target: str | None, as_json: bool
 ) -> None:
     """Parse what is new in SOURCES (default: all) into the lake: hops 1 to 3."""
+    from ingest.job import check_sources
     from ingest.job import ingest as ingest_new
     from ingest.summary import ingest_line
 
+    check_sources(_settings(target), sources)
     with _session(target) as (settings, session):
         summary = ingest_new(
             settings, session, sources=sources, accept_duplicates=accept_duplicates
         )
     _print(summary, ingest_line(summary), as_json)
-    if summary.exit_code:
-        raise click.exceptions.Exit(summary.exit_code)
+    _end(summary.exit_code)
 
 
 @cli.command()
@@ -201,6 +202,7 @@ def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
     with _session(target) as (settings, session):
         summary = load_sealed(settings, session, accept=accept)
     _print(summary, load_line(summary), as_json)
+    _end(summary.exit_code)
 
 
 @cli.command()
@@ -229,6 +231,7 @@ def export(
             settings, session, accept=accept, recreate=recreate, dry_run=dry_run
         )
     _print(summary, export_line(summary), as_json)
+    _end(summary.exit_code)
 
 
 @cli.command("run")
@@ -245,14 +248,15 @@ def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_
 
     Run it as often as you like: only what is new is read, and what a crash left is completed.
     """
+    from ingest.job import check_sources
     from ingest.pipeline import run_pipeline
     from ingest.summary import summary_text
 
+    check_sources(_settings(target))
     with _session(target) as (settings, session):
         summary = run_pipeline(settings, session, accept=accept, truth=truth)
     _print(summary, summary_text(settings, summary), as_json)
-    if summary.exit_code:
-        raise click.exceptions.Exit(summary.exit_code)
+    _end(summary.exit_code)
 
 
 # ------------------------------------------------------------------------------- the books
@@ -285,8 +289,7 @@ def verify(truth: Path | None, target: str | None, as_json: bool) -> None:
     with _session(target) as (settings, session):
         result = compare(settings, session, truth=truth)
     _print(result, verify_text(result), as_json)
-    if not result.balanced:
-        raise click.exceptions.Exit(4)
+    _end(0 if result.balanced else BooksError.exit_code)
 
 
 @cli.command()
@@ -359,8 +362,10 @@ def search_status(as_json: bool) -> None:
     if state is None:
         _print({"running": False}, "not running; start it with: clickstream search up", as_json)
         raise click.exceptions.Exit(1)
-    text = "\n".join(f"{key:12} {value}" for key, value in _plain(state).items())
-    _print(state, text, as_json)
+    documents = "no index yet" if state.documents is None else f"{state.documents:,} documents"
+    engine = state.engine
+    text = f"{state.line()}\n{documents}, since {engine.started_at}, folder {engine.folder}"
+    _print({"running": True, **_plain(state)}, text, as_json)
 
 
 # ------------------------------------------------------------------------------- the contract
@@ -424,6 +429,12 @@ def _session(target: str | None) -> Iterator[tuple[Settings, SparkSession]]:
         yield settings, session
     finally:
         session.stop()
+
+
+def _end(exit_code: int) -> None:
+    """End the command with `exit_code` unless it is 0."""
+    if exit_code:
+        raise click.exceptions.Exit(exit_code)
 
 
 def _print(result: object, text: str, as_json: bool) -> None:

@@ -88,7 +88,7 @@ def list_source(source: Source) -> Listing:
 
     Objects that cannot be read are in `failed`. Raises SettingsError when the place is missing.
     """
-    root, prefix = _open(source)
+    root, prefix = open_source(source)
     entries: dict[str, Entry] = {}
     failed: list[Failed] = []
     for entry in root.list(prefix):
@@ -106,7 +106,11 @@ def utf8_text(key: str) -> str:
     return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def _open(source: Source) -> tuple[Storage, str]:
+def open_source(source: Source) -> tuple[Storage, str]:
+    """Return where `source` lies, and the key of its one object ("" = all of them).
+
+    Raises SettingsError when the place is missing.
+    """
     path = local_path(source.uri)
     if path is None:
         return open_storage(source.uri), ""

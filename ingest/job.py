@@ -25,6 +25,7 @@ from ingest.discover import (
     find_changed,
     find_new,
     list_source,
+    open_source,
     replacement,
     split_duplicates,
 )
@@ -104,10 +105,7 @@ def ingest_with(
 ) -> IngestSummary:
     """Do what `ingest` does, with tasks run by `run_rows`."""
     started = time.monotonic()
-    selected = _select(settings, sources)
-    for source in selected:
-        check_format(source.format)
-    check_places(settings.sources, settings.lake)
+    selected = check_sources(settings, sources)
     listings = [list_source(source) for source in selected]
     lake = open_lake(settings.lake)
     run = _Run(settings, lake, run_rows, accept_duplicates=accept_duplicates)
@@ -116,6 +114,19 @@ def ingest_with(
     for listing in listings:
         run.ingest(listing)
     return run.summary(time.monotonic() - started)
+
+
+def check_sources(settings: Settings, names: Sequence[str] = ()) -> list[Source]:
+    """Return the sources `names` (none = all); raises SettingsError when one cannot be read.
+
+    It takes milliseconds, so a command may ask before it starts Spark.
+    """
+    selected = _select(settings, names)
+    for source in selected:
+        check_format(source.format)
+        open_source(source)
+    check_places(settings.sources, settings.lake)
+    return selected
 
 
 def parse_settings(source: Source) -> ParseSettings:
