@@ -38,9 +38,17 @@ class Target:
 
 
 def public(url: str) -> str:
-    """Return `url` without user and password."""
+    """Return `url` without user and password, and with its port.
+
+    The port is 443 or 9200 when none is written. Raises SettingsError for a wrong one.
+    """
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 9200)
+    except ValueError:
+        raise SettingsError("ES_URL / search.url: the port is no number from 1 to 65535") from None
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return parts._replace(netloc=f"{host}:{port}").geturl()
 
 
 def connect(
@@ -144,7 +152,7 @@ def explained(url: str) -> Iterator[None]:
 
 def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
     """Return what `error` of the server at `url` means to the user."""
-    place = urlsplit(url).netloc.rpartition("@")[2]
+    place = urlsplit(public(url)).netloc
     match error:
         case TlsError():
             return SettingsError(

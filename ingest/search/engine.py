@@ -26,7 +26,16 @@ from ingest.errors import EngineError
 from ingest.java import find_java
 from ingest.search.client import connect
 from ingest.search.fetch import ELASTICSEARCH, unpacked
-from ingest.search.folder import Place, address, choose_place, delete_place, launch, write_config
+from ingest.search.folder import (
+    Place,
+    address,
+    candidates,
+    choose_place,
+    delete_place,
+    launch,
+    pid_file,
+    write_config,
+)
 from ingest.search.lock import locked
 from ingest.settings import Settings
 
@@ -91,7 +100,7 @@ def up(settings: Settings) -> Engine:
         if running is not None:
             return running
         java = find_java("Elasticsearch")
-        work = _home(settings) / ELASTICSEARCH.version
+        work = _work_folder(settings)
         place = choose_place(unpacked(), work, java)
         if place.folder != work:
             logger.info("root's folders are closed to others: the engine works in %s", place.folder)
@@ -107,12 +116,12 @@ def down(settings: Settings, delete_data: bool = False) -> bool:
     """
     with locked(_home(settings) / ".lock"):
         engine = _read_state(settings)
-        process = engine.process() if engine else None
+        process = (engine.process() if engine else None) or _left_running(settings)
         if process is not None:
             _stop(process)
         _state_file(settings).unlink(missing_ok=True)
         if delete_data:
-            delete_place(_home(settings) / ELASTICSEARCH.version)
+            delete_place(_work_folder(settings))
         return process is not None
 
 
@@ -131,6 +140,11 @@ def status(settings: Settings) -> EngineStatus | None:
 
 def _home(settings: Settings) -> Path:
     return settings.data / "search"
+
+
+def _work_folder(settings: Settings) -> Path:
+    """Return the work folder; data of another version stays with its version."""
+    return _home(settings) / ELASTICSEARCH.version
 
 
 def _state_file(settings: Settings) -> Path:
@@ -190,19 +204,25 @@ def _documents(engine: Engine, index: str) -> int | None:
 
 def _adopted(place: Place) -> Engine | None:
     """Return the engine of a start that was interrupted before its state file was written."""
-    process = server_process(place)
+    process = server_process(place.folder)
     if process is None:
         return None
     logger.info("an Elasticsearch that was left starting uses %s: waiting for it", place.folder)
     return _ready(place, process, seconds=_START_SECONDS)
 
 
-def server_process(place: Place) -> psutil.Process | None:
-    """Return the server that wrote the pid file of `place`, None when it does not run."""
+def _left_running(settings: Settings) -> psutil.Process | None:
+    """Return the server of a start that was interrupted, wherever it works."""
+    found = (server_process(folder) for folder in candidates(_work_folder(settings)))
+    return next((process for process in found if process is not None), None)
+
+
+def server_process(folder: Path) -> psutil.Process | None:
+    """Return the server that works in `folder` and wrote its pid there, None when it is gone."""
     try:
-        process = psutil.Process(int(place.pid_file.read_text(encoding="ascii")))
-        ours = any(str(place.folder) in argument for argument in process.cmdline())
-    except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
+        process = psutil.Process(int(pid_file(folder).read_text(encoding="ascii")))
+        ours = any(str(folder) in argument for argument in process.cmdline())
+    except (OSError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
         return None
     return process if ours else None
 
@@ -217,7 +237,7 @@ def _started(place: Place, size: str) -> Engine:
         launcher.kill()
         launcher.wait()
         raise EngineError(start_failure(place, f"not up after {_START_SECONDS} s")) from None
-    process = server_process(place)
+    process = server_process(place.folder)
     if code != 0 or process is None:
         raise EngineError(start_failure(place, f"exit code {code}"))
     return _ready(place, process, seconds=_HEALTH_SECONDS)
@@ -289,7 +309,7 @@ def start_failure(place: Place, what: str) -> str:
         lines = place.start_log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
-    holder = server_process(place)
+    holder = server_process(place.folder)
     owner = f" (pid {holder.pid})" if holder else ""
     known = [cause for pattern, cause in _CAUSES if re.search(pattern, "\n".join(lines))]
     reason = known[0].format(owner=owner) if known else what

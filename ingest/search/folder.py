@@ -49,12 +49,17 @@ class Place:
     @property
     def pid_file(self) -> Path:
         """Where the server writes its process id."""
-        return self.folder / "engine.pid"
+        return pid_file(self.folder)
 
     @property
     def start_log(self) -> Path:
         """What the launcher printed."""
         return self.logs / "start.log"
+
+
+def pid_file(folder: Path) -> Path:
+    """Return where the server that works in `folder` writes its process id."""
+    return folder / "engine.pid"
 
 
 def choose_place(home: Path, folder: Path, java: Java) -> Place:
@@ -143,6 +148,11 @@ def _bases(folder: Path) -> list[Path]:
     name = f"clickstream-{hashlib.sha256(bytes(folder.parent)).hexdigest()[:8]}"
     parents = dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp"))  # noqa: S108
     return [Path(parent) / name for parent in parents]
+
+
+def candidates(folder: Path) -> list[Path]:
+    """Return the work folders that `choose_place` may have chosen for `folder`."""
+    return [folder, *(base / folder.name for base in _bases(folder))]
 
 
 def delete_place(folder: Path) -> None:

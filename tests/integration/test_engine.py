@@ -90,11 +90,13 @@ def test_up_status_down(local: Settings, busy_port: int) -> None:
     assert engine.down(local) is False
 
     # The data outlive the engine, until they are deleted on purpose.
-    engine.up(local)
+    second = engine.up(local)
     restarted = engine.status(local)
     assert restarted is not None
     assert restarted.documents == 1
     assert restarted.engine.node_name != started.node_name
     folder = Path(restarted.engine.folder)
+    (local.data / "search" / "engine.json").unlink()
     assert engine.down(local, delete_data=True) is True
+    assert not psutil.pid_exists(second.pid)
     assert not folder.exists()

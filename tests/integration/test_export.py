@@ -346,6 +346,28 @@ def test_hostile_content_arrives_as_it_is(
     ]
 
 
+def test_a_password_is_shown_and_stored_nowhere(
+    settings: Settings,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    url = (settings.search.url or "").replace("//", "//somebody:planted@")
+    monkeypatch.setenv("ES_URL", url)
+    log.seal(log.events(range(10)))
+    travelled: list[bytes] = []
+
+    def run(tasks: Sequence[ExportTask]) -> list[TaskFacts]:
+        travelled.append(pickle.dumps(tasks))
+        return run_here(tasks)
+
+    summary = export_with(replace(settings, search=replace(settings.search, url=url)), run)
+    assert summary.total == 10
+    stored = [log.lake.read(entry.key) for entry in log.lake.list("")]
+    assert b"planted" not in b"".join([*travelled, *stored, repr(summary).encode()])
+    assert "planted" not in caplog.text
+
+
 def test_a_held_batch_waits_for_its_acceptance(settings: Settings, log: Log) -> None:
     log.seal(log.events(range(1_000)), rejects=100)
     log.seal(log.events(range(2_000, 2_003)))

@@ -162,6 +162,20 @@ def test_credentials_that_would_leak_or_fail(
     assert "secret" not in str(raised.value)
 
 
-def test_the_public_address_has_no_password() -> None:
-    assert public("https://u:p%40@search.example:9243/x") == "https://search.example:9243/x"
-    assert public("http://[::1]:9200") == "http://[::1]:9200"
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://u:p%40@search.example:9243/x", "https://search.example:9243/x"),
+        ("http://[::1]:9200", "http://[::1]:9200"),
+        ("http://localhost", "http://localhost:9200"),
+        ("https://search.example", "https://search.example:443"),
+    ],
+)
+def test_the_public_address_has_a_port_and_no_password(url: str, expected: str) -> None:
+    assert public(url) == expected
+
+
+@pytest.mark.parametrize("port", ["x", "0x1", "65536", "-1"])
+def test_a_wrong_port_is_a_wrong_setting(port: str) -> None:
+    with pytest.raises(SettingsError, match="port"):
+        connect(f"http://127.0.0.1:{port}", environ={})
