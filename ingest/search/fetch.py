@@ -23,7 +23,7 @@ from platformdirs import user_cache_path
 from ingest.errors import EngineError
 from ingest.search.lock import locked
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 60
 _READ_BYTES = 1 << 20
@@ -105,7 +105,7 @@ def _fetched(wanted: Distribution, store: Path, mirror: str | None) -> Path:
             return path
         if last:
             raise EngineError(_not_pinned(wanted, path, got))
-        logger.warning("%s is broken: fetching it once more", path)
+        _log.warning("%s is broken: fetching it once more", path)
         path.unlink()
     raise AssertionError("unreachable")
 
@@ -115,7 +115,7 @@ def _resolve(wanted: Distribution, store: Path, mirror: str | None) -> Path:
     context = MavenContext(repo_cache=store, remote_repos=remote, timeout=_ANSWER_SECONDS)
     component = context.project(wanted.group, wanted.artifact).at_version(wanted.version)
     artifact = component.artifact(packaging="zip")
-    logger.info("fetching %s (%d MB)", wanted.title, wanted.bytes // 1_000_000)
+    _log.info("fetching %s (%d MB)", wanted.title, wanted.bytes // 1_000_000)
     try:
         return Path(artifact.resolve())
     except (OSError, RuntimeError, ValueError) as error:

@@ -15,8 +15,9 @@ import pytest
 from ingest.errors import SettingsError
 from ingest.java import Java
 from ingest.search import engine, folder
-from ingest.search.engine import Engine, start_failure
 from ingest.search.folder import Place, address, environment, write_config
+from ingest.search.server import start_failure
+from ingest.search.state import Engine
 from ingest.settings import SearchSettings, Settings
 
 
