@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, TypeVar
 from ingest.batches import open_lake, read_log
 from ingest.console import printable
 from ingest.errors import BooksError, ClickstreamError
+from ingest.freshness import build_key, is_built, mark_built, mark_stale
 from ingest.job import IngestSummary, ingest
 from ingest.load.spark import LoadSummary, load
 from ingest.report import write_report
 from ingest.search.export import ExportSummary, export
 from ingest.settings import Settings
-from ingest.target import DbtSummary, run_dbt
-from ingest.verify import Verification, verify
+from ingest.target import DbtSummary, load_target, run_dbt
+from ingest.verify import Verification, marts_are_built, verify
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -64,9 +65,10 @@ def run_pipeline(
     summary.ingest = _hop(summary, "ingest", lambda: ingest(settings, session))
     if not read_log(open_lake(settings.lake)):
         raise _nothing(settings, summary)
-    summary.load = _hop(summary, "load", lambda: load(settings, session, accept=accept))
-    if summary.load is not None:
-        summary.dbt = _hop(summary, "dbt", lambda: _build(settings, summary.load))
+    loaded = _hop(summary, "load", lambda: load(settings, session, accept=accept))
+    if loaded is not None:
+        summary.load = loaded
+        summary.dbt = _hop(summary, "dbt", lambda: _build(settings, session, loaded))
     summary.export = _hop(summary, "export", lambda: export(settings, session, accept=accept))
     if summary.dbt is not None and summary.dbt.success and summary.export is not None:
         summary.verification = _hop(
@@ -93,11 +95,20 @@ def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | 
         return None
 
 
-def _build(settings: Settings, loaded: LoadSummary | None) -> DbtSummary:
-    """Build and test the models; what replaced batches left in pre-aggregates is dropped."""
+def _build(settings: Settings, session: SparkSession, loaded: LoadSummary) -> DbtSummary:
+    """Build and test the models, unless they were built from the very same.
+
+    What replaced batches left in pre-aggregates is dropped.
+    """
+    key = build_key(settings, session)
+    if is_built(settings, key) and marts_are_built(session, load_target(settings).schema):
+        return DbtSummary(passed=0, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
+    mark_stale(settings)
     built = run_dbt(settings, "build")
-    if built.success and loaded is not None and loaded.replaced:
+    if built.success and loaded.replaced:
         run_dbt(settings, "run-operation", "drop_replaced_batches")
+    if built.success:
+        mark_built(settings, key)
     return built
 
 

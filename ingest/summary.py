@@ -61,6 +61,8 @@ def load_line(summary: LoadSummary) -> str:
 
 def dbt_line(summary: DbtSummary) -> str:
     """Return one line about the hop."""
+    if not (summary.passed or summary.failed):
+        return "nothing is new: the marts were built and tested from the same batches and models"
     return (
         f"{summary.passed} models, seeds and tests passed, {summary.warned} warned, "
         f"{summary.failed} failed, {summary.skipped} skipped ({summary.seconds:.1f} s)"

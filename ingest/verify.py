@@ -64,7 +64,9 @@ def verify(settings: Settings, session: SparkSession, *, truth: Path | None = No
             notes.append(f"{truth} was not compared: it does not speak of the same files ({other})")
         else:
             checks += lake_checks(answer, live)
-            checks += mart_checks(answer, session, schema) if _are_built(session, schema) else []
+            checks += (
+                mart_checks(answer, session, schema) if marts_are_built(session, schema) else []
+            )
     return Verification(checks=tuple(checks), notes=tuple(notes))
 
 
@@ -173,7 +175,7 @@ def _counts(session: SparkSession, table: str, batches: Iterable[str]) -> dict[s
 
 def _mart_checks(session: SparkSession, schema: str) -> list[Check]:
     """Compare the events in each mart with those that belong there, counted in landing itself."""
-    if not _are_built(session, schema):
+    if not marts_are_built(session, schema):
         return [Check(name="marts", expected=1, found=0, detail="not built: run `dbt build`")]
     belonging = ", ".join(f"count_if({where}) AS {mart}" for mart, where in _MARTS.items())
     expected = session.sql(
@@ -193,7 +195,8 @@ def _mart_checks(session: SparkSession, schema: str) -> list[Check]:
     ]
 
 
-def _are_built(session: SparkSession, schema: str) -> bool:
+def marts_are_built(session: SparkSession, schema: str) -> bool:
+    """Return whether every mart that is compared exists."""
     return all(session.catalog.tableExists(f"{schema}.{mart}") for mart in _MARTS)
 
 
