@@ -38,7 +38,7 @@ from ingest.parse.plain_parts import (
 )
 from ingest.parse.plain_scan import LONGEST_LINE, candidates, scan
 from ingest.parse.plain_shop import Shop, read_actions, read_shop, wanted_names
-from ingest.parse.plain_texts import Few, constant, cut, holds, nulls
+from ingest.parse.plain_texts import Few, constant, cut, few, holds, nulls
 from ingest.parse.plain_time import Times, read_times
 from ingest.parse.plain_words import Bytes, Mask, Positions, words_of
 from ingest.parse.times import SECOND
@@ -209,7 +209,7 @@ def _request(parts: _Parts, buffer: Bytes) -> Columns:
         "duration_other": pa.array(counts.other, mask=~counts.has_other),
         "referrer": cut(buffer, *headers.referrer),
         "referrer_domain": headers.domain.column(),
-        "user_agent": cut(buffer, *headers.agent),
+        "user_agent": few(cut(buffer, *headers.agent)).column(),
     }
 
 

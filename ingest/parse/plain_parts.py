@@ -23,6 +23,7 @@ from ingest.parse.plain_words import (
     Words,
     byte,
     find,
+    index_of,
     low_bytes,
     numbers,
     word,
@@ -90,7 +91,7 @@ def _users(
 ) -> tuple[Few, Mask]:
     behind = words[host_ends]
     valid = (behind & low_bytes(3)) == word(b" - ")
-    anonymous = (behind & low_bytes(6)) == word(b" - - [")
+    anonymous = ((behind & low_bytes(6)) == word(b" - - [")) & (brackets == host_ends + 5)
     rows = np.flatnonzero(valid & ~anonymous)
     begins, ends = host_ends[rows] + 3, brackets[rows] - 1
     fits = (ends > begins) & (ends - begins <= _USER_BYTES)
@@ -99,7 +100,6 @@ def _users(
     names = cut(buffer, begins, ends)
     single = pc.match_substring_regex(names, r"^[^ ,\[]+$").to_numpy(zero_copy_only=False)
     valid[rows[~single]] = False
-    valid &= anonymous | (byte(words[brackets - 1], 0) == _BLANK)
     return scatter(rows, few(names), host_ends.size), valid
 
 
@@ -117,18 +117,18 @@ class Requests:
 def read_requests(words: Words, quotes: Positions) -> Requests:
     """Return the requests between the two rows of `quotes`."""
     first = words[quotes[0] + 1]
-    length = find(words, quotes[0] + 1, b" ", limit=WORD)
+    length = index_of(first, b" ")
     method = first & _LOW_BYTES[length]
     codes = np.minimum(np.searchsorted(_METHOD_WORDS, method), len(_METHODS) - 1)
     begin = quotes[0] + length + 2
     end = quotes[1] - _PROTOCOL_BYTES
     valid = (length < WORD) & (_METHOD_WORDS[codes] == method)
     valid &= (end > begin) & (byte(words[begin], 0) == _SLASH)
-    around = words[end - 1]
+    around, protocol = words[end - 1], words[end + 1]
     valid &= (byte(around, 0) != _BLANK) & (byte(around, 1) == _BLANK)
-    protocol, slash = _PROTOCOLS[0].match(words[end + 1])
-    valid &= slash | _PROTOCOLS[1].match(words[end + 1])[1]
-    version = np.where(valid, byte(protocol, 5) * 10 + byte(protocol, 7), 0)
+    digits, with_slash = _PROTOCOLS[0].match(protocol)
+    valid &= with_slash | _PROTOCOLS[1].match(protocol)[1]
+    version = np.where(valid, byte(digits, 5) * 10 + byte(digits, 7), 0)
     return Requests(
         method=Few(codes.astype(np.int32), _METHOD_NAMES),
         version=Few(version.astype(np.int32), _VERSIONS),
@@ -158,17 +158,17 @@ def read_counts(words: Words, quotes: Positions, line_ends: Positions) -> Counts
     digits, valid = _STATUS.match(words[quotes[1]])
     status = byte(digits, 2) * 100 + byte(digits, 3) * 10 + byte(digits, 4)
     valid &= (status == 0) | ((status >= 100) & (status <= 599))
-    has_referrer = len(quotes) > 2
-    begin, end = quotes[1] + 6, quotes[2] - 1 if has_referrer else line_ends
+    begin, end = quotes[1] + 6, line_ends if len(quotes) == 2 else quotes[2] - 1
     size, has_size = numbers(words, begin, end)
-    valid &= has_size | ((end - begin == 1) & (byte(words[begin], 0) == _DASH))
-    if not has_referrer:
-        nothing = np.zeros(size.size, dtype=np.int64)
-        return Counts(status, size, has_size, nothing, nothing.astype(np.bool_), valid)
-    valid &= byte(words[end], 0) == _BLANK
-    other, has_other = numbers(words, np.minimum(quotes[5] + 2, line_ends), line_ends)
-    has_other &= byte(words[quotes[5]], 1) == _BLANK
-    valid &= has_other | (quotes[5] + 1 == line_ends)
+    valid &= has_size | ((end - begin == 1) & (byte(digits, 6) == _DASH))
+    other = np.zeros(size.size, dtype=np.int64)
+    has_other = np.zeros(size.size, dtype=np.bool_)
+    tails = np.flatnonzero((quotes[-1] + 1 != line_ends) & (len(quotes) > 2))
+    if tails.size:
+        last, stop = quotes[-1][tails], line_ends[tails]
+        other[tails], are_digits = numbers(words, np.minimum(last + 2, stop), stop)
+        has_other[tails] = are_digits & (byte(words[last], 1) == _BLANK)
+        valid[tails] &= has_other[tails]
     return Counts(status, size, has_size, other, has_other, valid)
 
 
@@ -189,15 +189,15 @@ def read_headers(buffer: Bytes, words: Words, quotes: Positions) -> Headers:
         nothing, nowhere = (quotes[1], quotes[1]), np.zeros(quotes[1].size, dtype=np.bool_)
         nobody = Few(np.full(nowhere.size, -1, dtype=np.int32), pa.array([], pa.string()))
         return Headers(nothing, nothing, nobody, nowhere, ~nowhere)
-    valid = (words[quotes[3]] & low_bytes(3)) == word(b'" "')
-    referrer, agent = (_or_null(words, quotes[i] + 1, quotes[i + 1]) for i in (2, 4))
+    before, between = words[quotes[2] - 1], words[quotes[3]]
+    valid = (byte(before, 0) == _BLANK) & ((between & low_bytes(3)) == word(b'" "'))
+    ends = (
+        np.where((before & low_bytes(4)) == word(b' "-"'), quotes[2] + 1, quotes[3]),
+        np.where((between & low_bytes(5)) == word(b'" "-"'), quotes[4] + 1, quotes[5]),
+    )
+    referrer, agent = (quotes[2] + 1, ends[0]), (quotes[4] + 1, ends[1])
     domain, absolute, domains = _domains(buffer, words, *referrer)
     return Headers(referrer, agent, domain, absolute, valid & domains)
-
-
-def _or_null(words: Words, begin: Positions, end: Positions) -> tuple[Positions, Positions]:
-    is_null = (end - begin == 1) & (byte(words[begin], 0) == _DASH)
-    return begin, np.where(is_null, begin, end)
 
 
 def _domains(

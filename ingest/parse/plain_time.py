@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.parse.plain_words import WORD, Mask, Pattern, Positions, Words, byte, low_bytes
+from ingest.parse.plain_words import WORD, Mask, Pattern, Positions, Words, byte, low_bytes, word
 
 DAY = 86_400  # seconds, the unit of this module
 # Years of which every time stays within 1 to 9999 under any offset.
@@ -25,6 +25,7 @@ _HOUR = Pattern(b"000:00:0")
 _ZONED = Pattern(b"0:00 ?00")
 _ZONED_END = Pattern(b"00] ????")
 _BARE_END = Pattern(b'0:00] "?')
+_OPENING = word(b" [")
 _ZONED_LENGTH, _BARE_LENGTH = len("dd/Mon/yyyy:HH:mm:ss +0000"), len("dd/Mon/yyyy:HH:mm:ss")
 
 
@@ -44,13 +45,15 @@ class Times:
 
 def read_times(words: Words, request: Positions) -> Times:
     """Return the times that stand in brackets before the quotes at `request`."""
-    zoned = byte(words[request - _ZONED_LENGTH - 3], 0) == ord("[")
+    zoned = (words[request - _ZONED_LENGTH - 4] & low_bytes(2)) == _OPENING
     bracket = request - np.where(zoned, _ZONED_LENGTH, _BARE_LENGTH) - 3
     texts = [words[bracket + 1 + WORD * part] for part in range(4)]
     texts[3] = np.where(zoned, texts[3] & low_bytes(4), 0)
     heads, run = _runs(texts)
     seconds, valid = _seconds([text[heads] for text in texts], zoned[heads])
-    valid = valid[run] & (byte(words[bracket], 0) == ord("["))
+    valid = valid[run]
+    bare = np.flatnonzero(~zoned)
+    valid[bare] &= (words[bracket[bare] - 1] & low_bytes(2)) == _OPENING
     return Times(seconds[run], bracket, zoned, valid)
 
 

@@ -68,11 +68,10 @@ def find(words: Words, begins: Positions, character: bytes, *, limit: int) -> Po
 
     Only the next `limit` bytes, a multiple of 8, are searched.
     """
-    pattern = _LOW * np.uint64(character[0])
     found = np.full(begins.size, limit, dtype=np.int64)
     missing: Positions | slice = slice(None)
     for first in range(0, limit, WORD):
-        offsets = _first_zero_byte(words[begins[missing] + first] ^ pattern)
+        offsets = index_of(words[begins[missing] + first], character)
         found[missing] = np.where(offsets < WORD, offsets + first, limit)
         missing = np.flatnonzero(found == limit)
         if not missing.size:
@@ -80,7 +79,9 @@ def find(words: Words, begins: Positions, character: bytes, *, limit: int) -> Po
     return found
 
 
-def _first_zero_byte(values: Words) -> Positions:
+def index_of(words: Words, character: bytes) -> Positions:
+    """Return where the first `character` stands in each word, 8 where it does not."""
+    values = words ^ (_LOW * np.uint64(character[0]))
     zeros = (values - _LOW) & ~values & _HIGH
     # The bits below the lowest set one: 8 for each byte before it, 64 where there is none.
     below = np.bitwise_count((zeros & (~zeros + np.uint64(1))) - np.uint64(1))
