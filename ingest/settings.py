@@ -21,7 +21,7 @@ MIB = 1 << 20
 # A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
 HASH_CHUNK_BYTES = 8 * MIB
 DEFAULT_INDEX = "clickstream_data"
-_OFFSET = re.compile(r"[+-](0\d|1[0-4]):?[0-5]\d")
+_OFFSET = re.compile(r"[+-]((0\d|1[0-3]):?[0-5]\d|14:?00)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

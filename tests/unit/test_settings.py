@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import SettingsError
-from ingest.settings import Settings, Source, load_settings
+from ingest.settings import Settings, Source, check_timezone, load_settings
 
 
 def load(root: Path, toml: str = "", **environ: str) -> Settings:
@@ -109,6 +109,12 @@ def test_a_wrong_address_is_not_shown(tmp_path: Path) -> None:
 def test_timezones(tmp_path: Path, zone: str) -> None:
     toml = f'[[sources]]\nname = "web"\nuri = "x"\ntimezone = "{zone}"\n'
     assert load(tmp_path, toml).source("web").timezone == zone
+
+
+@pytest.mark.parametrize("zone", ["+14:01", "+15:00", "01:00", "Berlin"])
+def test_timezones_that_are_none(zone: str) -> None:
+    with pytest.raises(SettingsError, match="timezone"):
+        check_timezone(zone)
 
 
 def test_unknown_source_lists_the_known(tmp_path: Path) -> None:
