@@ -66,8 +66,7 @@ def test_search_mapping() -> None:
 
     def leaves(level: dict[str, Any]) -> int:
         return sum(
-            leaves(entry["properties"]) if "properties" in entry else 1
-            for entry in level.values()
+            leaves(entry["properties"]) if "properties" in entry else 1 for entry in level.values()
         )
 
     assert leaves(properties) == 46
