@@ -86,7 +86,8 @@ class Candidates:
 
     `quotes` holds a row of positions per quote of a line (6 rows, or 2 without referrer and
     agent). `slots` tells for each quote of the chunk which text it opens: 2 x candidate for a
-    request, 2 x candidate + 1 for a referrer, -1 for anything else.
+    request, 2 x candidate + 1 for a referrer, -1 for anything else; a last item stands for no
+    quote.
     """
 
     line: Positions
@@ -108,7 +109,7 @@ def candidates(lines: Lines, marks: Marks, *, longest: int) -> Candidates:
     fits &= ~_holds_bad(lines, marks)
     line = np.flatnonzero(fits)
     opening = first[line]
-    slots = np.full(quotes.size, -1, dtype=np.int64)
+    slots = np.full(quotes.size + 1, -1, dtype=np.int64)
     slots[opening] = np.arange(0, 2 * line.size, 2)
     if wanted == 6:
         slots[opening + 2] = np.arange(1, 2 * line.size, 2)

@@ -98,8 +98,8 @@ def _parameters(
     marks: Marks, found: Candidates, target_ends: Positions
 ) -> tuple[Positions, _Parameters]:
     index = np.flatnonzero((marks.kind == QUESTION) | (marks.kind == AMPERSAND))
-    # Before the first quote this reads the last slot, which opens nothing.
-    text = np.append(found.slots, -1)[np.cumsum(marks.kind == QUOTE)[index] - 1]
+    # Before the first quote this reads the last slot, which is that of no quote.
+    text = found.slots[np.cumsum(marks.kind == QUOTE)[index] - 1]
     inside = text >= 0
     index, text = index[inside], text[inside]
     at, is_question = marks.at[index], marks.kind[index] == QUESTION
