@@ -13,9 +13,10 @@ import sys
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pyspark.sql import SparkSession
 from ingest.errors import ClickstreamError, SettingsError, WarehouseBusy
 from ingest.java import find_java
 from ingest.lock import hold_warehouse
+from ingest.progress import progress
 from ingest.settings import Settings
 
 _WAREHOUSE = "spark.sql.warehouse.dir"
@@ -182,13 +184,30 @@ def run_dbt(settings: Settings, *args: str) -> DbtSummary:
 
     spark_session(settings)
     started = time.monotonic()
-    with _dbt_environment(settings):
-        outcome = dbtRunner().invoke([*_dbt_quiet(settings), *args, *_dbt_places(settings)])
+    with _dbt_environment(settings), _shown(f"dbt {args[0]}") as show:
+        runner = dbtRunner(callbacks=[show])
+        outcome = runner.invoke([*_dbt_quiet(settings), *args, *_dbt_places(settings)])
     if outcome.exception is not None:
         if isinstance(outcome.exception, KeyboardInterrupt):
             raise outcome.exception
         raise ClickstreamError(f"dbt {args[0]}: {outcome.exception}") from outcome.exception
     return _summary(outcome.result, time.monotonic() - started)
+
+
+@contextmanager
+def _shown(label: str) -> Iterator[Callable[[Any], None]]:
+    """Yield a listener to dbt's events that shows how many nodes are done."""
+    done = count(1)
+    with ExitStack() as stack:
+        tell: list[Callable[[int], None]] = []
+
+        def listen(event: Any) -> None:
+            if event.info.name == "LogStartLine" and not tell:
+                tell.append(stack.enter_context(progress(label, event.data.total)))
+            elif event.info.name == "NodeFinished" and tell:
+                tell[0](next(done))
+
+        yield listen
 
 
 def _dbt_quiet(settings: Settings) -> list[str]:

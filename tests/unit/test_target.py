@@ -1,0 +1,193 @@
+"""What is checked before the JVM starts: the target, the Spark, the lock of the warehouse."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingest import lock
+from ingest.errors import SettingsError, WarehouseBusy
+from ingest.lock import hold_warehouse
+from ingest.settings import SearchSettings, Settings
+from ingest.target import check_spark_home, load_target
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Takes the lock file given as first argument as another process would, says so, waits for stdin.
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "r+b")
+getattr(fcntl, sys.argv[2])(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        root=ROOT,
+        data=tmp_path / "my data",
+        lake=str(tmp_path / "lake"),
+        target="local",
+        sources=(),
+        search=SearchSettings(url="off"),
+    )
+
+
+@contextmanager
+def held_elsewhere(path: Path, kind: str) -> Iterator[None]:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), kind],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield
+        process.communicate()
+
+
+def test_the_local_target_keeps_everything_in_the_data_folder(settings: Settings) -> None:
+    target = load_target(settings)
+
+    assert (target.name, target.type, target.schema) == ("local", "spark", "clickstream")
+    assert target.parameters["spark.sql.warehouse.dir"] == f"{settings.data}/warehouse"
+    assert (
+        f"databaseName={settings.data}/metastore;"
+        in (target.parameters["spark.hadoop.javax.jdo.option.ConnectionURL"])
+    )
+    assert target.parameters["spark.sql.session.timeZone"] == "UTC"
+    assert target.parameters["spark.master"] == "local[*,4]"
+
+
+def test_local_large_differs_in_size_only(settings: Settings) -> None:
+    small = load_target(settings).parameters
+    large = load_target(replace(settings, target="local_large")).parameters
+
+    assert {name for name in small if small[name] != large[name]} == {
+        "spark.driver.memory",
+        "spark.driver.extraJavaOptions",
+        "spark.sql.shuffle.partitions",
+        "spark.sql.adaptive.enabled",
+        "spark.sql.codegen.wholeStage",
+        "spark.sql.codegen.factoryMode",
+    }
+    assert small.keys() == large.keys()
+
+
+def test_the_environment_is_left_as_it_was(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_DATA", "elsewhere")
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+    load_target(settings)
+
+    assert os.environ["CLICKSTREAM_DATA"] == "elsewhere"
+    assert "DBT_PROFILES_DIR" not in os.environ
+
+
+def test_an_unknown_target_is_named(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="nowhere"):
+        load_target(replace(settings, target="nowhere"))
+
+
+def test_a_target_of_another_engine_is_refused(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "profiles.yml").write_text(
+        "clickstream:\n  target: local\n  outputs:\n    local: {type: redshift, host: h, port: 1, "
+        "user: u, password: p, dbname: d, schema: s}\n"
+    )
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
+
+    with pytest.raises(SettingsError, match="is of type redshift"):
+        load_target(settings)
+
+
+def test_another_spark_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "jars").mkdir()
+    (tmp_path / "jars" / "spark-core_2.12-3.5.1.jar").touch()
+
+    with pytest.raises(SettingsError, match="Unset SPARK_HOME"):
+        check_spark_home({"SPARK_HOME": str(tmp_path)})
+
+
+def test_the_same_spark_and_none_are_accepted(tmp_path: Path) -> None:
+    import pyspark
+
+    (tmp_path / "jars").mkdir()
+    (tmp_path / "jars" / f"spark-core_2.13-{pyspark.__version__}.jar").touch()
+    check_spark_home({"SPARK_HOME": str(tmp_path)})
+    check_spark_home({"SPARK_HOME": ""})
+    check_spark_home({})
+
+
+def test_the_lock_says_who_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_held", {})
+    monkeypatch.setattr(sys, "argv", ["/venv/bin/clickstream", "run", "--target", "local"])
+    hold_warehouse(tmp_path)
+    hold_warehouse(tmp_path)  # the same process may ask again
+
+    assert json.loads((tmp_path / ".lock").read_text()) == {
+        "pid": os.getpid(),
+        "command": "clickstream run",
+    }
+    release(tmp_path)
+
+
+def test_a_warehouse_held_by_a_command_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_held", {})
+    (tmp_path / ".lock").write_text('{"pid": 123, "command": "clickstream run"}')
+
+    with (
+        held_elsewhere(tmp_path / ".lock", "flock"),
+        pytest.raises(WarehouseBusy, match=r"another process \(pid 123, clickstream run\): wait"),
+    ):
+        hold_warehouse(tmp_path)
+
+
+def test_a_warehouse_held_by_dbt_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_held", {})
+    derby = tmp_path / "metastore" / "dbex.lck"
+    derby.parent.mkdir()
+    derby.write_bytes(b"x")
+
+    with (
+        held_elsewhere(derby, "lockf"),
+        pytest.raises(WarehouseBusy, match=r"\(probably dbt\)"),
+    ):
+        hold_warehouse(tmp_path)
+    assert not lock._held
+
+
+def test_locks_left_by_a_killed_process_do_not_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_held", {})
+    (tmp_path / ".lock").write_text('{"pid": 123, "command": "clickstream run"}')
+    (tmp_path / "metastore").mkdir()
+    for name in ("dbex.lck", "db.lck"):
+        (tmp_path / "metastore" / name).write_bytes(b"x")
+
+    hold_warehouse(tmp_path)
+
+    assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+    release(tmp_path)
+
+
+def release(data: Path) -> None:
+    file = lock._held.pop(data)
+    fcntl.flock(file, fcntl.LOCK_UN)
+    file.close()
