@@ -40,11 +40,12 @@ def _warm(_: int) -> None:
 
 
 def _in_ranges(pool: ProcessPoolExecutor, path: Path, out: Path) -> int:
+    """Parse equal ranges of at most 64 MiB, as many for each core."""
     size = path.stat().st_size
-    starts = range(0, size, RANGE_BYTES)
-    ends = [min(start + RANGE_BYTES, size) for start in starts]
-    files = [out / f"{start}.parquet" for start in starts]
-    return sum(pool.map(parse_range, [path] * len(files), starts, ends, files))
+    count = CORES * -(-size // (CORES * RANGE_BYTES))
+    bounds = [size * part // count for part in range(count + 1)]
+    files = [out / f"{part}.parquet" for part in range(count)]
+    return sum(pool.map(parse_range, [path] * count, bounds[:-1], bounds[1:], files))
 
 
 def parse_range(path: Path, start: int, end: int, out: Path) -> int:
@@ -118,6 +119,7 @@ def spark_regexp() -> Iterator[Contender]:
     session = (
         SparkSession.builder.master(f"local[{CORES}]")
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.log.level", "ERROR")
         .config("spark.driver.memory", "4g")
         .config("spark.sql.session.timeZone", "UTC")

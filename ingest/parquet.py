@@ -42,6 +42,7 @@ _ENCODED = frozenset(
         "event_name",
         "client_ip",
         "client_address",
+        "forwarded_for",
         "user_name",
         "http_method",
         "http_version",

@@ -1,7 +1,7 @@
 """The fast path: lines of the plain shape, parsed with whole arrays instead of one by one.
 
     host - user [dd/Mon/yyyy:HH:mm:ss ±HHmm] "METHOD /target HTTP/d.d" status bytes
-    ... the same, then "referrer" "agent", and perhaps an integer
+    ... the same, then "referrer" "agent", perhaps "addresses", and perhaps an integer
     ... each also without the zone of the time, and with `HTTP d.d`
 
 What it handles comes out exactly as from the obvious parser, which is its oracle and gets all
@@ -32,6 +32,7 @@ from ingest.parse.plain_parts import (
     Headers,
     Requests,
     read_counts,
+    read_forwarded,
     read_headers,
     read_prefixes,
     read_requests,
@@ -114,6 +115,7 @@ class _Parts:
     requests: Requests
     counts: Counts
     headers: Headers
+    forwarded: Few
     shop: Shop
 
 
@@ -127,6 +129,7 @@ def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Part
     times = read_times(words, quotes[0])
     requests = read_requests(words, quotes)
     headers = read_headers(buffer, words, quotes)
+    forwarded, lists = read_forwarded(buffer, words, quotes)
     parts = _Parts(
         line=found.line,
         start=found.start,
@@ -135,12 +138,14 @@ def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Part
         requests=requests,
         counts=read_counts(words, quotes, found.end),
         headers=headers,
+        forwarded=forwarded,
         shop=read_shop(
             buffer, words, marks, found=found, target_ends=requests.end,
             absolute=headers.absolute, names=names,
         ),
     )  # fmt: skip
-    valid = _valid(parts) & (times.zoned | (settings.timezone == "UTC"))
+    valid = _valid(parts) & lists & (times.zoned | (settings.timezone == "UTC"))
+    valid &= (forwarded.codes < 0) | (settings.client_from == "host")
     return parts if valid.all() else _kept(parts, valid)
 
 
@@ -197,6 +202,7 @@ def _request(parts: _Parts, buffer: Bytes) -> Columns:
     return {
         "client_ip": parts.clients.ip.column(),
         "client_address": parts.clients.address.column(),
+        "forwarded_for": parts.forwarded.column(),
         "user_name": parts.clients.user.column(),
         "http_method": requests.method.column(),
         "http_version": requests.version.column(),

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.contract import EVENTS
-from ingest.parse.addresses import read_client
-from ingest.parse.plain_texts import Few, cut, few, scatter
+from ingest.parse.addresses import is_address_list, read_client
+from ingest.parse.plain_texts import Few, cut, few, nobody, scatter
 from ingest.parse.plain_words import (
     WORD,
     Bytes,
@@ -36,6 +36,7 @@ _HOST_BYTES = 48
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
 _USER_BYTES = EVENTS.column("user_name").width or 0
+_LIST_BYTES = EVENTS.column("forwarded_for").width or 0
 _METHODS = (b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE")
 _METHOD_WORDS = np.sort(np.array([word(method) for method in _METHODS]))
 _METHOD_NAMES = pa.array(
@@ -187,8 +188,7 @@ def read_headers(buffer: Bytes, words: Words, quotes: Positions) -> Headers:
     """Return `"referrer" "agent"`; lines of two quotes have neither."""
     if len(quotes) == 2:
         nothing, nowhere = (quotes[1], quotes[1]), np.zeros(quotes[1].size, dtype=np.bool_)
-        nobody = Few(np.full(nowhere.size, -1, dtype=np.int32), pa.array([], pa.string()))
-        return Headers(nothing, nothing, nobody, nowhere, ~nowhere)
+        return Headers(nothing, nothing, nobody(nowhere.size), nowhere, ~nowhere)
     before, between = words[quotes[2] - 1], words[quotes[3]]
     valid = (byte(before, 0) == _BLANK) & ((between & low_bytes(3)) == word(b'" "'))
     ends = (
@@ -198,6 +198,21 @@ def read_headers(buffer: Bytes, words: Words, quotes: Positions) -> Headers:
     referrer, agent = (quotes[2] + 1, ends[0]), (quotes[4] + 1, ends[1])
     domain, absolute, domains = _domains(buffer, words, *referrer)
     return Headers(referrer, agent, domain, absolute, valid & domains)
+
+
+def read_forwarded(buffer: Bytes, words: Words, quotes: Positions) -> tuple[Few, Mask]:
+    """Return the address lists behind the agent, and which rows have a list, `-` or nothing."""
+    if len(quotes) < 8:
+        return nobody(quotes[0].size), np.ones(quotes[0].size, dtype=np.bool_)
+    between = words[quotes[5]]
+    valid = (between & low_bytes(3)) == word(b'" "')
+    is_null = (between & low_bytes(5)) == word(b'" "-"')
+    begin = quotes[6] + 1
+    lists = few(cut(buffer, begin, np.where(valid & ~is_null, quotes[7], begin)))
+    known = [
+        is_address_list(text) and len(text) <= _LIST_BYTES for text in lists.values.to_pylist()
+    ]
+    return lists, valid & np.array([*known, True])[lists.codes]
 
 
 def _domains(

@@ -17,6 +17,8 @@ _BLOCK = 1 << 17
 # No column is narrower than a longer line could fill, but for those that are checked one by one.
 LONGEST_LINE = 4096
 
+_QUOTES = (6, 8, 2)
+
 NONE: Final = 0
 QUOTE: Final = 1
 QUESTION: Final = 2
@@ -84,10 +86,10 @@ def _hits(buffer: Bytes) -> list[Positions]:
 class Candidates:
     """The lines that have the quotes of the plain shape and nothing BAD, by their number.
 
-    `quotes` holds a row of positions per quote of a line (6 rows, or 2 without referrer and
-    agent). `slots` tells for each quote of the chunk which text it opens: 2 x candidate for a
-    request, 2 x candidate + 1 for a referrer, -1 for anything else; a last item stands for no
-    quote.
+    `quotes` holds a row of positions per quote of a line: as many rows as most lines have, of 6
+    (request, referrer, agent), 8 (one text more) and 2 (request only). `slots` tells for each
+    quote of the chunk which text it opens: 2 x candidate for a request, 2 x candidate + 1 for a
+    referrer, -1 for anything else; a last item stands for no quote.
     """
 
     line: Positions
@@ -102,7 +104,7 @@ def candidates(lines: Lines, marks: Marks, *, longest: int) -> Candidates:
     quotes = marks.at[marks.kind == QUOTE]
     first = np.searchsorted(quotes, lines.starts)
     count = np.searchsorted(quotes, lines.ends) - first
-    wanted = 6 if np.count_nonzero(count == 6) >= np.count_nonzero(count == 2) else 2
+    wanted = max(_QUOTES, key=lambda quotes: np.count_nonzero(count == quotes))
     lengths = lines.ends - lines.starts
     fits = (count == wanted) & (lengths <= longest)
     fits &= lines.ends + READ_AHEAD <= lines.buffer.size
@@ -111,7 +113,7 @@ def candidates(lines: Lines, marks: Marks, *, longest: int) -> Candidates:
     opening = first[line]
     slots = np.full(quotes.size + 1, -1, dtype=np.int64)
     slots[opening] = np.arange(0, 2 * line.size, 2)
-    if wanted == 6:
+    if wanted > 2:
         slots[opening + 2] = np.arange(1, 2 * line.size, 2)
     return Candidates(
         line=line,

@@ -90,6 +90,11 @@ def few(texts: pa.StringArray) -> Few:
     return Few(codes.to_numpy(), encoded.dictionary)
 
 
+def nobody(size: int) -> Few:
+    """Return the column of `size` nulls."""
+    return Few(np.full(size, -1, dtype=np.int32), _NO_TEXTS)
+
+
 def scatter(rows: Positions, texts: Few, size: int) -> Few:
     """Return the column of `size` rows in which only `rows` have texts, one each."""
     codes = np.full(size, -1, dtype=np.int32)

@@ -115,6 +115,29 @@ def test_splunk_tutorial_line() -> None:
     assert (row["duration_other"], row["view_count"], row["purchase_count"]) == (777, 1, 0)
 
 
+NGINX_MAIN = b'192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET / HTTP/1.1" 200 1 "-" "-" "%s"'
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"-", None), (b"", None), (b"192.0.2.77, 198.51.100.9", "192.0.2.77, 198.51.100.9")],
+)
+def test_nginx_main_line_brings_the_forwarded_addresses(sent: bytes, expected: str | None) -> None:
+    (row,) = parsed(NGINX_MAIN % sent)
+    assert (row["forwarded_for"], row["client_ip"]) == (expected, "192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    ("sent", "client_from"), [(b"theme=dark", "host"), (b"192.0.2.77", "forwarded_for")]
+)
+def test_a_cookie_or_another_client_is_left_to_the_obvious_parser(
+    sent: bytes, client_from: str
+) -> None:
+    lines = lines_of([NGINX_MAIN % b"-", NGINX_MAIN % sent])
+    _, handled = parse_plain(lines, IDENTITY, ParseSettings(client_from=client_from))
+    assert handled.tolist() == [True, False]
+
+
 @pytest.mark.parametrize(
     ("query", "referrer", "expected"),
     [
@@ -287,7 +310,17 @@ REFERRERS = (
     "about:blank",
     "http:/",
 )
-TAILS = ("", " 777", " -", ' "-"', ' "192.0.2.1, unknown"', " ", "x", " 12345678901234567890")
+TAILS = (
+    "",
+    ' "-"',
+    " 777",
+    ' "192.0.2.1" 5',
+    " -",
+    ' "192.0.2.1, unknown"',
+    " ",
+    "x",
+    " 12345678901234567890",
+)
 AGENTS = (
     "Mozilla/5.0 (X11; +http://a.example/?x=1&action=view)",
     "-",
@@ -327,10 +360,14 @@ def _mostly_first(draw: st.DrawFn, values: Sequence[str]) -> str:
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.lists(st.one_of(raw_lines(), JUNK), max_size=12), st.sampled_from(["UTC", "Europe/Berlin"])
+    st.lists(st.one_of(raw_lines(), JUNK), max_size=12),
+    st.sampled_from(["UTC", "Europe/Berlin"]),
+    st.sampled_from(["host", "forwarded_for"]),
 )
-def test_plain_rows_are_those_of_the_obvious_parser(raw: list[bytes], timezone: str) -> None:
-    parse = ParseSettings(timezone=timezone)
+def test_plain_rows_are_those_of_the_obvious_parser(
+    raw: list[bytes], timezone: str, client_from: str
+) -> None:
+    parse = ParseSettings(timezone=timezone, client_from=client_from)
     lines = lines_of(raw, offset=1000)
     table, handled = parse_plain(lines, IDENTITY, parse)
     expected = {
