@@ -10,7 +10,7 @@ setup: .venv/.ready ## make .venv from the lock (Python 3.11, Java 17 or 21)
 .venv/.ready: requirements.lock pyproject.toml .ci/setup
 	@sh .ci/setup
 run: setup ## the whole job on generated logs, LINES=100000
-	@$(BIN)/clickstream sample $(DATA) --lines $(LINES) && $(BIN)/clickstream run
+	@$(BIN)/clickstream sample $(DATA) --lines $(LINES) && $(BIN)/clickstream run --truth $(DATA)/truth.json
 test: setup ## all tests
 	@$(BIN)/pytest
 check: setup ## format, lint, types, SQL, contract

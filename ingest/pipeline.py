@@ -104,7 +104,8 @@ def _build(settings: Settings, session: SparkSession, loaded: LoadSummary) -> Db
     if is_built(settings, key) and marts_are_built(session, load_target(settings).schema):
         return DbtSummary(passed=0, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
     mark_stale(settings)
-    built = run_dbt(settings, "build")
+    # Unit tests ask whether the SQL is right, not whether the data are: `make test` runs them.
+    built = run_dbt(settings, "build", "--exclude-resource-type", "unit_test")
     if built.success and loaded.replaced:
         run_dbt(settings, "run-operation", "drop_replaced_batches")
     if built.success:
