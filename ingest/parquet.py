@@ -106,10 +106,12 @@ class ParquetSink:
 
     def write(self, rows: pa.Table) -> None:
         """Append `rows`: the columns of the contract in order, castable to their types."""
-        self._pending.append(rows.cast(self._schema))
+        # Even a cast that changes nothing visits each chunk of each column.
+        same = rows.schema.equals(self._schema)
+        self._pending.append(rows if same else rows.cast(self._schema))
         self._pending_rows += rows.num_rows
         if self._pending_rows >= ROW_GROUP_ROWS:
-            table = pa.concat_tables(self._pending).unify_dictionaries()
+            table = pa.concat_tables(self._pending)
             whole = table.num_rows - table.num_rows % ROW_GROUP_ROWS
             self._flush(table.slice(0, whole))
             self._pending = [table.slice(whole)]
@@ -134,7 +136,8 @@ class ParquetSink:
         )
 
     def _flush(self, table: pa.Table) -> None:
-        self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        # Within a row group pyarrow gives up a dictionary that changes from chunk to chunk.
+        self._writer.write_table(table.unify_dictionaries(), row_group_size=ROW_GROUP_ROWS)
         self._rows += table.num_rows
         if "event_time" in table.column_names:
             span = pc.min_max(table["event_time"]).as_py()
