@@ -11,6 +11,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pyspark.errors import PySparkException
+
+from ingest.errors import ClickstreamError
 from ingest.report.gather import gather
 from ingest.report.page import render
 from ingest.settings import Settings
@@ -26,13 +29,28 @@ def write_report(settings: Settings, session: SparkSession, *, indexed: int | No
     """Write the page to `data`/report/index.html and return its path.
 
     `indexed` is the number of documents in the search index, None when it is not known. The
-    page is replaced at once or not at all.
+    page is replaced at once or not at all. Raises ClickstreamError when the marts cannot be read
+    or the page cannot be written.
     """
-    page = render(gather(session, schema=load_target(settings).schema, indexed=indexed))
+    try:
+        figures = gather(session, schema=load_target(settings).schema, indexed=indexed)
+    except PySparkException as error:
+        reason = str(error).split("\n", 1)[0]
+        raise ClickstreamError(
+            f"the marts cannot be read, so there is no report; build them again with "
+            f"`clickstream run`: {reason}"
+        ) from error
     path = settings.data / "report" / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    try:
+        _replace(path, render(figures))
+    except OSError as error:
+        raise ClickstreamError(f"{path} cannot be written: {error.strerror}") from error
     logger.info("report written to %s", path)
     return path
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -36,8 +36,21 @@ def write_sample(
     `lines` is what a reader counts over all files (a CSV record is one line). The same arguments
     give the same bytes; a file that holds them already is left untouched, so that a second run
     brings nothing new. Files of an earlier sample are replaced or removed. Raises SettingsError
-    for bad arguments and when a file is in the way that no sample has written.
+    for bad arguments, when a file is in the way that no sample has written, and when `directory`
+    cannot be written.
     """
+    try:
+        return _write_sample(directory, lines=lines, seed=seed, formats=formats)
+    except OSError as error:
+        raise SettingsError(
+            f"{error.filename or directory} cannot be written ({error.strerror}): choose another "
+            "folder, or make room."
+        ) from error
+
+
+def _write_sample(
+    directory: Path, *, lines: int, seed: int, formats: Sequence[str]
+) -> dict[str, Any]:
     shop = open_shop(load_catalog(), lines=lines, seed=seed)
     files = plan(shop.catalog, lines=lines, seed=seed, formats=formats)
     writers = _writers(shop)
@@ -119,17 +132,31 @@ def _claim(directory: Path, names: Sequence[str]) -> None:
     Raises SettingsError when one of the names is taken by a file that is not ours.
     """
     note = directory / OURS
-    ours = set(json.loads(note.read_text(encoding="utf-8"))) if note.exists() else set()
-    for name in names:
-        if name not in ours and (directory / RAW / name).exists():
+    ours = _ours(note)
+    foreign = [directory / RAW / name for name in names if name not in ours]
+    for path in foreign if note.exists() else [*foreign, directory / TRUTH]:
+        if path.exists():
             raise SettingsError(
-                f"{directory / RAW / name} was not written by `clickstream sample`: move it away "
-                "or choose another folder."
+                f"{path} was not written by `clickstream sample`: move it away or choose another "
+                "folder."
             )
     _put(note, json.dumps(sorted(ours | set(names)), indent=1).encode(), scratch=directory)
     for name in sorted(ours - set(names)):
         (directory / RAW / name).unlink(missing_ok=True)
     _put(note, json.dumps(sorted(names), indent=1).encode(), scratch=directory)
+
+
+def _ours(note: Path) -> set[str]:
+    """Return the names of an earlier sample's files below raw/, none without a note of them."""
+    if not note.exists():
+        return set()
+    try:
+        return set(map(str, json.loads(note.read_text(encoding="utf-8"))))
+    except (ValueError, TypeError) as error:
+        raise SettingsError(
+            f"{note} is damaged, so nobody knows which files are the sample's: delete its folder "
+            "or choose another."
+        ) from error
 
 
 def _put(path: Path, data: bytes, *, scratch: Path) -> None:

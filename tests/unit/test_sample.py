@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +117,50 @@ def test_files_of_others_are_not_touched(tmp_path: Path) -> None:
         write_sample(tmp_path, lines=500, seed=1)
 
     assert contents(tmp_path) == {"raw/combined/2025-03-04/access-00.log": b"mine\n"}
+
+
+def test_a_foreign_truth_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").write_text("{}", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=r"truth\.json was not written by"):
+        write_sample(tmp_path, lines=500, seed=1)
+
+
+def test_a_damaged_note_stops_before_anything_is_lost(tmp_path: Path) -> None:
+    write_sample(tmp_path, lines=500, seed=1)
+    before = contents(tmp_path / "raw")
+    (tmp_path / ".sample-files.json").write_text("[1", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match="is damaged"):
+        write_sample(tmp_path, lines=500, seed=2)
+
+    assert contents(tmp_path / "raw") == before
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+
+    with pytest.raises(SettingsError, match=r"file.* cannot be written"):
+        write_sample(tmp_path / "file", lines=500, seed=1)
+
+
+def test_a_big_day_comes_in_parts_that_follow_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.sample.plan.LINES_PER_FILE", 300)
+
+    truth = write_sample(tmp_path, lines=5000, seed=1, formats=["combined"])
+
+    parts = [f"combined/2025-03-04/access-{part:02}.log" for part in range(3)]
+    assert [name for name in truth["files"] if name.startswith("combined/2025-03-04")] == parts
+    seconds = [
+        re.findall(r"^198\.1[89]\..*04/Mar/2025:(\S+)", (tmp_path / "raw" / name).read_text(
+            encoding="utf-8", errors="replace"), re.MULTILINE)
+        for name in parts
+    ]  # fmt: skip
+    assert max(seconds[0]) < "08:00:00" <= min(seconds[1])
+    assert max(seconds[1]) < "16:00:00" <= min(seconds[2])
+    assert truth["totals"]["lines_read"] == 5000
 
 
 @pytest.mark.parametrize(
