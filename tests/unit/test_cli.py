@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ingest import cli
+from ingest.cli.edge import plain
 from ingest.errors import BooksError, ClickstreamError, SettingsError, TooManyRejects
 
 LINE = b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"\n'
@@ -139,7 +140,7 @@ def test_results_become_json() -> None:
     result = Result(
         datetime(2024, 1, 2, 3, tzinfo=UTC), date(2024, 1, 2), Path("a/b"), Decimal(5), (1, 2)
     )
-    assert cli._plain({"r": result}) == {
+    assert plain({"r": result}) == {
         "r": {
             "at": "2024-01-02T03:00:00+00:00",
             "day": "2024-01-02",

@@ -1,0 +1,95 @@
+"""The command line: parse options, call one function, print counts, return an exit code.
+
+Results go to stdout (`--json`: one JSON object), everything else to stderr. Commands import what
+they call when they are called, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+
+import click
+
+from ingest import __version__
+from ingest.cli.books import query, report, status, verify
+from ingest.cli.columns import contract
+from ingest.cli.engine import search
+from ingest.cli.hops import export, ingest, load, run_all
+from ingest.cli.raw import formats, parse, sample
+from ingest.errors import ClickstreamError
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and exit with the code of what happened."""
+    sys.exit(run())
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; no exception but SystemExit leaves."""
+    try:
+        cli.main(args=arguments, prog_name="clickstream", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _failed("interrupted; nothing is lost: run the command again", INTERRUPTED)
+    except BrokenPipeError:
+        # `clickstream parse FILE | head`: the reader has seen enough. Python would complain once
+        # more when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ClickstreamError as error:
+        return _failed(str(error), error.exit_code)
+    except Exception as error:
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        kind = type(error).__name__
+        return _failed(
+            f"unexpected {kind}: {error}\nThis is a bug; `clickstream -v ...` shows where.", 1
+        )
+    return 0
+
+
+def _failed(message: str, exit_code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    return exit_code
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr, with tracebacks.")
+def cli(verbose: bool) -> None:
+    """From raw web logs to answers: nothing lost, nothing counted twice.
+
+    \b
+    First steps:
+      clickstream sample data      generated logs with a known answer
+      clickstream run              raw logs -> lake -> landing -> marts -> Elasticsearch -> report
+      clickstream status           the books
+
+    Exit codes: 0 done, 1 failed, 2 usage or settings, 3 too many rejects, 4 the books do not
+    balance, 130 interrupted.
+    """
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("ingest").setLevel(logging.DEBUG if verbose else logging.INFO)
+    # They log each retry, which is our business; what remains at the end is raised and told.
+    for noisy in ("elastic_transport", "jgo", "py4j", "urllib3"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    # Warnings speak to developers: tests turn them into errors, users are spared.
+    if not verbose and not sys.warnoptions:
+        warnings.simplefilter("ignore")
+
+
+for _command in (
+    sample, parse, formats,
+    ingest, load, export, run_all,
+    status, verify, query, report,
+    search, contract,
+):  # fmt: skip
+    cli.add_command(_command)

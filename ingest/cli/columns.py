@@ -1,0 +1,45 @@
+"""`clickstream contract`: the columns in every form."""
+
+from __future__ import annotations
+
+import click
+
+from ingest.errors import ClickstreamError
+from ingest.render import FORMS
+
+
+@click.group()
+def contract() -> None:
+    """Show the columns, and check the files rendered from them."""
+
+
+@contract.command("show")
+@click.option("--as", "form", type=click.Choice(FORMS), default="arrow", show_default=True)
+def show_contract(form: str) -> None:
+    """Print the contract in one of its forms."""
+    from ingest.render import as_text
+
+    click.echo(as_text(form), nl=False)
+
+
+@contract.command()
+def check() -> None:
+    """Fail when a generated file differs from the contract."""
+    from ingest.render import stale_files
+    from ingest.settings import project_root
+
+    stale = stale_files(project_root())
+    if stale:
+        names = ", ".join(str(path) for path in stale)
+        raise ClickstreamError(f"out of date: {names}; mend it with: clickstream contract render")
+
+
+@contract.command()
+def render() -> None:
+    """Write the generated files anew."""
+    from ingest.render import generated_files
+    from ingest.settings import project_root
+
+    for path, text in generated_files(project_root()).items():
+        path.write_text(text, encoding="utf-8")
+        click.echo(str(path))

@@ -1,0 +1,100 @@
+"""One command a hop, and `run` for all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ingest.cli.edge import end, json_option, session_of, settings_of, show, target_option
+
+
+@click.command()
+@click.argument("sources", nargs=-1)
+@click.option("--accept-duplicates", is_flag=True, help="Ingest copies under other names too.")
+@target_option
+@json_option
+def ingest(
+    sources: tuple[str, ...], accept_duplicates: bool, target: str | None, as_json: bool
+) -> None:
+    """Parse what is new in SOURCES (default: all) into the lake: hops 1 to 3."""
+    from ingest.job import check_sources
+    from ingest.job import ingest as ingest_new
+    from ingest.summary import ingest_line
+
+    check_sources(settings_of(target), sources)
+    with session_of(target) as (settings, session):
+        summary = ingest_new(
+            settings, session, sources=sources, accept_duplicates=accept_duplicates
+        )
+    show(summary, ingest_line(summary), as_json)
+    end(summary.exit_code)
+
+
+@click.command()
+@click.option("--accept", multiple=True, metavar="ID", help="Load this held batch. Repeatable.")
+@target_option
+@json_option
+def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
+    """Load sealed batches into the landing tables: hop 4."""
+    from ingest.load.spark import load as load_sealed
+    from ingest.summary import load_line
+
+    with session_of(target) as (settings, session):
+        summary = load_sealed(settings, session, accept=accept)
+    show(summary, load_line(summary), as_json)
+    end(summary.exit_code)
+
+
+@click.command()
+@click.option("--accept", multiple=True, metavar="ID", help="Export this held batch. Repeatable.")
+@click.option("--recreate", is_flag=True, help="Delete our index and export everything again.")
+@click.option("--yes", is_flag=True, help="Do not ask before --recreate.")
+@click.option("--dry-run", is_flag=True, help="Say what would be exported.")
+@target_option
+@json_option
+def export(
+    accept: tuple[str, ...],
+    recreate: bool,
+    yes: bool,
+    dry_run: bool,
+    target: str | None,
+    as_json: bool,
+) -> None:
+    """Index every event of sealed batches into Elasticsearch: hop 6."""
+    from ingest.search.export import export as export_sealed
+    from ingest.summary import export_line
+
+    with session_of(target) as (settings, session):
+        if recreate and not dry_run and not yes:
+            click.confirm(f"Delete the index {settings.search.index}?", abort=True, err=True)
+        summary = export_sealed(
+            settings, session, accept=accept, recreate=recreate, dry_run=dry_run
+        )
+    show(summary, export_line(summary), as_json)
+    end(summary.exit_code)
+
+
+@click.command("run")
+@click.option("--accept", multiple=True, metavar="ID", help="Take this held batch. Repeatable.")
+@click.option(
+    "--truth",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="Compare with the truth.json of `clickstream sample`.",
+)
+@target_option
+@json_option
+def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_json: bool) -> None:
+    """Do the whole job: ingest, load, dbt build, export, verify, report.
+
+    Run it as often as you like: only what is new is read, and what a crash left is completed.
+    """
+    from ingest.job import check_sources
+    from ingest.pipeline import run_pipeline
+    from ingest.summary import summary_text
+
+    check_sources(settings_of(target))
+    with session_of(target) as (settings, session):
+        summary = run_pipeline(settings, session, accept=accept, truth=truth)
+    show(summary, summary_text(settings, summary), as_json)
+    end(summary.exit_code)

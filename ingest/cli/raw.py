@@ -1,0 +1,73 @@
+"""Commands around raw logs: no Spark, no settings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ingest.cli.edge import json_option, show
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--lines", default=100_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option("--format", "formats", multiple=True, metavar="F", help="Repeatable. [default: all]")
+@json_option
+def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_json: bool) -> None:
+    """Write raw logs of a small shop with a known answer.
+
+    The logs go to DIRECTORY/raw, the expected numbers to DIRECTORY/truth.json. The same LINES and
+    SEED give the same bytes; files that are there already are left alone.
+    """
+    from ingest.sample import FORMATS, write_sample
+
+    truth = write_sample(directory, lines=lines, seed=seed, formats=formats or FORMATS)
+    text = f"{lines:,} lines in {len(truth['files'])} files below {directory / 'raw'}"
+    show(truth["totals"], f"{text}; the answers: {directory / 'truth.json'}", as_json)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--format", "log_format", default="auto", show_default=True, metavar="F")
+@click.option("--timezone", default="UTC", show_default=True, metavar="TZ")
+def parse(file: Path, log_format: str, timezone: str) -> None:
+    """Print the verdict on each line of FILE as JSON lines.
+
+    \b
+    {"offset": 0, "status": "ok", "warnings": [], "reason": null, "event": {...}}
+
+    No Spark, no settings, nothing is stored: try a format before you ingest it.
+    """
+    from ingest.parse.model import ParseSettings
+    from ingest.parse.show import json_lines
+    from ingest.settings import check_timezone
+
+    settings = ParseSettings(format=log_format, timezone=check_timezone(timezone))
+    out = sys.stdout.buffer
+    for line in json_lines(file, settings):
+        out.write(line.encode())
+        out.write(b"\n")
+    out.flush()
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def formats(context: click.Context) -> None:
+    """List the formats that `format` and --format take."""
+    if context.invoked_subcommand is None:
+        from ingest.parse.show import formats as known
+
+        for name, description in known():
+            click.echo(f"{name:16} {description}")
+
+
+@formats.command()
+@click.argument("name")
+def explain(name: str) -> None:
+    """Say what the format NAME captures, and where each part goes."""
+    from ingest.parse.show import explain as text
+
+    click.echo(text(name))
