@@ -203,6 +203,18 @@ REJECTS = Table(
     ),
 )
 
+_LINE_COUNTS = (
+    _number("lines_read", Type.BIGINT, "Lines read: the sum of the four verdicts."),
+    _number("lines_ok", Type.BIGINT, "Lines that became events without a warning."),
+    _number("lines_warn", Type.BIGINT, "Lines that became events with warnings."),
+    _number("lines_skip", Type.BIGINT, "Lines that are no records: blank, comment, header, control."),
+    _number("lines_reject", Type.BIGINT, "Lines that were refused; each stands in rejects."),
+)
+_EVENT_TIMES = (
+    _number("min_event_time", Type.TIMESTAMP, "Earliest event_time, UTC.", "no event has a time"),
+    _number("max_event_time", Type.TIMESTAMP, "Latest event_time, UTC.", "no event has a time"),
+)
+
 FILES = Table(
     name="files",
     description="One row per raw object and batch.",
@@ -215,14 +227,9 @@ FILES = Table(
         _text("source_format", 32, "Format the object was read as.", "no format was needed or found"),
         _text("file_status", 32, "Verdict on the object, from a closed list."),
         _text("file_reason", 1024, "Reason of the verdict.", "file_status is ok"),
-        _number("lines_read", Type.BIGINT, "Lines read: the sum of the four verdicts."),
-        _number("lines_ok", Type.BIGINT, "Lines that became events without a warning."),
-        _number("lines_warn", Type.BIGINT, "Lines that became events with warnings."),
-        _number("lines_skip", Type.BIGINT, "Lines that are no records: blank, comment, header, control."),
-        _number("lines_reject", Type.BIGINT, "Lines that were refused; each stands in rejects."),
+        *_LINE_COUNTS,
         _number("events", Type.BIGINT, "Events that came out of the object."),
-        _number("min_event_time", Type.TIMESTAMP, "Earliest event_time, UTC.", "no event has a time"),
-        _number("max_event_time", Type.TIMESTAMP, "Latest event_time, UTC.", "no event has a time"),
+        *_EVENT_TIMES,
         _text("counts", 65535, "JSON object: each warning code, skip or reject reason with its number of lines."),
     ),
 )
@@ -244,15 +251,10 @@ BATCHES = Table(
         _number("loaded_at", Type.TIMESTAMP, "When this row was written, UTC."),
         _number("objects", Type.BIGINT, "Raw objects of the batch."),
         _number("bytes", Type.BIGINT, "Stored bytes of these objects."),
-        _number("lines_read", Type.BIGINT, "Lines read: the sum of the four verdicts."),
-        _number("lines_ok", Type.BIGINT, "Lines that became events without a warning."),
-        _number("lines_warn", Type.BIGINT, "Lines that became events with warnings."),
-        _number("lines_skip", Type.BIGINT, "Lines that are no records: blank, comment, header, control."),
-        _number("lines_reject", Type.BIGINT, "Lines that were refused."),
+        *_LINE_COUNTS,
         _number("events", Type.BIGINT, "Events of the batch."),
         _number("rejects", Type.BIGINT, "Rows in rejects of the batch."),
-        _number("min_event_time", Type.TIMESTAMP, "Earliest event_time, UTC.", "no event has a time"),
-        _number("max_event_time", Type.TIMESTAMP, "Latest event_time, UTC.", "no event has a time"),
+        *_EVENT_TIMES,
     ),
 )
 
