@@ -20,10 +20,45 @@ live_events as (
 
     select
         events.*,
-        lower(events.user_agent) as agent,
         cast(events.ingest_time as date) as ingest_date
     from events
     inner join live_batches on events.batch_id = live_batches.batch_id
+
+),
+
+-- Few agents send many events: patterns are tried once for each, not once for each event.
+-- batch_id is in the key so that a filter on it prunes here too.
+agents as (
+
+    select distinct
+        batch_id,
+        user_agent
+    from events
+    where user_agent is not null
+
+),
+
+bots as (
+
+    select distinct
+        agents.batch_id,
+        agents.user_agent
+    from agents
+    inner join bot_patterns on position(bot_patterns.pattern in lower(agents.user_agent)) > 0
+
+),
+
+-- The hint keeps Spark from sorting all events for this join; elsewhere it is a comment.
+flagged as (
+
+    select /*+ broadcast(bots) */
+        live_events.*,
+        bots.user_agent is not null as is_bot
+    from live_events
+    left join bots
+        on
+            live_events.batch_id = bots.batch_id
+            and live_events.user_agent = bots.user_agent
 
 )
 
@@ -76,11 +111,8 @@ select
     campaign_source,
     campaign_medium,
     campaign_name,
-    exists(
-        select 1 from bot_patterns
-        where position(bot_patterns.pattern in live_events.agent) > 0
-    ) as is_bot,
+    is_bot,
     event_time is not null
     and datediff(day, event_date, ingest_date) > {{ var('late_after_days') }} as is_late,
     event_type not in ('tcp', 'storage_op', 'firewall') as is_hit
-from live_events
+from flagged
