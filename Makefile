@@ -20,6 +20,6 @@ docs: setup ## dbt's documentation site (after make run)
 bench: setup ## speed and memory against named rivals
 	@$(BIN)/python -m bench
 lock: setup ## resolve requirements.lock anew
-	@$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 clean: ## stop the local engine, delete data/ and what was built
 	@if [ -x $(BIN)/clickstream ]; then $(BIN)/clickstream search down --delete-data; fi; rm -rf "$(DATA)" target logs dbt_packages .pytest_cache .mypy_cache .ruff_cache
