@@ -12,7 +12,7 @@ import pytest
 
 from ingest import parquet
 from ingest.contract import EVENTS, FILES, REJECTS, Table
-from ingest.parquet import ParquetSink, Written, open_parquet
+from ingest.parquet import ParquetSink, Written, encoded_schema, open_parquet
 from ingest.render import arrow_schema
 
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -127,6 +127,18 @@ def test_chunks_are_gathered_into_row_groups(
     assert groups == [4, 4, 4, 2]
     assert facts.rows == 14
     assert file.read()["source_offset"].to_pylist() == list(range(14))
+
+
+def test_dictionaries_and_plain_texts_mix_and_end_as_plain_strings(tmp_path: Path) -> None:
+    encoded = [
+        rows(EVENTS, {"source_format": name, "user_agent": None}).cast(encoded_schema(EVENTS))
+        for name in ("access", "alb")
+    ]
+    written(tmp_path / "t.parquet", *encoded, rows(EVENTS, {"source_format": "s3"}))
+    file = open_parquet(tmp_path / "t.parquet")
+    assert file.schema_arrow.field("source_format").type == pa.string()
+    assert file.read()["source_format"].to_pylist() == ["access", "alb", "s3"]
+    assert file.num_row_groups == 1
 
 
 def test_no_rows_make_a_readable_file(tmp_path: Path) -> None:
