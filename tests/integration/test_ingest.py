@@ -20,11 +20,7 @@ from ingest.plan import PlanRow
 from ingest.settings import Settings
 from ingest.storage import open_storage
 
-pytestmark = [
-    pytest.mark.integration,
-    # pyspark leaves the socket of a `collect` to the garbage collector (pyspark/util.py).
-    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
-]
+pytestmark = pytest.mark.integration
 
 Lines = Callable[..., bytes]
 MIB = 1 << 20
