@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from ingest.batches import BatchRecord, read_log
 from ingest.errors import BooksError, SettingsError
 from ingest.job import IngestSummary, RunRows, ingest_with
+from ingest.load import landing
 from ingest.load import spark as loader
 from ingest.load.landing import add_partitions, create_tables
 from ingest.load.spark import load
@@ -62,6 +63,25 @@ def test_loading_twice_is_loading_once(
     assert rows(spark, LIVE_EVENTS) == [(300,)]
     assert rows(spark, "select count(*), min(reason) from landing.rejects") == [(2, "no_match")]
     assert rows(spark, "select source_file, lines_read from landing.files") == [("one.log", 302)]
+
+
+def test_many_partitions_are_added_and_dropped_in_slices(
+    empty_warehouse: Settings,
+    spark: SparkSession,
+    add_log: Callable[..., BatchRecord],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(landing, "_PARTITIONS_PER_STATEMENT", 2)
+    for number in range(3):
+        add_log(f"{number}.log", 10)
+    load(empty_warehouse, spark)
+    for number in range(3):
+        add_log(f"{number}.log", 7)
+    summary = load(empty_warehouse, spark)
+
+    assert (len(summary.loaded), len(summary.replaced), summary.live) == (3, 3, 3)
+    assert rows(spark, "select count(*) from landing.events") == [(21,)]
+    assert rows(spark, ROWS_BY_STATE) == [("live", 3, 21), ("replaced", 3, 30)]
 
 
 def test_an_empty_lake_gives_empty_tables(empty_warehouse: Settings, spark: SparkSession) -> None:
