@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pyspark
@@ -198,14 +199,17 @@ def run_dbt(settings: Settings, *args: str) -> DbtSummary:
 def _shown(label: str) -> Iterator[Callable[[Any], None]]:
     """Yield a listener to dbt's events that shows how many nodes are done."""
     done = count(1)
+    # dbt calls from each of its threads: two bars would overwrite each other.
+    one_at_a_time = Lock()
     with ExitStack() as stack:
         tell: list[Callable[[int], None]] = []
 
         def listen(event: Any) -> None:
-            if event.info.name == "LogStartLine" and not tell:
-                tell.append(stack.enter_context(progress(label, event.data.total)))
-            elif event.info.name == "NodeFinished" and tell:
-                tell[0](next(done))
+            with one_at_a_time:
+                if event.info.name == "LogStartLine" and not tell:
+                    tell.append(stack.enter_context(progress(label, event.data.total)))
+                elif event.info.name == "NodeFinished" and tell:
+                    tell[0](next(done))
 
         yield listen
 

@@ -95,13 +95,14 @@ def load(settings: Settings, session: SparkSession, *, accept: Sequence[str] = (
     _check_versions(records)
     create_tables(session, lake.uri)
     ledger = _Ledger(session, settings.data / "warehouse" / "_loads")
-    past = ledger.read()
+    shown = ledger.read()
+    past = shown or {}
     _check_lake(settings, session, lake, past, records)
     entries = _entries(settings, records, past, accept=accept)
     loaded = [entry.record for entry in entries if entry.state == LIVE and _is_news(entry, past)]
     add_partitions(session, lake.uri, loaded)
     prove(session, loaded)
-    if any(_is_news(entry, past) for entry in entries) or not past:
+    if shown is None or any(_is_news(entry, past) for entry in entries):
         ledger.switch(entries)
     drop_partitions(session, _ids(entries, REPLACED))
     return LoadSummary(
@@ -198,12 +199,21 @@ class _Ledger:
         self._folder = folder
         self._storage = open_storage(str(folder))
 
-    def read(self) -> dict[str, _Past]:
-        """Return the rows that readers see now by batch id; empty when nothing was loaded."""
+    def read(self) -> dict[str, _Past] | None:
+        """Return the rows that readers see now by batch id; None before the first load.
+
+        Raises SettingsError when the warehouse was deleted and its metastore was not.
+        """
         where = location(self._session, BATCHES.name)
         if where is None:
-            return {}
-        table = open_parquet(self._folder / Path(where).name / _FILE).read()
+            return None
+        path = self._folder / Path(where).name / _FILE
+        if not path.is_file():
+            raise SettingsError(
+                f"{path} is gone, but the metastore speaks of it: delete the metastore and the "
+                "warehouse folder together and run again; both are rebuilt from the lake."
+            )
+        table = open_parquet(path).read()
         columns = ["batch_id", "state", "replaced_by", "manifest_hash", "loaded_at"]
         return {row.pop("batch_id"): _Past(**row) for row in table.select(columns).to_pylist()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -86,8 +87,11 @@ def test_many_partitions_are_added_and_dropped_in_slices(
 
 def test_an_empty_lake_gives_empty_tables(empty_warehouse: Settings, spark: SparkSession) -> None:
     summary = load(empty_warehouse, spark)
+    where = landing.location(spark, "batches")
+    load(empty_warehouse, spark)
 
     assert summary.nothing_new
+    assert landing.location(spark, "batches") == where
     assert rows(spark, "select count(*) from landing.batches") == [(0,)]
     assert rows(spark, LIVE_EVENTS) == [(0,)]
 
@@ -280,6 +284,17 @@ def test_a_lake_that_was_begun_anew_is_refused(
     add_log("two.log", 10)
 
     with pytest.raises(SettingsError, match="loaded from another lake"):
+        load(empty_warehouse, spark)
+
+
+def test_a_warehouse_deleted_without_its_metastore_is_named(
+    empty_warehouse: Settings, spark: SparkSession, add_log: Callable[..., BatchRecord]
+) -> None:
+    add_log("one.log", 30)
+    load(empty_warehouse, spark)
+    shutil.rmtree(empty_warehouse.data / "warehouse" / "_loads")
+
+    with pytest.raises(SettingsError, match="delete the metastore and the warehouse folder"):
         load(empty_warehouse, spark)
 
 
