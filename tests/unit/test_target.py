@@ -7,10 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,7 +20,7 @@ from ingest import lock
 from ingest.errors import SettingsError, WarehouseBusy
 from ingest.lock import hold_warehouse
 from ingest.settings import SearchSettings, Settings
-from ingest.target import check_spark_home, load_target
+from ingest.target import _shown, check_spark_home, load_target
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -191,3 +193,27 @@ def release(data: Path) -> None:
     file = lock._held.pop(data)
     fcntl.flock(file, fcntl.LOCK_UN)
     file.close()
+
+
+def test_one_bar_whatever_thread_of_dbt_speaks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = SimpleNamespace(
+        info=SimpleNamespace(name="LogStartLine"), data=SimpleNamespace(total=3)
+    )
+    bars: list[int] = []
+    others: list[Thread] = []
+
+    @contextmanager
+    def slow_to_start(_: str, total: int) -> Iterator[Callable[[int], None]]:
+        bars.append(total)
+        other = Thread(target=listen, args=(started,))
+        others.append(other)
+        other.start()
+        other.join(timeout=0.1)  # seconds; a second thread has its chance to make its own bar
+        yield bars.append
+
+    monkeypatch.setattr("ingest.target.progress", slow_to_start)
+    with _shown("dbt build") as listen:
+        listen(started)
+        for other in others:
+            other.join()
+    assert bars == [3]
