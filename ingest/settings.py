@@ -238,32 +238,31 @@ class _Reader:
         return sources
 
     def _source(self, entry: Mapping[str, Any], position: int, root: Path) -> Source | None:
+        """Return the source of one entry; None when something of it is wrong, all of it noted."""
         where = f"sources[{position}]"
+        known = len(self._problems)
         name, uri = entry.get("name"), entry.get("uri")
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
             self._wrong(f"{where}.name", name, "1 to 64 letters, digits, - or _")
-            return None
         location = _location(uri, root) if isinstance(uri, str) else None
         if location is None:
-            self._wrong(f"{where}.uri", uri, "a folder or an s3:// prefix")
-            return None
+            self._wrong(f"{where}.uri", uri, "a folder")
         zone = entry.get("timezone", "UTC")
         if not isinstance(zone, str) or not _zone_exists(zone):
             self._wrong(f"{where}.timezone", zone, "an IANA name such as Europe/Berlin, or +01:00")
-            return None
         limit = entry.get("reject_limit_ratio", 0.01)
         if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
             self._wrong(f"{where}.reject_limit_ratio", limit, "a share from 0 to 1")
-            return None
         log_format = entry.get("format", "auto")
         if not isinstance(log_format, str) or not log_format:
             self._wrong(f"{where}.format", log_format, "a name that `clickstream formats` lists")
+        if len(self._problems) > known:
             return None
         return Source(
-            name=name,
-            uri=location,
-            format=log_format,
-            timezone=zone,
+            name=str(name),
+            uri=str(location),
+            format=str(log_format),
+            timezone=str(zone),
             reject_limit_ratio=float(limit),
         )
 
@@ -292,6 +291,9 @@ class _Reader:
                 self._problems.append(
                     f"clickstream.toml: unknown section {name!r}; known: {', '.join(_KNOWN)}"
                 )
+                continue
+            if name != "sources" and not isinstance(section, dict):
+                self._wrong(name, section, f"written as a [{name}] table")
                 continue
             for table in section if isinstance(section, list) else [section]:
                 for key in table if isinstance(table, dict) else ():

@@ -61,6 +61,7 @@ max_dead = -1
 [[sources]]
 name = "a b"
 uri = "x"
+reject_limit_ratio = 5
 [[sources]]
 name = "web"
 uri = "x"
@@ -75,11 +76,17 @@ timezone = "Mars/Olympus"
         "unknown key search.bodymib",
         "search.max_dead = -1",
         "sources[0].name = 'a b'",
+        "sources[0].reject_limit_ratio = 5",
         "sources[1].timezone = 'Mars/Olympus'",
         "unknown section 'what'",
     ):
         assert part in text
     assert caught.value.exit_code == 2
+
+
+def test_a_section_that_is_no_table(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"lake = 'data/lake': must be written as a \[lake\]"):
+        load(tmp_path, 'lake = "data/lake"')
 
 
 def test_two_sources_of_one_name(tmp_path: Path) -> None:
