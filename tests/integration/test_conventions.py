@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+# No JVM, but dbt takes 5 s to parse: too long for the unit tests.
+pytestmark = pytest.mark.integration
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {
     "staging": re.compile(r"stg_landing__[a-z]+"),
