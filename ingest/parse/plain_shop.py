@@ -24,6 +24,8 @@ from ingest.parse.shop import CAMPAIGN, SHOP_ACTIONS
 # A name with its `=` is compared as two words.
 _LONGEST_NAME = 2 * WORD - 1
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
+# Columns that the referrer's parameters fill where the URL has none.
+_FROM_REFERRER = frozenset(("event_name", "item_id", "product_id", "category"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,6 @@ def read_shop(
         for column, name in names.items()
     }
     return Shop(query, columns, finder.clear)
-
-
-# Columns that the referrer's parameters fill where the URL has none.
-_FROM_REFERRER = frozenset(("event_name", "item_id", "product_id", "category"))
 
 
 def _parameters(

@@ -61,9 +61,9 @@ class Few:
     codes: Codes
     values: pa.StringArray
 
-    def keep(self, rows: Mask | None) -> Few:
-        """Return the column of the chosen rows; None = of all."""
-        return self if rows is None else Few(self.codes[rows], self.values)
+    def keep(self, rows: Mask) -> Few:
+        """Return the column of the chosen rows."""
+        return Few(self.codes[rows], self.values)
 
     def column(self) -> pa.DictionaryArray:
         """Return the Arrow column, of the type that `ParquetSink` writes without hashing again."""
@@ -75,12 +75,8 @@ class Few:
 
     def map(self, function: Callable[[Sequence[str]], Sequence[str | None]]) -> Few:
         """Return the column with each different value replaced; null and empty become null."""
-        values = pa.array([v or None for v in function(self.values.to_pylist())], pa.string())
-        if not values.null_count:
-            return Few(self.codes, values)
-        there = values.is_valid().to_numpy(zero_copy_only=False)
-        codes = np.append(np.where(there, np.cumsum(there) - 1, -1), -1).astype(np.int32)
-        return Few(codes[self.codes], values.drop_null())
+        mapped = few(pa.array([v or None for v in function(self.values.to_pylist())], pa.string()))
+        return Few(np.append(mapped.codes, np.int32(-1))[self.codes], mapped.values)
 
 
 def few(texts: pa.StringArray) -> Few:
