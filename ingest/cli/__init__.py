@@ -32,9 +32,8 @@ def main() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; no exception but SystemExit leaves."""
     try:
-        cli.main(args=arguments, prog_name="clickstream", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        return end.exit_code
+        # Commands return None; click returns the code of the Exit that `end` raises.
+        code = cli.main(args=arguments, prog_name="clickstream", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -53,7 +52,7 @@ def run(arguments: list[str] | None = None) -> int:
         return _failed(
             f"unexpected {kind}: {error}\nThis is a bug; `clickstream -v ...` shows where.", 1
         )
-    return 0
+    return int(code or 0)
 
 
 def _failed(message: str, exit_code: int) -> int:

@@ -56,6 +56,14 @@ def test_each_failure_has_its_exit_code(
     assert "Traceback" not in streams.err
 
 
+def test_a_command_that_ends_with_a_code_exits_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
+    assert cli.run(["search", "status"]) == 1
+    assert "not running" in capsys.readouterr().out
+
+
 def test_usage_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["sample"]) == 2
     assert cli.run(["nonsense"]) == 2
