@@ -25,6 +25,8 @@ LAKE_FORMAT = 1
 # A share of rejects says little about fewer lines than this.
 HELD_FROM_LINES = 1_000
 FOLDER = "batches/"
+# What reading JSON ends with that this program never wrote.
+_NOT_OURS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _RECORD_KEY = re.compile(r"batches/(\d{20})\.json")
 
 
@@ -112,15 +114,28 @@ def open_lake(uri: str) -> Storage:
 
 
 def check_format(lake: Storage) -> None:
-    """Raise SettingsError when the lake has a higher format than this program knows."""
+    """Raise SettingsError when the lake has a higher format than this program knows.
+
+    Raises BooksError when its lake.json is not one.
+    """
     if not any(entry.key == "lake.json" for entry in lake.list("lake.json")):
         return
-    found = json.loads(lake.read("lake.json"))["format"]
+    found = _lake_format(lake)
     if found > LAKE_FORMAT:
         raise SettingsError(
             f"{lake.uri}: the lake has format {found}, this clickstream reads up to"
             f" {LAKE_FORMAT}; use a newer one"
         )
+
+
+def _lake_format(lake: Storage) -> int:
+    try:
+        return int(json.loads(lake.read("lake.json"))["format"])
+    except _NOT_OURS as error:
+        raise BooksError(
+            f"{lake.uri}/lake.json: says no format of a lake ({error}); restore it, or remove it"
+            f" if the lake has format {LAKE_FORMAT}"
+        ) from error
 
 
 def record_key(number: int) -> str:
@@ -155,7 +170,7 @@ def read_record(lake: Storage, number: int) -> BatchRecord:
     key = record_key(number)
     try:
         record = _record(json.loads(lake.read(key)))
-    except (ValueError, TypeError, KeyError) as error:
+    except _NOT_OURS as error:
         raise BooksError(f"{lake.uri}/{key}: not a batch record ({error}); restore it") from error
     if record.number != number:
         raise BooksError(f"{lake.uri}/{key}: holds record {record.number}; restore it")

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingest.batches import BatchRecord, read_log
+from ingest.errors import BooksError
 from ingest.seal import owned_keys
 from ingest.storage import Storage
 
@@ -72,7 +73,7 @@ class Ownership:
 def read_ownership(lake: Storage) -> Ownership:
     """Return what the log owns now; writes the checkpoints that are due.
 
-    Raises BooksError when the log has a hole.
+    Raises BooksError when the log has a hole or the newest checkpoint is broken.
     """
     ownership = _newest_checkpoint(lake)
     records = read_log(lake, after=ownership.last)
@@ -87,10 +88,15 @@ def _newest_checkpoint(lake: Storage) -> Ownership:
     found = [match for entry in lake.list("checkpoints/") if (match := _KEY.fullmatch(entry.key))]
     if not found:
         return Ownership(last=0, ledger=())
-    table = pq.read_table(pa.BufferReader(lake.read(found[-1][0])))
-    return Ownership(
-        last=int(found[-1][1]), ledger=tuple(Owned(**row) for row in table.to_pylist())
-    )
+    key, number = found[-1].group(0, 1)
+    try:
+        rows = pq.read_table(pa.BufferReader(lake.read(key))).to_pylist()
+        return Ownership(last=int(number), ledger=tuple(Owned(**row) for row in rows))
+    except (pa.ArrowException, OSError, TypeError) as error:
+        raise BooksError(
+            f"{lake.uri}/{key}: not a checkpoint ({error}); remove it: it is made again from the"
+            " batch records"
+        ) from error
 
 
 def _to_parquet(ownership: Ownership) -> bytes:

@@ -49,7 +49,7 @@ It takes the lines of common, combined, vhost_combined, nginx's combined and mai
 URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
 # Only an IPv6 address at the very start (or of a quoted list there) may bring a `[` of its own.
 _HEAD = re.compile(
-    r'("?+(?:\[[0-9A-Fa-f:.]{2,45}\])?+[^\[]*+)(?<= )\[([^\]]*+)\] '
+    r'("?+(?:\[[0-9A-Fa-f:.]{2,45}(?:%[^\[\] ]*+)?+\])?+[^\[]*+)(?<= )\[([^\]]*+)\] '
     + QUOTED
     + r" ([0-9]{3}|-) ([0-9]++|-)(?![^ ])",
     re.DOTALL,

@@ -100,4 +100,8 @@ def _token(text: str) -> tuple[str, str]:
 
 def _ident_and_user(text: str) -> tuple[str | None, str | None]:
     ident, user = _token(text)
-    return value(unescape(ident)), value(unescape("" if user == '""' else user))
+    return _name(ident), _name(user)
+
+
+def _name(text: str) -> str | None:
+    return None if text in ('""', '"-"') else value(unescape(text))

@@ -22,6 +22,7 @@ from ingest.parse.reader import parse_object
 
 BATCH_ID = "parse"
 _ROWS = 1024  # turned into Python objects at once
+_LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
 _LINE_BREAKS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"})
 _REMEDIES = {
     "missing_header": "the first record must name Action, SessionID and ClientIP",
@@ -54,11 +55,10 @@ def json_lines(
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             raise ObjectUnreadable(f"{path} is no file")
-        changed = datetime.fromtimestamp(found.st_mtime, tz=UTC)
         identity = Identity(
             source_file=os.fsencode(path.name).decode(errors="backslashreplace"),
             batch_id=BATCH_ID,
-            ingest_time=ingest_time or changed,
+            ingest_time=ingest_time or _changed(found.st_mtime),
         )
         with path.open("rb", buffering=0) as file:
             read = _reader(file.fileno())
@@ -71,6 +71,11 @@ def json_lines(
                     yield from _shown(item)
     except OSError as error:
         raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _changed(seconds: float) -> datetime:
+    """Return the time of the last change, within 1970 to 2999: a file system may say anything."""
+    return datetime.fromtimestamp(min(max(seconds, 0), _LAST_CHANGE), tz=UTC)
 
 
 def _reader(descriptor: int) -> ReadRange:

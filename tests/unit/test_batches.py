@@ -144,9 +144,18 @@ def test_a_hole_in_the_log_stops_the_reader(lake: Storage) -> None:
         read_log(lake)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"[]", b"\xff", b'{"format":1,"x":2}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"{}", b"[]", b"\xff", b'{"format":1,"x":2}', b"[" * 100_000]
+)
 def test_what_is_no_record_stops_the_reader(lake: Storage, content: bytes) -> None:
     lake.put(f"batches/{1:020}.json", content)
+    with pytest.raises(BooksError, match="not a batch record"):
+        read_log(lake)
+
+
+def test_a_record_with_parts_of_another_kind_stops_the_reader(lake: Storage) -> None:
+    found = json.loads(record_to_json(replace(_draft("a"), number=1))) | {"files": []}
+    lake.put(f"batches/{1:020}.json", json.dumps(found).encode())
     with pytest.raises(BooksError, match="not a batch record"):
         read_log(lake)
 
@@ -173,6 +182,13 @@ def test_newer_formats_are_refused(lake: Storage) -> None:
         open_lake(lake.uri)
     with pytest.raises(SettingsError, match="format 2"):
         read_log(lake)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"id":"x"}'])
+def test_what_is_no_lake_json_says_so(lake: Storage, content: bytes) -> None:
+    lake.put("lake.json", content)
+    with pytest.raises(BooksError, match=r"lake\.json: says no format"):
+        open_lake(lake.uri)
 
 
 def test_the_lake_keeps_its_id(lake: Storage) -> None:
@@ -366,3 +382,17 @@ def test_checkpoints_are_written_and_read_and_change_nothing(lake: Storage) -> N
     for number in range(1, 101):  # what the checkpoint says need not be read again
         (Path(lake.uri) / f"batches/{number:020}.json").unlink()
     assert read_ownership(lake) == first
+
+
+def test_a_broken_checkpoint_is_named_with_its_remedy(lake: Storage) -> None:
+    for number in range(50):
+        _sealed(lake, _draft(f"b{number}"), after=number)
+    expected = read_ownership(lake)
+    path = Path(lake.uri) / f"checkpoints/{50:020}.parquet"
+    whole = path.read_bytes()
+    for broken in (b"", b"PAR1", whole[:-10], whole[:50] + bytes(9) + whole[59:]):
+        path.write_bytes(broken)
+        with pytest.raises(BooksError, match=r"50\.parquet: not a checkpoint .*remove it"):
+            read_ownership(lake)
+    path.unlink()
+    assert read_ownership(lake) == expected

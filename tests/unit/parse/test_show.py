@@ -84,6 +84,15 @@ def test_ingest_time_is_that_of_the_file_by_default(log: Path) -> None:
     assert row["event"]["ingest_time"] == "2024-05-06T07:08:09.000000Z"
 
 
+@pytest.mark.parametrize("seconds", [-99_999_999_999, -2_000_000_000, 99_999_999_999_999])
+def test_a_time_of_the_file_that_cannot_be(log: Path, seconds: int) -> None:
+    log.write_text(LINE, encoding="utf-8")
+    os.utime(log, (seconds, seconds))  # some file systems store the nearest time they know
+    (row,) = shown(log)
+    year = int(row["event"]["ingest_time"][:4])
+    assert year == 1970 if seconds < 0 else 2000 < year < 3000
+
+
 def test_the_year_1_is_written_with_four_digits(log: Path) -> None:
     log.write_text(LINE.replace("2024", "0001"), encoding="utf-8")
     (row,) = shown(log)
