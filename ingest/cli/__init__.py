@@ -6,8 +6,10 @@ they call when they are called, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import signal
 import sys
 import warnings
 
@@ -22,10 +24,21 @@ from ingest.cli.raw import formats, parse, sample
 from ingest.errors import ClickstreamError
 
 INTERRUPTED = 130
+# What the machine refuses, whatever we were about to write.
+_REMEDIES = {
+    errno.ENOSPC: "make room on that disk",
+    errno.EDQUOT: "make room in your quota",
+    errno.EROFS: "have it writable, or let CLICKSTREAM_DATA name another folder",
+    errno.EACCES: "get the right to it, or let CLICKSTREAM_DATA name another folder",
+    errno.EPERM: "get the right to it, or let CLICKSTREAM_DATA name another folder",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
 
 
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
+    # A service manager's stop is an interruption as Ctrl-C is: end in order, say so, exit 130.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run())
 
 
@@ -48,11 +61,17 @@ def run(arguments: list[str] | None = None) -> int:
         return _failed(str(error), error.exit_code)
     except Exception as error:
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        kind = type(error).__name__
-        return _failed(
-            f"unexpected {kind}: {error}\nThis is a bug; `clickstream -v ...` shows where.", 1
-        )
+        return _failed(_told(error), 1)
     return int(code or 0)
+
+
+def _told(error: Exception) -> str:
+    """Return what to say about an exception that is none of ours."""
+    if isinstance(error, OSError) and error.errno in _REMEDIES:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}: {_REMEDIES[error.errno]}, and run the command again"
+    kind = type(error).__name__
+    return f"unexpected {kind}: {error}\nThis is a bug; `clickstream -v ...` shows where."
 
 
 def _failed(message: str, exit_code: int) -> int:

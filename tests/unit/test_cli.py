@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -54,6 +55,16 @@ def test_each_failure_has_its_exit_code(
     assert streams.out == ""
     assert streams.err.strip().startswith("error: ")
     assert "Traceback" not in streams.err
+
+
+def test_a_full_disk_is_no_bug(
+    failing: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing.append(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
+    assert cli.run(["contract", "check"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: /data/x: No space left on device: make room on that disk")
+    assert "bug" not in told
 
 
 def test_a_command_that_ends_with_a_code_exits_with_it(
