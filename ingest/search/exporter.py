@@ -33,6 +33,12 @@ from ingest.storage import Storage
 
 _log = logging.getLogger(__name__)
 
+# The tombstone of a document that somebody deleted wins over our older version (index.gc_deletes).
+_NEWER = (
+    "somebody deleted or changed documents by hand. The engine remembers deletions for 60 s: run "
+    "`clickstream export` again after that; if it stays so, `clickstream export --recreate`"
+)
+
 # Runs tasks somewhere and returns their facts in order.
 RunTasks = Callable[[Sequence[ExportTask]], Sequence[TaskFacts]]
 
@@ -175,8 +181,8 @@ class Exporter:
         if seal.newer or seal.indexed != there or seal.events != seal.indexed + seal.dead:
             raise BooksError(
                 f"batch {record.number}: {seal.events:,} events in the lake, {there:,} in the "
-                f"index, {seal.dead:,} refused, {seal.newer:,} written by a later batch: not "
-                "sealed; run `clickstream export` again"
+                f"index, {seal.dead:,} refused, {seal.newer:,} with a newer version: not sealed; "
+                + (_NEWER if seal.newer else "run `clickstream export` again")
             )
         write_seal(self.lake, self.target.name, seal)
         self._report_dead(record, facts)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.batches import BatchRecord
+from ingest.checks import some
 from ingest.errors import BooksError
 from ingest.search.part import ExportFile
 from ingest.search.seals import Seal
@@ -50,7 +51,7 @@ def make_plan(
     if unknown:
         raise BooksError(
             f"the index holds documents of {len(unknown)} batches that the lake does not know "
-            f"({unknown[0]}, ...): `clickstream export --recreate`"
+            f"({some(unknown)}): `clickstream export --recreate`"
         )
     standing = [record for record in records if record.batch_id not in held]
     replaced = {old: record for record in standing for old in record.replaces}
