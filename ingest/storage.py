@@ -19,8 +19,8 @@ from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, Storag
 # What a file system answers to link() when it has no hard links (FAT, some network mounts).
 _NO_HARD_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 _REMEDIES = {
-    errno.EACCES: "give this user the right to read it",
-    errno.EPERM: "give this user the right to read it",
+    errno.EACCES: "give this user the right to {deed} it",
+    errno.EPERM: "give this user the right to {deed} it",
     errno.ENOENT: "it is gone, or a link whose target is gone: restore or remove it",
     errno.ELOOP: "a loop of symbolic links: remove it",
     errno.ENOSPC: "the disk is full: make room",
@@ -249,10 +249,10 @@ def _etag(found: os.stat_result) -> str:
     return f"{found.st_size}-{found.st_mtime_ns}"
 
 
-def _explain(error: OSError) -> str:
+def _explain(error: OSError, *, deed: str = "read") -> str:
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0)
-    return f"{reason} ({remedy})" if remedy else reason
+    return f"{reason} ({remedy.format(deed=deed)})" if remedy else reason
 
 
 @contextmanager
@@ -260,7 +260,8 @@ def _translated(path: Path, kind: type[StorageError]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise kind(f"{path}: {_explain(error)}") from error
+        deed = "read" if kind is ObjectUnreadable else "write"
+        raise kind(f"{path}: {_explain(error, deed=deed)}") from error
 
 
 @contextmanager

@@ -137,6 +137,12 @@ def test_denied_folders_and_files_say_what_to_do(open_folder: Path) -> None:
     assert "right to read" in str(found["locked/"])
 
 
+def test_a_folder_that_may_not_be_written_says_what_to_do(open_folder: Path) -> None:
+    store = LocalStorage(open_folder)
+    with _as_nobody(open_folder), pytest.raises(StorageError, match=r"right to write"):
+        store.put_if_absent("lake.json", b"{}")
+
+
 def test_read_of_ranges(store: LocalStorage) -> None:
     store.put("a", b"0123456789")
     etag = store.stat("a").etag
