@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ingest.errors import ClickstreamError
+from ingest.console import printable
+from ingest.errors import ClickstreamError, SettingsError
 from ingest.settings import Settings
 from ingest.target import load_target
 
@@ -20,15 +21,22 @@ Rows = list[tuple[Any, ...]]
 def rows_of(settings: Settings, session: SparkSession, sql: str) -> tuple[list[str], Rows]:
     """Return the column names and the rows of `sql`, run with the marts' schema as current one.
 
-    Raises ClickstreamError when Spark refuses the query or it gives more than MAX_ROWS rows.
+    Raises SettingsError when `sql` would change something, ClickstreamError when Spark refuses it
+    or it gives more than MAX_ROWS rows.
     """
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
     from pyspark.errors import PySparkException
 
     try:
         session.sql(f"USE {load_target(settings).schema}")
+        if not _only_reads(session, sql):
+            raise SettingsError(
+                "`clickstream query` only reads: SELECT, SHOW, DESCRIBE, EXPLAIN. Tables are "
+                "changed by `clickstream run` and by dbt."
+            )
         frame = session.sql(sql)
         rows = [tuple(row) for row in frame.take(MAX_ROWS + 1)]
-    except PySparkException as error:
+    except (PySparkException, Py4JError) as error:
         raise ClickstreamError(f"the query failed: {_first_lines(error)}") from error
     if len(rows) > MAX_ROWS:
         raise ClickstreamError(
@@ -37,6 +45,22 @@ def rows_of(settings: Settings, session: SparkSession, sql: str) -> tuple[list[s
     return list(frame.columns), rows
 
 
+def _only_reads(session: SparkSession, sql: str) -> bool:
+    """Return whether Spark's own parser takes `sql` for a query or a question about tables."""
+    from pyspark.errors import ParseException
+
+    parse: Any = session._jsparkSession.sessionState().sqlParser().parsePlan
+    try:
+        # Only a query can stand in brackets. It is parsed, not run.
+        parse(f"SELECT * FROM (\n{sql.strip().rstrip(';')}\n)")  # noqa: S608
+    except ParseException:
+        kind = str(parse(sql).getClass().getSimpleName())
+        return kind.startswith(("Show", "Describe", "Explain"))
+    return True
+
+
 def _first_lines(error: Exception) -> str:
-    """Return what Spark says before it prints its plan."""
-    return str(error).strip().split("\n\n", 1)[0].split(";\n", 1)[0][:1000]
+    """Return what Spark says before it prints its plan or its stack."""
+    text = str(error).strip().split("\n\tat ", 1)[0]
+    text = text.split("\n\n", 1)[0].split(";\n", 1)[0][:1000]
+    return "\n".join(map(printable, text.splitlines()))

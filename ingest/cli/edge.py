@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -69,7 +70,11 @@ def plain(value: Any) -> Any:
             return {str(key): plain(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
             return [plain(item) for item in value]
+        case bytes() | bytearray():
+            return value.hex()
     # A batch record names thousands of objects; `status --json` is the place for these.
     left_out = ("objects", "files") if isinstance(value, BatchRecord) else ()
+    if not is_dataclass(value):
+        return str(value)  # what Spark gives for types that JSON has no word for
     names = [name for name in value.__dataclass_fields__ if name not in left_out]
     return {name: plain(getattr(value, name)) for name in names}
