@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -168,3 +168,4 @@ def test_results_become_json() -> None:
             "items": [1, 2],
         }
     }
+    assert plain([b"\x00\xff", timedelta(days=1)]) == ["00ff", "1 day, 0:00:00"]
