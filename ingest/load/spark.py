@@ -96,6 +96,8 @@ def load(settings: Settings, session: SparkSession, *, accept: Sequence[str] = (
     create_tables(session, lake.uri)
     ledger = _Ledger(session, settings.data / "warehouse" / "_loads")
     shown = ledger.read()
+    if shown is None:
+        _check_parted(session, settings.data / "warehouse")
     past = shown or {}
     _check_lake(settings, session, lake, past, records)
     entries = _entries(settings, records, past, accept=accept)
@@ -113,6 +115,20 @@ def load(settings: Settings, session: SparkSession, *, accept: Sequence[str] = (
         events=sum(record.totals.events for record in loaded),
         seconds=time.monotonic() - started,
     )
+
+
+def _check_parted(session: SparkSession, warehouse: Path) -> None:
+    """Raise SettingsError when tables lie in `warehouse` that the metastore does not know.
+
+    Spark would refuse to make them anew, one after the other, in words about locations.
+    """
+    for folder in warehouse.glob("*.db/*"):
+        schema = folder.parent.name.removesuffix(".db")
+        if any(folder.glob("*")) and not session.catalog.tableExists(f"{schema}.{folder.name}"):
+            raise SettingsError(
+                f"{folder} is there, but the metastore does not know it: delete the metastore and "
+                "the warehouse folder together and run again; both are rebuilt from the lake."
+            )
 
 
 def _ids(entries: Iterable[Entry], state: str) -> tuple[str, ...]:

@@ -287,6 +287,18 @@ def test_a_lake_that_was_begun_anew_is_refused(
         load(empty_warehouse, spark)
 
 
+def test_a_metastore_deleted_without_its_warehouse_is_named(
+    empty_warehouse: Settings, spark: SparkSession, add_log: Callable[..., BatchRecord]
+) -> None:
+    add_log("one.log", 30)
+    left = empty_warehouse.data / "warehouse" / "clickstream_seeds.db" / "http_statuses"
+    left.mkdir(parents=True)
+    (left / "part-0.parquet").touch()
+
+    with pytest.raises(SettingsError, match="the metastore does not know it"):
+        load(empty_warehouse, spark)
+
+
 def test_a_warehouse_deleted_without_its_metastore_is_named(
     empty_warehouse: Settings, spark: SparkSession, add_log: Callable[..., BatchRecord]
 ) -> None:
