@@ -295,8 +295,11 @@ def test_a_metastore_deleted_without_its_warehouse_is_named(
     left.mkdir(parents=True)
     (left / "part-0.parquet").touch()
 
-    with pytest.raises(SettingsError, match="the metastore does not know it"):
-        load(empty_warehouse, spark)
+    try:
+        with pytest.raises(SettingsError, match="the metastore does not know it"):
+            load(empty_warehouse, spark)
+    finally:
+        shutil.rmtree(left.parent)  # the warehouse is that of all tests
 
 
 def test_a_warehouse_deleted_without_its_metastore_is_named(
