@@ -64,7 +64,9 @@ def read_prefixes(
 ) -> Clients:
     """Return what stands before the `[` at `brackets`: `host - user `."""
     hosts = find(words, starts, b" ", limit=_HOST_BYTES)
-    ends = np.where(hosts < _HOST_BYTES, starts + hosts, starts)
+    # A line without a blank would take the bytes of the next ones, which may be no text at all.
+    found = (hosts < _HOST_BYTES) & (starts + hosts < brackets)
+    ends = np.where(found, starts + hosts, starts)
     address = few(cut(buffer, starts, ends))
     ip, known = _addresses(address)
     user, users = _users(buffer, words, ends, brackets)

@@ -136,6 +136,7 @@ class _Finder:
         begin = self._parameters.name[hits] + len(name) + 1
         end = self._parameters.end[hits]
         self._doubt(hits, row, (end - begin) > (EVENTS.column(column).width or 0))
+        self._doubt_bare(name.encode(), with_referrer=with_referrer)
         own = np.zeros(self.clear.size, dtype=np.bool_)
         filled = end > begin
         own[row[is_own & filled]] = True
@@ -153,6 +154,12 @@ class _Finder:
         if len(key) > WORD:
             hit &= (self._second & low_bytes(len(key) - WORD)) == word(key[WORD:])
         return np.asarray(hit)
+
+    def _doubt_bare(self, name: bytes, *, with_referrer: bool) -> None:
+        """Lose the rows with a parameter `name` without `=`: it is one, and it may be the first."""
+        bare = (self._parameters.end - self._parameters.name == len(name)) & self._named(name)
+        text = self._parameters.text[bare]
+        self.clear[(text if with_referrer else text[(text & 1) == 0]) >> 1] = False
 
     def _doubt(self, hits: Positions, row: Positions, too_long: Mask) -> None:
         text = self._parameters.text[hits]

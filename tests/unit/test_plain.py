@@ -383,3 +383,21 @@ def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [row["user_agent"] for row in rows] == [f"agent {i}" for i in range(5)]
     assert [row["source_line"] for row in rows] == [1, 2, 3, 4, 5]
     assert [row["source_offset"] for row in rows] == [i * (len(raw[0]) + 1) for i in range(5)]
+
+
+def test_a_name_without_a_value_comes_first() -> None:
+    line = (
+        b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /p?itemId&itemId=EST-13&productId=P'
+        b' HTTP/1.1" 200 5 "-" "agent"'
+    )
+    _, handled = parse_plain(lines_of([line]), IDENTITY, SETTINGS)
+    assert not handled.any()
+    (row,) = parse_obvious(lines_of([line]), IDENTITY, SETTINGS).events.to_pylist()
+    assert row["item_id"] is None
+    assert row["product_id"] == "P"
+
+
+def test_the_first_word_of_a_line_does_not_reach_into_the_next() -> None:
+    line = b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5'
+    _, handled = parse_plain(lines_of([line, b'""', b"\xff " + b"y" * 90]), IDENTITY, SETTINGS)
+    assert handled.tolist() == [True, False, False]
