@@ -30,6 +30,7 @@ _START_SECONDS = 120
 _HEALTH_SECONDS = 30
 _STOP_SECONDS = 30
 _TAIL_LINES = 20
+_LINE_CHARACTERS = 500
 
 
 def start(place: Place, *, size: str) -> Engine:
@@ -148,18 +149,26 @@ _CAUSES = (
 
 
 def start_failure(place: Place, what: str) -> str:
-    """Return why the engine at `place` did not start: its last words, its log and a remedy."""
+    """Return why the engine at `place` did not start: its own words, its log and a remedy.
+
+    Where its words tell the cause, the line with them is shown, else the last ones.
+    """
     try:
         lines = place.start_log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     holder = server_process(place.folder)
     owner = f" (pid {holder.pid})" if holder else ""
-    known = [cause for pattern, cause in _CAUSES if re.search(pattern, "\n".join(lines))]
-    reason = known[0].format(owner=owner) if known else what
-    tail = "\n".join(f"    {line}" for line in lines[-_TAIL_LINES:])
+    known = [
+        (line, cause) for pattern, cause in _CAUSES for line in lines if re.search(pattern, line)
+    ]
+    if known:
+        shown, reason = [known[0][0].strip()], known[0][1].format(owner=owner)
+    else:
+        shown, reason = lines[-_TAIL_LINES:], what
+    tail = "".join(f"    {line[:_LINE_CHARACTERS]}\n" for line in shown)
     return (
-        f"Elasticsearch does not start: {reason}.\n{tail}\n"
+        f"Elasticsearch does not start: {reason}.\n{tail}"
         f"    log: {place.logs / 'clickstream-local.log'}\n"
         "Nothing is lost. Set ES_URL to use another Elasticsearch, or off to go on without."
     )
