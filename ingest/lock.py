@@ -5,6 +5,7 @@ Derby's own answer is a page of stack trace; here it is one sentence that names 
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import json
 import os
@@ -41,6 +42,7 @@ def hold_warehouse(data: Path) -> None:
     json.dump({"pid": os.getpid(), "command": _command()}, lock)
     lock.flush()
     _held[data] = lock
+    atexit.register(lock.close)
 
 
 def _take(lock: IO[str], data: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import signal
 import sys
 import warnings
@@ -52,11 +51,6 @@ def run(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _failed("interrupted; nothing is lost: run the command again", INTERRUPTED)
-    except BrokenPipeError:
-        # `clickstream parse FILE | head`: the reader has seen enough. Python would complain once
-        # more when it flushes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except ClickstreamError as error:
         return _failed(str(error), error.exit_code)
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -47,10 +48,15 @@ def parse(file: Path, log_format: str, timezone: str) -> None:
 
     settings = ParseSettings(format=log_format, timezone=check_timezone(timezone))
     out = sys.stdout.buffer
-    for line in json_lines(file, settings):
-        out.write(line.encode())
-        out.write(b"\n")
-    out.flush()
+    try:
+        for line in json_lines(file, settings):
+            out.write(line.encode())
+            out.write(b"\n")
+        out.flush()
+    except BrokenPipeError:
+        # `clickstream parse FILE | head`: the reader has seen enough. Python would complain once
+        # more when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(invoke_without_command=True)

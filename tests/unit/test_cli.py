@@ -121,10 +121,10 @@ def test_parse_prints_one_object_a_line(tmp_path: Path) -> None:
 def test_parse_into_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
     log = tmp_path / "access.log"
     log.write_bytes(LINE * 20_000)
-    command = f"{sys.executable} -m ingest.cli parse {log} | head -n 1"
+    command = f"{sys.executable} -m ingest.cli parse {log} | head -n 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
     assert done.stdout.count(b"\n") == 1
-    assert done.stderr == b""
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("content", [b"PAR1\x00\x00", b"\xff\xfea\x00", b"\x1f\x8bnot gzip"])
