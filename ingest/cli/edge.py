@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from datetime import date, datetime
@@ -41,10 +42,16 @@ def session_of(target: str | None) -> Iterator[tuple[Settings, SparkSession]]:
     settings = settings_of(target)
     os.chdir(settings.root)
     session = spark_session(settings)
+    # pyspark's own handler talks to the JVM in the middle of another talk, and gets a stack trace.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield settings, session
-    finally:
+    except KeyboardInterrupt:
+        raise  # a talk with the JVM broke off: no more can be said to it, and it ends with us
+    except BaseException:
         session.stop()
+        raise
+    session.stop()
 
 
 def end(exit_code: int) -> None:
