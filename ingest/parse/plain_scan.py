@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from ingest.parse.lines import READ_AHEAD
+from ingest.parse.lines import READ_AHEAD, where
 from ingest.parse.model import Lines
 from ingest.parse.plain_words import Bytes, Mask, Positions
 
 # So many bytes that the temporaries of one block stay in the second-level cache.
-_BLOCK = 1 << 17
+_BLOCK = 1 << 18
 # No column is narrower than a longer line could fill, but for those that are checked one by one.
 LONGEST_LINE = 4096
 
@@ -58,7 +58,7 @@ def scan(buffer: Bytes) -> Marks:
     """Return the marks of `buffer`; line feeds are left out."""
     at = np.concatenate([*_hits(buffer), np.array([buffer.size], dtype=np.int64)])
     kind = np.empty(at.size, dtype=np.uint8)
-    kind[:-1] = _KINDS[buffer[at[:-1]]]
+    _KINDS.take(buffer.take(at[:-1]), out=kind[:-1], mode="clip")
     kind[-1] = BAD
     return Marks(at, kind)
 
@@ -78,7 +78,8 @@ def _hits(buffer: Bytes) -> list[Positions]:
         for character in b"?\\":
             np.equal(block, character, out=o)
             np.logical_or(h, o, out=h)
-        found.append(np.flatnonzero(h) + first)
+        hit[block.size :] = False
+        found.append(where(hit) + first)
     return found
 
 
@@ -101,9 +102,10 @@ class Candidates:
 
 def candidates(lines: Lines, marks: Marks, *, longest: int) -> Candidates:
     """Return the lines of at most `longest` bytes that may be plain."""
-    quotes = marks.at[marks.kind == QUOTE]
+    quotes = marks.at.compress(marks.kind == QUOTE)
     first = np.searchsorted(quotes, lines.starts)
-    count = np.searchsorted(quotes, lines.ends) - first
+    behind = np.searchsorted(quotes, lines.ends[-1:])
+    count = np.diff(first, append=behind)  # no quote stands between two lines
     wanted = max(_QUOTES, key=lambda quotes: np.count_nonzero(count == quotes))
     lengths = lines.ends - lines.starts
     fits = (count == wanted) & (lengths <= longest)
@@ -125,7 +127,7 @@ def candidates(lines: Lines, marks: Marks, *, longest: int) -> Candidates:
 
 
 def _holds_bad(lines: Lines, marks: Marks) -> Mask:
-    bad = marks.at[:-1][marks.kind[:-1] == BAD]
+    bad = marks.at[:-1].compress(marks.kind[:-1] == BAD)
     line = np.searchsorted(lines.starts, bad, side="right") - 1
     inside = (line >= 0) & (bad < lines.ends[line])  # not the CR of a line end
     holds = np.zeros(lines.starts.size, dtype=np.bool_)

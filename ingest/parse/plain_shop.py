@@ -97,15 +97,15 @@ def _parameters(
 ) -> tuple[Positions, _Parameters]:
     index = np.flatnonzero((marks.kind == QUESTION) | (marks.kind == AMPERSAND))
     # Before the first quote this reads the last slot, which is that of no quote.
-    text = found.slots[np.cumsum(marks.kind == QUOTE)[index] - 1]
+    text = found.slots[np.cumsum(marks.kind == QUOTE, dtype=np.int32)[index] - 1]
     inside = text >= 0
-    index, text = index[inside], text[inside]
+    index, text = index.compress(inside), text.compress(inside)
     at, is_question = marks.at[index], marks.kind[index] == QUESTION
     first = np.full(2 * target_ends.size, np.iinfo(np.int64).max)
     # Backwards, so that of several the first is what stays.
     first[text[is_question][::-1]] = at[is_question][::-1]
     starts = np.where(is_question, at == first[text], at > first[text])
-    index, text, at = index[starts], text[starts], at[starts]
+    index, text, at = (each.compress(starts) for each in (index, text, at))
     following = marks.kind[index + 1]
     in_request = (text & 1) == 0
     end = np.where((following == QUOTE) & in_request, target_ends[text >> 1], marks.at[index + 1])
