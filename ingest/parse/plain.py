@@ -39,7 +39,7 @@ from ingest.parse.plain_parts import (
 )
 from ingest.parse.plain_scan import LONGEST_LINE, candidates, scan
 from ingest.parse.plain_shop import Shop, read_actions, read_shop, wanted_names
-from ingest.parse.plain_texts import Few, constant, cut, few, holds, nulls
+from ingest.parse.plain_texts import Few, column, constant, cut, few, holds, nulls
 from ingest.parse.plain_time import Times, read_times
 from ingest.parse.plain_words import Bytes, Mask, Positions, words_of
 from ingest.parse.times import SECOND
@@ -210,9 +210,9 @@ def _request(parts: _Parts, buffer: Bytes) -> Columns:
         "url_path": cut(buffer, requests.begin, query),
         "url_query": cut(buffer, np.minimum(query + 1, requests.end), requests.end),
         "status_code": pa.array(counts.status.astype(np.int32)),
-        "response_bytes": pa.array(counts.size, mask=~counts.has_size),
+        "response_bytes": column(counts.size, ~counts.has_size),
         "bytes_scope": constant("body", query.size),
-        "duration_other": pa.array(counts.other, mask=~counts.has_other),
+        "duration_other": column(counts.other, ~counts.has_other),
         "referrer": cut(buffer, *headers.referrer),
         "referrer_domain": headers.domain.column(),
         "user_agent": few(cut(buffer, *headers.agent)).column(),
@@ -230,8 +230,8 @@ def _shop(parts: _Parts) -> Columns:
         "item_id": columns["item_id"].column(),
         "product_id": columns["product_id"].column(),
         "category": columns["category"].column(),
-        "purchase_count": pa.array(purchases, mask=~actions.is_product),
-        "view_count": pa.array(1 - purchases, mask=~actions.is_product),
+        "purchase_count": column(purchases, ~actions.is_product),
+        "view_count": column(1 - purchases, ~actions.is_product),
         "campaign_source": columns["campaign_source"].column(),
         "campaign_medium": columns["campaign_medium"].column(),
         "campaign_name": columns["campaign_name"].column(),
