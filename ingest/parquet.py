@@ -21,8 +21,8 @@ from ingest.contract import Table, Type
 from ingest.render import arrow_schema
 
 ROW_GROUP_ROWS = 262_144
-# Rows encoded at a time; pyarrow's 1,024 take 8 % longer for 50 columns.
-_BATCH_ROWS = 4096
+# Rows encoded at a time: as many as the fast path gives at once. pyarrow's 1,024 take 10 % longer.
+_BATCH_ROWS = 16_384
 # What readers prune by. Statistics of the other columns would only cost time and footer bytes.
 _STATISTICS = frozenset(
     ("event_date", "batch_id", "source_offset", "status_code", "client_ip", "session_id")
