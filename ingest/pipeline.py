@@ -16,6 +16,7 @@ from ingest.console import printable
 from ingest.errors import BooksError, ClickstreamError
 from ingest.freshness import build_key, is_built, mark_built, mark_stale
 from ingest.job import IngestSummary, ingest
+from ingest.load.mend import remove_half_made
 from ingest.load.spark import LoadSummary, load
 from ingest.report import write_report
 from ingest.search.export import ExportSummary, export
@@ -101,9 +102,11 @@ def _build(settings: Settings, session: SparkSession, loaded: LoadSummary) -> Db
     What replaced batches left in pre-aggregates is dropped.
     """
     key = build_key(settings, session)
-    if is_built(settings, key) and marts_are_built(session, load_target(settings).schema):
+    schema = load_target(settings).schema
+    if is_built(settings, key) and marts_are_built(session, schema):
         return DbtSummary(passed=0, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
     mark_stale(settings)
+    remove_half_made(settings, session, schema)
     # Unit tests ask whether the SQL is right, not whether the data are: `make test` runs them.
     built = run_dbt(settings, "build", "--exclude-resource-type", "unit_test")
     if built.success and loaded.replaced:
