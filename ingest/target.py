@@ -147,6 +147,9 @@ def _start_session(target: Target, log: Path) -> SparkSession:
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     # Else workers take whatever `python3` PATH has, without our packages.
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    # In the plain C locale Java cannot name a folder that has letters beyond ASCII.
+    if os.environ.get("LC_ALL") in ("C", "POSIX"):
+        os.environ["LC_ALL"] = "C.UTF-8"
     builder = SparkSession.builder.enableHiveSupport()
     for name, value in target.parameters.items():
         builder = builder.config(name, value)
