@@ -20,6 +20,7 @@ from ingest.settings import Settings
 from ingest.storage import open_storage
 
 _FILES_SHOWN = 20
+_TAKE = "clickstream run --accept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,10 @@ def status_text(books: Books) -> str:
         f"lake {books.lake}",
         table_text(_BATCH_COLUMNS, [_batch_row(batch) for batch in books.batches]),
     ]
+    held = [batch for batch in books.batches if batch.state == "held"]
+    if held:
+        takes = [f"batch {b.number} is held; take it with: {_TAKE} {b.batch_id}" for b in held]
+        parts.append("\n".join(takes))
     if books.counts:
         parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
     if books.files:
