@@ -11,9 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+
 from ingest.batches import open_lake, read_log
 from ingest.console import printable
 from ingest.errors import BooksError, ClickstreamError
+from ingest.failure import spark_failure
 from ingest.freshness import build_key, is_built, mark_built, mark_stale
 from ingest.job import IngestSummary, ingest
 from ingest.load.mend import remove_half_made
@@ -63,28 +67,32 @@ def run_pipeline(
 ) -> RunSummary:
     """Do all hops. Raises ClickstreamError when the lake has nothing at all to offer."""
     summary = RunSummary()
-    summary.ingest = _hop(summary, "ingest", lambda: ingest(settings, session))
+    summary.ingest = _hop(settings, summary, "ingest", lambda: ingest(settings, session))
     if not read_log(open_lake(settings.lake)):
         raise _nothing(settings, summary)
-    loaded = _hop(summary, "load", lambda: load(settings, session, accept=accept))
+    loaded = _hop(settings, summary, "load", lambda: load(settings, session, accept=accept))
     if loaded is not None:
         summary.load = loaded
-        summary.dbt = _hop(summary, "dbt", lambda: _build(settings, session, loaded))
-    summary.export = _hop(summary, "export", lambda: export(settings, session, accept=accept))
+        summary.dbt = _hop(settings, summary, "dbt", lambda: _build(settings, session, loaded))
+    summary.export = _hop(
+        settings, summary, "export", lambda: export(settings, session, accept=accept)
+    )
     if summary.dbt is not None and summary.dbt.success and summary.export is not None:
         summary.verification = _hop(
-            summary, "verify", lambda: verify(settings, session, truth=truth)
+            settings, summary, "verify", lambda: verify(settings, session, truth=truth)
         )
     if summary.dbt is not None:
         indexed = None if summary.export is None else summary.export.total
         summary.report = _hop(
-            summary, "report", lambda: write_report(settings, session, indexed=indexed)
+            settings, summary, "report", lambda: write_report(settings, session, indexed=indexed)
         )
     _judge(settings, summary)
     return summary
 
 
-def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | None:
+def _hop(
+    settings: Settings, summary: RunSummary, name: str, run: Callable[[], Result]
+) -> Result | None:
     """Run one hop; books that do not balance stop everything, another failure only this hop."""
     _log.info("%s ...", name)
     try:
@@ -92,8 +100,11 @@ def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | 
     except BooksError:
         raise
     except ClickstreamError as error:
-        summary.blame(f"{name}: {error}", error.exit_code)
-        return None
+        failure = error
+    except (PySparkException, Py4JError) as error:
+        failure = spark_failure(error, settings.data)
+    summary.blame(f"{name}: {failure}", failure.exit_code)
+    return None
 
 
 def _build(settings: Settings, session: SparkSession, loaded: LoadSummary) -> DbtSummary:

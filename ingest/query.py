@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ingest.console import printable
 from ingest.errors import ClickstreamError, SettingsError
+from ingest.failure import first_lines
 from ingest.settings import Settings
 from ingest.target import load_target
 
@@ -37,7 +37,7 @@ def rows_of(settings: Settings, session: SparkSession, sql: str) -> tuple[list[s
         frame = session.sql(sql)
         rows = [tuple(row) for row in frame.take(MAX_ROWS + 1)]
     except (PySparkException, Py4JError) as error:
-        raise ClickstreamError(f"the query failed: {_first_lines(error)}") from error
+        raise ClickstreamError(f"the query failed: {first_lines(error)}") from error
     if len(rows) > MAX_ROWS:
         raise ClickstreamError(
             f"the query gives more than {MAX_ROWS:,} rows: add a limit or aggregate"
@@ -57,10 +57,3 @@ def _only_reads(session: SparkSession, sql: str) -> bool:
         kind = str(parse(sql).getClass().getSimpleName())
         return kind.startswith(("Show", "Describe", "Explain"))
     return True
-
-
-def _first_lines(error: Exception) -> str:
-    """Return what Spark says before it prints its plan or its stack."""
-    text = str(error).strip().split("\n\tat ", 1)[0]
-    text = text.split("\n\n", 1)[0].split(";\n", 1)[0][:1000]
-    return "\n".join(map(printable, text.splitlines()))

@@ -37,6 +37,10 @@ def settings_of(target: str | None) -> Settings:
 @contextlib.contextmanager
 def session_of(target: str | None) -> Iterator[tuple[Settings, SparkSession]]:
     """Give the settings and a Spark session, from the project root as dbt needs it."""
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+    from pyspark.errors import PySparkException
+
+    from ingest.failure import spark_failure
     from ingest.target import spark_session
 
     settings = settings_of(target)
@@ -48,6 +52,8 @@ def session_of(target: str | None) -> Iterator[tuple[Settings, SparkSession]]:
         yield settings, session
     except KeyboardInterrupt:
         raise  # a talk with the JVM broke off: no more can be said to it, and it ends with us
+    except (PySparkException, Py4JError) as error:
+        raise spark_failure(error, settings.data) from error
     except BaseException:
         session.stop()
         raise
