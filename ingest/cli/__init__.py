@@ -91,8 +91,11 @@ def cli(verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     logging.getLogger("ingest").setLevel(logging.DEBUG if verbose else logging.INFO)
     # They log each retry, which is our business; what remains at the end is raised and told.
-    for noisy in ("elastic_transport", "jgo", "py4j", "urllib3"):
+    for noisy in ("elastic_transport", "jgo", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # py4j logs a Ctrl-C with its stack, and by the root logger, which nobody else uses.
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(lambda record: verbose or record.name != "root")
     # Warnings speak to developers: tests turn them into errors, users are spared.
     if not verbose and not sys.warnoptions:
         warnings.simplefilter("ignore")
