@@ -126,7 +126,7 @@ def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Part
     if not found.line.size:
         return None
     buffer, words, quotes = lines.buffer, words_of(lines.buffer), found.quotes
-    times = read_times(words, quotes[0])
+    times = read_times(buffer, words, quotes[0])
     requests = read_requests(words, quotes)
     headers = read_headers(buffer, words, quotes)
     forwarded, lists = read_forwarded(buffer, words, quotes)
@@ -140,7 +140,7 @@ def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Part
         headers=headers,
         forwarded=forwarded,
         shop=read_shop(
-            buffer, words, marks, found=found, target_ends=requests.end,
+            buffer, marks, found=found, target_ends=requests.end,
             absolute=headers.absolute, names=names,
         ),
     )  # fmt: skip

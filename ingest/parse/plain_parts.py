@@ -63,7 +63,7 @@ def read_prefixes(
     buffer: Bytes, words: Words, *, starts: Positions, brackets: Positions
 ) -> Clients:
     """Return what stands before the `[` at `brackets`: `host - user `."""
-    hosts = find(words, starts, b" ", limit=_HOST_BYTES)
+    hosts = find(buffer, starts, b" ", limit=_HOST_BYTES)
     # A line without a blank would take the bytes of the next ones, which may be no text at all.
     found = (hosts < _HOST_BYTES) & (starts + hosts < brackets)
     ends = np.where(found, starts + hosts, starts)
@@ -228,7 +228,7 @@ def _domains(
     first = words[begin]
     https, http = first == word(b"https://"), (first & low_bytes(7)) == word(b"http://")
     authority = begin + np.where(https, 8, 7)
-    length = find(words, authority, b"/", limit=_AUTHORITY_BYTES)
+    length = find(buffer, authority, b"/", limit=_AUTHORITY_BYTES)
     absolute = (https | http) & (authority <= end)
     stop = np.where(absolute, np.minimum(authority + length, end), end)
     valid = np.where(absolute, authority + _AUTHORITY_BYTES, begin + _AUTHORITY_BYTES) > stop

@@ -18,7 +18,7 @@ from ingest.contract import EVENTS
 from ingest.parse.model import ParseSettings
 from ingest.parse.plain_scan import AMPERSAND, QUESTION, QUOTE, Candidates, Marks
 from ingest.parse.plain_texts import Codes, Few, cut, few, holds, scatter
-from ingest.parse.plain_words import WORD, Bytes, Mask, Positions, Words, low_bytes, word
+from ingest.parse.plain_words import WORD, Bytes, Mask, Positions, following, low_bytes, word
 from ingest.parse.shop import CAMPAIGN, SHOP_ACTIONS
 
 # A name with its `=` is compared as two words.
@@ -70,7 +70,6 @@ def wanted_names(settings: ParseSettings) -> dict[str, str] | None:
 
 def read_shop(
     buffer: Bytes,
-    words: Words,
     marks: Marks,
     *,
     found: Candidates,
@@ -84,7 +83,7 @@ def read_shop(
     referrers are http or https URLs, the only ones that are searched.
     """
     query, parameters = _parameters(marks, found, target_ends)
-    finder = _Finder(buffer, words, parameters, absolute)
+    finder = _Finder(buffer, parameters, absolute)
     columns = {
         column: finder.column(column, name, with_referrer=column in _FROM_REFERRER)
         for column, name in names.items()
@@ -116,14 +115,11 @@ def _parameters(
 class _Finder:
     """Finds parameters by name; `clear` loses the rows that it cannot answer for."""
 
-    def __init__(
-        self, buffer: Bytes, words: Words, parameters: _Parameters, absolute: Mask
-    ) -> None:
+    def __init__(self, buffer: Bytes, parameters: _Parameters, absolute: Mask) -> None:
         self.clear = np.ones(absolute.size, dtype=np.bool_)
         self._buffer = buffer
         self._parameters = parameters
-        self._first = words[parameters.name]
-        self._second = words[parameters.name + WORD]
+        self._first, self._second = following(buffer, parameters.name, 2)
         self._absolute = absolute
 
     def column(self, column: str, name: str, *, with_referrer: bool) -> Few:

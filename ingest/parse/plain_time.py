@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.parse.plain_words import WORD, Mask, Pattern, Positions, Words, byte, low_bytes, word
+from ingest.parse.plain_words import (
+    Bytes,
+    Mask,
+    Pattern,
+    Positions,
+    Words,
+    byte,
+    following,
+    low_bytes,
+    word,
+)
 
 DAY = 86_400  # seconds, the unit of this module
 # Years of which every time stays within 1 to 9999 under any offset.
@@ -43,11 +53,11 @@ class Times:
     valid: Mask
 
 
-def read_times(words: Words, request: Positions) -> Times:
+def read_times(buffer: Bytes, words: Words, request: Positions) -> Times:
     """Return the times that stand in brackets before the quotes at `request`."""
     zoned = (words[request - _ZONED_LENGTH - 4] & low_bytes(2)) == _OPENING
     bracket = request - np.where(zoned, _ZONED_LENGTH, _BARE_LENGTH) - 3
-    texts = [words[bracket + 1 + WORD * part] for part in range(4)]
+    texts = list(following(buffer, bracket + 1, 4))
     texts[3] = np.where(zoned, texts[3] & low_bytes(4), 0)
     heads, run = _runs(texts)
     seconds, valid = _seconds([text[heads] for text in texts], zoned[heads])

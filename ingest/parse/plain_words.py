@@ -38,6 +38,18 @@ def words_of(buffer: Bytes) -> Words:
     return np.ndarray(max(buffer.size - WORD + 1, 0), dtype="<u8", buffer=buffer.data, strides=(1,))
 
 
+def following(buffer: Bytes, begins: Positions, count: int) -> Words:
+    """Return `count` rows: the words at `begins` in `buffer`, those 8 bytes on, and so forth.
+
+    All of a line's are fetched at once, as one item: half the time of as many single words.
+    """
+    size = WORD * count
+    items = np.ndarray(
+        max(buffer.size - size + 1, 0), dtype=f"V{size}", buffer=buffer.data, strides=(1,)
+    )
+    return np.ascontiguousarray(items[begins].view("<u8").reshape(-1, count).T)
+
+
 def byte(words: Words, index: int) -> Positions:
     """Return character `index` of each word as a number."""
     return ((words >> np.uint64(8 * index)) & _BYTE).view(np.int64)
@@ -63,16 +75,17 @@ class Pattern:
         )
 
 
-def find(words: Words, begins: Positions, character: bytes, *, limit: int) -> Positions:
+def find(buffer: Bytes, begins: Positions, character: bytes, *, limit: int) -> Positions:
     """Return the offset from `begins` of the first `character`, `limit` where there is none.
 
-    Only the next `limit` bytes, a multiple of 8, are searched.
+    Only the next `limit` bytes, a multiple of 16, are searched.
     """
     found = np.full(begins.size, limit, dtype=np.int64)
     missing: Positions | slice = slice(None)
-    for first in range(0, limit, WORD):
-        offsets = index_of(words[begins[missing] + first], character)
-        found[missing] = np.where(offsets < WORD, offsets + first, limit)
+    for first in range(0, limit, 2 * WORD):
+        offsets, others = index_of(following(buffer, begins[missing] + first, 2), character)
+        offsets += np.where(offsets < WORD, 0, others)
+        found[missing] = np.where(offsets < 2 * WORD, offsets + first, limit)
         missing = np.flatnonzero(found == limit)
         if not missing.size:
             break

@@ -378,11 +378,13 @@ def test_plain_rows_are_those_of_the_obvious_parser(
 
 def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain, "_PIECE", 2)
-    raw = [GOOD.replace("agent", f"agent {i}").encode() for i in range(5)]
+    agents = ["a", "bb" * 5, "ccc" * 9, "dddd", "e"]  # pieces of which no two have the same shape
+    raw = [GOOD.replace("agent", agent).encode() for agent in agents]
     rows = parsed(*raw)
-    assert [row["user_agent"] for row in rows] == [f"agent {i}" for i in range(5)]
+    assert [row["user_agent"] for row in rows] == agents
     assert [row["source_line"] for row in rows] == [1, 2, 3, 4, 5]
-    assert [row["source_offset"] for row in rows] == [i * (len(raw[0]) + 1) for i in range(5)]
+    sizes = [len(line) + 1 for line in raw]
+    assert [row["source_offset"] for row in rows] == [sum(sizes[:i]) for i in range(5)]
 
 
 def test_a_name_without_a_value_comes_first() -> None:
