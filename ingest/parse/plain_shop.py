@@ -105,10 +105,10 @@ def _parameters(
     first[text[is_question][::-1]] = at[is_question][::-1]
     starts = np.where(is_question, at == first[text], at > first[text])
     index, text, at = (each.compress(starts) for each in (index, text, at))
-    following = marks.kind[index + 1]
+    behind = marks.kind[index + 1]
     in_request = (text & 1) == 0
-    end = np.where((following == QUOTE) & in_request, target_ends[text >> 1], marks.at[index + 1])
-    closed = (following == QUOTE) | (following == AMPERSAND)
+    end = np.where((behind == QUOTE) & in_request, target_ends[text >> 1], marks.at[index + 1])
+    closed = (behind == QUOTE) | (behind == AMPERSAND)
     return np.minimum(first[::2], target_ends), _Parameters(at + 1, end, text, closed)
 
 
