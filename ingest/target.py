@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import psutil
 import pyspark
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
@@ -156,6 +157,11 @@ def _start_session(target: Target, log: Path) -> SparkSession:
     try:
         with _stderr_into(log):
             return builder.getOrCreate()
+    except KeyboardInterrupt:
+        # A JVM that cannot call back any more would wait for ever.
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        raise
     except (PySparkException, Py4JError) as error:
         raise ClickstreamError(
             f"Spark does not start: {error} Its own words are in {log}."
