@@ -223,17 +223,17 @@ def test_rows_of_a_cut_gzip_do_not_count(
 def test_what_is_too_large_to_be_held_gets_a_file_of_its_own(
     raw: LocalStorage, lake: LocalStorage, access_lines: Lines
 ) -> None:
-    large = gzip.compress(access_lines(300_000), compresslevel=1)
+    large = gzip.compress(access_lines(100_000), compresslevel=1)
     raw.put("a.log", access_lines(5))
     raw.put("b.gz", large)
     raw.put("c.gz", large[:-9])
     raw.put("d.log", access_lines(7))
     plan = _plan(raw, range_bytes=32 * MIB)
     (row,) = plan.rows
-    facts = [run_part(replace(row, held_bytes=8 * MIB))]
+    facts = [run_part(replace(row, held_bytes=2 * MIB))]
     tally = add_up(plan, facts)
     owners = [(file.source_file, file.file.rows) for file in facts[0].files]
-    assert owners == [("b.gz", 300_000), (None, 12)]
+    assert owners == [("b.gz", 100_000), (None, 12)]
     assert tally.verdicts["c.gz"].file_status == "corrupt_gzip"
     # Nothing of the corrupt object is left, not even as an orphan.
     assert {entry.key for entry in lake.list("events/")} == {

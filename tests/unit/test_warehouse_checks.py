@@ -1,4 +1,4 @@
-"""What is checked before the JVM starts: the target, the Spark, the lock of the warehouse."""
+"""What is checked before the JVM starts: the Spark, the lock of the warehouse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -19,8 +18,7 @@ import pytest
 from ingest import lock
 from ingest.errors import SettingsError, WarehouseBusy
 from ingest.lock import hold_warehouse
-from ingest.settings import SearchSettings, Settings
-from ingest.target import _shown, check_spark_home, load_target
+from ingest.target import _shown, check_spark_home
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,18 +32,6 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        root=ROOT,
-        data=tmp_path / "my data",
-        lake=str(tmp_path / "lake"),
-        target="local",
-        sources=(),
-        search=SearchSettings(url="off"),
-    )
-
-
 @contextmanager
 def held_elsewhere(path: Path, kind: str) -> Iterator[None]:
     with subprocess.Popen(
@@ -57,63 +43,6 @@ def held_elsewhere(path: Path, kind: str) -> Iterator[None]:
         assert process.stdout.readline() == b"held\n"
         yield
         process.communicate()
-
-
-def test_the_local_target_keeps_everything_in_the_data_folder(settings: Settings) -> None:
-    target = load_target(settings)
-
-    assert (target.name, target.type, target.schema) == ("local", "spark", "clickstream")
-    assert target.parameters["spark.sql.warehouse.dir"] == f"{settings.data}/warehouse"
-    assert (
-        f"databaseName={settings.data}/metastore;"
-        in (target.parameters["spark.hadoop.javax.jdo.option.ConnectionURL"])
-    )
-    assert target.parameters["spark.sql.session.timeZone"] == "UTC"
-    assert target.parameters["spark.master"] == "local[*,4]"
-
-
-def test_local_large_differs_in_size_only(settings: Settings) -> None:
-    small = load_target(settings).parameters
-    large = load_target(replace(settings, target="local_large")).parameters
-
-    assert {name for name in small if small[name] != large[name]} == {
-        "spark.driver.memory",
-        "spark.driver.extraJavaOptions",
-        "spark.sql.shuffle.partitions",
-        "spark.sql.adaptive.enabled",
-        "spark.sql.codegen.wholeStage",
-        "spark.sql.codegen.factoryMode",
-    }
-    assert small.keys() == large.keys()
-
-
-def test_the_environment_is_left_as_it_was(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CLICKSTREAM_DATA", "elsewhere")
-    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
-    load_target(settings)
-
-    assert os.environ["CLICKSTREAM_DATA"] == "elsewhere"
-    assert "DBT_PROFILES_DIR" not in os.environ
-
-
-def test_an_unknown_target_is_named(settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="nowhere"):
-        load_target(replace(settings, target="nowhere"))
-
-
-def test_a_target_of_another_engine_is_refused(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "profiles.yml").write_text(
-        "clickstream:\n  target: local\n  outputs:\n    local: {type: redshift, host: h, port: 1, "
-        "user: u, password: p, dbname: d, schema: s}\n"
-    )
-    monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
-
-    with pytest.raises(SettingsError, match="is of type redshift"):
-        load_target(settings)
 
 
 def test_another_spark_is_refused(tmp_path: Path) -> None:
