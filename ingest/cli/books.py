@@ -13,7 +13,10 @@ from ingest.errors import BooksError
 @click.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Show the books: batches, files, rejects by reason, what is loaded and exported."""
+    """Show the books as they stand written.
+
+    Batches, files, rejects by reason, what is loaded and exported.
+    """
     from ingest.books import status as books
     from ingest.books import status_text
 
@@ -30,7 +33,10 @@ def status(as_json: bool) -> None:
 @target_option
 @json_option
 def verify(truth: Path | None, target: str | None, as_json: bool) -> None:
-    """Compare lake, landing, marts and index; exit 4 when they disagree."""
+    """Count every hop again where its rows lie.
+
+    Lake = landing = marts = index; exit 4 when they disagree.
+    """
     from ingest.verify import verify as compare
     from ingest.verify import verify_text
 

@@ -17,7 +17,10 @@ from ingest.cli.edge import end, json_option, session_of, settings_of, show, tar
 def ingest(
     sources: tuple[str, ...], accept_duplicates: bool, target: str | None, as_json: bool
 ) -> None:
-    """Parse what is new in SOURCES (default: all) into the lake: hops 1 to 3."""
+    """Parse what is new into the lake.
+
+    SOURCES are names in clickstream.toml (default: all). Hops 1 to 3: discover, parse, seal.
+    """
     from ingest.job import check_sources
     from ingest.job import ingest as ingest_new
     from ingest.summary import ingest_line
@@ -36,7 +39,7 @@ def ingest(
 @target_option
 @json_option
 def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
-    """Load sealed batches into the landing tables: hop 4."""
+    """Load sealed batches into the landing tables."""
     from ingest.load.spark import load as load_sealed
     from ingest.summary import load_line
 
@@ -61,7 +64,7 @@ def export(
     target: str | None,
     as_json: bool,
 ) -> None:
-    """Index every event of sealed batches into Elasticsearch: hop 6."""
+    """Index every event into Elasticsearch."""
     from ingest.search.export import export as export_sealed
     from ingest.summary import export_line
 
@@ -85,7 +88,9 @@ def export(
 @target_option
 @json_option
 def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_json: bool) -> None:
-    """Do the whole job: ingest, load, dbt build, export, verify, report.
+    """Do the whole job, from raw logs to the report.
+
+    Ingest, load, dbt build, export, verify, report.
 
     Run it as often as you like: only what is new is read, and what a crash left is completed.
     """

@@ -13,7 +13,7 @@ from ingest.cli.edge import json_option, show
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--lines", default=100_000, show_default=True, type=click.IntRange(min=1))
+@click.option("--lines", default=100_000, show_default=True, type=click.IntRange(min=500))
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--format", "formats", multiple=True, metavar="F", help="Repeatable. [default: all]")
 @json_option

@@ -42,6 +42,9 @@ _NEWER = (
 # Runs tasks somewhere and returns their facts in order.
 RunTasks = Callable[[Sequence[ExportTask]], Sequence[TaskFacts]]
 
+# A local engine that is silent for so long is dead: nobody restarts it but the next command.
+_LOCAL_DEADLINE_SECONDS = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
@@ -142,6 +145,9 @@ class Exporter:
 
     def _tasks(self, wave: Sequence[BatchRecord]) -> list[ExportTask]:
         search = self.settings.search
+        deadline = search.deadline_seconds
+        if search.url is None:
+            deadline = min(deadline, _LOCAL_DEADLINE_SECONDS)
         return [
             ExportTask(
                 lake=self.settings.lake,
@@ -150,7 +156,7 @@ class Exporter:
                 target=self.target.name,
                 files=members,
                 most_bytes=search.body_mib << 20,
-                deadline_seconds=search.deadline_seconds,
+                deadline_seconds=deadline,
             )
             for members in pack(files(wave))
         ]

@@ -10,9 +10,10 @@ import hashlib
 import logging
 import os
 import shutil
+import ssl
 import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,18 @@ def _fetched(wanted: Distribution, store: Path, mirror: str | None) -> Path:
     raise AssertionError("unreachable")
 
 
+def trust_the_machine(environ: MutableMapping[str, str]) -> None:
+    """Let downloads trust the authorities that the machine trusts, where nobody chose others.
+
+    requests brings a list of its own, which lacks the authority that many companies run.
+    """
+    bundle = ssl.get_default_verify_paths().cafile
+    if bundle is not None and Path(bundle).is_file():
+        environ.setdefault("REQUESTS_CA_BUNDLE", bundle)
+
+
 def _resolve(wanted: Distribution, store: Path, mirror: str | None) -> Path:
+    trust_the_machine(os.environ)
     remote = {"mirror": mirror} if mirror else None
     context = MavenContext(repo_cache=store, remote_repos=remote, timeout=_ANSWER_SECONDS)
     component = context.project(wanted.group, wanted.artifact).at_version(wanted.version)

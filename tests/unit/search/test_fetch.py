@@ -13,7 +13,7 @@ import requests
 from jgo.maven import MavenContext
 
 from ingest.errors import EngineError
-from ingest.search.fetch import Distribution, unpack, unpacked
+from ingest.search.fetch import Distribution, trust_the_machine, unpack, unpacked
 
 ADDRESS = "https://mirror.example/maven"
 
@@ -148,3 +148,21 @@ def test_a_failed_download_tells_why_but_no_address(
     assert "CLICKSTREAM_ENGINE_ZIP or ES_URL" in str(raised.value)
     assert "mirror.example" not in str(raised.value)
     assert raised.value.__suppress_context__
+
+
+def test_downloads_trust_what_the_machine_trusts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "authorities.pem"
+    bundle.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    chosen = {"REQUESTS_CA_BUNDLE": "mine"}
+    nothing: dict[str, str] = {}
+    trust_the_machine(chosen)
+    trust_the_machine(nothing)
+    assert chosen == {"REQUESTS_CA_BUNDLE": "mine"}
+    assert nothing == {"REQUESTS_CA_BUNDLE": str(bundle)}
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    nothing.clear()
+    trust_the_machine(nothing)
+    assert nothing == {}
