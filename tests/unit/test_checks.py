@@ -10,7 +10,8 @@ import pytest
 from ingest.checks import Check, compare_rows, some
 from ingest.errors import SettingsError
 from ingest.truth import read_truth
-from ingest.verify import Verification, verify_text
+from ingest.search.proof import Proof
+from ingest.verify import Verification, _index_checks, verify_text
 
 
 def test_rows_that_agree() -> None:
@@ -64,3 +65,18 @@ def test_a_truth(tmp_path: Path) -> None:
     truth: dict[str, object] = {"files": {}, "marts": {}, "totals": {}, "events": {}}
     path.write_text(json.dumps(truth))
     assert read_truth(path) == truth
+
+
+@pytest.mark.parametrize(
+    ("pending", "problems", "differing"),
+    [((), (), 0), ((3,), (), 1), ((), ("batch 1: one too many", "batch 2: one too few"), 2)],
+)
+def test_an_index_whose_total_is_right_may_still_be_wrong(
+    pending: tuple[int, ...], problems: tuple[str, ...], differing: int
+) -> None:
+    proof = Proof(
+        index="i", documents=19, dead=1, expected=20, pending=pending, held=(), problems=problems
+    )
+    total, batches = _index_checks(proof)
+    assert (total.expected, total.found) == (20, 20)
+    assert (batches.expected, batches.found, batches.ok) == (0, differing, differing == 0)

@@ -10,6 +10,7 @@ import pytest
 from ingest.batches import BatchRecord, NamedFile, Totals
 from ingest.errors import BooksError
 from ingest.search.plan import Plan, files, make_plan, pack, waves
+from ingest.search.proof import _unequal
 from ingest.search.seals import Seal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -122,3 +123,10 @@ def test_small_files_share_a_task() -> None:
     packed = [[file.number for file in members] for members in pack(found)]
     assert packed == [[1, 2], [3], [4, 5, 6, 7, 8], [9]]
     assert [file.part for file in found] == [0] * 9
+
+
+def test_counts_that_cancel_out_are_problems_all_the_same() -> None:
+    found = _unequal(record(1), {"b1": seal(1)}, {"b1": 11})
+    found += _unequal(record(2), {"b2": seal(2)}, {"b2": 9})
+    assert [text.split(":")[0] for text in found] == ["batch 1", "batch 2"]
+    assert _unequal(record(3), {"b3": seal(3)}, {"b3": 10}) == []
