@@ -9,8 +9,8 @@ import pytest
 
 from ingest.checks import Check, compare_rows, some
 from ingest.errors import SettingsError
-from ingest.truth import read_truth
 from ingest.search.proof import Proof
+from ingest.truth import read_truth
 from ingest.verify import Verification, _index_checks, verify_text
 
 
