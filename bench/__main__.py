@@ -29,7 +29,7 @@ def main() -> None:
         size = path.stat().st_size
         print(f"{options.lines:,} combined lines, {size / 1e6:,.0f} MB", flush=True)
         _print_speed(_speed(path, spark=not options.no_spark), size)
-        print(f"obvious parser, one core: {obvious_rate(path):,.0f} lines/s")
+        print(f"reference parser, one core: {obvious_rate(path):,.0f} lines/s")
         print("hostile lines of 0.5 and 1 MB, ms:")
         for name, (half, whole) in hostile_milliseconds().items():
             print(f"  {name:16}{half:8.1f}{whole:8.1f}")

@@ -17,7 +17,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ingest.contract import EVENTS
-from ingest.parquet import ROW_GROUP_ROWS, ParquetSink
+from ingest.lake.parquet import ROW_GROUP_ROWS, ParquetSink
 from ingest.parse.model import Identity, ObjectVerdict, ParseSettings
 from ingest.parse.reader import parse_object
 

@@ -1,4 +1,4 @@
-"""The obvious parser alone, and lines that are made to be slow."""
+"""The reference parser alone, and lines that are made to be slow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.parse.access import parse_access, parse_obvious
+from ingest.parse.formats.access import parse_access, parse_reference
 from ingest.parse.model import Identity, Lines, ParseSettings
 
 SETTINGS = ParseSettings(format="access")
@@ -45,7 +45,7 @@ def obvious_rate(path: Path) -> float:
     with path.open("rb") as file:
         lines = lines_of([line.rstrip(b"\n") for line in islice(file, _OBVIOUS_LINES)])
     started = time.perf_counter()
-    parse_obvious(lines, _IDENTITY, SETTINGS)
+    parse_reference(lines, _IDENTITY, SETTINGS)
     return _OBVIOUS_LINES / (time.perf_counter() - started)
 
 

@@ -242,7 +242,7 @@ BATCHES = Table(
         _text("batch_id", 64, "Hash of the batch's plan."),
         _number("batch_number", Type.BIGINT, "Number in the log of batches, from 1."),
         _text("source", 256, "Name of the source in clickstream.toml."),
-        _text("state", 16, "live, replaced, or held (over the reject limit, data not loaded)."),
+        _text("state", 16, "live, replaced, or quarantined (over the reject limit, data not loaded)."),
         _text("replaced_by", 64, "Batch that supersedes this one.", "state is not replaced"),
         _number("contract_version", Type.INT, "Version of the contract the batch was written with."),
         _text("manifest_hash", 64, "SHA-256 of what was loaded: the named files of the record.", "nothing was loaded"),

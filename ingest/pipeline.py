@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, TypeVar
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 
-from ingest.batches import open_lake, read_log
-from ingest.console import printable
+from ingest.books.verify import Verification, marts_are_built, verify
 from ingest.errors import BooksError, ClickstreamError
-from ingest.failure import spark_failure
-from ingest.freshness import build_key, is_built, mark_built, mark_stale
-from ingest.job import IngestSummary, ingest
-from ingest.load.mend import remove_half_made
-from ingest.load.spark import LoadSummary, load
+from ingest.job.run import IngestSummary, ingest
+from ingest.lake.records import open_lake, read_log
 from ingest.report import write_report
 from ingest.search.export import ExportSummary, export
 from ingest.settings import Settings
-from ingest.target import DbtSummary, load_target, run_dbt
-from ingest.verify import Verification, marts_are_built, verify
+from ingest.spark.failure import spark_failure
+from ingest.terminal.text import printable
+from ingest.warehouse.build_marker import build_key, is_built, mark_built, mark_stale
+from ingest.warehouse.dbt import DbtSummary, run_dbt
+from ingest.warehouse.spark.cleanup import remove_half_made
+from ingest.warehouse.spark.load import LoadSummary, load
+from ingest.warehouse.target import load_target
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -52,7 +53,7 @@ class RunSummary:
     problems: list[str] = field(default_factory=list)
     exit_code: int = 0
 
-    def blame(self, problem: str, exit_code: int) -> None:
+    def add_problem(self, problem: str, exit_code: int) -> None:
         """Note a problem; the gravest exit code stays."""
         self.problems.append(problem)
         self.exit_code = min(self.exit_code, exit_code, key=_SEVERITY.index)
@@ -103,7 +104,7 @@ def _hop(
         failure = error
     except (PySparkException, Py4JError) as error:
         failure = spark_failure(error, settings.data)
-    summary.blame(f"{name}: {failure}", failure.exit_code)
+    summary.add_problem(f"{name}: {failure}", failure.exit_code)
     return None
 
 
@@ -145,14 +146,15 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
     if summary.ingest is not None and summary.ingest.failed:
         names = ", ".join(printable(one.source_file) for one in summary.ingest.failed[:5])
         count = len(summary.ingest.failed)
-        summary.blame(
+        summary.add_problem(
             f"ingest: {count} objects could not be read, tried again next time: {names}", 1
         )
-    if summary.load is not None and summary.load.held:
-        ids = " ".join(f"--accept {one}" for one in summary.load.held)
-        summary.blame(
-            f"load: {len(summary.load.held)} batches are held, over the reject limit of their "
-            f"source (`clickstream status` shows why); take them with: clickstream run {ids}",
+    if summary.load is not None and summary.load.quarantined:
+        ids = " ".join(f"--accept {one}" for one in summary.load.quarantined)
+        summary.add_problem(
+            f"load: {len(summary.load.quarantined)} batches exceed the reject limit of their "
+            "source and are quarantined (`clickstream status` shows why); accept them with: "
+            f"clickstream run {ids}",
             3,
         )
     if summary.dbt is not None and not summary.dbt.success:
@@ -160,18 +162,18 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
             f"\n  {one.name}: {printable(one.message)[:_MESSAGE]}"
             for one in summary.dbt.failures[:5]
         )
-        summary.blame(
+        summary.add_problem(
             f"dbt: {summary.dbt.failed} models or tests failed; the whole story is in "
             f"{settings.data / 'logs' / 'dbt.log'}:{failures}",
             1,
         )
     if summary.export is not None and summary.export.dead > summary.export.max_dead:
         files = ", ".join(summary.export.dead_files[:5])
-        summary.blame(
+        summary.add_problem(
             f"export: the engine refused {summary.export.dead:,} documents; they stand with their "
             f"reasons in the lake: {files}",
             3,
         )
     if summary.verification is not None and not summary.verification.balanced:
         wrong = ", ".join(check.name for check in summary.verification.checks if not check.ok)
-        summary.blame(f"verify: the books do not balance: {wrong}", 4)
+        summary.add_problem(f"verify: the books do not balance: {wrong}", 4)

@@ -29,7 +29,7 @@ class Source:
     """Where raw logs come from and how they are read.
 
     `uri` is an absolute folder or an s3:// prefix. `reject_limit_ratio` (0-1) is the share of
-    rejected lines, of at least 1,000 lines, above which a batch is held.
+    rejected lines, of at least 1,000 lines, above which a batch is quarantined.
     """
 
     name: str

@@ -16,10 +16,10 @@ import click
 
 from ingest import __version__
 from ingest.cli.books import query, report, status, verify
-from ingest.cli.columns import contract
-from ingest.cli.engine import search
+from ingest.cli.contract import contract
 from ingest.cli.hops import export, ingest, load, run_all
 from ingest.cli.raw import formats, parse, sample
+from ingest.cli.search import search
 from ingest.errors import ClickstreamError
 
 INTERRUPTED = 130
@@ -44,7 +44,7 @@ def main() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; no exception but SystemExit leaves."""
     try:
-        # Commands return None; click returns the code of the Exit that `end` raises.
+        # Commands return None; click returns the code of the Exit that `exit_with` raises.
         code = cli.main(args=arguments, prog_name="clickstream", standalone_mode=False)
     except click.ClickException as error:
         error.show()
@@ -55,11 +55,11 @@ def run(arguments: list[str] | None = None) -> int:
         return _failed(str(error), error.exit_code)
     except Exception as error:
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        return _failed(_told(error), 1)
+        return _failed(_describe(error), 1)
     return int(code or 0)
 
 
-def _told(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     """Return what to say about an exception that is none of ours."""
     if isinstance(error, OSError) and error.errno in _REMEDIES:
         where = f"{error.filename}: " if error.filename else ""

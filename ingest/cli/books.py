@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from ingest.cli.edge import end, json_option, session_of, settings_of, show, target_option
+from ingest.cli.common import (
+    exit_with,
+    json_option,
+    load_settings_for,
+    session_of,
+    show,
+    target_option,
+)
 from ingest.errors import BooksError
 
 
@@ -17,10 +24,10 @@ def status(as_json: bool) -> None:
 
     Batches, files, rejects by reason, what is loaded and exported.
     """
-    from ingest.books import status as books
-    from ingest.books import status_text
+    from ingest.books.status import status as books
+    from ingest.books.status import status_text
 
-    state = books(settings_of(None))
+    state = books(load_settings_for(None))
     show(state, status_text(state), as_json)
 
 
@@ -37,13 +44,13 @@ def verify(truth: Path | None, target: str | None, as_json: bool) -> None:
 
     Lake = landing = marts = index; exit 4 when they disagree.
     """
-    from ingest.verify import verify as compare
-    from ingest.verify import verify_text
+    from ingest.books.verify import verify as compare
+    from ingest.books.verify import verify_text
 
     with session_of(target) as (settings, session):
         result = compare(settings, session, truth=truth)
     show(result, verify_text(result), as_json)
-    end(0 if result.balanced else BooksError.exit_code)
+    exit_with(0 if result.balanced else BooksError.exit_code)
 
 
 @click.command()
@@ -68,10 +75,10 @@ def query(sql: str, target: str | None, as_json: bool) -> None:
     \b
     clickstream query "select * from number_of_events_per_brand order by total_events desc"
     """
-    from ingest.console import table_text
-    from ingest.query import rows_of
+    from ingest.terminal.text import table_text
+    from ingest.warehouse.query import run_query
 
     with session_of(target) as (settings, session):
-        columns, rows = rows_of(settings, session, sql)
+        columns, rows = run_query(settings, session, sql)
     text = f"{table_text(columns, rows)}\n({len(rows):,} rows)"
     show({"columns": columns, "rows": rows}, text, as_json)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from ingest.cli.edge import end, json_option, session_of, settings_of, show, target_option
+from ingest.cli.common import (
+    exit_with,
+    json_option,
+    load_settings_for,
+    session_of,
+    show,
+    target_option,
+)
 
 
 @click.command()
@@ -21,36 +28,36 @@ def ingest(
 
     SOURCES are names in clickstream.toml (default: all). Hops 1 to 3: discover, parse, seal.
     """
-    from ingest.job import check_sources
-    from ingest.job import ingest as ingest_new
-    from ingest.summary import ingest_line
+    from ingest.cli.summaries import ingest_line
+    from ingest.job.run import check_sources
+    from ingest.job.run import ingest as ingest_new
 
-    check_sources(settings_of(target), sources)
+    check_sources(load_settings_for(target), sources)
     with session_of(target) as (settings, session):
         summary = ingest_new(
             settings, session, sources=sources, accept_duplicates=accept_duplicates
         )
     show(summary, ingest_line(summary), as_json)
-    end(summary.exit_code)
+    exit_with(summary.exit_code)
 
 
 @click.command()
-@click.option("--accept", multiple=True, metavar="ID", help="Load this held batch. Repeatable.")
+@click.option("--accept", multiple=True, metavar="ID", help="Load this quarantined batch.")
 @target_option
 @json_option
 def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
     """Load sealed batches into the landing tables."""
-    from ingest.load.spark import load as load_sealed
-    from ingest.summary import load_line
+    from ingest.cli.summaries import load_line
+    from ingest.warehouse.spark.load import load as load_sealed
 
     with session_of(target) as (settings, session):
         summary = load_sealed(settings, session, accept=accept)
     show(summary, load_line(summary), as_json)
-    end(summary.exit_code)
+    exit_with(summary.exit_code)
 
 
 @click.command()
-@click.option("--accept", multiple=True, metavar="ID", help="Export this held batch. Repeatable.")
+@click.option("--accept", multiple=True, metavar="ID", help="Export this quarantined batch.")
 @click.option("--recreate", is_flag=True, help="Delete our index and export everything again.")
 @click.option("--yes", is_flag=True, help="Do not ask before --recreate.")
 @click.option("--dry-run", is_flag=True, help="Say what would be exported.")
@@ -65,8 +72,8 @@ def export(
     as_json: bool,
 ) -> None:
     """Index every event into Elasticsearch."""
+    from ingest.cli.summaries import export_line
     from ingest.search.export import export as export_sealed
-    from ingest.summary import export_line
 
     with session_of(target) as (settings, session):
         if recreate and not dry_run and not yes:
@@ -75,11 +82,11 @@ def export(
             settings, session, accept=accept, recreate=recreate, dry_run=dry_run
         )
     show(summary, export_line(summary), as_json)
-    end(summary.exit_code)
+    exit_with(summary.exit_code)
 
 
 @click.command("run")
-@click.option("--accept", multiple=True, metavar="ID", help="Take this held batch. Repeatable.")
+@click.option("--accept", multiple=True, metavar="ID", help="Accept this quarantined batch.")
 @click.option(
     "--truth",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
@@ -94,12 +101,12 @@ def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_
 
     Run it as often as you like: only what is new is read, and what a crash left is completed.
     """
-    from ingest.job import check_sources
+    from ingest.cli.summaries import summary_text
+    from ingest.job.run import check_sources
     from ingest.pipeline import run_pipeline
-    from ingest.summary import summary_text
 
-    check_sources(settings_of(target))
+    check_sources(load_settings_for(target))
     with session_of(target) as (settings, session):
         summary = run_pipeline(settings, session, accept=accept, truth=truth)
     show(summary, summary_text(settings, summary), as_json)
-    end(summary.exit_code)
+    exit_with(summary.exit_code)

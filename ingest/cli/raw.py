@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ingest.cli.edge import json_option, show
+from ingest.cli.common import json_option, show
 
 
 @click.command()
@@ -42,8 +42,8 @@ def parse(file: Path, log_format: str, timezone: str) -> None:
 
     No Spark, no settings, nothing is stored: try a format before you ingest it.
     """
+    from ingest.cli.preview import json_lines
     from ingest.parse.model import ParseSettings
-    from ingest.parse.show import json_lines
     from ingest.settings import check_timezone
 
     settings = ParseSettings(format=log_format, timezone=check_timezone(timezone))
@@ -64,7 +64,7 @@ def parse(file: Path, log_format: str, timezone: str) -> None:
 def formats(context: click.Context) -> None:
     """List the formats that `format` and --format take."""
     if context.invoked_subcommand is None:
-        from ingest.parse.show import formats as known
+        from ingest.cli.preview import formats as known
 
         for name, description in known():
             click.echo(f"{name:16} {description}")
@@ -74,6 +74,6 @@ def formats(context: click.Context) -> None:
 @click.argument("name")
 def explain(name: str) -> None:
     """Say what the format NAME captures, and where each part goes."""
-    from ingest.parse.show import explain as text
+    from ingest.cli.preview import explain as text
 
     click.echo(text(name))

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.contract import EVENTS, REJECTS, Type
-from ingest.parse.extra import encode_extra
-from ingest.parse.identity import event_ids
+from ingest.parse.fields.extra import encode_extra
+from ingest.parse.fields.ids import event_ids
+from ingest.parse.fields.text import cut
+from ingest.parse.fields.times import DAY, micros_of
 from ingest.parse.lines import RAW_BYTES, LongLine
 from ingest.parse.model import Identity, Parsed, ParseSettings
-from ingest.parse.text import cut
-from ingest.parse.times import DAY, micros_of
 from ingest.parse.verdict import Event, Reject, Skip, Verdict
 from ingest.render import arrow_schema
 

@@ -70,7 +70,7 @@ class Parsed:
 
     `rejects` and `skips` are in input order; `events` are not: sort by source_offset where order
     matters. Both have the Arrow schemas of the contract; `events` may hold text columns as
-    dictionaries (`ingest.parquet.encoded_schema`). `skips` has the columns
+    dictionaries (`ingest.lake.parquet.encoded_schema`). `skips` has the columns
     source_offset (int64), source_line (int64, null in ranges) and reason (string).
     `counts` maps each warning code, skip and reject reason to its number of lines.
     lines_read = lines_ok + lines_warn + skips.num_rows + rejects.num_rows.

@@ -13,11 +13,11 @@ from datetime import datetime
 
 import pyarrow.compute as pc
 
-from ingest.parse.access import FORMAT as ACCESS
 from ingest.parse.content import BOM, GZIP_MAGIC, Gunzip, Stored, owned, peek
-from ingest.parse.formats import FORMATS, Parser, check_format
+from ingest.parse.formats.access import FORMAT as ACCESS
 from ingest.parse.lines import Cutter, LongLine
 from ingest.parse.model import Identity, Lines, ObjectVerdict, Parsed, ParseSettings, ReadRange
+from ingest.parse.registry import FORMATS, Parser, check_format
 from ingest.parse.sniff import SNIFF_BYTES, find_format
 from ingest.parse.verdict import Refused
 

@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ingest.parse import access, schematic
 from ingest.parse.content import BOM, GZIP_MAGIC, refusal
-from ingest.parse.formats import AUTO, FORMATS
+from ingest.parse.fields.text import is_blank
+from ingest.parse.formats import access, schematic
 from ingest.parse.model import ParseSettings
-from ingest.parse.text import is_blank
+from ingest.parse.registry import AUTO, FORMATS
 from ingest.parse.verdict import Reject
 
 SNIFF_BYTES = 64 << 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.parse.addresses import Client
+from ingest.parse.fields.addresses import Client
 
 _MAX_BIGINT = 2**63 - 1
 _MAX_INT = 2**31 - 1

@@ -17,7 +17,7 @@ from ingest.errors import ClickstreamError
 from ingest.report.gather import gather
 from ingest.report.page import render
 from ingest.settings import Settings
-from ingest.target import load_target
+from ingest.warehouse.target import load_target
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -206,13 +206,13 @@ class Sender:
         for position, item in enumerate(answers):
             status, kind, why = outcome(item)
             found = verdict(status, kind)
-            if found is Verdict.FAULT and work.attempts > _FAULTS_UNTIL_DEAD:
+            if found is Verdict.SERVER_ERROR and work.attempts > _FAULTS_UNTIL_DEAD:
                 found = Verdict.DEAD
             match found:
                 case Verdict.INDEXED:
                     indexed += 1
                     created += status == _CREATED
-                case Verdict.NEWER:
+                case Verdict.VERSION_CONFLICT:
                     newer += 1
                 case Verdict.STOP:
                     remedy = STOPPING[status, kind or ""]

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ingest.batches import open_lake
 from ingest.errors import SettingsError, TooManyRejects
-from ingest.search import engine
+from ingest.lake.records import open_lake
+from ingest.local_search import control as engine
 from ingest.search.client import connect, explained, identify, public
 from ingest.search.exporter import Exported, Exporter, RunTasks
 from ingest.search.index import Index
-from ingest.search.part import export_part
 from ingest.search.plan import Plan
 from ingest.search.proof import Proof, lake_id, prove
+from ingest.search.task import export_task
 from ingest.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class ExportSummary:
 
     `skipped` tells that search is off: all counts are 0. `batches` are the numbers exported now,
     `documents` = created + updated + dead of this run. `total` are the documents of the index and
-    `expected` the events of the live batches: they differ by dead documents only. `held` are ids
-    that wait for `--accept`. `planned` are the numbers of batches to export, for a dry run.
+    `expected` the events of the live batches: they differ by dead documents only. `quarantined` are
+    ids that wait for `--accept`. `planned` are the numbers of batches to export, for a dry run.
     """
 
     skipped: bool = False
@@ -50,15 +50,15 @@ class ExportSummary:
     dead_files: tuple[str, ...] = ()
     swept: int = 0
     retries: int = 0
-    held: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
     total: int = 0
     expected: int = 0
     seconds: float = 0.0
 
     @property
     def exit_code(self) -> int:
-        """3 when more documents are dead than allowed, or batches are held; else 0."""
-        return TooManyRejects.exit_code if self.dead > self.max_dead or self.held else 0
+        """3 when more documents are dead than allowed, or batches are quarantined; else 0."""
+        return TooManyRejects.exit_code if self.dead > self.max_dead or self.quarantined else 0
 
 
 def export(
@@ -73,13 +73,13 @@ def export(
 
     Without an address the local engine is started, and stays up.
     """
-    from ingest.fanout import fanout
+    from ingest.spark.fanout import fanout
 
     if settings.search.url is None and not (session.sparkContext.master or "").startswith("local"):
         raise SettingsError(
             "Spark runs on a cluster, which cannot reach a local Elasticsearch: set ES_URL, or off"
         )
-    run = partial(fanout, session, run=export_part, label="export", at_most=settings.search.writers)
+    run = partial(fanout, session, run=export_task, label="export", at_most=settings.search.writers)
     return export_with(settings, run, accept=accept, recreate=recreate, dry_run=dry_run)
 
 
@@ -93,9 +93,9 @@ def export_with(
 ) -> ExportSummary:
     """Export what the index lacks; `run` executes the tasks.
 
-    `accept` are ids of held batches to export all the same. `recreate` deletes our index first,
-    `dry_run` only plans. Raises SettingsError for an index that is not ours, EngineError when the
-    engine is away, BooksError when counts differ; nothing is lost, the next run goes on.
+    `accept` are ids of quarantined batches to export all the same. `recreate` deletes our index
+    first, `dry_run` only plans. Raises SettingsError for an index that is not ours, EngineError
+    when the engine is away, BooksError when counts differ; nothing is lost, the next run goes on.
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
@@ -163,7 +163,7 @@ def _summary(
         dead_files=tuple(name for seal in seals for name in seal.dead_files),
         swept=sum(sum(seal.swept.values()) for seal in seals),
         retries=sum(seal.retries for seal in seals),
-        held=tuple(record.batch_id for record in plan.held),
+        quarantined=tuple(record.batch_id for record in plan.quarantined),
         total=proof.documents if proof else 0,
         expected=proof.expected if proof else 0,
         seconds=time.monotonic() - exporter.started,

@@ -18,23 +18,23 @@ from datetime import UTC, datetime
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
-from ingest.batches import BatchRecord, read_log
 from ingest.contract import CONTRACT_VERSION
 from ingest.errors import BooksError, SettingsError
+from ingest.lake.records import BatchRecord, read_log
 from ingest.search.client import Target
 from ingest.search.index import Index
-from ingest.search.part import ExportTask, FileFacts, TaskFacts
 from ingest.search.plan import Plan, files, pack, waves
 from ingest.search.proof import Proof, plan_from, prove
 from ingest.search.seals import Seal, read_seals, write_seal
 from ingest.search.sweep import sweep
+from ingest.search.task import ExportTask, FileFacts, TaskFacts
 from ingest.settings import Settings
 from ingest.storage import Storage
 
 _log = logging.getLogger(__name__)
 
 # The tombstone of a document that somebody deleted wins over our older version (index.gc_deletes).
-_NEWER = (
+_VERSION_CONFLICT_REMEDY = (
     "somebody deleted or changed documents by hand. The engine remembers deletions for 60 s: run "
     "`clickstream export` again after that; if it stays so, `clickstream export --recreate`"
 )
@@ -100,11 +100,11 @@ class Exporter:
     def send(self, plan: Plan, run: RunTasks) -> list[Exported]:
         """Export what is to be done, wave by wave, then sweep what earlier runs left behind."""
         exported = [one for wave in waves(plan.todo) for one in self._wave(plan, wave, run)]
-        if plan.heirs:
+        if plan.successors:
             counts = self.index.counts()
-            for old, heir in plan.heirs.items():
+            for old, successor in plan.successors.items():
                 if counts.get(old):
-                    self._sweep(old, heir)
+                    self._sweep(old, successor)
         return exported
 
     def prove(self, accept: Collection[str]) -> Proof:
@@ -175,8 +175,8 @@ class Exporter:
         """
         swept = {
             old: self._sweep(old, record)
-            for old, heir in plan.heirs.items()
-            if heir.number == record.number and counts.get(old)
+            for old, successor in plan.successors.items()
+            if successor.number == record.number and counts.get(old)
         }
         later = read_log(self.lake, after=self._last_number)
         if any(record.batch_id in other.replaces for other in later):
@@ -188,7 +188,7 @@ class Exporter:
             raise BooksError(
                 f"batch {record.number}: {seal.events:,} events in the lake, {there:,} in the "
                 f"index, {seal.dead:,} refused, {seal.newer:,} with a newer version: not sealed; "
-                + (_NEWER if seal.newer else "run `clickstream export` again")
+                + (_VERSION_CONFLICT_REMEDY if seal.newer else "run `clickstream export` again")
             )
         write_seal(self.lake, self.target.name, seal)
         self._report_dead(record, facts)
@@ -230,8 +230,8 @@ class Exporter:
             writer=self.run_id,
         )
 
-    def _sweep(self, old: str, heir: BatchRecord) -> int:
-        return sweep(self.index, old, version=heir.number, url=self.url)
+    def _sweep(self, old: str, successor: BatchRecord) -> int:
+        return sweep(self.index, old, version=successor.number, url=self.url)
 
     def _report_dead(self, record: BatchRecord, facts: Sequence[FileFacts]) -> None:
         """Log what was refused: types and ids only, since the rest is log content."""

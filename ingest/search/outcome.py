@@ -15,9 +15,9 @@ class Verdict(Enum):
     """What an item of a response means for its document."""
 
     INDEXED = auto()
-    NEWER = auto()
-    AGAIN = auto()
-    FAULT = auto()
+    VERSION_CONFLICT = auto()
+    RETRY = auto()
+    SERVER_ERROR = auto()
     DISK_FULL = auto()
     STOP = auto()
     DEAD = auto()
@@ -36,14 +36,14 @@ def verdict(status: int, kind: str | None) -> Verdict:
     if kind is None:
         return Verdict.INDEXED
     if status == 409 and kind == "version_conflict_engine_exception":
-        return Verdict.NEWER
+        return Verdict.VERSION_CONFLICT
     if (status, kind) in STOPPING:
         return Verdict.STOP
     if status == 429 and kind == "cluster_block_exception":
         return Verdict.DISK_FULL
     if status in (429, 503):
-        return Verdict.AGAIN
-    return Verdict.FAULT if status >= 500 else Verdict.DEAD
+        return Verdict.RETRY
+    return Verdict.SERVER_ERROR if status >= 500 else Verdict.DEAD
 
 
 def items(answer: Any) -> list[Mapping[str, Any]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.batches import BatchRecord
-from ingest.checks import some
 from ingest.errors import BooksError
-from ingest.search.part import ExportFile
+from ingest.lake.checks import first_few
+from ingest.lake.records import BatchRecord
 from ingest.search.seals import Seal
+from ingest.search.task import ExportFile
 
 _MIB = 1 << 20
 # Small files share a task: starting one costs more than sending them.
@@ -22,56 +22,58 @@ _WAVE_ROWS = 500_000
 class Plan:
     """The state of the export. Records are in number order.
 
-    `live` must be in the index, `todo` are those that are not (yet, or any more), `held` wait for
-    `--accept`. `heirs` maps the id of each superseded batch to the live record in its place.
-    `notices` tell why a sealed batch is exported again.
+    `live` must be in the index, `todo` are those that are not (yet, or any more), `quarantined`
+    wait for `--accept`. `successors` maps the id of each superseded batch to the live record in
+    its place. `notices` tell why a sealed batch is exported again.
     """
 
     live: tuple[BatchRecord, ...]
     todo: tuple[BatchRecord, ...]
-    held: tuple[BatchRecord, ...]
-    heirs: Mapping[str, BatchRecord]
+    quarantined: tuple[BatchRecord, ...]
+    successors: Mapping[str, BatchRecord]
     notices: tuple[str, ...]
 
 
 def make_plan(
     records: Sequence[BatchRecord],
     *,
-    held: Collection[str],
+    quarantined: Collection[str],
     seals: Mapping[str, Seal],
     counts: Mapping[str, int],
 ) -> Plan:
     """Plan the export of `records`, which are all of the log.
 
-    `held` are the ids over their reject limit that nobody has accepted; a held batch replaces
-    nothing yet. `counts` are the documents per batch in the index. Raises BooksError when the
-    index holds a batch that no record knows.
+    `quarantined` are the ids over their reject limit that nobody has accepted; such a batch
+    replaces nothing yet. `counts` are the documents per batch in the index. Raises BooksError when
+    the index holds a batch that no record knows.
     """
     unknown = sorted(counts.keys() - {record.batch_id for record in records})
     if unknown:
         raise BooksError(
             f"the index holds documents of {len(unknown)} batches that the lake does not know "
-            f"({some(unknown)}): `clickstream export --recreate`"
+            f"({first_few(unknown)}): `clickstream export --recreate`"
         )
-    standing = [record for record in records if record.batch_id not in held]
+    standing = [record for record in records if record.batch_id not in quarantined]
     replaced = {old: record for record in standing for old in record.replaces}
     live = [record for record in standing if record.batch_id not in replaced]
     missing = {record.batch_id: _missing(record, seals, counts) for record in live}
     return Plan(
         live=tuple(live),
         todo=tuple(r for r in live if missing[r.batch_id] is not None),
-        held=tuple(r for r in records if r.batch_id in held and r.batch_id not in replaced),
-        heirs={old: _heir(old, replaced) for old in replaced},
+        quarantined=tuple(
+            r for r in records if r.batch_id in quarantined and r.batch_id not in replaced
+        ),
+        successors={old: _heir(old, replaced) for old in replaced},
         notices=tuple(notice for notice in missing.values() if notice),
     )
 
 
 def _heir(batch_id: str, replaced: Mapping[str, BatchRecord]) -> BatchRecord:
     """Return the record at the end of the chain of replacements that begins with `batch_id`."""
-    heir = replaced[batch_id]
-    while heir.batch_id in replaced:
-        heir = replaced[heir.batch_id]
-    return heir
+    successor = replaced[batch_id]
+    while successor.batch_id in replaced:
+        successor = replaced[successor.batch_id]
+    return successor
 
 
 def _missing(

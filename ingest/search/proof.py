@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from ingest.batches import BatchRecord, is_held, read_log
+from ingest.lake.records import BatchRecord, is_quarantined, read_log
 from ingest.search.client import Target
 from ingest.search.plan import Plan, make_plan
 from ingest.search.seals import Seal, read_seals
@@ -20,7 +20,7 @@ class Proof:
 
     `documents` are in the index, `dead` were refused by the engine, `expected` are the events of
     the live batches: documents + dead = expected. `pending` are the numbers of live batches that
-    are not exported yet, `held` ids that wait for `--accept`.
+    are not exported yet, `quarantined` ids that wait for `--accept`.
     """
 
     index: str
@@ -28,7 +28,7 @@ class Proof:
     dead: int
     expected: int
     pending: tuple[int, ...]
-    held: tuple[str, ...]
+    quarantined: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -54,10 +54,10 @@ def prove(
         dead=sum(seals[record.batch_id].dead for record in sealed),
         expected=sum(record.totals.events for record in plan.live),
         pending=pending,
-        held=tuple(record.batch_id for record in plan.held),
+        quarantined=tuple(record.batch_id for record in plan.quarantined),
         problems=(
             *(problem for record in sealed for problem in _unequal(record, seals, counts)),
-            *(_left(old, counts[old], plan) for old in plan.heirs if counts.get(old)),
+            *(_left(old, counts[old], plan) for old in plan.successors if counts.get(old)),
         ),
     )
 
@@ -74,13 +74,13 @@ def plan_from(
     limits = {source.name: source.reject_limit_ratio for source in settings.sources}
     usual = Source(name="", uri="").reject_limit_ratio
     accepted = {*accept, *seals, *counts}
-    held = {
+    quarantined = {
         record.batch_id
         for record in records
         if record.batch_id not in accepted
-        and is_held(record, reject_limit_ratio=limits.get(record.source, usual))
+        and is_quarantined(record, reject_limit_ratio=limits.get(record.source, usual))
     }
-    return make_plan(records, held=held, seals=seals, counts=counts)
+    return make_plan(records, quarantined=quarantined, seals=seals, counts=counts)
 
 
 def lake_id(lake: Storage) -> str:
@@ -102,6 +102,6 @@ def _unequal(
 
 def _left(old: str, documents: int, plan: Plan) -> str:
     return (
-        f"{documents:,} documents are left of batch {old}, which batch {plan.heirs[old].number} "
-        "replaced: `clickstream export`"
+        f"{documents:,} documents are left of batch {old}, which batch "
+        f"{plan.successors[old].number} replaced: `clickstream export`"
     )

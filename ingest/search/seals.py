@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from ingest.batches import to_json
 from ingest.errors import BooksError
+from ingest.lake.records import to_json
 from ingest.storage import Storage
 
 SEAL_FORMAT = 1

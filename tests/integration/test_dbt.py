@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from ingest.job import RunRows, ingest_with
-from ingest.load.spark import load
+from ingest.job.run import RunTasks, ingest_with
 from ingest.settings import Settings
-from ingest.target import DbtSummary, run_dbt
+from ingest.warehouse.dbt import DbtSummary, run_dbt
+from ingest.warehouse.spark.load import load
 
 pytestmark = pytest.mark.integration
 
@@ -39,13 +39,13 @@ COMMAND_SECONDS = 300
 
 @pytest.fixture
 def add(
-    empty_warehouse: Settings, spark: SparkSession, run_rows_here: RunRows
+    empty_warehouse: Settings, spark: SparkSession, run_tasks_here: RunTasks
 ) -> Callable[[str, bytes], None]:
     """Write a raw log, ingest and load it: one batch more."""
 
     def write(name: str, content: bytes) -> None:
         (Path(empty_warehouse.sources[0].uri) / name).write_bytes(content)
-        ingest_with(empty_warehouse, run_rows_here)
+        ingest_with(empty_warehouse, run_tasks_here)
         load(empty_warehouse, spark)
 
     return write
@@ -195,8 +195,9 @@ def test_failures_are_told_by_name(
 
 LOAD_AND_SEED = """
 from ingest.settings import load_settings
-from ingest.load.spark import load
-from ingest.target import run_dbt, spark_session
+from ingest.warehouse.spark.load import load
+from ingest.warehouse.dbt import run_dbt
+from ingest.warehouse.spark import open_session
 
 settings = load_settings()
 assert load(settings, spark_session(settings)).live == 1
@@ -205,13 +206,13 @@ assert run_dbt(settings, "seed").success
 
 
 def test_dbt_typed_by_hand_sees_the_same_tables(
-    tmp_path: Path, run_rows_here: RunRows, make_settings: Callable[..., Settings]
+    tmp_path: Path, run_tasks_here: RunTasks, make_settings: Callable[..., Settings]
 ) -> None:
     settings = make_settings()
     (Path(settings.sources[0].uri) / "one.log").write_bytes(
         log(shop_line(1, "S1", "view", hour=9), shop_line(1, "S2", "view", hour=9))
     )
-    ingest_with(settings, run_rows_here)
+    ingest_with(settings, run_tasks_here)
 
     def typed(*command: str) -> str:
         return run_in_root(*command, data=tmp_path)

@@ -17,14 +17,21 @@ import pytest
 from elasticsearch import Elasticsearch
 from pyspark.sql import SparkSession
 
-from ingest.batches import BatchRecord, NamedFile, Totals, open_lake, record_key, record_to_json
 from ingest.contract import EVENTS
 from ingest.errors import BooksError, EngineError, SettingsError
-from ingest.parquet import ParquetSink
+from ingest.lake.parquet import ParquetSink
+from ingest.lake.records import (
+    BatchRecord,
+    NamedFile,
+    Totals,
+    open_lake,
+    record_key,
+    record_to_json,
+)
 from ingest.render import arrow_schema
 from ingest.search.export import ExportSummary, export_with, verify
 from ingest.search.export import export as export_through
-from ingest.search.part import ExportTask, TaskFacts, export_part
+from ingest.search.task import ExportTask, TaskFacts, export_task
 from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import Storage
 
@@ -116,7 +123,7 @@ def log(settings: Settings) -> Log:
 def run_here(tasks: Sequence[ExportTask]) -> list[TaskFacts]:
     """Run the tasks in this process, both ways pickled as Spark does."""
     travelled = pickle.loads(pickle.dumps(list(tasks)))  # noqa: S301
-    return [pickle.loads(pickle.dumps(export_part(task))) for task in travelled]  # noqa: S301
+    return [pickle.loads(pickle.dumps(export_task(task))) for task in travelled]  # noqa: S301
 
 
 def export(settings: Settings, **options: Any) -> ExportSummary:
@@ -372,9 +379,14 @@ def test_a_held_batch_waits_for_its_acceptance(settings: Settings, log: Log) -> 
     log.seal(log.events(range(1_000)), rejects=100)
     log.seal(log.events(range(2_000, 2_003)))
     first = export(settings)
-    held = log.records[0].batch_id
-    assert (first.batches, first.held, first.exit_code, first.total) == ((2,), (held,), 3, 3)
-    accepted = export(settings, accept=[held])
+    quarantined = log.records[0].batch_id
+    assert (first.batches, first.quarantined, first.exit_code, first.total) == (
+        (2,),
+        (quarantined,),
+        3,
+        3,
+    )
+    accepted = export(settings, accept=[quarantined])
     assert (accepted.batches, accepted.exit_code, accepted.total) == ((1,), 0, 1_003)
     later = export(settings)  # what was accepted once stays so
     assert (later.batches, later.exit_code, later.total) == ((), 0, 1_003)

@@ -12,12 +12,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ingest.errors import ClickstreamError
-from ingest.fanout import fanout
-from ingest.job import IngestSummary, RunRows, ingest, ingest_with
-from ingest.parquet import open_parquet
-from ingest.part import PartFacts, run_part
-from ingest.plan import PlanRow
+from ingest.job.plan import Task
+from ingest.job.run import IngestSummary, RunTasks, ingest, ingest_with
+from ingest.job.task import TaskFacts, run_task
+from ingest.lake.parquet import open_parquet
 from ingest.settings import Settings
+from ingest.spark.fanout import fanout
 from ingest.storage import open_storage
 
 pytestmark = pytest.mark.integration
@@ -101,14 +101,14 @@ def test_ranges_on_spark_give_what_one_task_gives(
     raw: Path,
     tmp_path: Path,
     spark: SparkSession,
-    run_rows_here: RunRows,
+    run_tasks_here: RunTasks,
     access_lines: Lines,
 ) -> None:
     content = b"".join(access_lines(10_000, first=n, pad=n % 97) + b"bad\n\n" for n in range(12))
     (raw / "a.log").write_bytes(content)
     cut = make_settings()
     whole = make_settings(range_bytes=64 * MIB, lake=str(tmp_path / "other"))
-    on_spark, here = ingest(cut, spark), ingest_with(whole, run_rows_here)
+    on_spark, here = ingest(cut, spark), ingest_with(whole, run_tasks_here)
     assert len(on_spark.sealed[0].files["events"]) == -(-len(content) // (8 * MIB))
     assert len(here.sealed[0].files["events"]) == 1
     columns = ("event_id", "url_original", "response_bytes", "source_offset")
@@ -141,17 +141,17 @@ def test_a_worker_that_is_killed_costs_only_its_task(
     (raw / "a.log").write_bytes(access_lines(1_000) * 200)
     flag = tmp_path / "killed"
 
-    def run_and_die_once(row: PlanRow) -> PartFacts:
-        facts = run_part(row)
+    def run_and_die_once(row: Task) -> TaskFacts:
+        facts = run_task(row)
         if row.part == 1 and not flag.exists():
             flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return facts
 
-    def run_rows(rows: Sequence[PlanRow], label: str) -> list[PartFacts]:
+    def run_tasks(rows: Sequence[Task], label: str) -> list[TaskFacts]:
         return fanout(spark, rows, run_and_die_once, label=label)
 
-    summary = ingest_with(settings, run_rows)
+    summary = ingest_with(settings, run_tasks)
     assert flag.exists()
     assert summary.sealed[0].totals.events == 200_000
     events = _events(settings, summary, "event_id")

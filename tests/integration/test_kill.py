@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.batches import ObjectRecord, Totals, read_log
-from ingest.job import RunRows, ingest_with
-from ingest.parquet import open_parquet
-from ingest.part import run_part
+from ingest.job.run import RunTasks, ingest_with
+from ingest.job.task import run_task
+from ingest.lake.parquet import open_parquet
+from ingest.lake.records import ObjectRecord, Totals, read_log
 from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import open_storage
 
@@ -32,7 +32,7 @@ INGEST = """
 import sys
 from pathlib import Path
 from pyspark.sql import SparkSession
-from ingest.job import ingest
+from ingest.job.run import ingest
 from ingest.settings import SearchSettings, Settings, Source
 
 raw, lake = sys.argv[1:]
@@ -95,11 +95,11 @@ def _state(settings: Settings) -> State:
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    raw: Path, tmp_path_factory: pytest.TempPathFactory, run_rows_here: RunRows
+    raw: Path, tmp_path_factory: pytest.TempPathFactory, run_tasks_here: RunTasks
 ) -> State:
     """What an ingest gives that nobody kills."""
     settings = _settings(tmp_path_factory.mktemp("undisturbed"), raw)
-    ingest_with(settings, run_rows_here)
+    ingest_with(settings, run_tasks_here)
     state = _state(settings)
     assert len(state[2]) == len(set(state[2])) == 276_000
     return state
@@ -150,19 +150,19 @@ def _at_least(settings: Settings, pattern: str, count: int) -> Callable[[], bool
     ids=["first attempt", "half of the tasks", "before sealing", "right after sealing"],
 )
 def test_a_killed_ingest_is_made_up_for(
-    settings: Settings, undisturbed: State, run_rows_here: RunRows, pattern: str, count: int
+    settings: Settings, undisturbed: State, run_tasks_here: RunTasks, pattern: str, count: int
 ) -> None:
     with _running(settings) as process:
         _wait_until(process, _at_least(settings, pattern, count))
         process.kill()
-        ingest_with(settings, run_rows_here)  # workers of the dead run may still write
+        ingest_with(settings, run_tasks_here)  # workers of the dead run may still write
         assert _state(settings) == undisturbed
     assert _state(settings) == undisturbed
-    assert ingest_with(settings, run_rows_here).nothing_new
+    assert ingest_with(settings, run_tasks_here).nothing_new
 
 
 def _ingest_once(settings: Settings) -> None:
-    ingest_with(settings, lambda rows, _: [run_part(row) for row in rows])
+    ingest_with(settings, lambda rows, _: [run_task(row) for row in rows])
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -175,7 +175,7 @@ def test_ingests_at_once_that_are_killed_at_random(
     raw.mkdir()
     settings = _settings(tmp_path, raw)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["ingest.job"])
+    context.set_forkserver_preload(["ingest.job.run"])
     truth: dict[str, range] = {}
 
     def bring(name: str) -> None:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from ingest.batches import BatchRecord, read_log
 from ingest.errors import BooksError, SettingsError
-from ingest.job import IngestSummary, RunRows, ingest_with
-from ingest.load import landing
-from ingest.load import spark as loader
-from ingest.load.landing import add_partitions, create_tables
-from ingest.load.spark import load
+from ingest.job.run import IngestSummary, RunTasks, ingest_with
+from ingest.lake.records import BatchRecord, read_log
 from ingest.settings import Settings
 from ingest.storage import open_storage
+from ingest.warehouse.spark import landing
+from ingest.warehouse.spark import load as loader
+from ingest.warehouse.spark.landing import add_partitions, create_tables
+from ingest.warehouse.spark.load import load
 
 pytestmark = pytest.mark.integration
 
@@ -32,14 +32,14 @@ LIVE_EVENTS = """
 
 @pytest.fixture
 def add_log(
-    empty_warehouse: Settings, access_lines: Callable[..., bytes], run_rows_here: RunRows
+    empty_warehouse: Settings, access_lines: Callable[..., bytes], run_tasks_here: RunTasks
 ) -> Callable[..., BatchRecord]:
     """Write a raw log of `count` lines and `broken` bad ones, ingest it, return its record."""
 
     def add(name: str, count: int, *, broken: int = 0) -> BatchRecord:
         path = Path(empty_warehouse.sources[0].uri) / name
         path.write_bytes(access_lines(count) + b"not a log line\n" * broken)
-        ingest_with(empty_warehouse, run_rows_here)
+        ingest_with(empty_warehouse, run_tasks_here)
         return read_log(open_storage(empty_warehouse.lake))[-1]
 
     return add
@@ -145,13 +145,17 @@ def test_a_held_batch_waits_until_it_is_accepted(
     bad = add_log("bad.log", 1000, broken=50)
 
     first = load(empty_warehouse, spark)
-    held = rows(spark, LIVE_EVENTS)
+    visible = rows(spark, LIVE_EVENTS)
     second = load(empty_warehouse, spark, accept=[bad.batch_id])
     third = load(empty_warehouse, spark)
 
-    assert (first.loaded, first.held, first.exit_code) == ((good.batch_id,), (bad.batch_id,), 3)
-    assert held == [(30,)]
-    assert (second.loaded, second.held, second.exit_code) == ((bad.batch_id,), (), 0)
+    assert (first.loaded, first.quarantined, first.exit_code) == (
+        (good.batch_id,),
+        (bad.batch_id,),
+        3,
+    )
+    assert visible == [(30,)]
+    assert (second.loaded, second.quarantined, second.exit_code) == ((bad.batch_id,), (), 0)
     assert third.nothing_new
     assert third.exit_code == 0
     assert rows(spark, LIVE_EVENTS) == [(1030,)]

@@ -6,7 +6,7 @@ import pytest
 from pyspark.errors import ParseException
 from pyspark.sql import SparkSession
 
-from ingest.query import _only_reads
+from ingest.warehouse.query import _only_reads
 
 pytestmark = pytest.mark.integration
 

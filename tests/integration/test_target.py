@@ -10,7 +10,7 @@ import pytest
 
 from ingest.errors import SettingsError
 from ingest.settings import SearchSettings, Settings
-from ingest.target import load_target
+from ingest.warehouse.target import load_target
 
 pytestmark = pytest.mark.integration
 

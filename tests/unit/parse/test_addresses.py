@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.parse.addresses import (
+from ingest.parse.fields.addresses import (
     Address,
     Client,
     choose_client,

@@ -8,7 +8,7 @@ import io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.parse.csv_records import MAX_LINE_BREAKS, Physical, RecordReader, split_record
+from ingest.parse.fields.csv_records import MAX_LINE_BREAKS, Physical, RecordReader, split_record
 
 
 def physical(data: bytes) -> list[Physical]:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ingest.parse.extra import encode_extra, key_of
+from ingest.parse.fields.extra import encode_extra, key_of
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from ingest.cli.preview import json_lines
 from ingest.errors import ClickstreamError
 from ingest.parse.model import ParseSettings
-from ingest.parse.show import json_lines
 
 LONG = 1 << 18
 SMALL = ParseSettings(format="access", max_line_bytes=40)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.parse.text import cut, is_wider, repair, unescape
+from ingest.parse.fields.text import cut, is_wider, repair, unescape
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.parse.times import BadTime, micros_of, read_time
+from ingest.parse.fields.times import BadTime, micros_of, read_time
 
 
 def at(text: str, *, timezone: str = "UTC") -> tuple[datetime, set[str]]:

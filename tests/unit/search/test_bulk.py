@@ -384,10 +384,10 @@ def test_deletions_have_one_line_each() -> None:
     [
         (200, None, Verdict.INDEXED),
         (404, None, Verdict.INDEXED),  # the deletion of what is gone already
-        (409, "version_conflict_engine_exception", Verdict.NEWER),
-        (429, "circuit_breaking_exception", Verdict.AGAIN),
-        (503, "unavailable_shards_exception", Verdict.AGAIN),
-        (500, "anything", Verdict.FAULT),
+        (409, "version_conflict_engine_exception", Verdict.VERSION_CONFLICT),
+        (429, "circuit_breaking_exception", Verdict.RETRY),
+        (503, "unavailable_shards_exception", Verdict.RETRY),
+        (500, "anything", Verdict.SERVER_ERROR),
         (400, "mapper_parsing_exception", Verdict.DEAD),
         (400, "strict_dynamic_mapping_exception", Verdict.DEAD),
         (403, "anything_else", Verdict.DEAD),

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest.batches import BatchRecord, NamedFile, Totals
 from ingest.errors import BooksError
+from ingest.lake.records import BatchRecord, NamedFile, Totals
 from ingest.search.plan import Plan, files, make_plan, pack, waves
 from ingest.search.proof import _unequal
 from ingest.search.seals import Seal
@@ -45,13 +45,13 @@ def seal(number: int, indexed: int = 10) -> Seal:
 def plan(
     records: Sequence[BatchRecord],
     *,
-    held: Sequence[int] = (),
+    quarantined: Sequence[int] = (),
     sealed: Sequence[int] = (),
     counts: dict[int, int] | None = None,
 ) -> Plan:
     return make_plan(
         records,
-        held={f"b{number}" for number in held},
+        quarantined={f"b{number}" for number in quarantined},
         seals={f"b{number}": seal(number) for number in sealed},
         counts={f"b{number}": count for number, count in (counts or {}).items()},
     )
@@ -63,7 +63,7 @@ def numbers(found: Sequence[BatchRecord]) -> list[int]:
 
 def test_an_empty_lake() -> None:
     found = plan([])
-    assert (found.live, found.todo, found.held) == ((), (), ())
+    assert (found.live, found.todo, found.quarantined) == ((), (), ())
 
 
 def test_new_batches_in_order() -> None:
@@ -84,26 +84,29 @@ def test_a_deleted_index_is_filled_again() -> None:
 def test_a_replaced_batch_is_not_live() -> None:
     found = plan([record(1), record(2, replaces=[1])], counts={1: 10})
     assert numbers(found.live) == [2]
-    assert found.heirs["b1"].number == 2
+    assert found.successors["b1"].number == 2
 
 
 def test_the_heir_is_the_end_of_the_chain() -> None:
     found = plan([record(1), record(2, replaces=[1]), record(3, replaces=[2])])
     assert numbers(found.live) == [3]
-    assert {old: heir.number for old, heir in found.heirs.items()} == {"b1": 3, "b2": 3}
+    assert {old: successor.number for old, successor in found.successors.items()} == {
+        "b1": 3,
+        "b2": 3,
+    }
 
 
 def test_a_held_batch_waits_and_replaces_nothing_yet() -> None:
-    found = plan([record(1), record(2, replaces=[1])], held=[2], sealed=[1], counts={1: 10})
+    found = plan([record(1), record(2, replaces=[1])], quarantined=[2], sealed=[1], counts={1: 10})
     assert numbers(found.live) == [1]
     assert found.todo == ()
-    assert numbers(found.held) == [2]
+    assert numbers(found.quarantined) == [2]
 
 
 def test_a_held_batch_that_was_replaced_waits_for_nothing() -> None:
-    found = plan([record(1), record(2, replaces=[1])], held=[1])
+    found = plan([record(1), record(2, replaces=[1])], quarantined=[1])
     assert numbers(found.live) == [2]
-    assert found.held == ()
+    assert found.quarantined == ()
 
 
 def test_documents_of_an_unknown_batch_stop_the_export() -> None:

@@ -1,0 +1,1 @@
+"""What the ledgers record, what each hop really holds, and whether the two agree."""

@@ -1,0 +1,190 @@
+"""The books as they stand written: batches, files, rejects, what is loaded and exported.
+
+Only the lake and the ledger files are read: no Spark, no search engine, no waiting.
+`ingest.books.verify` counts again where the rows lie.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ingest.lake.parquet import open_parquet
+from ingest.lake.records import BatchRecord, read_log
+from ingest.search.seals import Seal, read_seals, targets
+from ingest.settings import Settings
+from ingest.storage import open_storage
+from ingest.terminal.text import printable, table_text
+
+_FILES_SHOWN = 20
+_ACCEPT = "clickstream run --accept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchState:
+    """A sealed batch. `state` is live, replaced, quarantined, or `not loaded`.
+
+    `documents` are indexed; None for a batch that was not exported.
+    """
+
+    number: int
+    batch_id: str
+    source: str
+    sealed_at: datetime
+    state: str
+    objects: int
+    bytes: int
+    lines_read: int
+    lines_ok: int
+    lines_warn: int
+    lines_skip: int
+    lines_reject: int
+    events: int
+    documents: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileState:
+    """A raw object whose verdict is not plainly `ok`."""
+
+    source_file: str
+    file_status: str
+    file_reason: str | None
+    batch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """All that is written down about one lake.
+
+    `counts` maps each warning code, skip and reject reason to its lines in live batches;
+    `exports` each target of an export to its documents.
+    """
+
+    lake: str
+    batches: tuple[BatchState, ...]
+    files: tuple[FileState, ...]
+    counts: Mapping[str, int]
+    exports: Mapping[str, int]
+
+
+def status(settings: Settings) -> Books:
+    """Return the books; an empty lake has empty ones. Raises BooksError for a broken log."""
+    lake = open_storage(settings.lake)
+    records = read_log(lake)
+    states = _loaded(settings)
+    seals = {target: read_seals(lake, target) for target in targets(lake)}
+    replaced = {batch_id for record in records for batch_id in record.replaces}
+    counts: Counter[str] = Counter()
+    for record in records:
+        if record.batch_id not in replaced:
+            counts.update(record.totals.counts)
+    return Books(
+        lake=settings.lake,
+        batches=tuple(_batch(record, states, seals) for record in records),
+        files=tuple(
+            FileState(
+                source_file=found.source_file,
+                file_status=found.file_status,
+                file_reason=found.file_reason,
+                batch=record.number,
+            )
+            for record in records
+            if record.batch_id not in replaced
+            for found in record.objects
+            if found.file_status != "ok"
+        ),
+        counts=dict(sorted(counts.items())),
+        exports={
+            target: sum(
+                seal.indexed for seal in of_target.values() if seal.batch_id not in replaced
+            )
+            for target, of_target in seals.items()
+        },
+    )
+
+
+def _loaded(settings: Settings) -> dict[str, str]:
+    """Return batch id -> state in the newest ledger; empty when nothing was loaded."""
+    ledgers = sorted((settings.data / "warehouse" / "_loads").glob("*/batches.parquet"))
+    if not ledgers:
+        return {}
+    with open_parquet(Path(ledgers[-1])) as file:
+        table = file.read(columns=["batch_id", "state"])
+    return dict(zip(table["batch_id"].to_pylist(), table["state"].to_pylist(), strict=True))
+
+
+def _batch(
+    record: BatchRecord, states: Mapping[str, str], seals: Mapping[str, Mapping[str, Seal]]
+) -> BatchState:
+    totals = record.totals
+    mine = [found[record.batch_id] for found in seals.values() if record.batch_id in found]
+    newest = max(mine, key=lambda seal: seal.finished_at, default=None)
+    return BatchState(
+        number=record.number,
+        batch_id=record.batch_id,
+        source=record.source,
+        sealed_at=record.sealed_at,
+        state=states.get(record.batch_id, "not loaded"),
+        objects=totals.objects,
+        bytes=totals.bytes,
+        lines_read=totals.lines_read,
+        lines_ok=totals.lines_ok,
+        lines_warn=totals.lines_warn,
+        lines_skip=totals.lines_skip,
+        lines_reject=totals.lines_reject,
+        events=totals.events,
+        documents=None if newest is None else newest.indexed,
+    )
+
+
+def status_text(books: Books) -> str:
+    """Return the books for a person to read."""
+    if not books.batches:
+        return f"{books.lake}: no batch was sealed yet; start with: clickstream run"
+    parts = [
+        f"lake {books.lake}",
+        table_text(_BATCH_COLUMNS, [_batch_row(batch) for batch in books.batches]),
+    ]
+    quarantined = [batch for batch in books.batches if batch.state == "quarantined"]
+    if quarantined:
+        takes = [
+            f"batch {b.number} exceeds the reject limit and is quarantined; accept it with: "
+            f"{_ACCEPT} {b.batch_id}"
+            for b in quarantined
+        ]
+        parts.append("\n".join(takes))
+    if books.counts:
+        parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
+    if books.files:
+        parts.append(_files_text(books.files))
+    exports = [f"exported to {name}: {count:,} documents" for name, count in books.exports.items()]
+    parts.append("\n".join(exports) or "nothing was exported yet")
+    return "\n\n".join(parts)
+
+
+_BATCH_COLUMNS = (
+    "batch", "id", "source", "state", "objects", "lines", "ok", "warn", "skip", "reject", "events",
+    "documents",
+)  # fmt: skip
+
+
+def _batch_row(batch: BatchState) -> tuple[object, ...]:
+    return (
+        batch.number, batch.batch_id[:12], batch.source, batch.state, batch.objects,
+        batch.lines_read, batch.lines_ok, batch.lines_warn, batch.lines_skip, batch.lines_reject,
+        batch.events, batch.documents,
+    )  # fmt: skip
+
+
+def _files_text(files: Sequence[FileState]) -> str:
+    rows = [
+        (file.file_status, file.batch, file.source_file, printable(file.file_reason))
+        for file in files[:_FILES_SHOWN]
+    ]
+    text = table_text(["file status", "batch", "file", "reason"], rows)
+    left = len(files) - len(rows)
+    return f"{text}\n... and {left:,} more (--json lists all)" if left else text

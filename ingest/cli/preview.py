@@ -1,0 +1,162 @@
+"""One file to JSON lines for people, and the formats explained: no Spark, no lake."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ingest.errors import ClickstreamError, ObjectUnreadable
+from ingest.parse.collector import EVENTS_SCHEMA
+from ingest.parse.model import Identity, ObjectVerdict, Parsed, ParseSettings, ReadRange
+from ingest.parse.reader import parse_object
+from ingest.parse.registry import AUTO, BUILT, FORMATS, check_format
+
+BATCH_ID = "parse"
+_ROWS = 1024  # turned into Python objects at once
+_LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
+_LINE_BREAKS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"})
+_REMEDIES = {
+    "missing_header": "the first record must name Action, SessionID and ClientIP",
+    "multiline_json": "write one JSON value per line",
+    "nested_gzip": "unpack it: two layers of gzip are read, not three",
+    "not_utf8": "convert it to UTF-8",
+    "unknown_format": f"no format that is built fits; built: {', '.join(BUILT)}",
+    "unsupported_content": "unpack or convert it: plain text and gzip are read",
+}
+_AUTO = """\
+The format is found from the first 64 KiB of each file: the one that fits most of up to 100
+lines. A file that none fits is refused as a whole (unknown_format); one file has one format."""
+
+logger = logging.getLogger(__name__)
+
+
+def json_lines(
+    path: Path, settings: ParseSettings, *, ingest_time: datetime | None = None
+) -> Iterator[str]:
+    """Yield {"offset", "status", "warnings", "reason", "event"} per line of `path`, in order.
+
+    `event` holds the columns that are not null, for `ok` and `warn`, else it is null.
+    `ingest_time` (UTC) is by default when the file was last changed, so that the same file gives
+    the same text. Lines come as they are read. Raises ClickstreamError at the end when the file
+    is damaged or refused as a whole, ObjectUnreadable when it cannot be read, SettingsError for
+    a format that is not built.
+    """
+    check_format(settings.format)
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ObjectUnreadable(f"{path} is no file")
+        identity = Identity(
+            source_file=os.fsencode(path.name).decode(errors="backslashreplace"),
+            batch_id=BATCH_ID,
+            ingest_time=ingest_time or _changed(found.st_mtime),
+        )
+        with path.open("rb", buffering=0) as file:
+            read = _reader(file.fileno())
+            for item in parse_object(
+                read, found.st_size, name=path.name, identity=identity, settings=settings
+            ):
+                if isinstance(item, ObjectVerdict):
+                    _conclude(path, item)
+                else:
+                    yield from _shown(item)
+    except OSError as error:
+        raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _changed(seconds: float) -> datetime:
+    """Return the time of the last change, within 1970 to 2999: a file system may say anything."""
+    return datetime.fromtimestamp(min(max(seconds, 0), _LAST_CHANGE), tz=UTC)
+
+
+def _reader(descriptor: int) -> ReadRange:
+    def read(start: int, end: int) -> bytes:
+        parts = []
+        while start < end and (part := os.pread(descriptor, end - start, start)):
+            parts.append(part)
+            start += len(part)
+        return b"".join(parts)
+
+    return read
+
+
+def _conclude(path: Path, verdict: ObjectVerdict) -> None:
+    """Raise ClickstreamError when nothing of the file would be loaded; note what is odd."""
+    status, reason = verdict.file_status, verdict.file_reason or ""
+    if status == "corrupt_gzip":
+        raise ClickstreamError(f"{path} is corrupt gzip, nothing of it would be loaded: {reason}")
+    if status == "rejected":
+        raise ClickstreamError(f"{path} is refused as a whole ({reason}): {_REMEDIES[reason]}")
+    if status != "ok":
+        logger.warning("%s: %s (%s)", path, status, reason)
+
+
+def _shown(parsed: Parsed) -> Iterator[str]:
+    """Yield the verdicts of one chunk as JSON, in input order."""
+    rows = heapq.merge(
+        _events(parsed.events.unify_dictionaries().sort_by("source_offset")),
+        _others(parsed.skips, "skip"),
+        _others(parsed.rejects, "reject"),
+        key=lambda row: row["offset"],
+    )
+    for row in rows:
+        text = json.dumps(row, ensure_ascii=False)
+        # JSON allows these inside a string, but many readers take them for the end of a line.
+        yield text if text.isascii() else text.translate(_LINE_BREAKS)
+
+
+def _events(events: pa.Table) -> Iterator[dict[str, Any]]:
+    # The fast path's events come before the others of their chunk.
+    ordered = events.cast(EVENTS_SCHEMA).sort_by("source_offset")
+    for batch in ordered.to_batches(max_chunksize=_ROWS):
+        for row in batch.to_pylist():
+            codes = row["parse_warnings"]
+            yield {
+                "offset": row["source_offset"],
+                "status": row["parse_status"],
+                "warnings": codes.split(",") if codes else [],
+                "reason": None,
+                "event": {k: _plain(k, v) for k, v in row.items() if v is not None},
+            }
+
+
+def _plain(column: str, value: Any) -> Any:
+    """Return `value` as JSON has it: times with six digits and Z, `extra` as an object."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    return json.loads(value) if column == "extra" else value
+
+
+def _others(table: pa.Table, status: str) -> Iterator[dict[str, Any]]:
+    for batch in table.select(["source_offset", "reason"]).to_batches(max_chunksize=_ROWS):
+        for row in batch.to_pylist():
+            yield {
+                "offset": row["source_offset"],
+                "status": status,
+                "warnings": [],
+                "reason": row["reason"],
+                "event": None,
+            }
+
+
+def formats() -> list[tuple[str, str]]:
+    """Return (name, description) of each format that can be configured."""
+    auto = (AUTO, "finds the format of each file from its content")
+    return [auto, *((form.name, form.description) for form in FORMATS.values())]
+
+
+def explain(name: str) -> str:
+    """Return what the format `name` captures; raises SettingsError when it is not built."""
+    check_format(name)
+    return _AUTO if name == AUTO else FORMATS[name].grammar

@@ -1,0 +1,49 @@
+"""`clickstream search`: the local Elasticsearch."""
+
+from __future__ import annotations
+
+import click
+
+from ingest.cli.common import json_option, load_settings_for, plain, show
+
+
+@click.group()
+def search() -> None:
+    """Start, stop and look at the local Elasticsearch."""
+
+
+@search.command()
+@json_option
+def up(as_json: bool) -> None:
+    """Start the local Elasticsearch unless it runs already."""
+    from ingest.local_search.control import up as start
+
+    engine = start(load_settings_for(None))
+    show(engine, f"Elasticsearch {engine.version} at {engine.url} (pid {engine.pid})", as_json)
+
+
+@search.command()
+@click.option("--delete-data", is_flag=True, help="Delete its documents as well.")
+@json_option
+def down(delete_data: bool, as_json: bool) -> None:
+    """Stop the local Elasticsearch."""
+    from ingest.local_search.control import down as stop
+
+    stopped = stop(load_settings_for(None), delete_data=delete_data)
+    show({"stopped": stopped}, "stopped" if stopped else "was not running", as_json)
+
+
+@search.command("status")
+@json_option
+def search_status(as_json: bool) -> None:
+    """Say whether the local Elasticsearch runs: exit 0 running, 1 not."""
+    from ingest.local_search.control import status as look
+
+    state = look(load_settings_for(None))
+    if state is None:
+        show({"running": False}, "not running; start it with: clickstream search up", as_json)
+        raise click.exceptions.Exit(1)
+    documents = "no index yet" if state.documents is None else f"{state.documents:,} documents"
+    engine = state.engine
+    text = f"{state.line()}\n{documents}, since {engine.started_at}, folder {engine.folder}"
+    show({"running": True, **plain(state)}, text, as_json)

@@ -1,0 +1,144 @@
+"""What the hops did, in words: one line a hop, and the summary at the end of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ingest.books.verify import Verification
+from ingest.job.run import IngestSummary
+from ingest.local_search.control import status
+from ingest.pipeline import RunSummary
+from ingest.search.export import ExportSummary
+from ingest.settings import Settings
+from ingest.warehouse.dbt import DbtSummary
+from ingest.warehouse.spark.load import LoadSummary
+
+
+def ingest_line(summary: IngestSummary) -> str:
+    """Return one line about the hop, with the balance of its lines."""
+    if summary.nothing_new:
+        line = "nothing is new"
+    else:
+        totals = [record.totals for record in summary.sealed]
+
+        def total(name: str) -> int:
+            return sum(getattr(one, name) for one in totals)
+
+        line = (
+            f"{_n(len(totals), 'batch', 'batches')}, {total('objects'):,} objects, "
+            f"{total('lines_read'):,} lines = {total('lines_ok'):,} ok + "
+            f"{total('lines_warn'):,} warn + {total('lines_skip'):,} skip + "
+            f"{total('lines_reject'):,} reject"
+        )
+        if summary.elsewhere:
+            line += f"; {_n(len(summary.elsewhere), 'batch', 'batches')} sealed by another run"
+    for label, items in (
+        ("copies of known bytes left out", summary.duplicates),
+        ("changed objects read again", summary.changed),
+        ("objects unreadable", summary.failed),
+    ):
+        if items:
+            line += f"; {len(items):,} {label}"
+    return f"{line} ({summary.seconds:.1f} s)"
+
+
+def load_line(summary: LoadSummary) -> str:
+    """Return one line about the hop."""
+    if summary.nothing_new:
+        line = f"nothing is new, no row added; {_n(summary.live, 'live batch', 'live batches')}"
+    else:
+        line = (
+            f"{_n(len(summary.loaded), 'batch', 'batches')}, {summary.events:,} events; "
+            f"{_n(summary.live, 'live batch', 'live batches')}"
+        )
+    if summary.replaced:
+        line += f", {len(summary.replaced)} replaced"
+    if summary.quarantined:
+        line += f", {len(summary.quarantined)} QUARANTINED"
+    return f"{line} ({summary.seconds:.1f} s)"
+
+
+def dbt_line(summary: DbtSummary) -> str:
+    """Return one line about the hop."""
+    if not (summary.passed or summary.failed):
+        return "nothing is new: the marts were built and tested from the same batches and models"
+    return (
+        f"{summary.passed} models, seeds and tests passed, {summary.warned} warned, "
+        f"{summary.failed} failed, {summary.skipped} skipped ({summary.seconds:.1f} s)"
+    )
+
+
+def export_line(summary: ExportSummary) -> str:
+    """Return one line about the hop."""
+    if summary.skipped:
+        return "off: nothing was indexed"
+    if summary.planned and not summary.batches:
+        return f"would export batches {', '.join(map(str, summary.planned))}"
+    if not summary.batches:
+        line = f"nothing is new, no document added; {summary.index} holds {summary.total:,}"
+    else:
+        line = (
+            f"{_n(len(summary.batches), 'batch', 'batches')}, {summary.documents:,} documents "
+            f"({summary.created:,} new, {summary.updated:,} updated, {summary.dead:,} dead), "
+            f"{summary.retries} retries; {summary.index} holds {summary.total:,}"
+        )
+    return f"{line}, the lake {summary.expected:,} ({summary.seconds:.1f} s)"
+
+
+def summary_text(settings: Settings, summary: RunSummary) -> str:
+    """Return what a person wants to see at the end of a run: the numbers, then how to go on."""
+    lines = [
+        _line("ingest", summary.ingest, ingest_line),
+        _line("load", summary.load, load_line),
+        _line("dbt", summary.dbt, dbt_line),
+        _line("export", summary.export, export_line),
+        _line("verify", summary.verification, _verify_line),
+        _line("report", summary.report, str),
+    ]
+    if summary.verification is not None:
+        lines += ["", *_checks(summary.verification)]
+    lines += ["", *(f"problem: {problem}" for problem in summary.problems)]
+    if not summary.problems:
+        lines += _go_on(settings)
+    return "\n".join(lines).rstrip()
+
+
+def _checks(verification: Verification) -> list[str]:
+    width = max(len(check.name) for check in verification.checks)
+    lines = []
+    for check in verification.checks:
+        sign = "=" if check.ok else "BUT"
+        detail = (
+            "" if check.ok and not check.detail.startswith(tuple("0123456789")) else check.detail
+        )
+        numbers = f"{check.expected:>11,} {sign} {check.found:,}"
+        lines.append(f"  {check.name:{width}}  {numbers}  {detail}".rstrip())
+    return [*lines, *(f"  note: {note}" for note in verification.notes)]
+
+
+def _verify_line(verification: Verification) -> str:
+    verdict = "the books balance" if verification.balanced else "THE BOOKS DO NOT BALANCE"
+    return f"{verdict}: {len(verification.checks)} comparisons"
+
+
+def _go_on(settings: Settings) -> list[str]:
+    engine = status(settings) if settings.search.url is None else None
+    lines = [
+        "Go on (after `. .venv/bin/activate`, in the project root):",
+        '  query    clickstream query "select * from number_of_events_per_brand"',
+        "  docs     make docs && dbt docs serve",
+        "  books    clickstream status",
+    ]
+    if engine is not None:
+        search = f"{engine.engine.url}/{settings.search.index}/_search"
+        lines += [f"  search   {search}?q=event.action:purchase", engine.line()]
+    return lines
+
+
+def _line(name: str, value: Any, text: Callable[[Any], str]) -> str:
+    return f"{name:8} {'not done' if value is None else text(value)}"
+
+
+def _n(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

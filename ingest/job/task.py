@@ -1,0 +1,215 @@
+"""One task: raw bytes of its ranges in, one directory of Parquet files and a row of facts out.
+
+Runs in a Spark worker, or anywhere else: it knows no Spark. A task that is repeated, or runs
+twice at once, writes into another directory each time, and only the batch record says which one
+counts.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from ingest.contract import EVENTS, REJECTS, Table
+from ingest.errors import ObjectChanged, ObjectUnreadable
+from ingest.job.plan import ObjectRange, Task
+from ingest.lake.parquet import ParquetSink
+from ingest.lake.records import NamedFile
+from ingest.parse.model import Identity, ObjectVerdict, Parsed
+from ingest.parse.reader import parse_object
+from ingest.storage import Storage, open_storage
+
+# Verdicts that void whatever was read before they were known.
+VOID = frozenset(("failed", "rejected", "corrupt_gzip"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangeFacts:
+    """The verdict on one slice. `start` is where the slice starts in its object."""
+
+    source_file: str
+    start: int
+    verdict: ObjectVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFile:
+    """A finished file. `source_file` names the only object in it, None when there are more."""
+
+    table: str
+    file: NamedFile
+    source_file: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFacts:
+    """What one task attempt did: all that the driver ever learns of it."""
+
+    part: int
+    ranges: tuple[RangeFacts, ...]
+    files: tuple[TaskFile, ...]
+
+
+def run_task(row: Task) -> TaskFacts:
+    """Parse the ranges of `row` into Parquet files of the lake and return the facts.
+
+    Bad data and unreadable objects are verdicts. Raises whatever else goes wrong (a full disk, a
+    bug), so that Spark tries the task again. The files are durable when this returns.
+    """
+    pa.set_cpu_count(1)  # Spark runs one task per core
+    lake, source = open_storage(row.lake), open_storage(row.source)
+    facts: list[RangeFacts] = []
+    files: list[TaskFile] = []
+    with _Attempt(lake, row) as shared:
+        for piece in row.ranges:
+            verdict, own = _run_range(row, piece, lake=lake, source=source, shared=shared)
+            facts.append(
+                RangeFacts(source_file=piece.source_file, start=piece.start, verdict=verdict)
+            )
+            files += own
+        files += shared.close(source_file=None)
+    return TaskFacts(part=row.part, ranges=tuple(facts), files=tuple(files))
+
+
+def _run_range(
+    row: Task, piece: ObjectRange, *, lake: Storage, source: Storage, shared: _Attempt
+) -> tuple[ObjectVerdict, list[TaskFile]]:
+    """Return the verdict on `piece`, and the files that it got for itself.
+
+    Its rows are held until the verdict is known, then they go to `shared`. A slice alone in its
+    task, or too large to be held, goes straight to files of its own, which are dropped if the
+    verdict voids them.
+    """
+    held = _Held(limit=row.held_bytes if len(row.ranges) > 1 else 0)
+    with _Attempt(lake, row) as own:
+        verdict = _parse(row, piece, source, lambda parsed: held.take(parsed, own))
+        if verdict.file_status in VOID:
+            return verdict, []
+        held.release(own if own.started else shared)
+        return verdict, own.close(source_file=piece.source_file)
+
+
+def _parse(
+    row: Task, piece: ObjectRange, source: Storage, take: Callable[[Parsed], None]
+) -> ObjectVerdict:
+    def read(start: int, end: int) -> bytes:
+        return source.read(piece.source_file, start, end, etag=piece.etag)
+
+    identity = Identity(
+        source_file=piece.source_file, batch_id=row.batch_id, ingest_time=row.ingest_time
+    )
+    try:
+        if piece.size == 0:
+            read(0, 0)  # nothing to parse, but it must be there and be readable
+        for item in parse_object(
+            read,
+            piece.size,
+            name=piece.source_file,
+            identity=identity,
+            settings=row.parse,
+            start=piece.start,
+            end=piece.end,
+        ):
+            if isinstance(item, ObjectVerdict):
+                return item
+            take(item)
+    except ObjectUnreadable as error:
+        return _failed(f"unreadable: {error}")
+    except ObjectChanged as error:
+        return _failed(f"changed_during_read: {error}")
+    raise AssertionError("parse_object ends with a verdict")
+
+
+def _failed(reason: str) -> ObjectVerdict:
+    return ObjectVerdict(source_format=None, file_status="failed", file_reason=reason)
+
+
+class _Held:
+    """Parsed chunks of one object, kept until they are worth a file or go to a shared one."""
+
+    def __init__(self, *, limit: int) -> None:
+        self._limit = limit
+        self._chunks: list[Parsed] = []
+        self._bytes = 0
+
+    def take(self, parsed: Parsed, own: _Attempt) -> None:
+        """Keep `parsed`; above the limit, write all to `own` and keep nothing."""
+        self._chunks.append(parsed)
+        self._bytes += parsed.events.nbytes + parsed.rejects.nbytes
+        if own.started or self._bytes > self._limit:
+            self.release(own)
+
+    def release(self, attempt: _Attempt) -> None:
+        for parsed in self._chunks:
+            attempt.write(parsed)
+        self._chunks = []
+
+
+class _Attempt:
+    """The files of one fresh directory per table, opened with their first row.
+
+    Leaving the `with` block without `close` removes them.
+    """
+
+    def __init__(self, lake: Storage, row: Task) -> None:
+        self._lake = lake
+        attempt = uuid.uuid4().hex[:12]
+        self._folder = f"batch_id={row.batch_id}/part={row.part:05}-{attempt}"
+        self._sinks: dict[str, tuple[str, ParquetSink]] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was written."""
+        return bool(self._sinks)
+
+    def write(self, parsed: Parsed) -> None:
+        self._append(EVENTS, parsed.events)
+        self._append(REJECTS, parsed.rejects)
+
+    def close(self, *, source_file: str | None) -> list[TaskFile]:
+        """Finish the files, make them durable in the lake and return them."""
+        finished = []
+        for table, (key, sink) in self._sinks.items():
+            file = store(self._lake, key, sink)
+            finished.append(TaskFile(table=table, file=file, source_file=source_file))
+        return finished
+
+    def _append(self, table: Table, rows: pa.Table) -> None:
+        if not rows.num_rows:
+            return
+        if table.name not in self._sinks:
+            key = f"{table.name}/{self._folder}/{table.name}.parquet"
+            sink = ParquetSink(self._lake.spool(key), table)
+            self._sinks[table.name] = key, self._stack.enter_context(sink)
+        self._sinks[table.name][1].write(rows)
+
+
+def store(lake: Storage, key: str, sink: ParquetSink) -> NamedFile:
+    """Finish the file of `sink` and bring it to `key`, durably; return how a record names it."""
+    written = sink.close()
+    lake.upload(written.path, key)
+    return NamedFile(
+        path=key,
+        rows=written.rows,
+        bytes=written.bytes,
+        min_event_time=written.min_event_time,
+        max_event_time=written.max_event_time,
+    )

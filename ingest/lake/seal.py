@@ -1,0 +1,71 @@
+"""Give a finished batch its number in the log, once, whoever else seals at the same time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ingest.errors import StorageError
+from ingest.lake.records import BatchRecord, read_record, record_key, record_to_json
+from ingest.storage import Storage
+
+# A store that is busy or away for a moment: ten more tries within about half a minute.
+RETRY_SECONDS = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0, 5.0)
+_log = logging.getLogger(__name__)
+
+
+def seal(
+    lake: Storage,
+    draft: BatchRecord,
+    *,
+    after: int,
+    pause: Callable[[float], None] = time.sleep,
+) -> BatchRecord | None:
+    """Write `draft` under the first free number above `after`, the last one its plan has seen.
+
+    Returns the record that now holds the batch: the draft with its number and time, or the record
+    of another run with the same plan (its `writer` differs; the draft's files are orphans).
+    Returns None when another run sealed some of its objects, or replaced a batch that it replaces:
+    give it up and plan again. Raises StorageError when the lake cannot be written.
+    """
+    number = after + 1
+    while True:
+        record = replace(draft, number=number, sealed_at=datetime.now(UTC))
+        if _put(lake, record, pause):
+            return record
+        other = read_record(lake, number)
+        if other.batch_id == draft.batch_id:
+            if other.writer != draft.writer:
+                _log.info("batch %s was already sealed by another run", draft.batch_id)
+            return other
+        if shares_objects(draft, other):
+            return None
+        number += 1
+
+
+def shares_objects(mine: BatchRecord, other: BatchRecord) -> bool:
+    """Return whether both would own an object, or replace the same batch.
+
+    The key alone counts: two versions of one object would bring the same event ids twice.
+    """
+    theirs = owned_keys(other)
+    return bool(owned_keys(mine) & theirs or set(mine.replaces) & set(other.replaces))
+
+
+def owned_keys(record: BatchRecord) -> set[str]:
+    """Return the objects that `record` owns: those that could be read, whatever the verdict."""
+    return {entry.source_file for entry in record.objects if entry.file_status != "failed"}
+
+
+def _put(lake: Storage, record: BatchRecord, pause: Callable[[float], None]) -> bool:
+    key, data = record_key(record.number), record_to_json(record)
+    for delay in RETRY_SECONDS:
+        try:
+            return lake.put_if_absent(key, data)
+        except StorageError as error:
+            _log.warning("batch record %d: %s; trying again", record.number, error)
+            pause(delay)
+    return lake.put_if_absent(key, data)

@@ -1,0 +1,133 @@
+"""The local Elasticsearch: started detached, found again by its state file, stopped by its pid.
+
+A server on the usual port that we did not start is never used: only ES_URL may name it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from elastic_transport import TransportError
+from elasticsearch import ApiError
+
+from ingest.errors import EngineError
+from ingest.java import find_java
+from ingest.local_search.fetch import ELASTICSEARCH, unpacked
+from ingest.local_search.lock import locked
+from ingest.local_search.place import candidates, choose_place, delete_place
+from ingest.local_search.process import adopt, answers, server_process, start, stop, wait_for
+from ingest.local_search.state import Engine, read_state, write_state
+from ingest.search.client import connect
+from ingest.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_ANSWER_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineStatus:
+    """What `search status` shows. `documents` are those of our index, None without an index."""
+
+    engine: Engine
+    memory_bytes: int
+    documents: int | None
+
+    def line(self) -> str:
+        """Return the sentence that every command which leaves the engine running ends with."""
+        return (
+            f"Elasticsearch {self.engine.version} is running at {self.engine.url} "
+            f"(pid {self.engine.pid}, {self.memory_bytes / 1e9:.1f} GB); "
+            "stop it with: clickstream search down"
+        )
+
+
+def up(settings: Settings) -> Engine:
+    """Start the local engine unless it runs already; it keeps running when we end.
+
+    Raises SettingsError without a fitting Java, EngineError when it cannot be fetched or does
+    not start.
+    """
+    with locked(_home(settings) / ".lock"):
+        running = _running(settings)
+        if running is not None:
+            return running
+        java = find_java("Elasticsearch")
+        work = _work_folder(settings)
+        place = choose_place(unpacked(), work, java)
+        if place.folder != work:
+            _log.info("root's folders are closed to others: the engine works in %s", place.folder)
+        engine = adopt(place) or start(place, size=settings.search.size)
+        write_state(_state_file(settings), engine)
+        return engine
+
+
+def down(settings: Settings, delete_data: bool = False) -> bool:
+    """Stop the local engine and return whether it was running; `delete_data` drops its index.
+
+    Raises EngineError when it does not end.
+    """
+    with locked(_home(settings) / ".lock"):
+        engine = read_state(_state_file(settings))
+        process = (engine.process() if engine else None) or _left_running(settings)
+        if process is not None:
+            stop(process)
+        _state_file(settings).unlink(missing_ok=True)
+        if delete_data:
+            delete_place(_work_folder(settings))
+        return process is not None
+
+
+def status(settings: Settings) -> EngineStatus | None:
+    """Return the state of the local engine, None when it does not run. Starts nothing."""
+    engine = read_state(_state_file(settings))
+    process = engine.process() if engine else None
+    if engine is None or process is None or not answers(engine):
+        return None
+    return EngineStatus(
+        engine=engine,
+        memory_bytes=process.memory_info().rss,
+        documents=_documents(engine, settings.search.index),
+    )
+
+
+def _home(settings: Settings) -> Path:
+    return settings.data / "search"
+
+
+def _work_folder(settings: Settings) -> Path:
+    """Return the work folder; data of another version stays with its version."""
+    return _home(settings) / ELASTICSEARCH.version
+
+
+def _state_file(settings: Settings) -> Path:
+    return _home(settings) / "engine.json"
+
+
+def _running(settings: Settings) -> Engine | None:
+    engine = read_state(_state_file(settings))
+    if engine is None or engine.process() is None:
+        return None
+    if wait_for(lambda: answers(engine) or None, seconds=_ANSWER_SECONDS):
+        return engine
+    raise EngineError(
+        f"the local Elasticsearch (pid {engine.pid}) does not answer at {engine.url}: "
+        "`clickstream search down`, then again"
+    )
+
+
+def _documents(engine: Engine, index: str) -> int | None:
+    with connect(engine.url, environ={}) as client:
+        try:
+            return int(client.count(index=index)["count"])
+        except (ApiError, TransportError):
+            return None
+
+
+def _left_running(settings: Settings) -> psutil.Process | None:
+    """Return the server of a start that was interrupted, wherever it works."""
+    found = (server_process(folder) for folder in candidates(_work_folder(settings)))
+    return next((process for process in found if process is not None), None)

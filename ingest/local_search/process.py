@@ -1,0 +1,174 @@
+"""The server process of the local engine: started and awaited, or found where a start broke off."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+from elastic_transport import TransportError
+from elasticsearch import ApiError
+
+from ingest.errors import EngineError
+from ingest.local_search.fetch import ELASTICSEARCH
+from ingest.local_search.place import Place, address, launch, pid_file, write_config
+from ingest.local_search.state import Engine
+from ingest.search.client import connect
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_START_SECONDS = 120
+_HEALTH_SECONDS = 30
+_STOP_SECONDS = 30
+_TAIL_LINES = 20
+_LINE_CHARACTERS = 500
+
+
+def start(place: Place, *, size: str) -> Engine:
+    """Start the engine at `place` detached; raises EngineError with its last words."""
+    write_config(place, node_name=f"clickstream-{secrets.token_hex(4)}", size=size)
+    _log.info("starting Elasticsearch %s", ELASTICSEARCH.version)
+    launcher = launch(place, "-d", "-p", str(place.pid_file))
+    try:
+        code = launcher.wait(_START_SECONDS)
+    except subprocess.TimeoutExpired:
+        launcher.kill()
+        launcher.wait()
+        if (process := server_process(place.folder)) is not None:
+            stop(process)
+        raise EngineError(start_failure(place, f"not up after {_START_SECONDS} s")) from None
+    process = server_process(place.folder)
+    if code != 0 or process is None:
+        raise EngineError(start_failure(place, f"exit code {code}"))
+    return _awaited(place, process, seconds=_HEALTH_SECONDS)
+
+
+def adopt(place: Place) -> Engine | None:
+    """Return the engine of a start that was interrupted before its state file was written."""
+    process = server_process(place.folder)
+    if process is None:
+        return None
+    _log.info("an Elasticsearch that was left starting uses %s: waiting for it", place.folder)
+    return _awaited(place, process, seconds=_START_SECONDS)
+
+
+def server_process(folder: Path) -> psutil.Process | None:
+    """Return the server that works in `folder` and wrote its pid there, None when it is gone."""
+    try:
+        process = psutil.Process(int(pid_file(folder).read_text(encoding="ascii")))
+        ours = any(str(folder) in argument for argument in process.cmdline())
+    except (OSError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+    return process if ours else None
+
+
+def stop(process: psutil.Process) -> None:
+    """End `process`, at first politely; raises EngineError when it does not end."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            process.send_signal(number)
+            process.wait(_STOP_SECONDS)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired:
+            continue
+        else:
+            return
+    raise EngineError(f"the local Elasticsearch (pid {process.pid}) does not end")
+
+
+def _awaited(place: Place, process: psutil.Process, *, seconds: float) -> Engine:
+    """Return the engine when its node takes requests; raises EngineError after `seconds`."""
+    url = wait_for(lambda: address(place), seconds=seconds)
+    node = wait_for(lambda: _node(url) if url and _healthy(url) else None, seconds=seconds)
+    if url is None or node is None:
+        raise EngineError(start_failure(place, "no healthy node"))
+    name, version = node
+    return Engine(
+        pid=process.pid,
+        create_time=process.create_time(),
+        url=url,
+        version=version,
+        node_name=name,
+        folder=str(place.folder),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    )
+
+
+def _healthy(url: str) -> bool:
+    with connect(url, environ={}) as client:
+        try:
+            answer = client.cluster.health(wait_for_status="yellow", timeout="5s")
+        except (ApiError, TransportError):
+            return False
+    return not answer["timed_out"]
+
+
+def answers(engine: Engine) -> bool:
+    """Return whether the node at the engine's address is the one that was started."""
+    return _node(engine.url) == (engine.node_name, engine.version)
+
+
+def _node(url: str) -> tuple[str, str] | None:
+    """Return name and version of the single node at `url`, None without an answer."""
+    with connect(url, environ={}) as client:
+        try:
+            found = client.nodes.info(filter_path="nodes.*.version,nodes.*.name")
+        except (ApiError, TransportError):
+            return None
+    nodes = list(found["nodes"].values())
+    return (nodes[0]["name"], nodes[0]["version"]) if len(nodes) == 1 else None
+
+
+def wait_for(ask: Callable[[], T | None], *, seconds: float) -> T | None:
+    """Return the first answer of `ask` that is not None, or None after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (answer := ask()) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer
+
+
+# What a start log says, and what to do about it.
+_CAUSES = (
+    (r"failed to obtain node locks", "another Elasticsearch uses its data folder{owner}"),
+    (r"BindHttpException|Address already in use", "ports 9200 to 9299 of 127.0.0.1 are all busy"),
+    (r"No space left on device", "the disk is full"),
+    (r"AccessDeniedException|Permission denied", "a folder on the way to it is closed to its user"),
+    (r"Module jdk\.incubator\.vector not found", "this Java is not a complete one: set JAVA_HOME"),
+    (r"insufficient memory|Could not reserve enough space", "there is not enough memory"),
+)
+
+
+def start_failure(place: Place, what: str) -> str:
+    """Return why the engine at `place` did not start: its own words, its log and a remedy.
+
+    Where its words tell the cause, the line with them is shown, else the last ones.
+    """
+    try:
+        lines = place.start_log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    holder = server_process(place.folder)
+    owner = f" (pid {holder.pid})" if holder else ""
+    known = [
+        (line, cause) for pattern, cause in _CAUSES for line in lines if re.search(pattern, line)
+    ]
+    if known:
+        shown, reason = [known[0][0].strip()], known[0][1].format(owner=owner)
+    else:
+        shown, reason = lines[-_TAIL_LINES:], what
+    tail = "".join(f"    {line[:_LINE_CHARACTERS]}\n" for line in shown)
+    return (
+        f"Elasticsearch does not start: {reason}.\n{tail}"
+        f"    log: {place.logs / 'clickstream-local.log'}\n"
+        "Nothing is lost. Set ES_URL to use another Elasticsearch, or off to go on without."
+    )

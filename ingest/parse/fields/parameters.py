@@ -1,0 +1,69 @@
+"""What a web request says about the shop, the session and the campaign: section 2.4."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingest.parse.fields.urls import Url, parameters, split_target
+from ingest.parse.model import ParseSettings
+
+SHOP_ACTIONS = frozenset({"view", "addtocart", "remove", "changequantity", "purchase"})
+CAMPAIGN = {
+    "utm_source": "campaign_source",
+    "utm_medium": "campaign_medium",
+    "utm_campaign": "campaign_name",
+}
+
+
+def read_shop(
+    url: Url, settings: ParseSettings, *, referrer: str | None, cookie: str | None
+) -> dict[str, Any]:
+    """Return the columns that the parameters of a request fill; `event_type` is always there."""
+    own = parameters(url.query)
+    columns: dict[str, Any] = {c: own[name] for name, c in CAMPAIGN.items() if name in own}
+    columns["session_id"] = (
+        own.get(settings.session_parameter)
+        or _path_session(url.path, settings.session_parameter)
+        or _cookie_session(cookie, settings.session_parameter)
+    )
+    theirs = parameters(split_target(referrer).query) if referrer else {}
+    columns |= {
+        "event_name": _either(own, theirs, settings.action_parameter),
+        "item_id": _either(own, theirs, settings.item_parameter),
+        "product_id": _either(own, theirs, settings.product_parameter),
+        "category": _either(own, theirs, settings.category_parameter),
+    }
+    _add_action(columns)
+    return columns
+
+
+def _either(own: dict[str, str], theirs: dict[str, str], name: str) -> str | None:
+    return own.get(name) or theirs.get(name)
+
+
+def _path_session(path: str | None, name: str) -> str | None:
+    """Return the value of `;jsessionid=` in a path, as servlet containers write it."""
+    if path is None:
+        return None
+    session = path.partition(f";{name.lower()}=")[2]
+    return session.partition(";")[0].partition("/")[0] or None
+
+
+def _cookie_session(cookie: str | None, name: str) -> str | None:
+    for pair in (cookie or "").split(";"):
+        key, _, session = pair.strip(" ").partition("=")
+        if key == name:
+            return session or None
+    return None
+
+
+def _add_action(columns: dict[str, Any]) -> None:
+    is_product = columns["item_id"] is not None and columns["product_id"] is not None
+    if columns["event_name"] is None and is_product:
+        columns["event_name"] = "View"
+    action = (columns["event_name"] or "").lower()
+    columns["event_type"] = action if action in SHOP_ACTIONS else "request"
+    if is_product:
+        purchases = int(action == "purchase")
+        columns["purchase_count"] = purchases
+        columns["view_count"] = 1 - purchases

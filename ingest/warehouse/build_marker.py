@@ -1,0 +1,59 @@
+"""Whether the marts already say what landing and the dbt project say, so that a build is no news.
+
+The marker of the last good build holds a hash of everything that decides its outcome: which ledger
+`landing.batches` shows, and the bytes of each file of the dbt project.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest.contract import BATCHES
+from ingest.settings import Settings
+from ingest.warehouse.spark.landing import location
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_PROJECT = ("dbt_project.yml", "macros", "models", "profiles", "seeds", "tests/dbt")
+
+
+def build_key(settings: Settings, session: SparkSession) -> str:
+    """Return the hash of what a `dbt build` would be made from now."""
+    digest = hashlib.sha256(f"{settings.target} {location(session, BATCHES.name)}".encode())
+    for path in _project_files(settings.root):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"\n{path.relative_to(settings.root)} {content}".encode())
+    return digest.hexdigest()
+
+
+def is_built(settings: Settings, key: str) -> bool:
+    """Return whether the last build that succeeded was made from the same."""
+    marker = _marker(settings)
+    return marker.is_file() and marker.read_text() == key
+
+
+def mark_stale(settings: Settings) -> None:
+    """Forget the last build: the next one may end halfway."""
+    _marker(settings).unlink(missing_ok=True)
+
+
+def mark_built(settings: Settings, key: str) -> None:
+    """Remember a build that succeeded."""
+    _marker(settings).parent.mkdir(parents=True, exist_ok=True)
+    _marker(settings).write_text(key)
+
+
+def _marker(settings: Settings) -> Path:
+    # Beside the tables it speaks of, so that both are deleted together.
+    return settings.data / "warehouse" / "_built"
+
+
+def _project_files(root: Path) -> Iterator[Path]:
+    for name in _PROJECT:
+        place = root / name
+        found = [place] if place.is_file() else sorted(place.rglob("*"))
+        yield from (path for path in found if path.is_file())

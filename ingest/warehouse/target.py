@@ -1,0 +1,93 @@
+"""The dbt target decides where events are loaded: its engine, its schema, its session settings.
+
+profiles.yml is read through dbt's own API, so `clickstream` and a bare `dbt run` can never differ
+in a setting. dbt is imported where it is used: that takes about 2 s, which a command without a
+warehouse should not pay.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.errors import SettingsError
+from ingest.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The dbt target: `schema` holds the marts, `parameters` are the settings of its session."""
+
+    name: str
+    type: str
+    schema: str
+    parameters: Mapping[str, str]
+
+
+def load_target(settings: Settings) -> Target:
+    """Return the dbt target that `settings` names.
+
+    Raises SettingsError when profiles.yml does not have it, cannot be read, or when its engine is
+    none that this version loads into.
+    """
+    with dbt_environment(settings):
+        target = _read_profile(settings)
+    if target.type != "spark":
+        raise SettingsError(
+            f"Target {target.name} is of type {target.type}; this version loads into spark only. "
+            "Set CLICKSTREAM_TARGET=local."
+        )
+    return target
+
+
+def _read_profile(settings: Settings) -> Target:
+    from dbt.config.runtime import load_profile
+    from dbt.flags import set_from_args
+    from dbt_common.context import set_invocation_context
+    from dbt_common.exceptions import DbtBaseException
+
+    set_invocation_context(os.environ)
+    arguments = Namespace(PROJECT_DIR=str(settings.root), PROFILES_DIR=str(profiles_dir(settings)))
+    try:
+        set_from_args(arguments, None)
+        profile = load_profile(str(settings.root), {}, target_override=settings.target)
+    except DbtBaseException as error:
+        raise SettingsError(
+            f"dbt cannot read target {settings.target} of {profiles_dir(settings)}: {error}"
+        ) from error
+    credentials = profile.credentials
+    return Target(
+        name=profile.target_name,
+        type=credentials.type,
+        schema=credentials.schema,
+        parameters=dict(getattr(credentials, "server_side_parameters", {})),
+    )
+
+
+def profiles_dir(settings: Settings) -> Path:
+    """Return the folder that holds profiles.yml."""
+    return Path(os.environ.get("DBT_PROFILES_DIR") or settings.root / "profiles")
+
+
+@contextmanager
+def dbt_environment(settings: Settings) -> Iterator[None]:
+    """Let profiles.yml see the settings of this run, as env_var() reads them."""
+    wanted = {
+        "CLICKSTREAM_DATA": str(settings.data),
+        "CLICKSTREAM_TARGET": settings.target,
+        "DBT_PROFILES_DIR": str(profiles_dir(settings)),
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,44 @@
+"""A kill in the middle of a build leaves half made tables; the next run must get past them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from ingest.settings import Settings
+from ingest.warehouse.spark.cleanup import remove_half_made
+
+pytestmark = pytest.mark.integration
+
+_MAKE = "USING parquet PARTITIONED BY (batch_id) AS SELECT 1 AS a, 'x' AS batch_id"
+
+
+@pytest.fixture
+def schema(spark: SparkSession) -> Iterator[str]:
+    spark.sql("CREATE SCHEMA cut_marts")
+    yield "cut"
+    spark.sql("DROP SCHEMA cut_marts CASCADE")
+
+
+def test_only_what_is_half_made_goes(warehouse: Settings, spark: SparkSession, schema: str) -> None:
+    folder = warehouse.data / "warehouse" / "cut_marts.db"
+    spark.sql("CREATE TABLE cut_marts.plain USING parquet AS SELECT 1 AS a")
+    spark.sql(f"CREATE TABLE cut_marts.whole {_MAKE}")
+    # As after a kill between telling the metastore of the table and of its partitions.
+    spark.conf.set("spark.sql.hive.manageFilesourcePartitions", "false")
+    spark.sql(f"CREATE TABLE cut_marts.half {_MAKE}")
+    spark.conf.unset("spark.sql.hive.manageFilesourcePartitions")
+    # As after a kill between writing the files and telling the metastore of the table.
+    (folder / "unknown").mkdir()
+    (folder / "unknown" / "part-0.parquet").touch()
+
+    remove_half_made(warehouse, spark, schema)
+
+    tables = spark.sql("SHOW TABLES IN cut_marts").collect()
+    # The session's temporary views, which dbt leaves in it, are listed with every schema.
+    lasting = {table.tableName for table in tables if not table.isTemporary}
+    assert lasting == {"plain", "whole"}
+    assert {path.name for path in folder.iterdir()} == {"plain", "whole"}
+    assert spark.table("cut_marts.whole").count() == 1

@@ -1,0 +1,171 @@
+"""The command line's edge: exit codes, messages, and what goes to which stream."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ingest import cli
+from ingest.cli.common import plain
+from ingest.errors import BooksError, ClickstreamError, SettingsError, TooManyRejects
+
+LINE = b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"\n'
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """An exception put into the list is raised by `contract check`."""
+    errors: list[BaseException] = []
+
+    def stale_files(_root: Path) -> list[Path]:
+        raise errors[0]
+
+    monkeypatch.setattr("ingest.render.stale_files", stale_files)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ClickstreamError("a"), 1),
+        (SettingsError("a"), 2),
+        (TooManyRejects("a"), 3),
+        (BooksError("a"), 4),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError("a"), 1),
+    ],
+)
+def test_each_failure_has_its_exit_code(
+    failing: list[BaseException],
+    error: BaseException,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failing.append(error)
+    assert cli.run(["contract", "check"]) == code
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.strip().startswith("error: ")
+    assert "Traceback" not in streams.err
+
+
+def test_a_full_disk_is_no_bug(
+    failing: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing.append(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
+    assert cli.run(["contract", "check"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: /data/x: No space left on device: make room on that disk")
+    assert "bug" not in told
+
+
+def test_a_command_that_ends_with_a_code_exits_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
+    assert cli.run(["search", "status"]) == 1
+    assert "not running" in capsys.readouterr().out
+
+
+def test_usage_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["sample"]) == 2
+    assert cli.run(["nonsense"]) == 2
+    assert cli.run(["sample", "x", "--lines", "0"]) == 2
+    assert "--lines" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", sorted(cli.cli.commands))
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([command, "--help"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 4
+
+
+def test_broken_settings_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dbt_project.yml").touch()
+    (tmp_path / "clickstream.toml").write_text("[lake]\nurl = 'x'\n")
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["status"]) == 2
+    assert "unknown key lake.url; known: uri" in capsys.readouterr().err
+
+
+def test_parse_prints_one_object_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(LINE + b"\n" + b"rubbish\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ingest.cli", "parse", str(log), "--format", "access"],
+        capture_output=True,
+        check=False,
+    )
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [set(row) for row in rows] == [{"offset", "status", "warnings", "reason", "event"}] * 3
+    assert [(row["offset"], row["status"], row["reason"]) for row in rows] == [
+        (0, "ok", None),
+        (len(LINE), "skip", "blank"),
+        (len(LINE) + 1, "reject", "no_match"),
+    ]
+    assert rows[0]["event"]["event_time"] == "2024-03-03T07:08:09.000000Z"
+    assert (rows[0]["event"]["status_code"], rows[1]["event"]) == (200, None)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_parse_into_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(LINE * 20_000)
+    command = f"{sys.executable} -m ingest.cli parse {log} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert done.stdout.count(b"\n") == 1
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("content", [b"PAR1\x00\x00", b"\xff\xfea\x00", b"\x1f\x8bnot gzip"])
+def test_parse_refuses_a_file_with_a_reason(
+    tmp_path: Path, content: bytes, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(content)
+    assert cli.run(["parse", str(log)]) == 1
+    streams = capfdbinary.readouterr()
+    assert streams.out == b""
+    assert streams.err.startswith(b"error: ")
+    assert str(log).encode() in streams.err
+
+
+def test_parse_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["parse", str(tmp_path / "none.log")]) in (1, 2)
+    assert "none.log" in capsys.readouterr().err
+    assert cli.run(["parse", str(tmp_path), "--timezone", "Mars"]) == 2
+    assert "Mars" in capsys.readouterr().err
+
+
+def test_results_become_json() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Result:
+        at: datetime
+        day: date
+        path: Path
+        total: Decimal
+        items: tuple[int, ...]
+
+    result = Result(
+        datetime(2024, 1, 2, 3, tzinfo=UTC), date(2024, 1, 2), Path("a/b"), Decimal(5), (1, 2)
+    )
+    assert plain({"r": result}) == {
+        "r": {
+            "at": "2024-01-02T03:00:00+00:00",
+            "day": "2024-01-02",
+            "path": "a/b",
+            "total": 5,
+            "items": [1, 2],
+        }
+    }
+    assert plain([b"\x00\xff", timedelta(days=1)]) == ["00ff", "1 day, 0:00:00"]

@@ -1,0 +1,175 @@
+"""`clickstream parse` and `clickstream formats`."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.outcome import CSV_HEADER, LINE, SETTINGS
+
+from ingest.cli.preview import explain, formats, json_lines
+from ingest.errors import ClickstreamError, ObjectUnreadable, SettingsError
+from ingest.parse.model import ParseSettings
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "a.log"
+
+
+def shown(path: Path, **changes: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in json_lines(path, SETTINGS, **changes)]
+
+
+def test_one_object_a_line_in_input_order(log: Path) -> None:
+    log.write_text(f"# c\n{LINE}\nbroken\n\n{LINE[:-1]}\n", encoding="utf-8")
+    rows = shown(log)
+    assert [{k: v for k, v in row.items() if k != "event"} for row in rows] == [
+        {"offset": 0, "status": "skip", "warnings": [], "reason": "comment"},
+        {"offset": 4, "status": "ok", "warnings": [], "reason": None},
+        {"offset": 5 + len(LINE), "status": "reject", "warnings": [], "reason": "no_match"},
+        {"offset": 12 + len(LINE), "status": "skip", "warnings": [], "reason": "blank"},
+        {
+            "offset": 13 + len(LINE),
+            "status": "warn",
+            "warnings": ["unterminated_quote"],
+            "reason": None,
+        },
+    ]
+    assert [row["event"] is None for row in rows] == [True, False, True, True, False]
+
+
+def test_event(log: Path) -> None:
+    log.write_text(LINE.replace("GET /", "GET http://a:8080/"), encoding="utf-8")
+    ingest_time = datetime(2024, 6, 1, 12, 30, tzinfo=UTC)
+    (row,) = shown(log, ingest_time=ingest_time)
+    # SHA-256 of `a.log` begins with these 20 digits (sha256sum).
+    assert row["event"].pop("event_id") == "e4355b8df831d65d391e" + "0" * 12
+    assert row["event"] == {
+        "batch_id": "parse",
+        "event_time": "2024-03-03T07:08:09.000000Z",
+        "event_date": "2024-03-03",
+        "ingest_time": "2024-06-01T12:30:00.000000Z",
+        "source_format": "access",
+        "source_file": "a.log",
+        "source_offset": 0,
+        "source_line": 1,
+        "parse_status": "ok",
+        "event_type": "request",
+        "client_ip": "192.0.2.1",
+        "client_address": "192.0.2.1",
+        "http_method": "GET",
+        "http_version": "1.1",
+        "url_original": "http://a:8080/",
+        "url_scheme": "http",
+        "url_domain": "a",
+        "url_path": "/",
+        "status_code": 200,
+        "response_bytes": 5,
+        "bytes_scope": "body",
+        "user_agent": "agent",
+        "extra": {"url_port": 8080},
+    }
+
+
+def test_ingest_time_is_that_of_the_file_by_default(log: Path) -> None:
+    log.write_text(LINE, encoding="utf-8")
+    os.utime(log, (1_714_979_289, 1_714_979_289))
+    (row,) = shown(log)
+    assert row["event"]["ingest_time"] == "2024-05-06T07:08:09.000000Z"
+
+
+@pytest.mark.parametrize("seconds", [-99_999_999_999, -2_000_000_000, 99_999_999_999_999])
+def test_a_time_of_the_file_that_cannot_be(log: Path, seconds: int) -> None:
+    log.write_text(LINE, encoding="utf-8")
+    os.utime(log, (seconds, seconds))  # some file systems store the nearest time they know
+    (row,) = shown(log)
+    year = int(row["event"]["ingest_time"][:4])
+    assert year == 1970 if seconds < 0 else 2000 < year < 3000
+
+
+def test_the_year_1_is_written_with_four_digits(log: Path) -> None:
+    log.write_text(LINE.replace("2024", "0001"), encoding="utf-8")
+    (row,) = shown(log)
+    assert row["event"]["event_time"] == "0001-03-03T07:08:09.000000Z"
+
+
+def test_no_line_break_but_the_last_is_written(log: Path) -> None:
+    log.write_text(LINE.replace("agent", "a\x85\u2028\u2029\x0bé"), encoding="utf-8")
+    (line,) = json_lines(log, SETTINGS)
+    assert line.splitlines() == [line]
+    assert json.loads(line)["event"]["user_agent"] == "a\x85\u2028\u2029\x0bé"
+
+
+def test_csv_records_and_rejects_keep_their_order(log: Path) -> None:
+    log.write_text(f'{CSV_HEADER}\nx\n"a\n{CSV_HEADER}\nView{"," * 20}\n', encoding="utf-8")
+    assert [(row["status"], row["reason"]) for row in shown(log)] == [
+        ("skip", "header"),
+        ("reject", "wrong_field_count"),
+        ("reject", "bad_csv"),
+        ("skip", "header"),
+        ("warn", None),
+    ]
+
+
+def test_refused_file(log: Path) -> None:
+    log.write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(ClickstreamError) as caught:
+        shown(log)
+    assert caught.value.exit_code == 1
+    assert str(caught.value) == (
+        f"{log} is refused as a whole (unknown_format): no format that is built fits; "
+        "built: auto, schematic-csv, access"
+    )
+
+
+def test_corrupt_file_shows_what_could_be_read(log: Path) -> None:
+    log.write_bytes(gzip.compress(f"{LINE}\n".encode())[:-4])
+    lines = json_lines(log, SETTINGS)
+    assert json.loads(next(lines))["status"] == "ok"
+    with pytest.raises(ClickstreamError, match=r"nothing of it would be loaded: .* and 1 lines"):
+        next(lines)
+
+
+def test_odd_files_are_named_and_read(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    log.write_bytes(gzip.compress(LINE.encode()))
+    assert len(shown(log)) == 1
+    assert caplog.messages == [f"{log}: misnamed (gzip under another name)"]
+
+
+def test_empty_file(log: Path) -> None:
+    log.touch()
+    assert shown(log) == []
+
+
+def test_missing_file_and_folder(log: Path) -> None:
+    with pytest.raises(ObjectUnreadable, match=r"a\.log cannot be read: No such file"):
+        shown(log)
+    with pytest.raises(ObjectUnreadable, match="is no file"):
+        shown(log.parent)
+
+
+def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff.log")
+    path.write_text(LINE, encoding="utf-8")
+    assert shown(path)[0]["event"]["source_file"] == "a\\xff.log"
+
+
+def test_formats() -> None:
+    assert [name for name, _ in formats()] == ["auto", "schematic-csv", "access"]
+    for name, description in formats():
+        assert description
+        assert explain(name)
+
+
+def test_formats_that_are_not_built(log: Path) -> None:
+    log.touch()
+    with pytest.raises(SettingsError, match="'waf' is not built yet"):
+        explain("waf")
+    with pytest.raises(SettingsError, match="'nope' is unknown"):
+        list(json_lines(log, ParseSettings(format="nope")))

@@ -1,0 +1,376 @@
+"""Whole ingests without Spark: each raw object enters the log exactly once, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ingest.errors import SettingsError, StorageError
+from ingest.job import run as job
+from ingest.job.discover import Duplicate, capped
+from ingest.job.plan import Task
+from ingest.job.run import IngestSummary, RunTasks, ingest_with
+from ingest.job.task import TaskFacts
+from ingest.lake.ownership import read_ownership
+from ingest.lake.parquet import open_parquet
+from ingest.lake.records import BatchRecord, read_log
+from ingest.settings import Settings, Source
+from ingest.storage import open_storage
+
+Lines = Callable[..., bytes]
+Ingest = Callable[..., IngestSummary]
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+def raw(settings: Settings) -> Path:
+    return Path(settings.sources[0].uri)
+
+
+def _log(settings: Settings) -> tuple[BatchRecord, ...]:
+    return read_log(open_storage(settings.lake))
+
+
+def _live(settings: Settings) -> list[BatchRecord]:
+    records = _log(settings)
+    replaced = {batch for record in records for batch in record.replaces}
+    return [record for record in records if record.batch_id not in replaced]
+
+
+def _paths(settings: Settings) -> Counter[tuple[str, str]]:
+    """Return (source_file, url_path) of all live events; proves that each event is there once."""
+    found: Counter[tuple[str, str]] = Counter()
+    ids: Counter[str] = Counter()
+    for record in _live(settings):
+        for file in record.files["events"]:
+            for row in open_parquet(Path(settings.lake) / file.path).read().to_pylist():
+                found[row["source_file"], row["url_path"]] += 1
+                ids[row["event_id"]] += 1
+    assert not [event_id for event_id, times in ids.items() if times > 1]
+    return found
+
+
+def _pages(key: str, first: int, count: int) -> Counter[tuple[str, str]]:
+    return Counter((key, f"/page/{index}") for index in range(first, first + count))
+
+
+def test_a_run_seals_once_and_the_next_has_nothing_to_do(
+    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    (raw / "a.log").write_bytes(access_lines(3))
+    first = ingest_here()
+    assert [record.number for record in first.sealed] == [1]
+    assert (first.nothing_new, first.exit_code) == (False, 0)
+    assert first.sealed == _log(settings)
+    second = ingest_here()
+    assert (second.nothing_new, second.exit_code, second.sealed) == (True, 0, ())
+    assert len(_log(settings)) == 1
+
+
+def test_an_empty_source_has_nothing_new(settings: Settings, ingest_here: Ingest) -> None:
+    assert ingest_here().nothing_new
+    assert _log(settings) == ()
+
+
+def test_a_late_file_is_a_batch_of_its_own(
+    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    (raw / "b.log").write_bytes(access_lines(3))
+    ingest_here()
+    (raw / "a.log").write_bytes(access_lines(2, first=10))
+    os.utime(raw / "a.log", (0, 0))
+    (record,) = ingest_here().sealed
+    assert [entry.source_file for entry in record.objects] == ["a.log"]
+    assert _paths(settings) == _pages("a.log", 10, 2) + _pages("b.log", 0, 3)
+
+
+def test_a_changed_object_replaces_its_batch(
+    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    (raw / "a.log").write_bytes(access_lines(3))
+    (raw / "b.log").write_bytes(access_lines(1))
+    ingest_here()
+    (raw / "a.log").write_bytes(access_lines(5))
+    summary = ingest_here()
+    assert summary.changed == ("a.log",)
+    assert [record.replaces for record in summary.sealed] == [(_log(settings)[0].batch_id,)]
+    assert _paths(settings) == _pages("a.log", 0, 5) + _pages("b.log", 0, 1)
+
+
+def test_an_object_that_changes_back_is_another_batch(
+    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    for count in (3, 5, 3, 5):
+        (raw / "a.log").write_bytes(access_lines(count))
+        os.utime(raw / "a.log", (count, count))
+        assert len(ingest_here().sealed) == 1
+        assert _paths(settings) == _pages("a.log", 0, count)
+    assert len({record.batch_id for record in _log(settings)}) == 4
+    assert ingest_here().nothing_new
+
+
+def test_a_rotated_log_loses_and_doubles_nothing(
+    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    (raw / "access.log").write_bytes(access_lines(3))
+    ingest_here()
+    for day in range(1, 4):
+        for age in range(day - 1, -1, -1):
+            (raw / f"access.log.{age}" if age else raw / "access.log").rename(
+                raw / f"access.log.{age + 1}"
+            )
+        (raw / "access.log").write_bytes(access_lines(3 + day, first=10 * day))
+        assert ingest_here().duplicates == ()
+    assert _paths(settings) == (
+        _pages("access.log", 30, 6)
+        + _pages("access.log.1", 20, 5)
+        + _pages("access.log.2", 10, 4)
+        + _pages("access.log.3", 0, 3)
+    )
+
+
+def test_a_batch_with_a_lost_object_stays_as_it_is(
+    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    (raw / "a.log").write_bytes(access_lines(3))
+    (raw / "b.log").write_bytes(access_lines(2))
+    ingest_here()
+    (raw / "a.log").write_bytes(access_lines(5))
+    (raw / "b.log").unlink()
+    (raw / "c.log").write_bytes(access_lines(1))
+    summary = ingest_here()
+    assert [(failed.source_file, summary.exit_code) for failed in summary.failed] == [("a.log", 1)]
+    assert "b.log, of the same batch, is gone" in summary.failed[0].reason
+    assert _paths(settings) == (
+        _pages("a.log", 0, 3) + _pages("b.log", 0, 2) + _pages("c.log", 0, 1)
+    )
+
+
+def test_copies_are_reported_each_time_and_ingested_on_request(
+    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    for name in ("a.log", "copy.log"):
+        (raw / name).write_bytes(access_lines(3))
+    copy = Duplicate(source_file="copy.log", original="a.log")
+    assert ingest_here().duplicates == (copy,)
+    again = ingest_here()
+    assert (again.duplicates, again.nothing_new) == ((copy,), True)
+    assert _paths(settings) == _pages("a.log", 0, 3)
+    assert len(ingest_here(accept_duplicates=True).sealed) == 1
+    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("copy.log", 0, 3)
+
+
+def _meanwhile(run_tasks: RunTasks, *actions: Callable[[], object]) -> RunTasks:
+    """Return `run_tasks` that does the next of `actions` before each plan is run."""
+    waiting = list(actions)
+
+    def run(rows: Sequence[Task], label: str) -> Sequence[TaskFacts]:
+        if waiting:
+            waiting.pop(0)()
+        return run_tasks(rows, label)
+
+    return run
+
+
+def test_a_failed_object_is_tried_again_by_the_next_run(
+    settings: Settings,
+    raw: Path,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    for name in ("a.log", "b.log"):
+        (raw / name).write_bytes(access_lines(2 + len(name), first=ord(name[0])))
+    run = _meanwhile(run_tasks_here, (raw / "b.log").unlink)
+    summary = ingest_with(settings, run)
+    assert [failed.source_file for failed in summary.failed] == ["b.log"]
+    assert summary.exit_code == 1
+    (record,) = summary.sealed
+    assert [entry.file_status for entry in record.objects] == ["ok", "failed"]
+    (raw / "b.log").write_bytes(access_lines(4))
+    assert ingest_here().exit_code == 0
+    assert _paths(settings) == _pages("a.log", 97, 7) + _pages("b.log", 0, 4)
+
+
+def test_nothing_is_sealed_when_every_object_failed(
+    settings: Settings, raw: Path, access_lines: Lines, run_tasks_here: RunTasks
+) -> None:
+    (raw / "a.log").write_bytes(access_lines(2))
+    summary = ingest_with(settings, _meanwhile(run_tasks_here, (raw / "a.log").unlink))
+    assert (summary.nothing_new, summary.exit_code) == (True, 1)
+    assert _log(settings) == ()
+
+
+def test_a_replacement_that_would_lose_events_is_not_sealed(
+    settings: Settings,
+    raw: Path,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    (raw / "a.log").write_bytes(access_lines(3))
+    (raw / "b.log").write_bytes(access_lines(2))
+    ingest_here()
+    (raw / "a.log").write_bytes(access_lines(5))
+    summary = ingest_with(settings, _meanwhile(run_tasks_here, (raw / "b.log").unlink))
+    assert {failed.source_file for failed in summary.failed} == {"a.log", "b.log"}
+    assert (summary.sealed, summary.changed) == ((), ())
+    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
+
+
+def test_a_crash_leaves_orphans_and_the_same_plan(
+    settings: Settings,
+    raw: Path,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    (raw / "a.log").write_bytes(access_lines(3))
+    seen: list[str] = []
+
+    def crash(rows: Sequence[Task], label: str) -> Sequence[TaskFacts]:
+        run_tasks_here(rows, label)
+        seen.append(rows[0].batch_id)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest_with(settings, crash)
+    assert _log(settings) == ()
+    (record,) = ingest_here().sealed
+    assert [record.batch_id] == seen
+    assert len(list(open_storage(settings.lake).list("events/"))) == 2
+    assert _paths(settings) == _pages("a.log", 0, 3)
+
+
+def test_what_exceeds_a_batch_goes_into_the_next(
+    settings: Settings,
+    raw: Path,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(job, "capped", partial(capped, max_objects=2))
+    for index in range(5):
+        (raw / f"{index}.log").write_bytes(access_lines(1 + index))
+    summary = ingest_here()
+    keys = [[entry.source_file for entry in record.objects] for record in summary.sealed]
+    assert keys == [["0.log", "1.log"], ["2.log", "3.log"], ["4.log"]]
+    assert sum(_paths(settings).values()) == 15
+
+
+def test_another_run_with_the_same_plan_is_welcome(
+    settings: Settings,
+    raw: Path,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    (raw / "a.log").write_bytes(access_lines(3))
+    summary = ingest_with(settings, _meanwhile(run_tasks_here, ingest_here))
+    assert summary.elsewhere == (_log(settings)[0].batch_id,)
+    assert (summary.sealed, summary.nothing_new, summary.exit_code) == ((), False, 0)
+    assert _paths(settings) == _pages("a.log", 0, 3)
+
+
+def test_the_rest_is_planned_again_after_another_run_took_some(
+    settings: Settings,
+    raw: Path,
+    make_settings: Callable[..., Settings],
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    (raw / "a.log").write_bytes(access_lines(3))
+    (raw / "b.log").write_bytes(access_lines(2))
+    only_a = make_settings(Source(name="raw", uri=str(raw / "a.log")))
+    summary = ingest_with(settings, _meanwhile(run_tasks_here, lambda: ingest_here(only_a)))
+    (record,) = summary.sealed
+    assert (record.number, [entry.source_file for entry in record.objects]) == (2, ["b.log"])
+    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
+
+
+def test_a_run_that_is_always_slower_gives_up(
+    settings: Settings,
+    raw: Path,
+    make_settings: Callable[..., Settings],
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    names = [f"{index}.log" for index in range(5)]
+    for index, name in enumerate(names):
+        (raw / name).write_bytes(access_lines(1 + index))
+    takes = [
+        partial(ingest_here, make_settings(Source(name="raw", uri=str(raw / name))))
+        for name in names
+    ]
+    with pytest.raises(StorageError, match="another run took objects of this one 3 times"):
+        ingest_with(settings, _meanwhile(run_tasks_here, *takes))
+    assert len(_log(settings)) == 3
+    assert len(ingest_here().sealed) == 1
+    assert sum(_paths(settings).values()) == 15
+
+
+def test_four_runs_at_once(
+    settings: Settings, raw: Path, access_lines: Lines, run_tasks_here: RunTasks
+) -> None:
+    for index in range(8):
+        (raw / f"{index}.log").write_bytes(access_lines(1 + index))
+    start = threading.Barrier(4)
+    summaries: list[IngestSummary] = []
+
+    def run() -> None:
+        start.wait()
+        summaries.append(ingest_with(settings, run_tasks_here))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(summaries) == 4
+    assert sum(len(summary.sealed) for summary in summaries) == len(_log(settings)) == 1
+    assert sum(_paths(settings).values()) == 36
+
+
+def test_sources_are_chosen_by_name(
+    tmp_path: Path, make_settings: Callable[..., Settings], ingest_here: Ingest, access_lines: Lines
+) -> None:
+    for name in ("web", "shop"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.log").write_bytes(access_lines(len(name)))
+    sources = [Source(name=name, uri=str(tmp_path / name)) for name in ("web", "shop")]
+    settings = make_settings(*sources)
+    assert [record.source for record in ingest_here(settings, sources=["shop"]).sealed] == ["shop"]
+    assert [record.source for record in ingest_here(settings).sealed] == ["web"]
+    assert set(read_ownership(open_storage(settings.lake)).live) == {"web.log", "shop.log"}
+    with pytest.raises(SettingsError, match=r"no source is named nope; .* has web, shop"):
+        ingest_here(settings, sources=["nope"])
+
+
+def test_nothing_is_made_when_a_source_is_missing(
+    tmp_path: Path, make_settings: Callable[..., Settings], ingest_here: Ingest
+) -> None:
+    settings = make_settings(Source(name="web", uri=str(tmp_path / "none")))
+    with pytest.raises(SettingsError, match="source web"):
+        ingest_here(settings)
+    assert not Path(settings.lake).exists()
+
+
+def test_a_format_that_is_unknown_stops_before_anything_is_made(
+    raw: Path, make_settings: Callable[..., Settings], ingest_here: Ingest
+) -> None:
+    settings = make_settings(Source(name="web", uri=str(raw), format="nope"))
+    with pytest.raises(SettingsError, match="nope"):
+        ingest_here(settings)
+    assert not Path(settings.lake).exists()

@@ -1,0 +1,406 @@
+"""The fast path: what it gives for each plain shape, and that it agrees with the obvious one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.contract import EVENTS
+from ingest.parse.fast import path as plain
+from ingest.parse.fast.path import parse_fast
+from ingest.parse.formats.access import parse_reference
+from ingest.parse.model import Identity, Lines, ParseSettings
+
+IDENTITY = Identity(
+    source_file="s3://example-logs/web/access.log",
+    batch_id="b" * 32,
+    ingest_time=datetime(2024, 5, 1, 12, tzinfo=UTC),
+)
+SETTINGS = ParseSettings()
+FILLER = b"#" * 100 + b"\n"
+
+
+def lines_of(raw: Sequence[bytes], *, offset: int = 0, first_line: int | None = 1) -> Lines:
+    """Return `raw` as the reader cuts it; the filler behind stands for the chunk's next line."""
+    sizes = np.array([len(line) + 1 for line in raw], dtype=np.int64)
+    starts = np.cumsum(sizes) - sizes
+    buffer = np.frombuffer(b"".join(line + b"\n" for line in raw) + FILLER, dtype=np.uint8)
+    ends = starts + sizes - 1
+    has_cr = np.array([line.endswith(b"\r") for line in raw], dtype=np.int64)
+    return Lines(
+        buffer=buffer, starts=starts, ends=ends - has_cr, offset=offset, first_line=first_line
+    )
+
+
+def parsed(*raw: bytes, parse: ParseSettings = SETTINGS) -> list[dict[str, Any]]:
+    """Return the rows of `raw`, all of which must have the plain shape."""
+    table, handled = parse_fast(lines_of(raw), IDENTITY, parse)
+    assert handled.tolist() == [True] * len(raw)
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def filled(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what `row` holds beside its identity."""
+    shared = {"event_id", "batch_id", "ingest_time", "source_format", "source_file"}
+    return {k: v for k, v in row.items() if v is not None and k not in shared}
+
+
+def test_combined_line() -> None:
+    (row,) = parsed(
+        b'198.51.100.23 - - [03/Mar/2024:07:08:09 +0100] "GET /shoes/red%20one?utm_source=mail'
+        b'&size=42 HTTP/2.0" 200 5120 "https://WWW.example.org:8443/list?p=2" "Mozilla/5.0 (X11)"'
+    )
+    assert filled(row) == {
+        "event_time": datetime(2024, 3, 3, 6, 8, 9, tzinfo=UTC),
+        "event_date": date(2024, 3, 3),
+        "source_offset": 0,
+        "source_line": 1,
+        "parse_status": "ok",
+        "event_type": "request",
+        "client_ip": "198.51.100.23",
+        "client_address": "198.51.100.23",
+        "http_method": "GET",
+        "http_version": "2.0",
+        "url_original": "/shoes/red%20one?utm_source=mail&size=42",
+        "url_path": "/shoes/red%20one",
+        "url_query": "utm_source=mail&size=42",
+        "status_code": 200,
+        "response_bytes": 5120,
+        "bytes_scope": "body",
+        "referrer": "https://WWW.example.org:8443/list?p=2",
+        "referrer_domain": "www.example.org",
+        "user_agent": "Mozilla/5.0 (X11)",
+        "campaign_source": "mail",
+    }
+
+
+def test_identity_of_each_event() -> None:
+    raw = b'192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET / HTTP/1.1" 200 1 "-" "-"'
+    table, _ = parse_fast(lines_of([raw, raw], offset=73912, first_line=None), IDENTITY, SETTINGS)
+    first, second = table.to_pylist()
+    # The check value of the specification, section 2.1.
+    assert first["event_id"] == "63c576d511cab0cebef10000000120b8"
+    assert second["source_offset"] == 73912 + len(raw) + 1
+    assert (first["batch_id"], first["source_line"]) == ("b" * 32, None)
+    assert (first["source_format"], first["source_file"]) == ("access", IDENTITY.source_file)
+    assert first["ingest_time"] == IDENTITY.ingest_time
+
+
+def test_common_line_has_neither_referrer_nor_agent() -> None:
+    (row,) = parsed(b'192.0.2.9 - ann [29/Feb/2024:23:59:59 -0130] "HEAD /a HTTP/1.0" 304 -')
+    assert row["user_name"] == "ann"
+    assert row["event_time"] == datetime(2024, 3, 1, 1, 29, 59, tzinfo=UTC)
+    assert (row["status_code"], row["response_bytes"]) == (304, None)
+    assert (row["referrer"], row["user_agent"], row["referrer_domain"]) == (None, None, None)
+
+
+def test_splunk_tutorial_line() -> None:
+    (row,) = parsed(
+        b'198.51.100.40 - - [05/Jun/2019:14:00:01] "POST /cart.do?action=addtocart&itemId=EST-90'
+        b'&JSESSIONID=SD1SL1FF1ADFF77 HTTP 1.1" 200 1234 '
+        b'"http://shop.example/product.screen?productId=FX-AB-G02" "Mozilla/4.0" 777'
+    )
+    assert (row["parse_status"], row["parse_warnings"]) == ("warn", "no_timezone")
+    assert row["event_time"] == datetime(2019, 6, 5, 14, 0, 1, tzinfo=UTC)
+    assert (row["event_name"], row["event_type"]) == ("addtocart", "addtocart")
+    assert (row["item_id"], row["product_id"]) == ("EST-90", "FX-AB-G02")
+    assert row["session_id"] == "SD1SL1FF1ADFF77"
+    assert (row["duration_other"], row["view_count"], row["purchase_count"]) == (777, 1, 0)
+
+
+NGINX_MAIN = b'192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET / HTTP/1.1" 200 1 "-" "-" "%s"'
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [(b"-", None), (b"", None), (b"192.0.2.77, 198.51.100.9", "192.0.2.77, 198.51.100.9")],
+)
+def test_nginx_main_line_brings_the_forwarded_addresses(sent: bytes, expected: str | None) -> None:
+    (row,) = parsed(NGINX_MAIN % sent)
+    assert (row["forwarded_for"], row["client_ip"]) == (expected, "192.0.2.9")
+
+
+@pytest.mark.parametrize(
+    ("sent", "client_from"), [(b"theme=dark", "host"), (b"192.0.2.77", "forwarded_for")]
+)
+def test_a_cookie_or_another_client_is_left_to_the_obvious_parser(
+    sent: bytes, client_from: str
+) -> None:
+    lines = lines_of([NGINX_MAIN % b"-", NGINX_MAIN % sent])
+    _, handled = parse_fast(lines, IDENTITY, ParseSettings(client_from=client_from))
+    assert handled.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("query", "referrer", "expected"),
+    [
+        ("itemId=I&productId=P", "-", ("View", "view", 0, 1)),
+        ("action=Purchase&itemId=I&productId=P", "-", ("Purchase", "purchase", 1, 0)),
+        ("action=purchase&itemId=I", "-", ("purchase", "purchase", None, None)),
+        ("action=login", "-", ("login", "request", None, None)),
+        ("action=&x=1", "http://a.example/?action=remove", ("remove", "remove", None, None)),
+        ("action=view", "http://a.example/?action=remove", ("view", "view", None, None)),
+        ("xaction=view", "-", (None, "request", None, None)),
+        ("Action=view", "-", (None, "request", None, None)),
+    ],
+)
+def test_shop_actions(query: str, referrer: str, expected: tuple[object, ...]) -> None:
+    (row,) = parsed(
+        f'192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /?{query} HTTP/1.1" 200 1 '
+        f'"{referrer}" "-"'.encode()
+    )
+    columns = ("event_name", "event_type", "purchase_count", "view_count")
+    assert tuple(row[column] for column in columns) == expected
+
+
+@pytest.mark.parametrize(
+    ("client", "ip"),
+    [
+        ("2001:DB8:0:0::a1", "2001:db8::a1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("crawl-1.example.net", None),
+    ],
+)
+def test_other_clients(client: str, ip: str | None) -> None:
+    (row,) = parsed(
+        f'{client} - - [03/Mar/2024:07:08:10 +0000] "GET / HTTP/1.1" 200 1 "-" "-"'.encode()
+    )
+    assert (row["client_ip"], row["client_address"]) == (ip, client)
+
+
+@pytest.mark.parametrize(
+    ("time", "warnings", "day"),
+    [
+        ("02/May/2024:12:00:00 +0000", None, date(2024, 5, 2)),
+        ("02/May/2024:12:00:01 +0000", "future_timestamp", date(2024, 5, 1)),
+        ("02/May/2024:12:00:01", "future_timestamp,no_timezone", date(2024, 5, 1)),
+        ("31/Dec/1994:23:59:59", "no_timezone,stale_timestamp", date(2024, 5, 1)),
+    ],
+)
+def test_times_out_of_limits_keep_their_value(time: str, warnings: str | None, day: date) -> None:
+    (row,) = parsed(f'192.0.2.9 - - [{time}] "GET / HTTP/1.1" 200 1 "-" "-"'.encode())
+    assert (row["parse_warnings"], row["event_date"]) == (warnings, day)
+    assert row["event_time"].strftime("%d/%b/%Y:%H:%M:%S") == time[:20]
+
+
+GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "-" "agent"'
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("agent", "ag\\x22ent"),
+        ("agent", "ag\tent"),
+        ("agent", "ag\x00ent"),
+        ("agent", "caf\u00e9"),
+        ("agent", "a" * 5000),
+        ("/a", "/a;jsessionid=1"),
+        ("b=1", "action=a%20b"),
+        ("b=1", "action=a+b"),
+        ("b=1", "action=a&action=b"),
+        ("b=1", "action=" + "a" * 257),
+        ("/a", "/a#f"),
+        ("200", "099"),
+        ("200", "-"),
+        (" 1 ", " 123456789 "),
+        ("03/Mar", "30/Feb"),
+        ("+0000", "+1401"),
+        ("07:08:10", "07:08:60"),
+        ("192.0.2.9", "192.0.2.300"),
+        ("192.0.2.9", "192.0.2.9:81"),
+        ("192.0.2.9", "192.0.2.9,192.0.2.8"),
+        ("- - [", "x y z ["),
+        ("- - [", "- - [x ["),
+        ("- - [", "- - x["),
+        ("GET /a", "GET  /a"),
+        ("GET", "PROPFIND"),
+        (" HTTP/1.1", ""),
+    ],
+)
+def test_unusual_lines_are_left_to_the_obvious_parser(old: str, new: str) -> None:
+    unusual = GOOD.replace(old, new, 1)
+    assert unusual != GOOD
+    table, handled = parse_fast(
+        lines_of([GOOD.encode(), unusual.encode(), GOOD.encode()]), IDENTITY, SETTINGS
+    )
+    assert handled.tolist() == [True, False, True]
+    assert table["source_line"].to_pylist() == [1, 3]
+
+
+def test_a_long_parameter_name_leaves_all_to_the_obvious_parser() -> None:
+    parse = ParseSettings(action_parameter="a" * 16)
+    table, handled = parse_fast(lines_of([GOOD.encode()]), IDENTITY, parse)
+    assert (table.num_rows, handled.tolist()) == (0, [False])
+
+
+@pytest.mark.parametrize("raw", [b"", b"?a=1&b=2", b'"?', b'"' * 6, b"[" * 50 + b'"?&"' * 3])
+def test_chunks_without_a_plain_line(raw: bytes) -> None:
+    table, handled = parse_fast(lines_of([raw]), IDENTITY, SETTINGS)
+    assert (table.num_rows, handled.tolist()) == (0, [False])
+
+
+def test_no_lines_give_the_columns_of_the_contract() -> None:
+    table, handled = parse_fast(lines_of([]), IDENTITY, SETTINGS)
+    assert (tuple(table.column_names), handled.size) == (EVENTS.names, 0)
+
+
+CLIENTS = ("192.0.2.9", "2001:DB8::1", "host.example", "-", "192.0.2.300", "1.2.3.4:80", "a,b", "")
+USERS = ("- -", "- ann", "x -", "- a b", '- ""', "- [", "- - [", "-", "- a,b", "- -x")
+TIMES = (
+    "03/Mar/2024:07:08:09 +0100",
+    "31/dec/1999:23:59:59 -1400",
+    "01/Jan/0001:00:00:00 +0000",
+    "31/Feb/2024:07:08:09 +0000",
+    "03/Mar/2024:07:08:60 +0000",
+    "03/Mar/2024:24:08:09 +0000",
+    "03/Mar/2024:07:08:09 +1430",
+    "03/Mar/2024:07:08:09",
+    "3/Mar/2024:07:08:09 +0000",
+    "02/May/2024:12:00:01 +0000",
+    "31/Dec/1994:23:59:59",
+)
+REQUESTS = (
+    "GET / HTTP/1.1",
+    "POST /cart.do?action=view&itemId=I-1&productId=P-1&JSESSIONID=S1 HTTP 1.1",
+    "GET /a?action=add%20to&utm_source=x&utm_medium=y+z HTTP/1.1",
+    "GET /a?action=$1&productId=2?3 HTTP/1.1",
+    "GET /a&action=view?itemId=9&itemId=&categoryId=c HTTP/1.1",
+    "GET /a b?action=a b HTTP/1.1",
+    "GET //x;jsessionid=5?#f HTTP/2.0",
+    "GET /x HTTP/1.1 HTTP/1.1",
+    "GET /a?utm_campaign= HTTP/1.0",
+    "GET http://a.example/ HTTP/1.1",
+    "OPTIONS * HTTP/1.1",
+    "BREW /pot HTTP/1.1",
+    "GET /  HTTP/1.1",
+    "GET /",
+    "-",
+    "",
+    "\\x16\\x03",
+)
+COUNTS = (
+    "200 5",
+    "304 -",
+    "- -",
+    "000 0",
+    "999 1",
+    "200 123456789",
+    "200 12 0.5",
+    "200",
+    "200 007",
+)
+REFERRERS = (
+    "-",
+    "",
+    "https://Shop.Example/?action=remove&itemId=R-1&productId=R-2&categoryId=c",
+    "http://user:pw@a.example:99999/x",
+    "https://[2001:db8::1]:80/",
+    "https:///x?action=view",
+    "http://" + "a" * 70 + ".example/",
+    "https://a.example?itemId=q&productId=r",
+    "/relative?action=view",
+    "android-app://com.example/",
+    "about:blank",
+    "http:/",
+)
+TAILS = (
+    "",
+    ' "-"',
+    " 777",
+    ' "192.0.2.1" 5',
+    " -",
+    ' "192.0.2.1, unknown"',
+    " ",
+    "x",
+    " 12345678901234567890",
+)
+AGENTS = (
+    "Mozilla/5.0 (X11; +http://a.example/?x=1&action=view)",
+    "-",
+    "",
+    '\\"x\\"',
+    "\xe9",
+    "a\rb",
+)
+
+
+@st.composite
+def raw_lines(draw: st.DrawFn) -> bytes:
+    """Lines of the plain shape, of a shape that is nearly plain, and damaged ones."""
+    line = (
+        f"{_mostly_first(draw, CLIENTS)} {_mostly_first(draw, USERS)} "
+        f'[{_mostly_first(draw, TIMES)}] "{draw(st.sampled_from(REQUESTS))}" '
+        f"{_mostly_first(draw, COUNTS)}"
+    )
+    if draw(st.integers(0, 5)):
+        line += f' "{draw(st.sampled_from(REFERRERS))}" "{_mostly_first(draw, AGENTS)}"'
+        line += _mostly_first(draw, TAILS)
+    raw = line.encode("latin-1")
+    if not draw(st.integers(0, 3)):
+        at = draw(st.integers(0, len(raw)))
+        removed = draw(st.integers(0, 2))
+        odd = draw(st.sampled_from([b"", b'"', b" ", b"[", b"]", b"\\", b"\x00", b"?", b"&", b"5"]))
+        raw = raw[:at] + odd + raw[at + removed :]
+    return raw.replace(b"\n", b"")
+
+
+JUNK = st.binary(max_size=60).map(lambda raw: raw.replace(b"\n", b""))
+
+
+def _mostly_first(draw: st.DrawFn, values: Sequence[str]) -> str:
+    return values[0] if draw(st.booleans()) else draw(st.sampled_from(values))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.one_of(raw_lines(), JUNK), max_size=12),
+    st.sampled_from(["UTC", "Europe/Berlin"]),
+    st.sampled_from(["host", "forwarded_for"]),
+)
+def test_plain_rows_are_those_of_the_obvious_parser(
+    raw: list[bytes], timezone: str, client_from: str
+) -> None:
+    parse = ParseSettings(timezone=timezone, client_from=client_from)
+    lines = lines_of(raw, offset=1000)
+    table, handled = parse_fast(lines, IDENTITY, parse)
+    expected = {
+        row["source_line"]: row
+        for row in parse_reference(lines, IDENTITY, parse).events.to_pylist()
+    }
+    assert table.to_pylist() == [expected[int(i) + 1] for i in np.flatnonzero(handled)]
+
+
+def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain, "_PIECE", 2)
+    agents = ["a", "bb" * 5, "ccc" * 9, "dddd", "e"]  # pieces of which no two have the same shape
+    raw = [GOOD.replace("agent", agent).encode() for agent in agents]
+    rows = parsed(*raw)
+    assert [row["user_agent"] for row in rows] == agents
+    assert [row["source_line"] for row in rows] == [1, 2, 3, 4, 5]
+    sizes = [len(line) + 1 for line in raw]
+    assert [row["source_offset"] for row in rows] == [sum(sizes[:i]) for i in range(5)]
+
+
+def test_a_name_without_a_value_comes_first() -> None:
+    line = (
+        b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /p?itemId&itemId=EST-13&productId=P'
+        b' HTTP/1.1" 200 5 "-" "agent"'
+    )
+    _, handled = parse_fast(lines_of([line]), IDENTITY, SETTINGS)
+    assert not handled.any()
+    (row,) = parse_reference(lines_of([line]), IDENTITY, SETTINGS).events.to_pylist()
+    assert row["item_id"] is None
+    assert row["product_id"] == "P"
+
+
+def test_the_first_word_of_a_line_does_not_reach_into_the_next() -> None:
+    line = b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5'
+    _, handled = parse_fast(lines_of([line, b'""', b"\xff " + b"y" * 90]), IDENTITY, SETTINGS)
+    assert handled.tolist() == [True, False, False]

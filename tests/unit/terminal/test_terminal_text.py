@@ -1,0 +1,26 @@
+"""Text for terminals: aligned, and free of anything that could steer one."""
+
+from __future__ import annotations
+
+from ingest.terminal.text import printable, table_text
+
+
+def test_hostile_text_is_escaped() -> None:
+    assert printable("a\x1b]0;owned\x07\nb\u202e\x9b") == r"a\x1b]0;owned\x07\nb\u202e\x9b"
+    assert printable("Größe 漢字") == "Größe 漢字"
+    assert printable(None) == ""
+
+
+def test_numbers_stand_at_the_right() -> None:
+    text = table_text(["brand", "events"], [("Orion", 1234), ("X", None), ("Y", 5)])
+    assert text.splitlines() == [
+        "brand  events",
+        "-----  ------",
+        "Orion   1,234",
+        "X",
+        "Y           5",
+    ]
+
+
+def test_no_rows_is_a_header() -> None:
+    assert table_text(["a"], []).splitlines() == ["a", "-"]

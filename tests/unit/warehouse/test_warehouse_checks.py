@@ -1,0 +1,149 @@
+"""What is checked before the JVM starts: the Spark, the lock of the warehouse."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+
+from ingest.errors import SettingsError, WarehouseBusy
+from ingest.spark import lock
+from ingest.spark.lock import hold_warehouse
+from ingest.spark.session import check_spark_home
+from ingest.warehouse.dbt import _shown
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Takes the lock file given as first argument as another process would, says so, waits for stdin.
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "r+b")
+getattr(fcntl, sys.argv[2])(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def held_elsewhere(path: Path, kind: str) -> Iterator[None]:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path), kind],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield
+        process.communicate()
+
+
+def test_another_spark_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "jars").mkdir()
+    (tmp_path / "jars" / "spark-core_2.12-3.5.1.jar").touch()
+
+    with pytest.raises(SettingsError, match="Unset SPARK_HOME"):
+        check_spark_home({"SPARK_HOME": str(tmp_path)})
+
+
+def test_the_same_spark_and_none_are_accepted(tmp_path: Path) -> None:
+    import pyspark
+
+    (tmp_path / "jars").mkdir()
+    (tmp_path / "jars" / f"spark-core_2.13-{pyspark.__version__}.jar").touch()
+    check_spark_home({"SPARK_HOME": str(tmp_path)})
+    check_spark_home({"SPARK_HOME": ""})
+    check_spark_home({})
+
+
+def test_the_lock_says_who_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_held", {})
+    monkeypatch.setattr(sys, "argv", ["/venv/bin/clickstream", "run", "--target", "local"])
+    hold_warehouse(tmp_path)
+    hold_warehouse(tmp_path)  # the same process may ask again
+
+    assert json.loads((tmp_path / ".lock").read_text()) == {
+        "pid": os.getpid(),
+        "command": "clickstream run",
+    }
+    release(tmp_path)
+
+
+def test_a_warehouse_held_by_a_command_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_held", {})
+    (tmp_path / ".lock").write_text('{"pid": 123, "command": "clickstream run"}')
+
+    with (
+        held_elsewhere(tmp_path / ".lock", "flock"),
+        pytest.raises(WarehouseBusy, match=r"another process \(pid 123, clickstream run\): wait"),
+    ):
+        hold_warehouse(tmp_path)
+
+
+def test_a_warehouse_held_by_dbt_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "_held", {})
+    derby = tmp_path / "metastore" / "dbex.lck"
+    derby.parent.mkdir()
+    derby.write_bytes(b"x")
+
+    with (
+        held_elsewhere(derby, "lockf"),
+        pytest.raises(WarehouseBusy, match=r"\(probably dbt\)"),
+    ):
+        hold_warehouse(tmp_path)
+    assert not lock._held
+
+
+def test_locks_left_by_a_killed_process_do_not_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_held", {})
+    (tmp_path / ".lock").write_text('{"pid": 123, "command": "clickstream run"}')
+    (tmp_path / "metastore").mkdir()
+    for name in ("dbex.lck", "db.lck"):
+        (tmp_path / "metastore" / name).write_bytes(b"x")
+
+    hold_warehouse(tmp_path)
+
+    assert json.loads((tmp_path / ".lock").read_text())["pid"] == os.getpid()
+    release(tmp_path)
+
+
+def release(data: Path) -> None:
+    file = lock._held.pop(data)
+    fcntl.flock(file, fcntl.LOCK_UN)
+    file.close()
+
+
+def test_one_bar_whatever_thread_of_dbt_speaks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = SimpleNamespace(
+        info=SimpleNamespace(name="LogStartLine"), data=SimpleNamespace(total=3)
+    )
+    bars: list[int] = []
+    others: list[Thread] = []
+
+    @contextmanager
+    def slow_to_start(_: str, total: int) -> Iterator[Callable[[int], None]]:
+        bars.append(total)
+        other = Thread(target=listen, args=(started,))
+        others.append(other)
+        other.start()
+        other.join(timeout=0.1)  # seconds; a second thread has its chance to make its own bar
+        yield bars.append
+
+    monkeypatch.setattr("ingest.warehouse.dbt.progress", slow_to_start)
+    with _shown("dbt build") as listen:
+        listen(started)
+        for other in others:
+            other.join()
+    assert bars == [3]
