@@ -200,7 +200,7 @@ from ingest.warehouse.dbt import run_dbt
 from ingest.warehouse.spark import open_session
 
 settings = load_settings()
-assert load(settings, spark_session(settings)).live == 1
+assert load(settings, open_session(settings)).live == 1
 assert run_dbt(settings, "seed").success
 """
 
