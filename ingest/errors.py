@@ -7,7 +7,7 @@
     |-- StorageError            1  the lake or a raw object could not be read or written
         |-- ObjectUnreadable    1  denied, gone or broken; becomes file_status `failed`
         |-- ObjectChanged       1  size or etag moved while reading; becomes `failed`
-    |-- EngineError             1  the search engine cannot be fetched, started or reached
+    |-- SearchServerError             1  the search engine cannot be fetched, started or reached
     |-- WarehouseBusy           1  another process holds the local warehouse
 
 Exit code 130 (interrupted) belongs to KeyboardInterrupt and 0 to success.
@@ -52,7 +52,7 @@ class ObjectChanged(StorageError):
     """A raw object has another size or etag than when it was listed."""
 
 
-class EngineError(ClickstreamError):
+class SearchServerError(ClickstreamError):
     """The search engine could not be fetched, started or reached."""
 
 

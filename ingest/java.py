@@ -1,4 +1,4 @@
-"""The Java that Spark and the local search engine run on: found once, checked by asking it."""
+"""The Java that Spark and the local search server run on: found once, checked by asking it."""
 
 from __future__ import annotations
 

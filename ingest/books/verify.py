@@ -42,7 +42,7 @@ class Verification:
 def verify(settings: Settings, session: SparkSession, *, truth: Path | None = None) -> Verification:
     """Compare every hop with the batch records, and with the generator's `truth` when given.
 
-    Raises EngineError when the index cannot be asked, SettingsError for a truth that is none.
+    Raises SearchServerError when the index cannot be asked, SettingsError for a truth that is none.
     """
     lake = open_lake(settings.lake)
     records = read_log(lake)

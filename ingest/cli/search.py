@@ -18,8 +18,8 @@ def up(as_json: bool) -> None:
     """Start the local Elasticsearch unless it runs already."""
     from ingest.local_search.control import up as start
 
-    engine = start(load_settings_for(None))
-    show(engine, f"Elasticsearch {engine.version} at {engine.url} (pid {engine.pid})", as_json)
+    server = start(load_settings_for(None))
+    show(server, f"Elasticsearch {server.version} at {server.url} (pid {server.pid})", as_json)
 
 
 @search.command()
@@ -44,6 +44,6 @@ def search_status(as_json: bool) -> None:
         show({"running": False}, "not running; start it with: clickstream search up", as_json)
         raise click.exceptions.Exit(1)
     documents = "no index yet" if state.documents is None else f"{state.documents:,} documents"
-    engine = state.engine
-    text = f"{state.line()}\n{documents}, since {engine.started_at}, folder {engine.folder}"
+    server = state.server
+    text = f"{state.line()}\n{documents}, since {server.started_at}, folder {server.folder}"
     show({"running": True, **plain(state)}, text, as_json)

@@ -131,7 +131,7 @@ def _go_on(settings: Settings) -> list[str]:
         "  books    clickstream status",
     ]
     if engine is not None:
-        search = f"{engine.engine.url}/{settings.search.index}/_search"
+        search = f"{engine.server.url}/{settings.search.index}/_search"
         lines += [f"  search   {search}?q=event.action:purchase", engine.line()]
     return lines
 

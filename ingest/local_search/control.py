@@ -13,14 +13,14 @@ import psutil
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
-from ingest.errors import EngineError
+from ingest.errors import SearchServerError
 from ingest.java import find_java
+from ingest.local_search.client import local_client
 from ingest.local_search.fetch import ELASTICSEARCH, unpacked
 from ingest.local_search.lock import locked
 from ingest.local_search.place import candidates, choose_place, delete_place
 from ingest.local_search.process import adopt, answers, server_process, start, stop, wait_for
-from ingest.local_search.state import Engine, read_state, write_state
-from ingest.search.client import connect
+from ingest.local_search.state import LocalServer, read_state, write_state
 from ingest.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -29,26 +29,26 @@ _ANSWER_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineStatus:
+class LocalServerStatus:
     """What `search status` shows. `documents` are those of our index, None without an index."""
 
-    engine: Engine
+    server: LocalServer
     memory_bytes: int
     documents: int | None
 
     def line(self) -> str:
-        """Return the sentence that every command which leaves the engine running ends with."""
+        """Return the sentence that every command which leaves the server running ends with."""
         return (
-            f"Elasticsearch {self.engine.version} is running at {self.engine.url} "
-            f"(pid {self.engine.pid}, {self.memory_bytes / 1e9:.1f} GB); "
+            f"Elasticsearch {self.server.version} is running at {self.server.url} "
+            f"(pid {self.server.pid}, {self.memory_bytes / 1e9:.1f} GB); "
             "stop it with: clickstream search down"
         )
 
 
-def up(settings: Settings) -> Engine:
-    """Start the local engine unless it runs already; it keeps running when we end.
+def up(settings: Settings) -> LocalServer:
+    """Start the local search server unless it runs already; it keeps running when we end.
 
-    Raises SettingsError without a fitting Java, EngineError when it cannot be fetched or does
+    Raises SettingsError without a fitting Java, SearchServerError when it cannot be fetched or does
     not start.
     """
     with locked(_home(settings) / ".lock"):
@@ -59,20 +59,20 @@ def up(settings: Settings) -> Engine:
         work = _work_folder(settings)
         place = choose_place(unpacked(), work, java)
         if place.folder != work:
-            _log.info("root's folders are closed to others: the engine works in %s", place.folder)
-        engine = adopt(place) or start(place, size=settings.search.size)
-        write_state(_state_file(settings), engine)
-        return engine
+            _log.info("root's folders are closed to others: the server works in %s", place.folder)
+        server = adopt(place) or start(place, size=settings.search.size)
+        write_state(_state_file(settings), server)
+        return server
 
 
 def down(settings: Settings, delete_data: bool = False) -> bool:
-    """Stop the local engine and return whether it was running; `delete_data` drops its index.
+    """Stop the server and return whether it was running; `delete_data` drops its index.
 
-    Raises EngineError when it does not end.
+    Raises SearchServerError when it does not end.
     """
     with locked(_home(settings) / ".lock"):
-        engine = read_state(_state_file(settings))
-        process = (engine.process() if engine else None) or _left_running(settings)
+        server = read_state(_state_file(settings))
+        process = (server.process() if server else None) or _left_running(settings)
         if process is not None:
             stop(process)
         _state_file(settings).unlink(missing_ok=True)
@@ -81,16 +81,16 @@ def down(settings: Settings, delete_data: bool = False) -> bool:
         return process is not None
 
 
-def status(settings: Settings) -> EngineStatus | None:
-    """Return the state of the local engine, None when it does not run. Starts nothing."""
-    engine = read_state(_state_file(settings))
-    process = engine.process() if engine else None
-    if engine is None or process is None or not answers(engine):
+def status(settings: Settings) -> LocalServerStatus | None:
+    """Return the state of the local search server, None when it does not run. Starts nothing."""
+    server = read_state(_state_file(settings))
+    process = server.process() if server else None
+    if server is None or process is None or not answers(server):
         return None
-    return EngineStatus(
-        engine=engine,
+    return LocalServerStatus(
+        server=server,
         memory_bytes=process.memory_info().rss,
-        documents=_documents(engine, settings.search.index),
+        documents=_documents(server, settings.search.index),
     )
 
 
@@ -104,23 +104,23 @@ def _work_folder(settings: Settings) -> Path:
 
 
 def _state_file(settings: Settings) -> Path:
-    return _home(settings) / "engine.json"
+    return _home(settings) / "server.json"
 
 
-def _running(settings: Settings) -> Engine | None:
-    engine = read_state(_state_file(settings))
-    if engine is None or engine.process() is None:
+def _running(settings: Settings) -> LocalServer | None:
+    server = read_state(_state_file(settings))
+    if server is None or server.process() is None:
         return None
-    if wait_for(lambda: answers(engine) or None, seconds=_ANSWER_SECONDS):
-        return engine
-    raise EngineError(
-        f"the local Elasticsearch (pid {engine.pid}) does not answer at {engine.url}: "
+    if wait_for(lambda: answers(server) or None, seconds=_ANSWER_SECONDS):
+        return server
+    raise SearchServerError(
+        f"the local Elasticsearch (pid {server.pid}) does not answer at {server.url}: "
         "`clickstream search down`, then again"
     )
 
 
-def _documents(engine: Engine, index: str) -> int | None:
-    with connect(engine.url, environ={}) as client:
+def _documents(server: LocalServer, index: str) -> int | None:
+    with local_client(server.url) as client:
         try:
             return int(client.count(index=index)["count"])
         except (ApiError, TransportError):

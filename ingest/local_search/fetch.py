@@ -21,7 +21,7 @@ import requests
 from jgo.maven import MavenContext
 from platformdirs import user_cache_path
 
-from ingest.errors import EngineError
+from ingest.errors import SearchServerError
 from ingest.local_search.lock import locked
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """A published zip of a search engine. `bytes` is only told to who waits for the download."""
+    """A published zip of a search server. `bytes` is only told to who waits for the download."""
 
     name: str
     version: str
@@ -72,7 +72,7 @@ def unpacked(
 
     `cache` is the user's cache folder by default. CLICKSTREAM_ENGINE_ZIP in `environ` names a
     local copy of the zip, CLICKSTREAM_MAVEN_REPOSITORY the address of a mirror. Raises
-    EngineError when it cannot be fetched or is not the pinned file.
+    SearchServerError when it cannot be fetched or is not the pinned file.
     """
     cache = cache or user_cache_path("clickstream")
     environ = os.environ if environ is None else environ
@@ -91,9 +91,9 @@ def _zip(wanted: Distribution, cache: Path, environ: Mapping[str, str]) -> Path:
     try:
         got = _sha256(Path(given))
     except OSError as error:
-        raise EngineError(f"CLICKSTREAM_ENGINE_ZIP: {given}: {error.strerror}.") from error
+        raise SearchServerError(f"CLICKSTREAM_ENGINE_ZIP: {given}: {error.strerror}.") from error
     if got != wanted.sha256:
-        raise EngineError(_not_pinned(wanted, Path(given), got))
+        raise SearchServerError(_not_pinned(wanted, Path(given), got))
     return Path(given)
 
 
@@ -105,7 +105,7 @@ def _fetched(wanted: Distribution, store: Path, mirror: str | None) -> Path:
         if got == wanted.sha256:
             return path
         if last:
-            raise EngineError(_not_pinned(wanted, path, got))
+            raise SearchServerError(_not_pinned(wanted, path, got))
         _log.warning("%s is broken: fetching it once more", path)
         path.unlink()
     raise AssertionError("unreachable")
@@ -131,7 +131,7 @@ def _resolve(wanted: Distribution, store: Path, mirror: str | None) -> Path:
     try:
         return Path(artifact.resolve())
     except (OSError, RuntimeError, ValueError) as error:
-        raise EngineError(
+        raise SearchServerError(
             f"Cannot fetch {wanted.title} from Maven Central: {_reason(error)}. Check network or "
             "proxy, or set CLICKSTREAM_ENGINE_ZIP or ES_URL."
         ) from None  # the error's own text holds the repository's address
@@ -173,7 +173,7 @@ def _not_pinned(wanted: Distribution, path: Path, got: str) -> str:
 def unpack(archive: Path, home: Path) -> None:
     """Unpack the zip `archive`, whose content stands in one top folder, to the new folder `home`.
 
-    `home` appears complete or not at all. Raises EngineError when a name leads outside.
+    `home` appears complete or not at all. Raises SearchServerError when a name leads outside.
     """
     spool = home.parent / f".tmp-{os.getpid()}"
     shutil.rmtree(spool, ignore_errors=True)
@@ -190,7 +190,7 @@ def unpack(archive: Path, home: Path) -> None:
 def _extract(content: zipfile.ZipFile, member: zipfile.ZipInfo, spool: Path) -> None:
     # zipfile would silently cut such names down to something inside.
     if member.filename.startswith(("/", "\\")) or ".." in Path(member.filename).parts:
-        raise EngineError(f"{content.filename}: refusing to unpack {member.filename!r}")
+        raise SearchServerError(f"{content.filename}: refusing to unpack {member.filename!r}")
     path = Path(content.extract(member, spool))
     mode = stat.S_IMODE(member.external_attr >> 16)
     if mode:  # zipfile drops it, and with it the right to execute bin/elasticsearch

@@ -1,7 +1,7 @@
-"""Where the local engine works, with which settings, and as which user.
+"""Where the local search server works, with which settings, and as which user.
 
 The server refuses to run as root, so there it runs as `nobody`, who must be able to enter every
-parent of the engine, of its work folder and of Java.
+parent of the server, of its work folder and of Java.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.errors import EngineError, SettingsError
+from ingest.errors import SearchServerError, SettingsError
 from ingest.java import Java
 
 _UNPRIVILEGED = "nobody"
@@ -29,7 +29,7 @@ _SIZES = {"small": ("512m", (_EARLY_COMPILER,)), "large": ("2g", ())}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An engine and its work folder. `user` is whom it runs as, None = the current user."""
+    """An server and its work folder. `user` is whom it runs as, None = the current user."""
 
     home: Path
     folder: Path
@@ -59,13 +59,13 @@ class Place:
 
 def pid_file(folder: Path) -> Path:
     """Return where the server that works in `folder` writes its process id."""
-    return folder / "engine.pid"
+    return folder / "server.pid"
 
 
 def choose_place(home: Path, folder: Path, java: Java) -> Place:
-    """Return where the engine at `home` runs: in `folder` or, as root, where `nobody` may enter.
+    """Return where the server at `home` runs: in `folder` or, as root, where `nobody` may enter.
 
-    As root, when a parent is closed to `nobody`, engine and work folder go to a folder of our own
+    As root, when a parent is closed to `nobody`, server and work folder go to a folder of our own
     in the system's temporary folder, named after `folder`. Raises SettingsError when there is no
     such place.
     """
@@ -122,7 +122,7 @@ def _give(folder: Path, name: str) -> None:
 
 
 def _borrowed(home: Path, folder: Path) -> tuple[Path, Path]:
-    """Return engine and work folder below a temporary folder that the user can enter."""
+    """Return server and work folder below a temporary folder that the user can enter."""
     for base in _bases(folder):
         if _own(base) and _may_enter(base):
             break
@@ -144,7 +144,7 @@ def _borrowed(home: Path, folder: Path) -> tuple[Path, Path]:
 
 
 def _bases(folder: Path) -> list[Path]:
-    """Return where the engine may go when `folder` is closed: a TMPDIR may be closed as well."""
+    """Return where the server may go when `folder` is closed: a TMPDIR may be closed as well."""
     name = f"clickstream-{hashlib.sha256(bytes(folder.parent)).hexdigest()[:8]}"
     parents = dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp"))  # noqa: S108
     return [Path(parent) / name for parent in parents]
@@ -184,7 +184,7 @@ def write_config(
     http_port: str = _PORTS,
     extra: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the engine's settings; `extra` adds node settings. Removes the old address."""
+    """Write the server's settings; `extra` adds node settings. Removes the old address."""
     heap, options = _SIZES[size]
     node = {
         "cluster.name": "clickstream-local",
@@ -229,7 +229,7 @@ def _quoted(value: str) -> str:
 
 
 def launch(place: Place, *arguments: str) -> subprocess.Popen[bytes]:
-    """Start the engine's launcher in a session of its own; what it prints goes to `start_log`.
+    """Start the server's launcher in a session of its own; what it prints goes to `start_log`.
 
     Nothing of ours is inherited: an open pipe would keep the caller of our caller waiting.
     """
@@ -249,7 +249,7 @@ def launch(place: Place, *arguments: str) -> subprocess.Popen[bytes]:
                 extra_groups=[] if user else None,
             )
         except OSError as error:
-            raise EngineError(f"Elasticsearch does not start: {error}") from error
+            raise SearchServerError(f"Elasticsearch does not start: {error}") from error
 
 
 def environment(place: Place, environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The server process of the local engine: started and awaited, or found where a start broke off."""
+"""The server's process: started and awaited, or found where a start broke off."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ import psutil
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
-from ingest.errors import EngineError
+from ingest.errors import SearchServerError
+from ingest.local_search.client import local_client
 from ingest.local_search.fetch import ELASTICSEARCH
 from ingest.local_search.place import Place, address, launch, pid_file, write_config
-from ingest.local_search.state import Engine
-from ingest.search.client import connect
+from ingest.local_search.state import LocalServer
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,8 +33,8 @@ _TAIL_LINES = 20
 _LINE_CHARACTERS = 500
 
 
-def start(place: Place, *, size: str) -> Engine:
-    """Start the engine at `place` detached; raises EngineError with its last words."""
+def start(place: Place, *, size: str) -> LocalServer:
+    """Start the server at `place` detached; raises SearchServerError with its last words."""
     write_config(place, node_name=f"clickstream-{secrets.token_hex(4)}", size=size)
     _log.info("starting Elasticsearch %s", ELASTICSEARCH.version)
     launcher = launch(place, "-d", "-p", str(place.pid_file))
@@ -45,15 +45,15 @@ def start(place: Place, *, size: str) -> Engine:
         launcher.wait()
         if (process := server_process(place.folder)) is not None:
             stop(process)
-        raise EngineError(start_failure(place, f"not up after {_START_SECONDS} s")) from None
+        raise SearchServerError(start_failure(place, f"not up after {_START_SECONDS} s")) from None
     process = server_process(place.folder)
     if code != 0 or process is None:
-        raise EngineError(start_failure(place, f"exit code {code}"))
+        raise SearchServerError(start_failure(place, f"exit code {code}"))
     return _awaited(place, process, seconds=_HEALTH_SECONDS)
 
 
-def adopt(place: Place) -> Engine | None:
-    """Return the engine of a start that was interrupted before its state file was written."""
+def adopt(place: Place) -> LocalServer | None:
+    """Return the server of a start that was interrupted before its state file was written."""
     process = server_process(place.folder)
     if process is None:
         return None
@@ -72,7 +72,7 @@ def server_process(folder: Path) -> psutil.Process | None:
 
 
 def stop(process: psutil.Process) -> None:
-    """End `process`, at first politely; raises EngineError when it does not end."""
+    """End `process`, at first politely; raises SearchServerError when it does not end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             process.send_signal(number)
@@ -83,17 +83,17 @@ def stop(process: psutil.Process) -> None:
             continue
         else:
             return
-    raise EngineError(f"the local Elasticsearch (pid {process.pid}) does not end")
+    raise SearchServerError(f"the local Elasticsearch (pid {process.pid}) does not end")
 
 
-def _awaited(place: Place, process: psutil.Process, *, seconds: float) -> Engine:
-    """Return the engine when its node takes requests; raises EngineError after `seconds`."""
+def _awaited(place: Place, process: psutil.Process, *, seconds: float) -> LocalServer:
+    """Return the server when its node takes requests; raises SearchServerError after `seconds`."""
     url = wait_for(lambda: address(place), seconds=seconds)
     node = wait_for(lambda: _node(url) if url and _healthy(url) else None, seconds=seconds)
     if url is None or node is None:
-        raise EngineError(start_failure(place, "no healthy node"))
+        raise SearchServerError(start_failure(place, "no healthy node"))
     name, version = node
-    return Engine(
+    return LocalServer(
         pid=process.pid,
         create_time=process.create_time(),
         url=url,
@@ -105,7 +105,7 @@ def _awaited(place: Place, process: psutil.Process, *, seconds: float) -> Engine
 
 
 def _healthy(url: str) -> bool:
-    with connect(url, environ={}) as client:
+    with local_client(url) as client:
         try:
             answer = client.cluster.health(wait_for_status="yellow", timeout="5s")
         except (ApiError, TransportError):
@@ -113,14 +113,14 @@ def _healthy(url: str) -> bool:
     return not answer["timed_out"]
 
 
-def answers(engine: Engine) -> bool:
-    """Return whether the node at the engine's address is the one that was started."""
-    return _node(engine.url) == (engine.node_name, engine.version)
+def answers(server: LocalServer) -> bool:
+    """Return whether the node at the server's address is the one that was started."""
+    return _node(server.url) == (server.node_name, server.version)
 
 
 def _node(url: str) -> tuple[str, str] | None:
     """Return name and version of the single node at `url`, None without an answer."""
-    with connect(url, environ={}) as client:
+    with local_client(url) as client:
         try:
             found = client.nodes.info(filter_path="nodes.*.version,nodes.*.name")
         except (ApiError, TransportError):
@@ -149,7 +149,7 @@ _CAUSES = (
 
 
 def start_failure(place: Place, what: str) -> str:
-    """Return why the engine at `place` did not start: its own words, its log and a remedy.
+    """Return why the server at `place` did not start: its own words, its log and a remedy.
 
     Where its words tell the cause, the line with them is shown, else the last ones.
     """

@@ -1,4 +1,4 @@
-"""Which engine runs: the state file that `search up` writes last and `search down` removes."""
+"""Which server runs: the state file that `search up` writes last and `search down` removes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _CLOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """A running engine, as its state file holds it. `create_time` is that of the process."""
+class LocalServer:
+    """A running server, as its state file holds it. `create_time` is that of the process."""
 
     pid: int
     create_time: float
@@ -34,16 +34,16 @@ class Engine:
             return None
 
 
-def read_state(path: Path) -> Engine | None:
+def read_state(path: Path) -> LocalServer | None:
     """Return the content of the state file `path`, None when there is none or it is broken."""
     try:
-        return Engine(**json.loads(path.read_text(encoding="utf-8")))
+        return LocalServer(**json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
 
-def write_state(path: Path, engine: Engine) -> None:
+def write_state(path: Path, server: LocalServer) -> None:
     """Write the state file `path`: complete, or as it was."""
     spool = path.with_suffix(".tmp")
-    spool.write_text(json.dumps(asdict(engine), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    spool.write_text(json.dumps(asdict(server), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     spool.replace(path)

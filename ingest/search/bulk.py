@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from elastic_transport import TlsError, TransportError
 from elasticsearch import ApiError, UnsupportedProductError
 
-from ingest.errors import EngineError
+from ingest.errors import SearchServerError
 from ingest.search.body import Body
 from ingest.search.client import error_type, explain
 from ingest.search.outcome import STOPPING, Verdict, items, outcome, retry_after, verdict
@@ -117,7 +117,7 @@ class Sender:
     def send_all(self, bodies: Iterable[Body]) -> Tally:
         """Send `bodies` and return what became of them; rendering waits for the server.
 
-        Raises EngineError when it gave up or must stop, SettingsError for wrong credentials.
+        Raises SearchServerError when it gave up or must stop, SettingsError for wrong credentials.
         """
         self._accepted_at = self.clock()
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
@@ -185,10 +185,10 @@ class Sender:
         if status >= 500:
             return self._later(_Work(work.body, work.attempts), reason, error)
         known = explain(error, self.url)
-        if known.exit_code != EngineError.exit_code:
+        if known.exit_code != SearchServerError.exit_code:
             raise known from None
         rows = work.body.rows
-        raise EngineError(f"{known} (rows {rows[0]:,} to {rows[-1]:,})") from None
+        raise SearchServerError(f"{known} (rows {rows[0]:,} to {rows[-1]:,})") from None
 
     def _too_large(self, work: _Work, kind: str) -> list[_Work]:
         if len(work.body.rows) == 1:
@@ -216,7 +216,7 @@ class Sender:
                     newer += 1
                 case Verdict.STOP:
                     remedy = STOPPING[status, kind or ""]
-                    raise EngineError(f"index {self.index} {remedy}. Nothing is lost.")
+                    raise SearchServerError(f"index {self.index} {remedy}. Nothing is lost.")
                 case Verdict.DEAD:
                     dead[position] = status, kind or "", why
                 case _:
@@ -256,7 +256,7 @@ class Sender:
                 self.tally.dead += 1
                 tally = self.tally
             if tally.dead >= _BRAKE_DOCUMENTS and tally.dead > _BRAKE_RATIO * tally.documents:
-                raise EngineError(
+                raise SearchServerError(
                     f"{tally.dead:,} of {tally.documents:,} documents were refused (last: {status} "
                     f"{kind}): the mapping of {self.index} is wrong, not the data"
                 )
@@ -266,10 +266,10 @@ class Sender:
         return [work]
 
     def _wait(self, work: _Work, reason: str, error: ApiError | None) -> None:
-        """Back off after attempt n; raises EngineError when the deadline has passed."""
+        """Back off after attempt n; raises SearchServerError when the deadline has passed."""
         silent = self.clock() - self._accepted_at
         if silent >= self.deadline_seconds:
-            raise EngineError(
+            raise SearchServerError(
                 f"Elasticsearch took no document for {self.deadline_seconds:,.0f} s "
                 f"(last: {reason}). Nothing is lost: run `clickstream export` again."
             )

@@ -19,7 +19,7 @@ from elastic_transport import ConnectionError as Unreachable
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 
-from ingest.errors import ClickstreamError, EngineError, SettingsError
+from ingest.errors import ClickstreamError, SearchServerError, SettingsError
 
 ANSWER_SECONDS = 60
 _OLDEST = (8, 9)
@@ -160,13 +160,17 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
                 "ES_SSL_FINGERPRINT (SHA-256)"
             )
         case Unreachable():
-            return EngineError(
+            return SearchServerError(
                 f"nothing listens on {place}: `clickstream search up`, or check ES_URL"
             )
         case ConnectionTimeout():
-            return EngineError(f"{place} gave no answer in {ANSWER_SECONDS} s: is it overloaded?")
+            return SearchServerError(
+                f"{place} gave no answer in {ANSWER_SECONDS} s: is it overloaded?"
+            )
         case TransportError():
-            return EngineError(f"{place} gave an answer that cannot be read: is it Elasticsearch?")
+            return SearchServerError(
+                f"{place} gave an answer that cannot be read: is it Elasticsearch?"
+            )
         case UnsupportedProductError():
             return SettingsError(f"{place} answers, but is not Elasticsearch: check ES_URL")
         case _:
@@ -184,7 +188,7 @@ def _refused(error: ApiError, place: str) -> ClickstreamError:
         )
     if kind == "media_type_header_exception":
         return SettingsError(f"{place} does not know this client: install elasticsearch 8.19.x")
-    return EngineError(f"{place} refuses: {error.status_code} {kind}")
+    return SearchServerError(f"{place} refuses: {error.status_code} {kind}")
 
 
 def _used(environ: Mapping[str, str]) -> str:

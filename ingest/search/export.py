@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ingest.errors import SettingsError, TooManyRejects
 from ingest.lake.records import open_lake
-from ingest.local_search import control as engine
+from ingest.local_search import control
 from ingest.search.client import connect, explained, identify, public
 from ingest.search.exporter import Exported, Exporter, RunTasks
 from ingest.search.index import Index
@@ -71,7 +71,7 @@ def export(
 ) -> ExportSummary:
     """Export what the index lacks, through `session`; see `export_with`.
 
-    Without an address the local engine is started, and stays up.
+    Without an address the local search server is started, and stays up.
     """
     from ingest.spark.fanout import fanout
 
@@ -94,8 +94,8 @@ def export_with(
     """Export what the index lacks; `run` executes the tasks.
 
     `accept` are ids of quarantined batches to export all the same. `recreate` deletes our index
-    first, `dry_run` only plans. Raises SettingsError for an index that is not ours, EngineError
-    when the engine is away, BooksError when counts differ; nothing is lost, the next run goes on.
+    first, `dry_run` only plans. Raises SettingsError for an index that is not ours,
+    SearchServerError when the server is away, BooksError when counts differ; nothing is lost, the next run goes on.
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
@@ -125,8 +125,8 @@ def export_with(
 def verify(settings: Settings) -> Proof | None:
     """Compare the index with the lake and change nothing; None when search is off.
 
-    Without an address the local engine is started, and stays up. Raises SettingsError for an
-    index that is not ours, EngineError when the engine is away.
+    Without an address the local search server is started, and stays up. Raises SettingsError for an
+    index that is not ours, SearchServerError when the server is away.
     """
     if settings.search.url == OFF:
         return None
@@ -139,7 +139,7 @@ def verify(settings: Settings) -> Proof | None:
 
 
 def _address(settings: Settings) -> str:
-    return settings.search.url or engine.up(settings).url
+    return settings.search.url or control.up(settings).url
 
 
 def _summary(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from ingest.errors import EngineError
+from ingest.errors import SearchServerError
 from ingest.search.body import DELETE, Body
 from ingest.search.bulk import Dead, Sender
 from ingest.search.index import Index
@@ -19,7 +19,7 @@ def sweep(index: Index, batch_id: str, *, version: int, url: str) -> int:
     """Delete the documents of `batch_id` as of `version`, and return how many there were.
 
     `version` is the number of the batch record that replaces it; the index has been refreshed.
-    Raises EngineError when the engine refuses.
+    Raises SearchServerError when the engine refuses.
     """
     sender = Sender(
         client=index.client,
@@ -40,4 +40,4 @@ def _deletes(index: Index, batch_id: str, version: int) -> Iterator[Body]:
 
 
 def _refused(dead: Dead) -> None:
-    raise EngineError(f"a deletion was refused: {dead.status} {dead.type}")
+    raise SearchServerError(f"a deletion was refused: {dead.status} {dead.type}")

@@ -18,7 +18,7 @@ from elasticsearch import Elasticsearch
 from pyspark.sql import SparkSession
 
 from ingest.contract import EVENTS
-from ingest.errors import BooksError, EngineError, SettingsError
+from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.lake.parquet import ParquetSink
 from ingest.lake.records import (
     BatchRecord,
@@ -508,7 +508,7 @@ def test_an_engine_killed_in_the_middle_loses_nothing(
             return running.result()
 
     try:
-        with pytest.raises(EngineError, match=r"took no document for 1 s .* Nothing is lost"):
+        with pytest.raises(SearchServerError, match=r"took no document for 1 s .* Nothing is lost"):
             export_with(replace(settings, search=impatient), killing)
     finally:
         restart_engine()

@@ -13,7 +13,7 @@ import pytest
 
 from ingest.errors import ClickstreamError
 from ingest.java import find_java
-from ingest.local_search import control as engine
+from ingest.local_search import control
 from ingest.local_search.fetch import unpacked
 from ingest.search.client import connect
 from ingest.settings import SearchSettings, Settings
@@ -43,7 +43,7 @@ def local(tmp_path: Path) -> Iterator[Settings]:
         search=SearchSettings(index="events"),
     )
     yield settings
-    engine.down(settings, delete_data=True)
+    control.down(settings, delete_data=True)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def busy_port() -> Iterator[int]:
 
 
 def test_up_status_down(local: Settings, busy_port: int) -> None:
-    started = engine.up(local)
+    started = control.up(local)
     port = int(started.url.rpartition(":")[2])
     assert started.url.startswith("http://127.0.0.1:")
     assert busy_port < port <= 9299
@@ -67,34 +67,34 @@ def test_up_status_down(local: Settings, busy_port: int) -> None:
     assert process.username() != "root"
     assert os.getsid(started.pid) != os.getsid(0)
 
-    found = engine.status(local)
+    found = control.status(local)
     assert found is not None
-    assert found.engine == started == engine.up(local)
+    assert found.server == started == control.up(local)
     assert 100e6 < found.memory_bytes < 1.5e9
     assert found.documents is None
     with connect(started.url, environ={}) as client:
         client.index(index="events", id="1", document={"kept": True}, refresh=True)
-    again = engine.status(local)
+    again = control.status(local)
     assert again is not None
     assert again.documents == 1
 
-    # As if `up` had been killed before it wrote its state: the same engine is found again.
-    (local.data / "search" / "engine.json").unlink()
-    assert engine.up(local).pid == started.pid
+    # As if `up` had been killed before it wrote its state: the same server is found again.
+    (local.data / "search" / "server.json").unlink()
+    assert control.up(local).pid == started.pid
 
-    assert engine.down(local) is True
+    assert control.down(local) is True
     assert not process.is_running()
-    assert engine.status(local) is None
-    assert engine.down(local) is False
+    assert control.status(local) is None
+    assert control.down(local) is False
 
-    # The data outlive the engine, until they are deleted on purpose.
-    second = engine.up(local)
-    restarted = engine.status(local)
+    # The data outlive the server, until they are deleted on purpose.
+    second = control.up(local)
+    restarted = control.status(local)
     assert restarted is not None
     assert restarted.documents == 1
-    assert restarted.engine.node_name != started.node_name
-    folder = Path(restarted.engine.folder)
-    (local.data / "search" / "engine.json").unlink()
-    assert engine.down(local, delete_data=True) is True
+    assert restarted.server.node_name != started.node_name
+    folder = Path(restarted.server.folder)
+    (local.data / "search" / "server.json").unlink()
+    assert control.down(local, delete_data=True) is True
     assert not psutil.pid_exists(second.pid)
     assert not folder.exists()

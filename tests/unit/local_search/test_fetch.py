@@ -12,7 +12,7 @@ import pytest
 import requests
 from jgo.maven import MavenContext
 
-from ingest.errors import EngineError
+from ingest.errors import SearchServerError
 from ingest.local_search.fetch import Distribution, trust_the_machine, unpack, unpacked
 
 ADDRESS = "https://mirror.example/maven"
@@ -30,10 +30,10 @@ def make_zip(path: Path, members: dict[str, tuple[str, int]]) -> Path:
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
     return make_zip(
-        tmp_path / "engine.zip",
+        tmp_path / "server.zip",
         {
-            "engine-1/bin/start": ("#!/bin/sh\n", 0o100755),
-            "engine-1/lib/engine.jar": ("jar", 0o100644),
+            "server-1/bin/start": ("#!/bin/sh\n", 0o100755),
+            "server-1/lib/server.jar": ("jar", 0o100644),
         },
     )
 
@@ -43,7 +43,7 @@ def pinned(archive: Path) -> Distribution:
         name="Engine",
         version="1",
         group="org.example",
-        artifact="engine",
+        artifact="server",
         sha256=hashlib.sha256(archive.read_bytes()).hexdigest(),
         bytes=archive.stat().st_size,
     )
@@ -53,10 +53,10 @@ def test_unpacks_once_with_the_right_to_execute(archive: Path, tmp_path: Path) -
     wanted = pinned(archive)
     environ = {"CLICKSTREAM_ENGINE_ZIP": str(archive)}
     home = unpacked(wanted, cache=tmp_path / "cache", environ=environ)
-    assert home.name == f"engine-1-{wanted.sha256[:8]}"
-    assert (home / "lib/engine.jar").read_text() == "jar"
+    assert home.name == f"server-1-{wanted.sha256[:8]}"
+    assert (home / "lib/server.jar").read_text() == "jar"
     assert os.access(home / "bin/start", os.X_OK)
-    assert stat.S_IMODE((home / "lib/engine.jar").stat().st_mode) == 0o644
+    assert stat.S_IMODE((home / "lib/server.jar").stat().st_mode) == 0o644
     assert [path.name for path in home.parent.iterdir()] == [home.name]
     archive.unlink()
     assert unpacked(wanted, cache=tmp_path / "cache", environ=environ) == home
@@ -65,7 +65,7 @@ def test_unpacks_once_with_the_right_to_execute(archive: Path, tmp_path: Path) -
 def test_another_file_is_refused_and_kept(archive: Path, tmp_path: Path) -> None:
     wanted = pinned(archive)
     archive.write_bytes(archive.read_bytes()[:-1])
-    with pytest.raises(EngineError, match="is not the pinned Engine 1 ") as raised:
+    with pytest.raises(SearchServerError, match="is not the pinned Engine 1 ") as raised:
         unpacked(wanted, cache=tmp_path, environ={"CLICKSTREAM_ENGINE_ZIP": str(archive)})
     assert wanted.sha256 in str(raised.value)
     assert archive.exists()
@@ -73,14 +73,14 @@ def test_another_file_is_refused_and_kept(archive: Path, tmp_path: Path) -> None
 
 def test_a_missing_copy_is_named(tmp_path: Path, archive: Path) -> None:
     environ = {"CLICKSTREAM_ENGINE_ZIP": str(tmp_path / "none.zip")}
-    with pytest.raises(EngineError, match=r"CLICKSTREAM_ENGINE_ZIP: .*none\.zip"):
+    with pytest.raises(SearchServerError, match=r"CLICKSTREAM_ENGINE_ZIP: .*none\.zip"):
         unpacked(pinned(archive), cache=tmp_path, environ=environ)
 
 
-@pytest.mark.parametrize("name", ["../outside", "engine-1/../../outside", "/outside"])
+@pytest.mark.parametrize("name", ["../outside", "server-1/../../outside", "/outside"])
 def test_a_name_that_leads_outside_is_refused(tmp_path: Path, name: str) -> None:
     evil = make_zip(tmp_path / "evil.zip", {name: ("x", 0o100644)})
-    with pytest.raises(EngineError, match="refusing to unpack"):
+    with pytest.raises(SearchServerError, match="refusing to unpack"):
         unpack(evil, tmp_path / "engines" / "home")
     assert list((tmp_path / "engines").glob("*")) == []
     assert not (tmp_path / "outside").exists()
@@ -113,7 +113,7 @@ def test_a_cut_download_is_fetched_once_more(
     repository = Repository(monkeypatch, whole[:100], whole)
     environ = {"CLICKSTREAM_MAVEN_REPOSITORY": ADDRESS}
     home = unpacked(pinned(archive), cache=tmp_path / "cache", environ=environ)
-    assert (home / "lib/engine.jar").is_file()
+    assert (home / "lib/server.jar").is_file()
     assert repository.mirrors == [ADDRESS, ADDRESS]
 
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_wrong_twice_stops(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Repository(monkeypatch, b"wrong", b"wrong again")
-    with pytest.raises(EngineError, match="is not the pinned Engine 1"):
+    with pytest.raises(SearchServerError, match="is not the pinned Engine 1"):
         unpacked(pinned(archive), cache=tmp_path / "cache", environ={})
 
 
@@ -142,7 +142,9 @@ def test_a_failed_download_tells_why_but_no_address(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, reason: str
 ) -> None:
     Repository(monkeypatch, fault)
-    with pytest.raises(EngineError, match="Cannot fetch Engine 1 from Maven Central") as raised:
+    with pytest.raises(
+        SearchServerError, match="Cannot fetch Engine 1 from Maven Central"
+    ) as raised:
         unpacked(pinned(archive), cache=tmp_path / "cache", environ={})
     assert reason in str(raised.value)
     assert "CLICKSTREAM_ENGINE_ZIP or ES_URL" in str(raised.value)

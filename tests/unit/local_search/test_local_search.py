@@ -1,4 +1,4 @@
-"""What the local engine's commands do without a JVM: state, settings, messages."""
+"""What the local search server's commands do without a JVM: state, settings, messages."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ import pytest
 
 from ingest.errors import SettingsError
 from ingest.java import Java
-from ingest.local_search import control as engine
-from ingest.local_search import place as folder
-from ingest.local_search.place import Place, address, environment, write_config
+from ingest.local_search import control
+from ingest.local_search.place import (
+    Place,
+    address,
+    choose_place,
+    delete_place,
+    environment,
+    write_config,
+)
 from ingest.local_search.process import start_failure
-from ingest.local_search.state import Engine
+from ingest.local_search.state import LocalServer
 from ingest.settings import SearchSettings, Settings
 
 
@@ -36,7 +42,7 @@ def local(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    home = tmp_path / "engine"
+    home = tmp_path / "server"
     (home / "config").mkdir(parents=True)
     (home / "config" / "log4j2.properties").write_text("status = error\n")
     for name in ("config", "data", "logs", "tmp"):
@@ -45,7 +51,7 @@ def place(tmp_path: Path) -> Place:
     return Place(home=home, folder=tmp_path / "work", java=java, user=None)
 
 
-def remember(settings: Settings, **changes: object) -> Engine:
+def remember(settings: Settings, **changes: object) -> LocalServer:
     """Write a state file that names this very process, but for `changes`."""
     me = psutil.Process()
     state = {
@@ -57,44 +63,44 @@ def remember(settings: Settings, **changes: object) -> Engine:
         "folder": str(settings.data / "search" / "8.19.21"),
         "started_at": "2026-01-01T00:00:00Z",
     } | changes
-    path = settings.data / "search" / "engine.json"
+    path = settings.data / "search" / "server.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(state))
-    return Engine(**state)  # type: ignore[arg-type]
+    return LocalServer(**state)  # type: ignore[arg-type]
 
 
 def test_nothing_runs_at_first(local: Settings) -> None:
-    assert engine.status(local) is None
-    assert engine.down(local) is False
+    assert control.status(local) is None
+    assert control.down(local) is False
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "{cut", '{"pid": 1}'])
-def test_a_broken_state_file_is_no_engine(local: Settings, content: str) -> None:
+def test_a_broken_state_file_is_no_server(local: Settings, content: str) -> None:
     (local.data / "search").mkdir()
-    (local.data / "search" / "engine.json").write_text(content)
-    assert engine.status(local) is None
-    assert engine.down(local) is False
+    (local.data / "search" / "server.json").write_text(content)
+    assert control.status(local) is None
+    assert control.down(local) is False
 
 
 def test_a_process_that_took_the_pid_is_never_stopped(local: Settings) -> None:
     remember(local, create_time=psutil.Process().create_time() - 60)
-    assert engine.down(local) is False  # we are still alive
-    assert not (local.data / "search" / "engine.json").exists()
+    assert control.down(local) is False  # we are still alive
+    assert not (local.data / "search" / "server.json").exists()
 
 
-def test_a_process_that_is_gone_is_no_engine(local: Settings) -> None:
+def test_a_process_that_is_gone_is_no_server(local: Settings) -> None:
     assert remember(local, pid=2**22 + 1).process() is None
-    assert engine.status(local) is None
+    assert control.status(local) is None
 
 
 def test_a_process_that_does_not_answer_is_not_running(local: Settings) -> None:
     remember(local)
-    assert engine.status(local) is None
+    assert control.status(local) is None
 
 
 def test_the_line_names_address_memory_and_how_to_stop(local: Settings) -> None:
-    found = engine.EngineStatus(
-        engine=dataclasses.replace(remember(local), pid=4711, url="http://127.0.0.1:9200"),
+    found = server.LocalServerStatus(
+        server=dataclasses.replace(remember(local), pid=4711, url="http://127.0.0.1:9200"),
         memory_bytes=612_000_000,
         documents=None,
     )
@@ -108,9 +114,9 @@ def test_java_is_asked_for_before_anything_is_fetched(
     local: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JAVA_HOME", "/none")
-    monkeypatch.setattr(engine, "unpacked", lambda: pytest.fail("fetched"))
+    monkeypatch.setattr(server, "unpacked", lambda: pytest.fail("fetched"))
     with pytest.raises(SettingsError, match="Elasticsearch needs Java 17 or 21"):
-        engine.up(local)
+        control.up(local)
 
 
 def test_settings_of_the_node(place: Place) -> None:
@@ -144,7 +150,7 @@ def test_the_address_is_what_the_server_wrote(place: Place) -> None:
     assert address(place) == "http://127.0.0.1:9217"
 
 
-def test_options_meant_for_another_java_do_not_reach_the_engine(place: Place) -> None:
+def test_options_meant_for_another_java_do_not_reach_the_server(place: Place) -> None:
     given = {"PATH": "/bin", "JAVA_HOME": "/x", "JAVA_TOOL_OPTIONS": "-Xmx1g", "ES_JAVA_OPTS": "y"}
     assert environment(place, given) == {
         "PATH": "/bin",
@@ -190,13 +196,13 @@ def open_java() -> Iterator[Java]:
         yield Java(home, 17)
 
 
-def test_the_engine_works_where_its_user_may_enter(tmp_path: Path, open_java: Java) -> None:
-    home = tmp_path / "engine"
+def test_the_server_works_where_its_user_may_enter(tmp_path: Path, open_java: Java) -> None:
+    home = tmp_path / "server"
     (home / "bin").mkdir(parents=True)
     (home / "bin" / "elasticsearch").touch(mode=0o755)
     closed = tmp_path / "closed" / "8.19.21"
     try:
-        found = folder.choose_place(home, closed, open_java)
+        found = choose_place(home, closed, open_java)
         if os.geteuid() != 0:
             assert found == Place(home=home, folder=closed, java=open_java, user=None)
             return
@@ -206,7 +212,7 @@ def test_the_engine_works_where_its_user_may_enter(tmp_path: Path, open_java: Ja
         assert found.folder.owner() == "nobody"
         assert (found.home / "bin" / "elasticsearch").is_file()
         assert found.home.owner() == found.folder.parent.owner() == "root"
-        assert folder.choose_place(home, closed, open_java) == found
+        assert choose_place(home, closed, open_java) == found
     finally:
-        folder.delete_place(closed)
+        delete_place(closed)
     assert not found.folder.exists()

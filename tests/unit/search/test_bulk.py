@@ -21,7 +21,7 @@ from elastic_transport import (
 )
 from elasticsearch import ApiError, UnsupportedProductError
 
-from ingest.errors import BooksError, EngineError, SettingsError
+from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.search.body import DELETE, Body
 from ingest.search.bulk import Dead, Sender
 from ingest.search.outcome import Verdict, verdict
@@ -192,7 +192,7 @@ def test_backoff_grows_to_half_a_minute_and_obeys_the_server() -> None:
 def test_gives_up_after_the_deadline_without_an_accepted_document() -> None:
     clock = Clock()
     engine = Engine([refusal(503, "unavailable")] * 1_000)
-    with pytest.raises(EngineError, match="took no document for 300 s") as raised:
+    with pytest.raises(SearchServerError, match="took no document for 300 s") as raised:
         sender(engine, clock).send_all([body(1)])
     assert "unavailable" in str(raised.value)
     assert "Nothing is lost" in str(raised.value)
@@ -214,7 +214,7 @@ def test_an_accepted_document_moves_the_deadline() -> None:
 def test_a_full_disk_is_waited_for_and_named() -> None:
     clock = Clock()
     engine = Engine([lambda _: (429, "cluster_block_exception")] * 1_000)
-    with pytest.raises(EngineError, match="disk is full"):
+    with pytest.raises(SearchServerError, match="disk is full"):
         sender(engine, clock).send_all([body(1)])
 
 
@@ -286,7 +286,7 @@ def test_a_document_of_a_later_batch_is_newer() -> None:
 
 def test_many_dead_documents_pull_the_brake() -> None:
     engine = Engine([lambda _: (400, "strict_dynamic_mapping_exception")])
-    with pytest.raises(EngineError, match="the mapping of events is wrong, not the data"):
+    with pytest.raises(SearchServerError, match="the mapping of events is wrong, not the data"):
         sender(engine).send_all([body(5_000)])
 
 
@@ -308,7 +308,7 @@ def test_few_dead_among_many_do_not() -> None:
 )
 def test_what_concerns_the_index_stops_without_dead_letters(answer: Answer, message: str) -> None:
     dead: list[Dead] = []
-    with pytest.raises(EngineError, match=message):
+    with pytest.raises(SearchServerError, match=message):
         sender(Engine([lambda _: answer]), dead=dead).send_all([body(3)])
     assert dead == []
 
@@ -335,7 +335,7 @@ def test_what_no_retry_heals_stops_at_once(fault: Exception, message: str) -> No
 
 @pytest.mark.parametrize("status", [400, 404, 405])
 def test_a_refused_request_names_rows_but_no_content(status: int) -> None:
-    with pytest.raises(EngineError, match="rows 10 to 12") as raised:
+    with pytest.raises(SearchServerError, match="rows 10 to 12") as raised:
         sender(Engine([refusal(status, "illegal")])).send_all([body(3, first=10)])
     assert "secret" not in str(raised.value)
 
@@ -349,7 +349,7 @@ def test_a_stop_ends_the_other_request_and_the_rendering() -> None:
             yield body(1, first=i)
 
     engine = Engine([lambda _: (404, "index_not_found_exception")] * 5)
-    with pytest.raises(EngineError, match="is gone"):
+    with pytest.raises(SearchServerError, match="is gone"):
         sender(engine).send_all(bodies())
     assert len(rendered) < 10
 

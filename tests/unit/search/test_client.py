@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from ingest.errors import ClickstreamError, EngineError, SettingsError
+from ingest.errors import ClickstreamError, SearchServerError, SettingsError
 from ingest.search.client import connect, explained, identify, public
 
 ELASTIC = {"X-Elastic-Product": "Elasticsearch"}
@@ -90,8 +90,8 @@ def test_an_old_server_is_refused(server: Server) -> None:
         (401, {"error": {"type": "security_exception"}}, SettingsError, "ES_API_KEY"),
         (403, {"error": {"type": "security_exception"}}, SettingsError, "privilege"),
         (400, {"error": {"type": "media_type_header_exception"}}, SettingsError, "8.19"),
-        (500, {"error": {"type": "broken"}}, EngineError, "500 broken"),
-        (200, b"<html>", EngineError, "is it Elasticsearch"),
+        (500, {"error": {"type": "broken"}}, SearchServerError, "500 broken"),
+        (200, b"<html>", SearchServerError, "is it Elasticsearch"),
     ],
 )
 def test_refusals(
@@ -119,7 +119,7 @@ def test_another_product_is_refused(server: Server) -> None:
 def test_where_nothing_listens(server: Server) -> None:
     url = server.url
     server.http.socket.close()
-    with pytest.raises(EngineError, match=rf"nothing listens on 127\.0\.0\.1:{server.port}"):
+    with pytest.raises(SearchServerError, match=rf"nothing listens on 127\.0\.0\.1:{server.port}"):
         ask(url)
 
 
