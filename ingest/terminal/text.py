@@ -19,6 +19,14 @@ def printable(value: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def count_of(count: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun, as in `1 batch` or `1,200 lines`.
+
+    `many` is the plural; None means `one` with an s.
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return `rows` as aligned lines under their column names; numbers stand at the right."""
     cells = [[*map(printable, columns)], *[[_cell(value) for value in row] for row in rows]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ingest.terminal.text import printable, table_text
+from ingest.terminal.text import count_of, printable, table_text
 
 
 def test_hostile_text_is_escaped() -> None:
@@ -24,3 +24,13 @@ def test_numbers_stand_at_the_right() -> None:
 
 def test_no_rows_is_a_header() -> None:
     assert table_text(["a"], []).splitlines() == ["a", "-"]
+
+
+def test_numbers_agree_with_their_nouns() -> None:
+    assert [count_of(n, "line") for n in (0, 1, 2, 1234)] == [
+        "0 lines",
+        "1 line",
+        "2 lines",
+        "1,234 lines",
+    ]
+    assert [count_of(n, "batch", "batches") for n in (1, 2)] == ["1 batch", "2 batches"]
