@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from pyspark.sql import SparkSession
-
 from ingest.errors import SettingsError, StorageError
 from ingest.job.discover import (
     Batch,
@@ -30,14 +28,13 @@ from ingest.job.discover import (
 )
 from ingest.job.plan import Task, make_plan
 from ingest.job.tally import add_up, write_record
-from ingest.job.task import TaskFacts, run_task
+from ingest.job.task import TaskFacts
 from ingest.lake.ownership import Ownership, read_ownership
 from ingest.lake.records import BatchRecord, open_lake, read_content_hash, read_log
 from ingest.lake.seal import seal
 from ingest.parse.model import ParseSettings
 from ingest.parse.registry import check_format
 from ingest.settings import Settings, Source
-from ingest.spark.fanout import fanout
 from ingest.storage import Storage, StoredObject
 from ingest.terminal.text import printable
 
@@ -78,32 +75,18 @@ class IngestSummary:
 
 def ingest(
     settings: Settings,
-    session: SparkSession,
-    *,
-    sources: Sequence[str] = (),
-    accept_duplicates: bool = False,
-) -> IngestSummary:
-    """Ingest what is new in `sources` (names; none = all) on Spark and return what was done.
-
-    Objects that cannot be read are in the summary. Raises SettingsError for an unknown or missing
-    source or an unusable lake, BooksError when counts do not balance, StorageError when the lake
-    cannot be written or other runs keep taking the same objects.
-    """
-
-    def on_spark(rows: Sequence[Task], label: str) -> Sequence[TaskFacts]:
-        return fanout(session, rows, run_task, label=label)
-
-    return ingest_with(settings, on_spark, sources=sources, accept_duplicates=accept_duplicates)
-
-
-def ingest_with(
-    settings: Settings,
     run_tasks: RunTasks,
     *,
     sources: Sequence[str] = (),
     accept_duplicates: bool = False,
 ) -> IngestSummary:
-    """Do what `ingest` does, with tasks run by `run_tasks`."""
+    """Ingest what is new in `sources` (names; none = all) and return what was done.
+
+    `run_tasks` runs the tasks of each batch. Objects that cannot be read are in the summary. Raises
+    SettingsError for an unknown or missing source or an unusable lake, BooksError when counts do
+    not balance, StorageError when the lake cannot be written or other runs keep taking the same
+    objects.
+    """
     started = time.monotonic()
     selected = check_sources(settings, sources)
     listings = [list_source(source) for source in selected]

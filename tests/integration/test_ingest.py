@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from ingest.errors import ClickstreamError
 from ingest.job.plan import Task
-from ingest.job.run import IngestSummary, RunTasks, ingest, ingest_with
+from ingest.job.run import IngestSummary, RunTasks, ingest
 from ingest.job.task import TaskFacts, run_task
 from ingest.lake.parquet import open_parquet
 from ingest.settings import Settings
@@ -36,6 +36,12 @@ def raw(settings: Settings) -> Path:
     return Path(settings.sources[0].uri)
 
 
+@pytest.fixture(scope="module")
+def run_on_spark(spark: SparkSession) -> RunTasks:
+    """Run the tasks of a plan as the product does."""
+    return lambda tasks, label: fanout(spark, tasks, run_task, label=label)
+
+
 def _events(settings: Settings, summary: IngestSummary, *columns: str) -> list[dict[str, object]]:
     rows = []
     for record in summary.sealed:
@@ -48,7 +54,7 @@ def _events(settings: Settings, summary: IngestSummary, *columns: str) -> list[d
 def test_all_kinds_of_input_balance(
     settings: Settings,
     raw: Path,
-    spark: SparkSession,
+    run_on_spark: RunTasks,
     seed_csv: Path,
     hackers_log: Path,
     access_lines: Lines,
@@ -69,7 +75,7 @@ def test_all_kinds_of_input_balance(
     }
     for name, content in contents.items():
         (raw / name).write_bytes(content)
-    summary = ingest(settings, spark)
+    summary = ingest(settings, run_on_spark)
     (record,) = summary.sealed
     found = {
         entry.source_file: (entry.file_status, entry.lines_read, entry.events)
@@ -93,14 +99,14 @@ def test_all_kinds_of_input_balance(
     assert totals.lines_read == parts
     events = _events(settings, summary, "event_id")
     assert len({row["event_id"] for row in events}) == len(events) == totals.events
-    assert ingest(settings, spark).nothing_new
+    assert ingest(settings, run_on_spark).nothing_new
 
 
 def test_ranges_on_spark_give_what_one_task_gives(
     make_settings: Callable[..., Settings],
     raw: Path,
     tmp_path: Path,
-    spark: SparkSession,
+    run_on_spark: RunTasks,
     run_tasks_here: RunTasks,
     access_lines: Lines,
 ) -> None:
@@ -108,7 +114,7 @@ def test_ranges_on_spark_give_what_one_task_gives(
     (raw / "a.log").write_bytes(content)
     cut = make_settings()
     whole = make_settings(range_bytes=64 * MIB, lake=str(tmp_path / "other"))
-    on_spark, here = ingest(cut, spark), ingest_with(whole, run_tasks_here)
+    on_spark, here = ingest(cut, run_on_spark), ingest(whole, run_tasks_here)
     assert len(on_spark.sealed[0].files["events"]) == -(-len(content) // (8 * MIB))
     assert len(here.sealed[0].files["events"]) == 1
     columns = ("event_id", "url_original", "response_bytes", "source_offset")
@@ -122,17 +128,17 @@ def test_ranges_on_spark_give_what_one_task_gives(
 
 
 def test_a_failing_object_does_not_stop_the_others(
-    settings: Settings, raw: Path, spark: SparkSession, access_lines: Lines
+    settings: Settings, raw: Path, run_on_spark: RunTasks, access_lines: Lines
 ) -> None:
     (raw / "good.log").write_bytes(access_lines(3))
     (raw / "gone.log").symlink_to("nowhere")
-    summary = ingest(settings, spark)
+    summary = ingest(settings, run_on_spark)
     assert summary.exit_code == 1
     assert [failed.source_file for failed in summary.failed] == ["gone.log"]
     assert summary.sealed[0].totals.events == 3
     (raw / "gone.log").unlink()
     (raw / "gone.log").write_bytes(access_lines(4))
-    assert ingest(settings, spark).sealed[0].totals.events == 4
+    assert ingest(settings, run_on_spark).sealed[0].totals.events == 4
 
 
 def test_a_worker_that_is_killed_costs_only_its_task(
@@ -151,7 +157,7 @@ def test_a_worker_that_is_killed_costs_only_its_task(
     def run_tasks(rows: Sequence[Task], label: str) -> list[TaskFacts]:
         return fanout(spark, rows, run_and_die_once, label=label)
 
-    summary = ingest_with(settings, run_tasks)
+    summary = ingest(settings, run_tasks)
     assert flag.exists()
     assert summary.sealed[0].totals.events == 200_000
     events = _events(settings, summary, "event_id")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.job.run import RunTasks, ingest_with
+from ingest.job.run import RunTasks, ingest
 from ingest.job.task import run_task
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import ObjectRecord, Totals, read_log
@@ -33,7 +33,9 @@ import sys
 from pathlib import Path
 from pyspark.sql import SparkSession
 from ingest.job.run import ingest
+from ingest.job.task import run_task
 from ingest.settings import SearchSettings, Settings, Source
+from ingest.spark.fanout import fanout
 
 raw, lake = sys.argv[1:]
 session = (
@@ -50,7 +52,7 @@ settings = Settings(
     root=Path(lake), data=Path(lake), lake=lake, target="local",
     sources=(Source(name="raw", uri=raw),), search=SearchSettings(url="off"), range_bytes=8 << 20,
 )
-summary = ingest(settings, session)
+summary = ingest(settings, lambda tasks, label: fanout(session, tasks, run_task, label=label))
 sys.exit(0 if len(summary.sealed) == 1 else 9)
 """
 State = tuple[Totals, list[ObjectRecord], list[str]]
@@ -99,7 +101,7 @@ def undisturbed(
 ) -> State:
     """What an ingest gives that nobody kills."""
     settings = _settings(tmp_path_factory.mktemp("undisturbed"), raw)
-    ingest_with(settings, run_tasks_here)
+    ingest(settings, run_tasks_here)
     state = _state(settings)
     assert len(state[2]) == len(set(state[2])) == 276_000
     return state
@@ -155,14 +157,14 @@ def test_a_killed_ingest_is_made_up_for(
     with _running(settings) as process:
         _wait_until(process, _at_least(settings, pattern, count))
         process.kill()
-        ingest_with(settings, run_tasks_here)  # workers of the dead run may still write
+        ingest(settings, run_tasks_here)  # workers of the dead run may still write
         assert _state(settings) == undisturbed
     assert _state(settings) == undisturbed
-    assert ingest_with(settings, run_tasks_here).nothing_new
+    assert ingest(settings, run_tasks_here).nothing_new
 
 
 def _ingest_once(settings: Settings) -> None:
-    ingest_with(settings, lambda rows, _: [run_task(row) for row in rows])
+    ingest(settings, lambda rows, _: [run_task(row) for row in rows])
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -15,7 +15,7 @@ from ingest.errors import SettingsError, StorageError
 from ingest.job import run as job
 from ingest.job.discover import Duplicate, capped
 from ingest.job.plan import Task
-from ingest.job.run import IngestSummary, RunTasks, ingest_with
+from ingest.job.run import IngestSummary, RunTasks, ingest
 from ingest.job.task import TaskFacts
 from ingest.lake.ownership import read_ownership
 from ingest.lake.parquet import open_parquet
@@ -192,7 +192,7 @@ def test_a_failed_object_is_tried_again_by_the_next_run(
     for name in ("a.log", "b.log"):
         (raw / name).write_bytes(access_lines(2 + len(name), first=ord(name[0])))
     run = _meanwhile(run_tasks_here, (raw / "b.log").unlink)
-    summary = ingest_with(settings, run)
+    summary = ingest(settings, run)
     assert [failed.source_file for failed in summary.failed] == ["b.log"]
     assert summary.exit_code == 1
     (record,) = summary.sealed
@@ -206,7 +206,7 @@ def test_nothing_is_sealed_when_every_object_failed(
     settings: Settings, raw: Path, access_lines: Lines, run_tasks_here: RunTasks
 ) -> None:
     (raw / "a.log").write_bytes(access_lines(2))
-    summary = ingest_with(settings, _meanwhile(run_tasks_here, (raw / "a.log").unlink))
+    summary = ingest(settings, _meanwhile(run_tasks_here, (raw / "a.log").unlink))
     assert (summary.nothing_new, summary.exit_code) == (True, 1)
     assert _log(settings) == ()
 
@@ -222,7 +222,7 @@ def test_a_replacement_that_would_lose_events_is_not_sealed(
     (raw / "b.log").write_bytes(access_lines(2))
     ingest_here()
     (raw / "a.log").write_bytes(access_lines(5))
-    summary = ingest_with(settings, _meanwhile(run_tasks_here, (raw / "b.log").unlink))
+    summary = ingest(settings, _meanwhile(run_tasks_here, (raw / "b.log").unlink))
     assert {failed.source_file for failed in summary.failed} == {"a.log", "b.log"}
     assert (summary.sealed, summary.changed) == ((), ())
     assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
@@ -244,7 +244,7 @@ def test_a_crash_leaves_orphans_and_the_same_plan(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ingest_with(settings, crash)
+        ingest(settings, crash)
     assert _log(settings) == ()
     (record,) = ingest_here().sealed
     assert [record.batch_id] == seen
@@ -276,7 +276,7 @@ def test_another_run_with_the_same_plan_is_welcome(
     run_tasks_here: RunTasks,
 ) -> None:
     (raw / "a.log").write_bytes(access_lines(3))
-    summary = ingest_with(settings, _meanwhile(run_tasks_here, ingest_here))
+    summary = ingest(settings, _meanwhile(run_tasks_here, ingest_here))
     assert summary.elsewhere == (_log(settings)[0].batch_id,)
     assert (summary.sealed, summary.nothing_new, summary.exit_code) == ((), False, 0)
     assert _paths(settings) == _pages("a.log", 0, 3)
@@ -293,7 +293,7 @@ def test_the_rest_is_planned_again_after_another_run_took_some(
     (raw / "a.log").write_bytes(access_lines(3))
     (raw / "b.log").write_bytes(access_lines(2))
     only_a = make_settings(Source(name="raw", uri=str(raw / "a.log")))
-    summary = ingest_with(settings, _meanwhile(run_tasks_here, lambda: ingest_here(only_a)))
+    summary = ingest(settings, _meanwhile(run_tasks_here, lambda: ingest_here(only_a)))
     (record,) = summary.sealed
     assert (record.number, [entry.source_file for entry in record.objects]) == (2, ["b.log"])
     assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
@@ -315,7 +315,7 @@ def test_a_run_that_is_always_slower_gives_up(
         for name in names
     ]
     with pytest.raises(StorageError, match="another run took objects of this one 3 times"):
-        ingest_with(settings, _meanwhile(run_tasks_here, *takes))
+        ingest(settings, _meanwhile(run_tasks_here, *takes))
     assert len(_log(settings)) == 3
     assert len(ingest_here().sealed) == 1
     assert sum(_paths(settings).values()) == 15
@@ -331,7 +331,7 @@ def test_four_runs_at_once(
 
     def run() -> None:
         start.wait()
-        summaries.append(ingest_with(settings, run_tasks_here))
+        summaries.append(ingest(settings, run_tasks_here))
 
     threads = [threading.Thread(target=run) for _ in range(4)]
     for thread in threads:
