@@ -1,7 +1,10 @@
-"""Where raw logs and the lake lie, behind one small interface: a folder, or (later) a bucket."""
+"""Where raw logs and the lake are kept, behind one small interface: a folder, or (later) S3."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -9,22 +12,43 @@ from ingest.errors import SettingsError
 from ingest.storage.folder import FolderStorage
 from ingest.storage.protocol import Storage, StoredObject
 
-__all__ = ["Storage", "StoredObject", "open_storage"]
+__all__ = ["SCHEMES", "Storage", "StoredObject", "open_storage"]
 
 
 def open_storage(uri: str) -> Storage:
     """Return the storage at `uri`: a folder path or a file:// URI; the folder need not exist.
 
-    Raises SettingsError for a scheme that is not supported.
+    A process gets one storage per URI, so that clients and their connections are made once. Raises
+    SettingsError for a scheme that is not supported.
     """
+    # A relative path means another folder after a change of the current one.
+    place = uri if "://" in uri else str(Path(uri).absolute())
+    return _open(place, os.getpid())
+
+
+@cache
+def _open(uri: str, _process: int) -> Storage:
+    """Open `uri`. The process is part of the key: a forked worker must not share a client."""
     scheme, separator, _ = uri.partition("://")
     if not separator:
         return FolderStorage(Path(uri))
-    if scheme == "file":
-        parts = urlsplit(uri)
-        if parts.netloc in ("", "localhost") and parts.path:
-            return FolderStorage(Path(unquote(parts.path)))
-        raise SettingsError(f"{uri}: a file URI has no host; write file:///folder")
-    if scheme == "s3":
-        raise SettingsError(f"{uri}: S3 is not supported yet; use a local folder")
-    raise SettingsError(f"{uri}: unknown scheme {scheme!r}; use a folder path or file:///folder")
+    if scheme not in SCHEMES:
+        raise SettingsError(
+            f"{uri}: unknown scheme {scheme!r}; use a folder path or file:///folder"
+        )
+    return SCHEMES[scheme](uri)
+
+
+def _open_folder(uri: str) -> Storage:
+    parts = urlsplit(uri)
+    if parts.netloc in ("", "localhost") and parts.path:
+        return FolderStorage(Path(unquote(parts.path)))
+    raise SettingsError(f"{uri}: a file URI has no host; write file:///folder")
+
+
+def _refuse_s3(uri: str) -> Storage:
+    raise SettingsError(f"{uri}: S3 is not supported yet; use a local folder")
+
+
+# Scheme of a URI -> what opens it.
+SCHEMES: dict[str, Callable[[str], Storage]] = {"file": _open_folder, "s3": _refuse_s3}

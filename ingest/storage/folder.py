@@ -7,8 +7,8 @@ import os
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError
@@ -16,14 +16,14 @@ from ingest.storage.protocol import StoredObject
 
 # What a file system answers to link() when it has no hard links (FAT, some network mounts).
 _NO_HARD_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
+_DENIED = frozenset((errno.EACCES, errno.EPERM))
 _REMEDIES = {
-    errno.EACCES: "give this user the right to {deed} it",
-    errno.EPERM: "give this user the right to {deed} it",
     errno.ENOENT: "it is gone, or a link whose target is gone: restore or remove it",
     errno.ELOOP: "a loop of symbolic links: remove it",
-    errno.ENOSPC: "the disk is full: make room",
+    errno.ENOSPC: "the disk is full: free some space",
     errno.EROFS: "the file system is read-only: choose another folder",
 }
+_NOT_REGULAR = "not a regular file (remove it)"
 
 
 class FolderStorage:
@@ -41,7 +41,7 @@ class FolderStorage:
             if not _concerns(key, prefix, after):
                 continue
             if key and not key.endswith("/"):
-                yield self._entry(key)
+                yield self._stored(key)
                 continue
             try:
                 here = _identity(self._path(key))
@@ -54,10 +54,10 @@ class FolderStorage:
                 yield StoredObject(key=key, size=0, etag="", problem=_explain(error))
 
     def stat(self, key: str) -> StoredObject:
-        entry = self._entry(key)
-        if entry.problem is not None:
-            raise ObjectUnreadable(f"{self._path(key)}: {entry.problem}")
-        return entry
+        stored = self._stored(key)
+        if stored.problem is not None:
+            raise ObjectUnreadable(f"{self._path(key)}: {stored.problem}")
+        return stored
 
     def read(
         self, key: str, start: int = 0, end: int | None = None, *, etag: str | None = None
@@ -113,22 +113,29 @@ class FolderStorage:
             _sync(path)
             self._sync_folders(path.parent)
 
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete the files; folders that become empty stay."""
+        for key in keys:
+            path = self._path(key)
+            with _translated(path, StorageError), suppress(FileNotFoundError, NotADirectoryError):
+                path.unlink()
+
     def _path(self, key: str) -> Path:
         return self._root / key
 
-    def _entry(self, key: str) -> StoredObject:
+    def _stored(self, key: str) -> StoredObject:
         try:
             found = self._path(key).stat()
         except OSError as error:
             return StoredObject(key=key, size=0, etag="", problem=_explain(error))
         if not stat.S_ISREG(found.st_mode):
-            return StoredObject(key=key, size=0, etag="", problem="not a regular file: remove it")
+            return StoredObject(key=key, size=0, etag="", problem=_NOT_REGULAR)
         return StoredObject(key=key, size=found.st_size, etag=_etag(found))
 
     def _check(self, path: Path, handle: int, etag: str | None) -> None:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise ObjectUnreadable(f"{path}: not a regular file: remove it")
+            raise ObjectUnreadable(f"{path}: {_NOT_REGULAR}")
         if etag is not None and _etag(found) != etag:
             raise ObjectChanged(f"{path}: changed while it was read; the next run reads it again")
 
@@ -161,7 +168,7 @@ def _children(folder: Path, key: str) -> list[str]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a loop of links: it becomes an entry with a problem
+    except OSError:  # a loop of links: it is listed with its problem
         return False
 
 
@@ -174,10 +181,12 @@ def _etag(found: os.stat_result) -> str:
     return f"{found.st_size}-{found.st_mtime_ns}"
 
 
-def _explain(error: OSError, *, deed: str = "read") -> str:
+def _explain(error: OSError, *, reading: bool = True) -> str:
     reason = error.strerror or str(error)
     remedy = _REMEDIES.get(error.errno or 0)
-    return f"{reason} ({remedy.format(deed=deed)})" if remedy else reason
+    if error.errno in _DENIED:
+        remedy = "check its permissions" if reading else "make it writable"
+    return f"{reason} ({remedy})" if remedy else reason
 
 
 @contextmanager
@@ -185,8 +194,8 @@ def _translated(path: Path, kind: type[StorageError]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        deed = "read" if kind is ObjectUnreadable else "write"
-        raise kind(f"{path}: {_explain(error, deed=deed)}") from error
+        reading = kind is ObjectUnreadable
+        raise kind(f"{path}: {_explain(error, reading=reading)}") from error
 
 
 @contextmanager
@@ -229,8 +238,8 @@ def _link(spool: Path, path: Path) -> bool:
     except OSError as error:
         if error.errno in _NO_HARD_LINKS:
             raise SettingsError(
-                f"{path.parent}: this file system has no hard links, which the lake needs to give"
-                " each batch its number once; put the lake on another one"
+                f"{path.parent}: this file system has no hard links, which the lake needs so that"
+                " each batch number is taken only once; put the lake on another file system"
             ) from error
         raise
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +33,7 @@ class Storage(Protocol):
         ...
 
     def stat(self, key: str) -> StoredObject:
-        """Return the entry of `key`; raises ObjectUnreadable when it is denied or gone."""
+        """Return the object `key`; raises ObjectUnreadable when it is denied or gone."""
         ...
 
     def read(
@@ -60,4 +60,11 @@ class Storage(Protocol):
 
     def upload(self, spool: Path, key: str) -> None:
         """Move the finished local file `spool` to `key` durably."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete the objects `keys`; one that is not there is no error.
+
+        Raises StorageError when one cannot be deleted; those before it are gone.
+        """
         ...
