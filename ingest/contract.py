@@ -44,7 +44,9 @@ class Column:
     """One column. `width` is in UTF-8 bytes and None for every type but STRING.
 
     `null_when` is None for a column that is never null. `search` is None when the column is not
-    exported.
+    exported. The last three tell how lake files store it: `dictionary` for a text with few
+    different values in most logs, `statistics` for what readers prune by, `unique` for a text that
+    differs in every row, so that a dictionary would be built only to be given up.
     """
 
     name: str
@@ -54,6 +56,9 @@ class Column:
     null_when: str | None = None
     search: Search | None = None
     since: int = 1
+    dictionary: bool = False
+    statistics: bool = False
+    unique: bool = False
 
     @property
     def nullable(self) -> bool:
@@ -89,6 +94,7 @@ def _text(
     description: str,
     null_when: str | None = None,
     search: Search | None = None,
+    **flags: bool,
 ) -> Column:
     return Column(
         name=name,
@@ -97,6 +103,7 @@ def _text(
         description=description,
         null_when=null_when,
         search=search,
+        **flags,
     )
 
 
@@ -106,8 +113,17 @@ def _number(
     description: str,
     null_when: str | None = None,
     search: Search | None = None,
+    *,
+    statistics: bool = False,
 ) -> Column:
-    return Column(name=name, type=kind, description=description, null_when=null_when, search=search)
+    return Column(
+        name=name,
+        type=kind,
+        description=description,
+        null_when=null_when,
+        search=search,
+        statistics=statistics,
+    )
 
 
 def _keyword(field: str) -> Search:
@@ -130,55 +146,55 @@ EVENTS = Table(
     description="One row per event: a log line, or an element of a JSON array line.",
     key=("event_id",),
     columns=(
-        _text("event_id", 32, "Hash of source_file and source_offset: 32 lower-case hexadecimal characters.", search=_keyword("_id")),
-        _text("batch_id", 64, "Batch that brought the event.", search=_keyword("clickstream.batch_id")),
+        _text("event_id", 32, "Hash of source_file and source_offset: 32 lower-case hexadecimal characters.", search=_keyword("_id"), unique=True),
+        _text("batch_id", 64, "Batch that brought the event.", search=_keyword("clickstream.batch_id"), dictionary=True, statistics=True),
         _number("event_time", Type.TIMESTAMP, "When the event happened, UTC.", "the record holds no time", _typed("@timestamp", "date")),
-        _number("event_date", Type.DATE, "UTC date of event_time; the date of ingest_time where event_time is null, in the future or stale."),
+        _number("event_date", Type.DATE, "UTC date of event_time; the date of ingest_time where event_time is null, in the future or stale.", statistics=True),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC.", search=_typed("event.ingested", "date")),
-        _text("source_format", 32, "Concrete format the line was read as.", search=_keyword("event.dataset")),
-        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder.", search=_keyword("log.file.path")),
-        _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", search=_typed("log.offset", "long")),
+        _text("source_format", 32, "Concrete format the line was read as.", search=_keyword("event.dataset"), dictionary=True),
+        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder.", search=_keyword("log.file.path"), dictionary=True),
+        _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", search=_typed("log.offset", "long"), statistics=True),
         _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
-        _text("parse_status", 4, "ok, or warn when there are parse_warnings.", search=_keyword("clickstream.parse_status")),
-        _text("parse_warnings", 512, "Warning codes, sorted and joined by commas.", "parse_status is ok", _keyword("clickstream.warnings")),
-        _text("event_type", 32, "Kind of event, from a closed list: request, a shop action, or a type of an event log.", search=_keyword("event.action")),
-        _text("event_name", 256, "Name of the event as sent.", "none was sent", _keyword("clickstream.event_name")),
+        _text("parse_status", 4, "ok, or warn when there are parse_warnings.", search=_keyword("clickstream.parse_status"), dictionary=True),
+        _text("parse_warnings", 512, "Warning codes, sorted and joined by commas.", "parse_status is ok", _keyword("clickstream.warnings"), dictionary=True),
+        _text("event_type", 32, "Kind of event, from a closed list: request, a shop action, or a type of an event log.", search=_keyword("event.action"), dictionary=True),
+        _text("event_name", 256, "Name of the event as sent.", "none was sent", _keyword("clickstream.event_name"), dictionary=True),
         _text("native_id", 256, "Id given by the source; may repeat, since sources deliver at least once.", "the source gives none", _keyword("clickstream.native_id")),
-        _text("client_ip", 45, "Canonical address of the client.", "none, a host name or invalid", _typed("source.ip", "ip", ("ignore_malformed", True))),
-        _text("client_address", 255, "Client as logged: address or host name.", "not logged", _keyword("source.address")),
-        _text("forwarded_for", 2048, "Whole X-Forwarded-For list as sent.", "none was sent", _keyword("clickstream.forwarded_for")),
-        _text("user_name", 512, "Authenticated user.", "none", _keyword("user.name")),
+        _text("client_ip", 45, "Canonical address of the client.", "none, a host name or invalid", _typed("source.ip", "ip", ("ignore_malformed", True)), dictionary=True, statistics=True),
+        _text("client_address", 255, "Client as logged: address or host name.", "not logged", _keyword("source.address"), dictionary=True),
+        _text("forwarded_for", 2048, "Whole X-Forwarded-For list as sent.", "none was sent", _keyword("clickstream.forwarded_for"), dictionary=True),
+        _text("user_name", 512, "Authenticated user.", "none", _keyword("user.name"), dictionary=True),
         _text("user_id", 256, "User id of an event log.", "none", _keyword("user.id")),
         _text("visitor_id", 256, "Anonymous or device id.", "none", _keyword("clickstream.visitor_id")),
-        _text("session_id", 256, "Session id as sent, case kept.", "none", _keyword("session.id")),
-        _text("http_method", 32, "Request method as sent.", "there is no request, or a bad one", _keyword("http.request.method")),
-        _text("http_version", 8, "Digits after HTTP/ in the request line.", "not logged", _keyword("http.version")),
+        _text("session_id", 256, "Session id as sent, case kept.", "none", _keyword("session.id"), statistics=True),
+        _text("http_method", 32, "Request method as sent.", "there is no request, or a bad one", _keyword("http.request.method"), dictionary=True),
+        _text("http_version", 8, "Digits after HTTP/ in the request line.", "not logged", _keyword("http.version"), dictionary=True),
         _text("url_original", 8192, "Request target or page URL as sent.", "there is no request, or a bad one", _long_keyword("url.original")),
         _text("url_scheme", 16, "Scheme of the URL in lower case.", "not logged", _keyword("url.scheme")),
         _text("url_domain", 255, "Host of an absolute URL in lower case, without port.", "the URL is not absolute", _keyword("url.domain")),
         _text("url_path", 4096, "Path of the URL up to its query or fragment, not decoded.", "the target has no path", _long_keyword("url.path")),
         _text("url_query", 8192, "Query of the URL without the question mark, not decoded.", "none or empty", _long_keyword("url.query")),
-        _number("status_code", Type.INT, "HTTP status; 0 when no response was sent.", "not logged", _typed("http.response.status_code", "integer")),
+        _number("status_code", Type.INT, "HTTP status; 0 when no response was sent.", "not logged", _typed("http.response.status_code", "integer"), statistics=True),
         _number("request_bytes", Type.BIGINT, "Bytes received from the client.", "not logged", _typed("http.request.bytes", "long")),
         _number("response_bytes", Type.BIGINT, "Bytes sent to the client.", "not logged", _typed("http.response.bytes", "long")),
-        _text("bytes_scope", 5, "What response_bytes counts: body, or total with headers. Never add the two up.", "the format has no byte count", _keyword("clickstream.bytes_scope")),
+        _text("bytes_scope", 5, "What response_bytes counts: body, or total with headers. Never add the two up.", "the format has no byte count", _keyword("clickstream.bytes_scope"), dictionary=True),
         _number("duration_ms", Type.DOUBLE, "Whole time of the request in milliseconds.", "not logged", _typed("event.duration", "long")),
         _number("duration_other", Type.BIGINT, "Trailing integer of unknown meaning.", "none", _typed("clickstream.duration_other", "long")),
         _text("referrer", 8192, "Referring URL as sent.", "none was sent", _long_keyword("http.request.referrer")),
-        _text("referrer_domain", 255, "Host of an absolute referrer in lower case.", "none", _keyword("clickstream.referrer_domain")),
-        _text("user_agent", 8192, "User agent, unescaped.", "none was sent", _long_keyword("user_agent.original")),
+        _text("referrer_domain", 255, "Host of an absolute referrer in lower case.", "none", _keyword("clickstream.referrer_domain"), dictionary=True),
+        _text("user_agent", 8192, "User agent, unescaped.", "none was sent", _long_keyword("user_agent.original"), dictionary=True),
         _text("cookie", 8192, "Cookie header; personal data, never exported.", "none, or keep_cookie is false"),
         _text("server_name", 255, "Virtual host, Host header or bucket.", "not logged", _keyword("destination.domain")),
-        _text("item_id", 128, "Item of a shop event.", "none", _keyword("product.item_id")),
+        _text("item_id", 128, "Item of a shop event.", "none", _keyword("product.item_id"), dictionary=True),
         _text("item_name", 256, "Name of the item as sent.", "none", _keyword("product.item_name")),
-        _text("product_id", 128, "Product of a shop event.", "none", _keyword("product.id")),
+        _text("product_id", 128, "Product of a shop event.", "none", _keyword("product.id"), dictionary=True),
         _text("brand", 128, "Brand as sent; where raw logs have none, dbt adds it from product_id.", "none was sent", _keyword("product.brand")),
-        _text("category", 128, "Category as sent.", "none", _keyword("product.category")),
+        _text("category", 128, "Category as sent.", "none", _keyword("product.category"), dictionary=True),
         _number("purchase_count", Type.INT, "1 for a purchase, 0 for another shop event.", "not a shop event", _typed("clickstream.purchases", "integer")),
         _number("view_count", Type.INT, "1 for a shop event that is no purchase, else 0.", "not a shop event", _typed("clickstream.views", "integer")),
-        _text("campaign_source", 256, "utm_source of the URL.", "none", _keyword("clickstream.campaign.source")),
-        _text("campaign_medium", 256, "utm_medium of the URL.", "none", _keyword("clickstream.campaign.medium")),
-        _text("campaign_name", 256, "utm_campaign of the URL.", "none", _keyword("clickstream.campaign.name")),
+        _text("campaign_source", 256, "utm_source of the URL.", "none", _keyword("clickstream.campaign.source"), dictionary=True),
+        _text("campaign_medium", 256, "utm_medium of the URL.", "none", _keyword("clickstream.campaign.medium"), dictionary=True),
+        _text("campaign_name", 256, "utm_campaign of the URL.", "none", _keyword("clickstream.campaign.name"), dictionary=True),
         _text("extra", 65535, "JSON object with everything else that was logged; keys sorted.", "nothing else was logged", _typed("clickstream.extra", "flattened", ("depth_limit", 128), ("ignore_above", 2048))),
     ),
 )
@@ -188,12 +204,12 @@ REJECTS = Table(
     description="One row per rejected line.",
     key=("reject_id",),
     columns=(
-        _text("reject_id", 32, "Hash of source_file and source_offset, built like event_id."),
-        _text("batch_id", 64, "Batch that read the line."),
+        _text("reject_id", 32, "Hash of source_file and source_offset, built like event_id.", unique=True),
+        _text("batch_id", 64, "Batch that read the line.", dictionary=True, statistics=True),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC."),
-        _text("source_format", 32, "Format the file was read as."),
-        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder."),
-        _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object."),
+        _text("source_format", 32, "Format the file was read as.", dictionary=True),
+        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder.", dictionary=True),
+        _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", statistics=True),
         _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
         _text("reason", 32, "Why the line was rejected, from a closed list."),
         _text("detail", 1024, "What exactly did not fit.", "the reason says it all"),
@@ -220,11 +236,11 @@ FILES = Table(
     description="One row per raw object and batch.",
     key=("batch_id", "source_file"),
     columns=(
-        _text("batch_id", 64, "Batch that read the object."),
-        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder."),
+        _text("batch_id", 64, "Batch that read the object.", dictionary=True, statistics=True),
+        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder.", dictionary=True),
         _number("size_bytes", Type.BIGINT, "Stored size of the object in bytes."),
         _text("etag", 128, "ETag of the object without quotes; size and modification time of a local file."),
-        _text("source_format", 32, "Format the object was read as.", "no format was needed or found"),
+        _text("source_format", 32, "Format the object was read as.", "no format was needed or found", dictionary=True),
         _text("file_status", 32, "Verdict on the object, from a closed list."),
         _text("file_reason", 1024, "Reason of the verdict.", "file_status is ok"),
         *_LINE_COUNTS,
@@ -239,7 +255,7 @@ BATCHES = Table(
     description="One row per sealed batch that this target has seen.",
     key=("batch_id",),
     columns=(
-        _text("batch_id", 64, "Hash of the batch's plan."),
+        _text("batch_id", 64, "Hash of the batch's plan.", dictionary=True, statistics=True),
         _number("batch_number", Type.BIGINT, "Number in the log of batches, from 1."),
         _text("source", 256, "Name of the source in clickstream.toml."),
         _text("state", 16, "live, replaced, or quarantined (over the reject limit, data not loaded)."),
