@@ -19,6 +19,7 @@ from ingest.lake.records import BatchRecord, read_log
 from ingest.lake.seal import owned_keys
 from ingest.storage import Storage
 
+# A run reads at most about so many records before it knows what is owned.
 CHECKPOINT_RECORDS = 50
 _KEY = re.compile(r"checkpoints/(\d{20})\.parquet")
 _SCHEMA = pa.schema(
@@ -71,27 +72,37 @@ class Ownership:
 
 
 def read_ownership(lake: Storage) -> Ownership:
-    """Return what the log owns now; writes the checkpoints that are due.
+    """Return what the log owns now.
 
     Raises BooksError when the log has a hole or the newest checkpoint is broken.
     """
-    ownership = _newest_checkpoint(lake)
-    records = read_log(lake, after=ownership.last)
-    whole = len(records) - len(records) % CHECKPOINT_RECORDS
-    for start in range(0, whole, CHECKPOINT_RECORDS):
-        ownership = ownership.after(records[start : start + CHECKPOINT_RECORDS])
-        lake.put_if_absent(f"checkpoints/{ownership.last:020}.parquet", _to_parquet(ownership))
-    return ownership.after(records[whole:])
+    checkpoint = _read_checkpoint(lake, _newest_checkpoint(lake))
+    return checkpoint.after(read_log(lake, after=checkpoint.last))
 
 
-def _newest_checkpoint(lake: Storage) -> Ownership:
-    found = [match for entry in lake.list("checkpoints/") if (match := _KEY.fullmatch(entry.key))]
-    if not found:
+def write_checkpoint(lake: Storage, ownership: Ownership) -> None:
+    """Write `ownership` as a checkpoint if it is due: many records after the newest one."""
+    if ownership.last - _newest_checkpoint(lake) >= CHECKPOINT_RECORDS:
+        lake.put_if_absent(_checkpoint_key(ownership.last), _to_parquet(ownership))
+
+
+def _newest_checkpoint(lake: Storage) -> int:
+    """Return the number of the last record in the newest checkpoint, 0 when there is none."""
+    keys = (found.key for found in lake.list("checkpoints/"))
+    return max((int(match[1]) for key in keys if (match := _KEY.fullmatch(key))), default=0)
+
+
+def _checkpoint_key(number: int) -> str:
+    return f"checkpoints/{number:020}.parquet"
+
+
+def _read_checkpoint(lake: Storage, number: int) -> Ownership:
+    if number == 0:
         return Ownership(last=0, ledger=())
-    key, number = found[-1].group(0, 1)
+    key = _checkpoint_key(number)
     try:
         rows = pq.read_table(pa.BufferReader(lake.read(key))).to_pylist()
-        return Ownership(last=int(number), ledger=tuple(Owned(**row) for row in rows))
+        return Ownership(last=number, ledger=tuple(Owned(**row) for row in rows))
     except (pa.ArrowException, OSError, TypeError) as error:
         raise BooksError(
             f"{lake.uri}/{key}: not a checkpoint ({error}); remove it: it is made again from the"
@@ -116,13 +127,13 @@ def _brought(record: BatchRecord) -> Iterable[Owned]:
     keys = owned_keys(record)
     return (
         Owned(
-            source_file=entry.source_file,
-            size=entry.size,
-            etag=entry.etag,
-            content_hash=entry.content_hash,
+            source_file=found.source_file,
+            size=found.size,
+            etag=found.etag,
+            content_hash=found.content_hash,
             source=record.source,
             batch_id=record.batch_id,
         )
-        for entry in record.objects
-        if entry.source_file in keys
+        for found in record.objects
+        if found.source_file in keys
     )

@@ -6,7 +6,6 @@ misreads INT64 timestamps without an error, and INT96 knows no unit: read it wit
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,45 +17,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ingest.contract import Table, Type
+from ingest.errors import ObjectUnreadable
 from ingest.render import arrow_schema
+from ingest.storage import Storage
+from ingest.storage.reader import ObjectReader
 
 ROW_GROUP_ROWS = 262_144
 # Rows encoded at a time: as many as the fast path gives at once. pyarrow's 1,024 take 10 % longer.
 _BATCH_ROWS = 16_384
-# What readers prune by. Statistics of the other columns would only cost time and footer bytes.
-_STATISTICS = frozenset(
-    ("event_date", "batch_id", "source_offset", "status_code", "client_ip", "session_id")
-)
-# Unique in every row: a dictionary would be built only to be given up.
-_UNIQUE = frozenset(("event_id", "reject_id"))
-# Text columns with few different values in most logs. Given as Arrow dictionaries they are written
-# without looking at each value again; in the file they are plain strings like the others.
-_ENCODED = frozenset(
-    (
-        "batch_id",
-        "source_format",
-        "source_file",
-        "parse_status",
-        "parse_warnings",
-        "event_type",
-        "event_name",
-        "client_ip",
-        "client_address",
-        "forwarded_for",
-        "user_name",
-        "http_method",
-        "http_version",
-        "bytes_scope",
-        "referrer_domain",
-        "user_agent",
-        "item_id",
-        "product_id",
-        "category",
-        "campaign_source",
-        "campaign_medium",
-        "campaign_name",
-    )
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +44,8 @@ class Written:
 class ParquetSink:
     """Writes one lake file of the contract table `table` chunk by chunk.
 
-    Holds at most one row group in memory. The file is complete and durable when `close` has
-    returned; leaving the `with` block without that removes it.
+    Holds at most one row group in memory. The file is complete when `close` has returned, and
+    durable once `Storage.upload` has; leaving the `with` block without `close` removes it.
     """
 
     def __init__(self, path: Path, table: Table) -> None:
@@ -118,14 +86,12 @@ class ParquetSink:
             self._pending_rows = table.num_rows - whole
 
     def close(self) -> Written:
-        """Write what is pending and the footer, force all to disk and return the facts."""
+        """Write what is pending and the footer, and return the facts."""
         if self._pending_rows:
             self._flush(pa.concat_tables(self._pending))
         self._pending = []
         self._writer.close()
         self._file.close()
-        _sync(self.path)
-        _sync(self.path.parent)
         first, last = self._span or (None, None)
         return Written(
             path=self.path,
@@ -145,34 +111,42 @@ class ParquetSink:
 
 
 def encoded_schema(table: Table) -> pa.Schema:
-    """Return the Arrow schema of `table` with its repetitive texts as dictionaries.
+    """Return the Arrow schema of `table` with its dictionary columns as Arrow dictionaries.
 
-    That is the schema in which `ParquetSink` takes rows fastest.
+    That is the schema in which `ParquetSink` takes rows fastest: values are written without being
+    looked at again. In the file they are strings like the others.
     """
     text = pa.dictionary(pa.int32(), pa.string())
     return pa.schema(
         [
-            field.with_type(text) if field.name in _ENCODED else field
-            for field in arrow_schema(table)
+            field.with_type(text) if column.dictionary else field
+            for field, column in zip(arrow_schema(table), table.columns, strict=True)
         ]
     )
 
 
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """Open a lake file with its INT96 timestamps as microseconds, right for years 1 to 9999."""
-    return pq.ParquetFile(path, coerce_int96_timestamp_unit="us")
+def open_parquet(storage: Storage, key: str) -> pq.ParquetFile:
+    """Open a Parquet file; only the bytes that are asked for are read, the footer first.
+
+    Its INT96 timestamps come as microseconds, right for years 1 to 9999. Raises ObjectUnreadable
+    when it is denied, gone or not Parquet.
+    """
+    try:
+        return pq.ParquetFile(ObjectReader(storage, key), coerce_int96_timestamp_unit="us")
+    except (pa.ArrowException, OSError) as error:
+        raise ObjectUnreadable(f"{storage.uri}/{key}: not a Parquet file ({error})") from error
 
 
 def _options(table: Table) -> dict[str, object]:
-    strings = [column.name for column in table.columns if column.type is Type.STRING]
+    strings = [column for column in table.columns if column.type is Type.STRING]
     return {
         "compression": "snappy",
         "data_page_version": "1.0",
         "store_schema": False,
         "use_deprecated_int96_timestamps": True,
         "write_batch_size": _BATCH_ROWS,
-        "use_dictionary": [name for name in strings if name not in _UNIQUE],
-        "write_statistics": [name for name in table.names if name in _STATISTICS],
+        "use_dictionary": [column.name for column in strings if not column.unique],
+        "write_statistics": [column.name for column in table.columns if column.statistics],
     }
 
 
@@ -184,11 +158,3 @@ def _wider(
     if span is None:
         return first, last
     return min(span[0], first), max(span[1], last)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -11,23 +11,24 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from ingest.errors import BooksError, SettingsError
-from ingest.settings import HASH_CHUNK_BYTES
+from ingest.errors import BooksError, SettingsError, StorageError
 from ingest.storage import Storage, StoredObject, open_storage
 
 RECORD_FORMAT = 1
 LAKE_FORMAT = 1
 # A share of rejects says little about fewer lines than this.
 QUARANTINE_FROM_LINES = 1_000
+LAKE_KEY = "lake.json"
 FOLDER = "batches/"
 # What reading JSON ends with that this program never wrote.
 _NOT_OURS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _RECORD_KEY = re.compile(r"batches/(\d{20})\.json")
+Field = TypeVar("Field")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,25 +103,53 @@ class BatchRecord:
     totals: Totals
 
 
-def open_lake(uri: str) -> Storage:
-    """Return the lake at `uri`, made on first use.
+def create_lake(uri: str) -> Storage:
+    """Return the lake at `uri`, made if there is none: what `ingest` does, and nobody else.
 
-    Raises SettingsError when a newer clickstream made it, or when its place cannot hold a lake.
+    Raises what `open_lake` raises, and SettingsError or StorageError when its place cannot hold a
+    lake.
     """
     lake = open_storage(uri)
-    lake.put_if_absent("lake.json", to_json({"format": LAKE_FORMAT, "id": uuid.uuid4().hex}))
-    check_format(lake)
+    lake.put_if_absent(LAKE_KEY, to_json({"format": LAKE_FORMAT, "id": uuid.uuid4().hex}))
+    _check_format(lake)
     return lake
 
 
-def check_format(lake: Storage) -> None:
-    """Raise SettingsError when the lake has a higher format than this program knows.
+def open_lake(uri: str, *, must_exist: bool = False) -> Storage:
+    """Return the lake at `uri` to be read; where there is none it is empty, unless it must exist.
 
-    Raises BooksError when its lake.json is not one.
+    Raises SettingsError when a newer clickstream made it or when it must exist and does not,
+    BooksError when its lake.json is not one, StorageError when it cannot be read.
     """
-    if not any(entry.key == "lake.json" for entry in lake.list("lake.json")):
-        return
-    found = _lake_format(lake)
+    lake = open_storage(uri)
+    if _exists(lake):
+        _check_format(lake)
+    elif must_exist:
+        raise SettingsError(f"no lake at {lake.uri}: run `clickstream ingest` first")
+    return lake
+
+
+def lake_id(lake: Storage) -> str:
+    """Return the id that the lake got when it was made; empty when it was not made yet."""
+    return _lake_field(lake, "id", str) if _exists(lake) else ""
+
+
+def _exists(lake: Storage) -> bool:
+    for found in lake.list(LAKE_KEY):
+        _check_folder(lake, found)
+        if found.key == LAKE_KEY:
+            return True
+    return False
+
+
+def _check_folder(lake: Storage, found: StoredObject) -> None:
+    """Raise StorageError for a folder that cannot be listed: it must not look like an empty one."""
+    if found.problem is not None and found.key in ("", FOLDER):
+        raise StorageError(f"{lake.uri}/{found.key}: {found.problem}")
+
+
+def _check_format(lake: Storage) -> None:
+    found = _lake_field(lake, "format", int)
     if found > LAKE_FORMAT:
         raise SettingsError(
             f"{lake.uri}: the lake has format {found}, this clickstream reads up to"
@@ -128,12 +157,13 @@ def check_format(lake: Storage) -> None:
         )
 
 
-def _lake_format(lake: Storage) -> int:
+def _lake_field(lake: Storage, name: str, kind: Callable[[Any], Field]) -> Field:
+    """Return the field `name` of lake.json."""
     try:
-        return int(json.loads(lake.read("lake.json"))["format"])
+        return kind(json.loads(lake.read(LAKE_KEY))[name])
     except _NOT_OURS as error:
         raise BooksError(
-            f"{lake.uri}/lake.json: says no format of a lake ({error}); restore it, or remove it"
+            f"{lake.uri}/{LAKE_KEY} has no valid {name} field ({error}); restore it, or remove it"
             f" if the lake has format {LAKE_FORMAT}"
         ) from error
 
@@ -146,19 +176,19 @@ def record_key(number: int) -> str:
 def read_log(lake: Storage, *, after: int = 0) -> tuple[BatchRecord, ...]:
     """Return the sealed records numbered above `after`, in number order.
 
-    Raises BooksError when a number is missing or a record cannot be read, SettingsError when a
-    newer clickstream wrote one.
+    Raises BooksError when a number is missing or a record is broken, SettingsError when a newer
+    clickstream wrote one, StorageError when the log or a record cannot be read.
     """
-    check_format(lake)
     records: list[BatchRecord] = []
-    for entry in lake.list(FOLDER, after=record_key(after)):
-        match = _RECORD_KEY.fullmatch(entry.key)
-        if match is None:  # the temporary file of a writer, alive or dead
-            continue
+    for found in lake.list(FOLDER, after=record_key(after)):
+        match = _RECORD_KEY.fullmatch(found.key)
+        if match is None:
+            _check_folder(lake, found)
+            continue  # the temporary file of a writer, alive or dead
         expected = after + len(records) + 1
         if int(match[1]) != expected:
             raise BooksError(
-                f"{lake.uri}: {record_key(expected)} is missing although {entry.key} exists;"
+                f"{lake.uri}: {record_key(expected)} is missing although {found.key} exists;"
                 " records are never deleted: restore it"
             )
         records.append(read_record(lake, expected))
@@ -183,52 +213,6 @@ def is_quarantined(record: BatchRecord, *, reject_limit_ratio: float) -> bool:
     if totals.lines_read < QUARANTINE_FROM_LINES:
         return False
     return totals.lines_reject > reject_limit_ratio * totals.lines_read
-
-
-def batch_id(
-    objects: Iterable[StoredObject],
-    *,
-    range_bytes: int,
-    parser_version: int,
-    contract_version: int,
-    settings_hash: str,
-    replaces: Sequence[str] = (),
-) -> str:
-    """Return the id of a plan, 32 hexadecimal digits: the same plan has the same id.
-
-    `replaces` takes part where there is any: an object that changes and changes back gives the
-    plan of a batch that was replaced meanwhile, and an id must not come twice.
-    """
-    plan: dict[str, Any] = {
-        "objects": sorted((entry.key, entry.size, entry.etag) for entry in objects),
-        "range_bytes": range_bytes,
-        "parser_version": parser_version,
-        "contract_version": contract_version,
-        "settings_hash": settings_hash,
-    }
-    if replaces:
-        plan["replaces"] = sorted(replaces)
-    return hash_json(plan)[:32]
-
-
-def content_hash(chunk_digests: Iterable[bytes]) -> str:
-    """Return the hash of an object from the SHA-256 digests of its consecutive 8 MiB chunks."""
-    return hashlib.sha256(b"".join(chunk_digests)).hexdigest()
-
-
-def read_content_hash(storage: Storage, entry: StoredObject) -> str:
-    """Read the object and return its content hash.
-
-    Raises ObjectUnreadable or ObjectChanged.
-    """
-    return content_hash(
-        hashlib.sha256(
-            storage.read(
-                entry.key, start, min(start + HASH_CHUNK_BYTES, entry.size), etag=entry.etag
-            )
-        ).digest()
-        for start in range(0, entry.size, HASH_CHUNK_BYTES)
-    )
 
 
 def hash_json(value: Any) -> str:
@@ -276,10 +260,10 @@ def _record(fields: Mapping[str, Any]) -> BatchRecord:
             "sealed_at": datetime.fromisoformat(fields["sealed_at"]),
             "ingest_time": datetime.fromisoformat(fields["ingest_time"]),
             "replaces": tuple(fields["replaces"]),
-            "objects": tuple(ObjectRecord(**entry) for entry in fields["objects"]),
+            "objects": tuple(ObjectRecord(**one) for one in fields["objects"]),
             "files": {
-                table: tuple(NamedFile(**_with_times(entry)) for entry in entries)
-                for table, entries in fields["files"].items()
+                table: tuple(NamedFile(**_with_times(one)) for one in named)
+                for table, named in fields["files"].items()
             },
             "totals": Totals(**_with_times(fields["totals"])),
         }

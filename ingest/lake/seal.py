@@ -57,7 +57,7 @@ def shares_objects(mine: BatchRecord, other: BatchRecord) -> bool:
 
 def owned_keys(record: BatchRecord) -> set[str]:
     """Return the objects that `record` owns: those that could be read, whatever the verdict."""
-    return {entry.source_file for entry in record.objects if entry.file_status != "failed"}
+    return {found.source_file for found in record.objects if found.file_status != "failed"}
 
 
 def _put(lake: Storage, record: BatchRecord, pause: Callable[[float], None]) -> bool:

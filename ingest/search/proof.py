@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -81,11 +80,6 @@ def plan_from(
         and is_quarantined(record, reject_limit_ratio=limits.get(record.source, usual))
     }
     return make_plan(records, quarantined=quarantined, seals=seals, counts=counts)
-
-
-def lake_id(lake: Storage) -> str:
-    """Return the id that the lake got when it was made."""
-    return str(json.loads(lake.read("lake.json"))["id"])
 
 
 def _unequal(

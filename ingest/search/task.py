@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -138,7 +137,7 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
     size = lake.stat(file.path).size
     if size != file.bytes:
         raise BooksError(f"has {size:,} bytes, its record says {file.bytes:,}")
-    with open_parquet(Path(lake.uri) / file.path) as parquet:
+    with open_parquet(lake, file.path) as parquet:
         if parquet.metadata.num_rows != file.rows:
             raise BooksError(f"has {parquet.metadata.num_rows:,} rows, not {file.rows:,}")
         present = set(parquet.schema_arrow.names)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from fixtures.storage import CountingStorage
 
-from ingest.contract import EVENTS, FILES, REJECTS, Table
+from ingest.contract import EVENTS, FILES, REJECTS, TABLES, Table, Type
+from ingest.errors import ObjectChanged, ObjectUnreadable
 from ingest.lake import parquet
 from ingest.lake.parquet import ParquetSink, Written, encoded_schema, open_parquet
 from ingest.render import arrow_schema
+from ingest.storage import Storage
 
+KEY = "events/part/events.parquet"
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 BEFORE_EPOCH = datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 PAST_NANOSECONDS = datetime(2262, 4, 12, 1, 2, 3, 4, tzinfo=UTC)
@@ -25,11 +29,14 @@ def rows(table: Table, *values: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(values), schema=arrow_schema(table))
 
 
-def written(path: Path, *chunks: pa.Table, table: Table = EVENTS) -> Written:
-    with ParquetSink(path, table) as sink:
+def written(lake: Storage, *chunks: pa.Table, table: Table = EVENTS) -> Written:
+    """Write `chunks` as the lake's file KEY."""
+    with ParquetSink(lake.spool(KEY), table) as sink:
         for chunk in chunks:
             sink.write(chunk)
-        return sink.close()
+        facts = sink.close()
+    lake.upload(facts.path, KEY)
+    return facts
 
 
 @pytest.mark.parametrize(
@@ -46,36 +53,36 @@ def written(path: Path, *chunks: pa.Table, table: Table = EVENTS) -> Written:
     ],
 )
 def test_types_are_those_that_copy_matches(
-    tmp_path: Path, column: str, physical: str, logical: str
+    lake: Storage, column: str, physical: str, logical: str
 ) -> None:
-    written(tmp_path / "events.parquet", rows(EVENTS, {"event_id": "a"}))
-    schema = pq.ParquetFile(tmp_path / "events.parquet").schema
+    written(lake, rows(EVENTS, {"event_id": "a"}))
+    schema = open_parquet(lake, KEY).schema
     found = schema.column(schema.names.index(column))
     assert (found.physical_type, found.logical_type.type) == (physical, logical)
 
 
 @pytest.mark.parametrize("table", [EVENTS, REJECTS, FILES])
-def test_every_column_is_optional_and_in_contract_order(tmp_path: Path, table: Table) -> None:
-    written(tmp_path / "t.parquet", rows(table, {}), table=table)
-    schema = pq.ParquetFile(tmp_path / "t.parquet").schema
+def test_every_column_is_optional_and_in_contract_order(lake: Storage, table: Table) -> None:
+    written(lake, rows(table, {}), table=table)
+    schema = open_parquet(lake, KEY).schema
     assert tuple(schema.names) == table.names
     assert {schema.column(i).max_definition_level for i in range(len(schema))} == {1}
 
 
-def test_no_arrow_schema_is_stored_and_codec_is_snappy(tmp_path: Path) -> None:
-    written(tmp_path / "t.parquet", rows(EVENTS, {"event_id": "a", "user_agent": "b"}))
-    metadata = pq.ParquetFile(tmp_path / "t.parquet").metadata
+def test_no_arrow_schema_is_stored_and_codec_is_snappy(lake: Storage) -> None:
+    written(lake, rows(EVENTS, {"event_id": "a", "user_agent": "b"}))
+    metadata = open_parquet(lake, KEY).metadata
     assert metadata.metadata is None
     group = metadata.row_group(0)
     assert {group.column(i).compression for i in range(group.num_columns)} == {"SNAPPY"}
 
 
-def test_statistics_and_dictionaries_are_where_they_pay(tmp_path: Path) -> None:
+def test_statistics_and_dictionaries_are_where_they_pay(lake: Storage) -> None:
     written(
-        tmp_path / "t.parquet",
+        lake,
         rows(EVENTS, dict.fromkeys(EVENTS.names) | {"event_id": "a", "client_ip": "::"}),
     )
-    group = pq.ParquetFile(tmp_path / "t.parquet").metadata.row_group(0)
+    group = open_parquet(lake, KEY).metadata.row_group(0)
     columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
     assert {name for name, column in columns.items() if column.is_stats_set} == {
         "event_date",
@@ -89,17 +96,17 @@ def test_statistics_and_dictionaries_are_where_they_pay(tmp_path: Path) -> None:
     assert not columns["event_id"].has_dictionary_page
 
 
-def test_times_of_all_years_and_nulls_come_back(tmp_path: Path) -> None:
+def test_times_of_all_years_and_nulls_come_back(lake: Storage) -> None:
     times = [FIRST, None, BEFORE_EPOCH, PAST_NANOSECONDS, LAST]
-    facts = written(tmp_path / "t.parquet", rows(EVENTS, *({"event_time": t} for t in times)))
-    back = open_parquet(tmp_path / "t.parquet").read()
+    facts = written(lake, rows(EVENTS, *({"event_time": t} for t in times)))
+    back = open_parquet(lake, KEY).read()
     # INT96 has no zone: its instants are UTC by our contract.
     assert back["event_time"].to_pylist() == [t and t.replace(tzinfo=None) for t in times]
     assert back["url_path"].null_count == len(times)
     assert (facts.min_event_time, facts.max_event_time) == (FIRST, LAST)
 
 
-def test_values_come_back(tmp_path: Path) -> None:
+def test_values_come_back(lake: Storage) -> None:
     row = {
         "event_id": "63c576d511cab0cebef10000000120b8",
         "event_date": date(2024, 3, 3),
@@ -108,43 +115,78 @@ def test_values_come_back(tmp_path: Path) -> None:
         "duration_ms": 0.25,
         "user_agent": "caf\u00e9",
     }
-    facts = written(tmp_path / "t.parquet", rows(EVENTS, row))
-    (back,) = open_parquet(tmp_path / "t.parquet").read().to_pylist()
+    facts = written(lake, rows(EVENTS, row))
+    (back,) = open_parquet(lake, KEY).read().to_pylist()
     assert back == dict.fromkeys(EVENTS.names) | row
     assert (facts.rows, facts.min_event_time, facts.max_event_time) == (1, None, None)
-    assert facts.bytes == (tmp_path / "t.parquet").stat().st_size
+    assert facts.bytes == lake.stat(KEY).size
 
 
 def test_chunks_are_gathered_into_row_groups(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "ROW_GROUP_ROWS", 4)
     chunks = [rows(EVENTS, *({"source_offset": i} for i in range(*r))) for r in ((0, 3), (3, 12))]
     chunks.append(rows(EVENTS, {"source_offset": 12}, {"source_offset": 13}))
-    facts = written(tmp_path / "t.parquet", *chunks)
-    file = open_parquet(tmp_path / "t.parquet")
+    facts = written(lake, *chunks)
+    file = open_parquet(lake, KEY)
     groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     assert groups == [4, 4, 4, 2]
     assert facts.rows == 14
     assert file.read()["source_offset"].to_pylist() == list(range(14))
 
 
-def test_dictionaries_and_plain_texts_mix_and_end_as_plain_strings(tmp_path: Path) -> None:
+def test_dictionaries_and_plain_texts_mix_and_end_as_plain_strings(lake: Storage) -> None:
     encoded = [
         rows(EVENTS, {"source_format": name, "user_agent": None}).cast(encoded_schema(EVENTS))
         for name in ("access", "alb")
     ]
-    written(tmp_path / "t.parquet", *encoded, rows(EVENTS, {"source_format": "s3"}))
-    file = open_parquet(tmp_path / "t.parquet")
+    written(lake, *encoded, rows(EVENTS, {"source_format": "s3"}))
+    file = open_parquet(lake, KEY)
     assert file.schema_arrow.field("source_format").type == pa.string()
     assert file.read()["source_format"].to_pylist() == ["access", "alb", "s3"]
     assert file.num_row_groups == 1
 
 
-def test_no_rows_make_a_readable_file(tmp_path: Path) -> None:
-    facts = written(tmp_path / "t.parquet")
+def test_no_rows_make_a_readable_file(lake: Storage) -> None:
+    facts = written(lake)
     assert facts.rows == 0
-    assert open_parquet(tmp_path / "t.parquet").read().num_rows == 0
+    assert open_parquet(lake, KEY).read().num_rows == 0
+
+
+def test_flags_of_columns_that_are_never_set_together() -> None:
+    for column in (column for table in TABLES for column in table.columns):
+        assert not (column.dictionary and column.unique), column.name
+        assert column.type is Type.STRING or not (column.dictionary or column.unique), column.name
+
+
+def test_only_the_footer_is_read_to_count_rows(lake: Storage) -> None:
+    ids = ({"event_id": os.urandom(16).hex()} for _ in range(20_000))
+    size = written(lake, rows(EVENTS, *ids)).bytes
+    counting = CountingStorage(lake)
+    with open_parquet(counting, KEY) as file:
+        assert file.metadata.num_rows == 20_000
+    assert 0 < sum(end - start for start, end in counting.ranges) < size / 4
+
+
+def test_what_is_not_parquet_or_gone_is_unreadable(lake: Storage) -> None:
+    written(lake, rows(EVENTS, {"event_id": "a"}))
+    whole = lake.read(KEY)
+    for broken in (b"", b"PAR1", whole[:-10], whole[: len(whole) // 2] + bytes(900)):
+        lake.put(KEY, broken)
+        with pytest.raises(ObjectUnreadable, match=r"events\.parquet: not a Parquet file"):
+            open_parquet(lake, KEY)
+    lake.delete([KEY])
+    with pytest.raises(ObjectUnreadable, match="gone"):
+        open_parquet(lake, KEY)
+
+
+def test_a_file_that_changes_while_it_is_read_is_noticed(lake: Storage) -> None:
+    written(lake, rows(EVENTS, {"event_id": "a"}))
+    with open_parquet(lake, KEY) as file:
+        lake.put(KEY, lake.read(KEY) + b"x")
+        with pytest.raises(ObjectChanged):
+            file.read()
 
 
 def test_an_interrupted_file_is_removed(tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""Sealing against other writers: every branch of the state machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fixtures.records import make_draft, no_pause, raw_object, sealed
+from fixtures.storage import MemoryStorage
+
+from ingest.errors import StorageError
+from ingest.lake.records import BatchRecord, read_log
+from ingest.lake.seal import RETRY_SECONDS, seal
+from ingest.storage import Storage
+from ingest.storage.folder import FolderStorage
+
+
+def test_sealing_takes_the_next_number(lake: Storage) -> None:
+    assert sealed(lake, make_draft("a")).number == 1
+    assert sealed(lake, make_draft("b"), after=1).number == 2
+
+
+def test_an_answer_that_was_lost_is_found_again(lake: Storage) -> None:
+    first = sealed(lake, make_draft("a"))
+    assert sealed(lake, make_draft("a")) == first
+    assert len(read_log(lake)) == 1
+
+
+def test_the_same_batch_of_another_run_stands(lake: Storage) -> None:
+    other = sealed(lake, make_draft("a", writer="other"))
+    assert sealed(lake, make_draft("a")) == other
+    assert len(read_log(lake)) == 1
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (
+            make_draft("m", raw_object("x")),
+            make_draft("t", raw_object("x"), raw_object("y"), writer="other"),
+        ),
+        (
+            make_draft("m", raw_object("x", etag="2-2")),
+            make_draft("t", raw_object("x"), writer="other"),
+        ),
+        (
+            make_draft("m", replaces=("old", "b")),
+            make_draft("t", writer="other", replaces=("old",)),
+        ),
+    ],
+    ids=["same object", "another version of it", "same replaced batch"],
+)
+def test_a_batch_that_shares_is_given_up(
+    lake: Storage, mine: BatchRecord, theirs: BatchRecord
+) -> None:
+    sealed(lake, theirs)
+    assert seal(lake, mine, after=0, pause=no_pause) is None
+    assert len(read_log(lake)) == 1
+
+
+def test_others_that_share_nothing_are_stepped_over(lake: Storage) -> None:
+    failed = raw_object("x", status="failed")
+    sealed(lake, make_draft("t1", writer="other"))
+    sealed(lake, make_draft("t2", failed, raw_object("y"), writer="other"), after=1)
+    assert sealed(lake, make_draft("m", raw_object("x"))).number == 3
+
+
+class _Flaky(MemoryStorage):
+    """Fails `failures` times; if `late`, after it wrote."""
+
+    def __init__(self, *, failures: int, late: bool = False) -> None:
+        super().__init__("memory://flaky", Path("not used"))
+        self.failures = failures
+        self.late = late
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        if self.late:
+            super().put_if_absent(key, data)
+        if self.failures:
+            self.failures -= 1
+            raise StorageError("503 Slow Down")
+        return super().put_if_absent(key, data)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_busy_store_is_asked_again(late: bool) -> None:
+    pauses: list[float] = []
+    flaky = _Flaky(failures=3, late=late)
+    record = seal(flaky, make_draft("a"), after=0, pause=pauses.append)
+    assert pauses == [0.2, 0.4, 0.8]
+    assert read_log(flaky) == (record,)
+
+
+def test_a_store_that_stays_away_ends_the_run() -> None:
+    pauses: list[float] = []
+    flaky = _Flaky(failures=99)
+    with pytest.raises(StorageError, match="Slow Down"):
+        seal(flaky, make_draft("a"), after=0, pause=pauses.append)
+    assert len(pauses) == len(RETRY_SECONDS) == 10
+    assert flaky.failures == 99 - 11
+
+
+def _race(target: Callable[[str, int], None], lake: str, writers: int) -> None:
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=target, args=(lake, writer)) for writer in range(writers)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=30)
+    assert [process.exitcode for process in processes] == [0] * writers
+
+
+def _seal_ten(lake: str, writer: int) -> None:
+    for index in range(10):
+        draft = make_draft(f"w{writer}-{index}", writer=f"w{writer}")
+        assert seal(FolderStorage(Path(lake)), draft, after=0) is not None
+
+
+def test_racing_processes_get_distinct_numbers_without_a_hole(tmp_path: Path) -> None:
+    _race(_seal_ten, str(tmp_path), 4)
+    records = read_log(FolderStorage(tmp_path))
+    assert [record.number for record in records] == list(range(1, 41))
+    assert len({record.batch_id for record in records}) == 40
+
+
+def _seal_same_objects(lake: str, writer: int) -> None:
+    draft = make_draft(f"plan {writer % 2}", raw_object("a"), raw_object("b"), writer=f"w{writer}")
+    seal(FolderStorage(Path(lake)), draft, after=0)
+
+
+def test_racing_processes_with_the_same_objects_seal_them_once(tmp_path: Path) -> None:
+    _race(_seal_same_objects, str(tmp_path), 4)
+    assert len(read_log(FolderStorage(tmp_path))) == 1
