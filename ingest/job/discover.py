@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from ingest.contract import EVENTS
-from ingest.errors import SettingsError, StorageError
-from ingest.lake.ownership import Owned, Ownership
+from ingest.errors import ObjectUnreadable, SettingsError, StorageError
+from ingest.lake.ownership import Ownership
 from ingest.settings import Source
 from ingest.storage import Storage, StoredObject, open_storage
 
@@ -43,20 +43,24 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The raw objects of one source at one moment. `root` is where their keys are relative to."""
+    """The raw objects of one source at one moment, by key. Keys are relative to `root`."""
 
     source: Source
     root: Storage
-    entries: Mapping[str, StoredObject]
+    objects: Mapping[str, StoredObject]
     failed: tuple[Failed, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The objects of one batch to be read, by key, and the ids of the batches it replaces."""
+    """The objects of one batch to be read, in the order of their keys.
 
-    entries: tuple[StoredObject, ...]
+    `replaces` are the ids of batches that are read again, because the keys `changed` did.
+    """
+
+    objects: tuple[StoredObject, ...]
     replaces: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 def local_path(uri: str) -> Path | None:
@@ -68,19 +72,27 @@ def local_path(uri: str) -> Path | None:
 
 
 def check_places(sources: Sequence[Source], lake: str) -> None:
-    """Raise SettingsError when a source and the lake, or two sources, lie in one another.
+    """Raise SettingsError when a source and the lake, or two sources, overlap.
 
     Else the lake's own files would be read as logs, or every log twice.
     """
-    places = [(f"source {source.name}", local_path(source.uri)) for source in sources]
-    places.append(("the lake", local_path(lake)))
-    for index, (name, path) in enumerate(places):
+    places = [(f"source {source.name}", source.uri) for source in sources]
+    places.append(("the lake", lake))
+    for index, (name, uri) in enumerate(places):
         for other, around in places[:index]:
-            if path and around and (path in (around, *around.parents) or around in path.parents):
+            if _overlap(_place(uri), _place(around)):
                 raise SettingsError(
-                    f"{other} ({around}) and {name} ({path}) lie in one another; "
-                    "give each a folder of its own"
+                    f"{other} ({around}) and {name} ({uri}) overlap: use separate folders"
                 )
+
+
+def _place(uri: str) -> PurePath:
+    """Return `uri` as a path to compare with others: s3://bucket/logs as s3:/bucket/logs."""
+    return local_path(uri) or PurePosixPath(uri)
+
+
+def _overlap(one: PurePath, other: PurePath) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def list_source(source: Source) -> Listing:
@@ -89,16 +101,16 @@ def list_source(source: Source) -> Listing:
     Objects that cannot be read are in `failed`. Raises SettingsError when the place is missing.
     """
     root, prefix = open_source(source)
-    entries: dict[str, StoredObject] = {}
+    objects: dict[str, StoredObject] = {}
     failed: list[Failed] = []
-    for entry in root.list(prefix):
-        if prefix and entry.key != prefix:
+    for found in root.list(prefix):
+        if prefix and found.key != prefix:
             continue
-        if problem := entry.problem or _name_problem(entry.key):
-            failed.append(Failed(source_file=utf8_text(entry.key), reason=problem))
-        elif entry.size or not entry.key.endswith("/"):  # S3 consoles make such "folders"
-            entries[entry.key] = entry
-    return Listing(source=source, root=root, entries=entries, failed=tuple(failed))
+        if problem := found.problem or _name_problem(found.key):
+            failed.append(Failed(source_file=utf8_text(found.key), reason=problem))
+        elif found.size or not found.key.endswith("/"):  # S3 consoles make such "folders"
+            objects[found.key] = found
+    return Listing(source=source, root=root, objects=objects, failed=tuple(failed))
 
 
 def utf8_text(key: str) -> str:
@@ -118,7 +130,7 @@ def open_source(source: Source) -> tuple[Storage, str]:
         return open_storage(str(path.parent)), path.name
     if not path.is_dir():
         raise SettingsError(
-            f"source {source.name}: there is no folder {path}; make it, or correct the uri in"
+            f"source {source.name}: there is no folder {path}; create it, or correct the uri in"
             " clickstream.toml (or CLICKSTREAM_RAW)"
         )
     return open_storage(str(path)), ""
@@ -133,6 +145,31 @@ def _name_problem(key: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What the log of batches does not own yet of a listing.
+
+    `new` are the objects that it does not know. `changed` maps the id of a batch to the keys that
+    it owns and that came again with another size or etag.
+    """
+
+    new: tuple[StoredObject, ...]
+    changed: Mapping[str, Sequence[str]]
+
+
+def match(listing: Listing, ownership: Ownership) -> Matched:
+    """Compare `listing` with what the log owns: the one place that decides which bytes are new."""
+    new: list[StoredObject] = []
+    changed: dict[str, list[str]] = defaultdict(list)
+    for key, stored in listing.objects.items():
+        owned = ownership.live.get(key)
+        if owned is None:
+            new.append(stored)
+        elif (owned.size, owned.etag) != (stored.size, stored.etag):
+            changed[owned.batch_id].append(key)
+    return Matched(new=tuple(new), changed=changed)
+
+
 def check_collisions(
     listings: Sequence[Listing], ownership: Ownership, *, configured: Collection[str]
 ) -> None:
@@ -144,57 +181,45 @@ def check_collisions(
     seen: dict[str, str] = {}
     for listing in listings:
         name = listing.source.name
-        for key, entry in listing.entries.items():
-            other = seen.setdefault(key, name)
-            owned = ownership.live.get(key)
-            if other == name and owned and owned.source in configured and not _same(owned, entry):
-                other = owned.source
-            if other != name:
-                raise SettingsError(
-                    f"sources {other} and {name} both have {key}: the path within its source is"
-                    " what identifies an event; set the uri of one of them to a folder higher, or"
-                    " rename the file"
-                )
+        for key in listing.objects:
+            _check_owner(key, seen.setdefault(key, name), name)
+        for keys in match(listing, ownership).changed.values():
+            for key in keys:
+                owner = ownership.live[key].source
+                if owner in configured:
+                    _check_owner(key, owner, name)
 
 
-def find_changed(listing: Listing, ownership: Ownership) -> dict[str, list[str]]:
-    """Return the keys that came again with another size or etag, by the batch that owns them."""
-    changed = defaultdict(list)
-    for key, entry in listing.entries.items():
-        owned = ownership.live.get(key)
-        if owned and not _same(owned, entry):
-            changed[owned.batch_id].append(key)
-    return dict(changed)
+def _check_owner(key: str, owner: str, source: str) -> None:
+    if owner != source:
+        raise SettingsError(
+            f"sources {owner} and {source} both have {key}: the path within its source is what"
+            " identifies an event; set the uri of one of them to the folder above, or rename the"
+            " file"
+        )
 
 
-def replacement(batch_id: str, listing: Listing, ownership: Ownership) -> Batch | str:
-    """Return the batch that reads again all objects of `batch_id`.
+def replacement(
+    batch_id: str, changed: Sequence[str], listing: Listing, ownership: Ownership
+) -> Batch:
+    """Return the batch that reads again all objects of `batch_id`, of which `changed` did.
 
-    Returns the key of an object that is gone, if one is: without it, its events would be lost.
+    Raises ObjectUnreadable when one of its objects is gone: without it, its events would be lost.
     """
     keys = [key for key, owned in ownership.live.items() if owned.batch_id == batch_id]
     for key in keys:
-        if key not in listing.entries:
-            return key
-    entries = sorted((listing.entries[key] for key in keys), key=_by_key)
-    return Batch(entries=tuple(entries), replaces=(batch_id,))
-
-
-def find_new(listing: Listing, ownership: Ownership, *, leave: set[str]) -> list[StoredObject]:
-    """Return the objects that nobody owns, by key, but for the keys in `leave`."""
-    return [
-        entry
-        for key, entry in listing.entries.items()
-        if key not in ownership.live and key not in leave
-    ]
+        if key not in listing.objects:
+            raise ObjectUnreadable(f"{key}, of the same batch, is gone or unreadable: restore it")
+    objects = sorted((listing.objects[key] for key in keys), key=_by_key)
+    return Batch(objects=tuple(objects), replaces=(batch_id,), changed=tuple(changed))
 
 
 def split_duplicates(
-    entries: Iterable[StoredObject],
+    objects: Iterable[StoredObject],
     ownership: Ownership,
     content_hash: Callable[[StoredObject], str],
 ) -> tuple[list[StoredObject], list[Duplicate]]:
-    """Return the entries with bytes that are new, and those whose bytes have come before.
+    """Return the objects with bytes that are new, and those whose bytes have come before.
 
     Only objects of a size that occurs elsewhere are read. Empty objects are never duplicates, and
     one that cannot be read counts as new: its task says what is wrong with it.
@@ -203,45 +228,41 @@ def split_duplicates(
     for owned in ownership.live.values():
         if owned.content_hash:
             known[owned.size].setdefault(owned.content_hash, owned.source_file)
-    entries = list(entries)
-    sizes = _repeated(entry.size for entry in entries) | set(known)
+    objects = list(objects)
+    sizes = _repeated(stored.size for stored in objects) | set(known)
     fresh, duplicates = [], []
-    for entry in entries:
-        digest = _try_hash(entry, content_hash) if entry.size and entry.size in sizes else None
-        original = known[entry.size].setdefault(digest, entry.key) if digest else entry.key
-        if original == entry.key:
-            fresh.append(entry)
+    for stored in objects:
+        digest = _try_hash(stored, content_hash) if stored.size and stored.size in sizes else None
+        original = known[stored.size].setdefault(digest, stored.key) if digest else stored.key
+        if original == stored.key:
+            fresh.append(stored)
         else:
-            duplicates.append(Duplicate(source_file=entry.key, original=original))
+            duplicates.append(Duplicate(source_file=stored.key, original=original))
     return fresh, duplicates
 
 
 def capped(
-    entries: Sequence[StoredObject], *, max_objects: int = MAX_OBJECTS, max_bytes: int = MAX_BYTES
+    objects: Sequence[StoredObject], *, max_objects: int = MAX_OBJECTS, max_bytes: int = MAX_BYTES
 ) -> tuple[StoredObject, ...]:
-    """Return the first of `entries`, at least one, that fit into one batch."""
+    """Return the first of `objects`, at least one, that fit into one batch."""
     size = 0
-    for index, entry in enumerate(entries[:max_objects]):
-        size += entry.size
+    for index, stored in enumerate(objects[:max_objects]):
+        size += stored.size
         if size > max_bytes and index:
-            return tuple(entries[:index])
-    return tuple(entries[:max_objects])
+            return tuple(objects[:index])
+    return tuple(objects[:max_objects])
 
 
-def _same(owned: Owned, entry: StoredObject) -> bool:
-    return (owned.size, owned.etag) == (entry.size, entry.etag)
-
-
-def _by_key(entry: StoredObject) -> bytes:
-    return entry.key.encode()
+def _by_key(stored: StoredObject) -> bytes:
+    return stored.key.encode()
 
 
 def _repeated(sizes: Iterable[int]) -> set[int]:
     return {size for size, times in Counter(sizes).items() if times > 1}
 
 
-def _try_hash(entry: StoredObject, content_hash: Callable[[StoredObject], str]) -> str | None:
+def _try_hash(stored: StoredObject, content_hash: Callable[[StoredObject], str]) -> str | None:
     try:
-        return content_hash(entry)
+        return content_hash(stored)
     except StorageError:
         return None

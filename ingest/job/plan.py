@@ -10,16 +10,17 @@ from datetime import datetime
 from ingest.contract import CONTRACT_VERSION
 from ingest.errors import ObjectChanged, ObjectUnreadable
 from ingest.job.discover import Batch
-from ingest.lake.records import batch_id, hash_json
+from ingest.lake.identity import batch_id
+from ingest.lake.records import hash_json
 from ingest.parse.model import PARSER_VERSION, ParseSettings
 from ingest.parse.sniff import SNIFF_BYTES, sniff
 from ingest.storage import Storage, StoredObject
 
 # Many tiny objects: opening them is the work, so their number bounds a task too.
 MAX_PACKED = 1_000
-# Events of an object are held until its verdict is known, up to this many ranges of memory.
+# Events of an object are buffered until its verdict is known, up to this many ranges of memory.
 # Measured with 64 MiB ranges: 2 give a peak of 5.8 ranges above an idle worker, 4 give 7.5.
-HELD_RANGES = 2
+BUFFERED_RANGES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +36,20 @@ class ObjectRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What one task does: one slice of a large object, or small objects as a whole.
+    """What one task does: one range of a large object, or small objects as a whole.
 
-    Plain values only. `source` and `lake` are URIs. `held_bytes` bounds the events that are held
-    in memory until the verdict on their object is known.
+    Plain values only. `number` counts the tasks of a batch from 0. `source` and `lake` are URIs.
+    `buffered_bytes` bounds the events that are kept in memory until the verdict on their object is
+    known.
     """
 
     batch_id: str
-    part: int
+    number: int
     ingest_time: datetime
     source: str
     lake: str
     parse: ParseSettings
-    held_bytes: int
+    buffered_bytes: int
     ranges: tuple[ObjectRange, ...]
 
 
@@ -80,7 +82,7 @@ def make_plan(
     """
     settings_hash = hash_settings(parse)
     identity = batch_id(
-        batch.entries,
+        batch.objects,
         range_bytes=range_bytes,
         parser_version=PARSER_VERSION,
         contract_version=CONTRACT_VERSION,
@@ -90,15 +92,15 @@ def make_plan(
     tasks = tuple(
         Task(
             batch_id=identity,
-            part=part,
+            number=number,
             ingest_time=ingest_time,
             source=root.uri,
             lake=lake,
             parse=task_parse,
-            held_bytes=HELD_RANGES * range_bytes,
+            buffered_bytes=BUFFERED_RANGES * range_bytes,
             ranges=ranges,
         )
-        for part, (ranges, task_parse) in enumerate(_tasks(batch, root, parse, range_bytes))
+        for number, (ranges, task_parse) in enumerate(_tasks(batch, root, parse, range_bytes))
     )
     return Plan(
         batch=batch,
@@ -121,46 +123,46 @@ def _tasks(
     batch: Batch, root: Storage, parse: ParseSettings, range_bytes: int
 ) -> Iterator[tuple[tuple[ObjectRange, ...], ParseSettings]]:
     """Yield the ranges of each task with the settings to parse them by."""
-    small = [entry for entry in batch.entries if entry.size <= range_bytes]
+    small = [stored for stored in batch.objects if stored.size <= range_bytes]
     for packed in _packs(small, range_bytes):
-        yield tuple(_whole(entry) for entry in packed), parse
-    for entry in batch.entries:
-        if entry.size > range_bytes:
-            yield from _large(entry, root, parse, range_bytes)
+        yield tuple(_whole(stored) for stored in packed), parse
+    for stored in batch.objects:
+        if stored.size > range_bytes:
+            yield from _large(stored, root, parse, range_bytes)
 
 
-def _packs(entries: Iterable[StoredObject], range_bytes: int) -> Iterator[list[StoredObject]]:
+def _packs(objects: Iterable[StoredObject], range_bytes: int) -> Iterator[list[StoredObject]]:
     packed: list[StoredObject] = []
     size = 0
-    for entry in entries:
-        if packed and (size + entry.size > range_bytes or len(packed) == MAX_PACKED):
+    for stored in objects:
+        if packed and (size + stored.size > range_bytes or len(packed) == MAX_PACKED):
             yield packed
             packed, size = [], 0
-        packed.append(entry)
-        size += entry.size
+        packed.append(stored)
+        size += stored.size
     if packed:
         yield packed
 
 
 def _large(
-    entry: StoredObject, root: Storage, parse: ParseSettings, range_bytes: int
+    stored: StoredObject, root: Storage, parse: ParseSettings, range_bytes: int
 ) -> Iterator[tuple[tuple[ObjectRange, ...], ParseSettings]]:
     """Yield one task per range, all of one format, or one for an object that cannot be cut."""
     try:
-        head = root.read(entry.key, 0, SNIFF_BYTES, etag=entry.etag)
+        head = root.read(stored.key, 0, SNIFF_BYTES, etag=stored.etag)
     except (ObjectUnreadable, ObjectChanged):  # the task finds the same and gives the verdict
-        yield (_whole(entry),), parse
+        yield (_whole(stored),), parse
         return
-    sniffed = sniff(head, name=entry.key, settings=parse)
+    sniffed = sniff(head, name=stored.key, settings=parse)
     if not sniffed.splittable or sniffed.format is None:
-        yield (_whole(entry),), parse
+        yield (_whole(stored),), parse
         return
     # One object has one format: it is decided here, not by each range for itself.
     same = dataclasses.replace(parse, format=sniffed.format)
-    for start in range(0, entry.size, range_bytes):
-        end = min(start + range_bytes, entry.size)
-        yield (dataclasses.replace(_whole(entry), start=start, end=end),), same
+    for start in range(0, stored.size, range_bytes):
+        end = min(start + range_bytes, stored.size)
+        yield (dataclasses.replace(_whole(stored), start=start, end=end),), same
 
 
-def _whole(entry: StoredObject) -> ObjectRange:
-    return ObjectRange(source_file=entry.key, size=entry.size, etag=entry.etag)
+def _whole(stored: StoredObject) -> ObjectRange:
+    return ObjectRange(source_file=stored.key, size=stored.size, etag=stored.etag)

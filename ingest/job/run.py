@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 
-from ingest.errors import SettingsError, StorageError
+from ingest.errors import ObjectUnreadable, StorageError
 from ingest.job.discover import (
     Batch,
     Duplicate,
@@ -19,18 +19,18 @@ from ingest.job.discover import (
     capped,
     check_collisions,
     check_places,
-    find_changed,
-    find_new,
     list_source,
+    match,
     open_source,
     replacement,
     split_duplicates,
 )
-from ingest.job.plan import Task, make_plan
-from ingest.job.tally import add_up, write_record
+from ingest.job.plan import Plan, Task, make_plan
+from ingest.job.tally import Tally, add_up, write_record
 from ingest.job.task import TaskFacts
-from ingest.lake.ownership import Ownership, read_ownership
-from ingest.lake.records import BatchRecord, open_lake, read_content_hash, read_log
+from ingest.lake.identity import read_content_hash
+from ingest.lake.ownership import Ownership, read_ownership, write_checkpoint
+from ingest.lake.records import BatchRecord, create_lake, read_log
 from ingest.lake.seal import seal
 from ingest.parse.model import ParseSettings
 from ingest.parse.registry import check_format
@@ -38,11 +38,11 @@ from ingest.settings import Settings, Source
 from ingest.storage import Storage, StoredObject
 from ingest.terminal.text import printable
 
-# How often a run plans anew because another one was faster; then it leaves the work to that one.
+# How often a run plans again because another one was faster; then it leaves the work to that one.
 MAX_GIVE_UPS = 3
 _log = logging.getLogger(__name__)
 
-# Runs the rows of one plan somewhere and returns their facts; the text is the progress label.
+# Runs the tasks of one plan somewhere and returns their facts; the text is the progress label.
 RunTasks = Callable[[Sequence[Task], str], Sequence[TaskFacts]]
 
 
@@ -88,12 +88,12 @@ def ingest(
     objects.
     """
     started = time.monotonic()
-    selected = check_sources(settings, sources)
-    listings = [list_source(source) for source in selected]
-    lake = open_lake(settings.lake)
-    run = _Run(settings, lake, run_tasks, accept_duplicates=accept_duplicates)
-    configured = {source.name for source in settings.sources}
-    check_collisions(listings, run.ownership, configured=configured)
+    listings = [list_source(source) for source in check_sources(settings, sources)]
+    lake = create_lake(settings.lake)
+    ownership = read_ownership(lake)
+    write_checkpoint(lake, ownership)
+    check_collisions(listings, ownership, configured={source.name for source in settings.sources})
+    run = _Run(settings, lake, ownership, run_tasks, accept_duplicates=accept_duplicates)
     for listing in listings:
         run.ingest(listing)
     return run.summary(time.monotonic() - started)
@@ -104,7 +104,7 @@ def check_sources(settings: Settings, names: Sequence[str] = ()) -> list[Source]
 
     It takes milliseconds, so a command may ask before it starts Spark.
     """
-    selected = _select(settings, names)
+    selected = [settings.source(name) for name in names] or list(settings.sources)
     for source in selected:
         check_format(source.format)
         open_source(source)
@@ -117,25 +117,21 @@ def parse_settings(source: Source) -> ParseSettings:
     return ParseSettings(format=source.format, timezone=source.timezone)
 
 
-def _select(settings: Settings, names: Sequence[str]) -> list[Source]:
-    known = {source.name: source for source in settings.sources}
-    if unknown := [name for name in names if name not in known]:
-        raise SettingsError(
-            f"no source is named {', '.join(unknown)}; clickstream.toml has"
-            f" {', '.join(known) or 'none'}"
-        )
-    return [known[name] for name in names] if names else list(settings.sources)
-
-
 class _Run:
     """One run: what it has seen of the log, and what it has done so far."""
 
     def __init__(
-        self, settings: Settings, lake: Storage, run_tasks: RunTasks, *, accept_duplicates: bool
+        self,
+        settings: Settings,
+        lake: Storage,
+        ownership: Ownership,
+        run_tasks: RunTasks,
+        *,
+        accept_duplicates: bool,
     ) -> None:
-        self.ownership: Ownership = read_ownership(lake)
         self._settings = settings
         self._lake = lake
+        self._ownership = ownership
         self._run_tasks = run_tasks
         self._accept_duplicates = accept_duplicates
         self._writer = uuid.uuid4().hex
@@ -150,10 +146,10 @@ class _Run:
         """Seal batch after batch until nothing of `listing` is left that can be read."""
         for failed in listing.failed:
             self._fail(failed.source_file, failed.reason)
-        self._replace_changed(listing)
-        content_hash = _remembering(partial(read_content_hash, listing.root))
-        while batch := self._next_new(listing, content_hash):
-            self._run_batch(batch, listing)
+        for batch in self._discover(listing):
+            plan = self._plan(batch, listing)
+            tally = self._parse(plan, label=f"ingest {listing.source.name}")
+            self._seal(tally, source=listing.source.name)
 
     def summary(self, seconds: float) -> IngestSummary:
         return IngestSummary(
@@ -167,53 +163,63 @@ class _Run:
             seconds=seconds,
         )
 
-    def _replace_changed(self, listing: Listing) -> None:
-        """Read again the batches of changed objects, first of all.
+    # --- hop 1: discover
 
-        An object that took the old bytes under a new key (a rotated log) is new only after that.
+    def _discover(self, listing: Listing) -> Iterator[Batch]:
+        """Yield the batches of `listing`, each chosen when the one before it was sealed, or not.
+
+        Changed objects come first: an object that took the old bytes under a new key (a rotated
+        log) is new only after that.
         """
+        yield from self._replacements(listing)
+        yield from self._new_batches(listing)
+
+    def _replacements(self, listing: Listing) -> Iterator[Batch]:
+        """Yield a batch for each sealed one of which an object changed."""
         while changed := self._changed_batches(listing):
             batch_id, keys = next(iter(changed.items()))
-            batch = replacement(batch_id, listing, self.ownership)
-            if isinstance(batch, str):
-                self._keep(keys, f"{batch}, of the same batch, is gone or unreadable: restore it")
+            try:
+                batch = replacement(batch_id, keys, listing, self._ownership)
+            except ObjectUnreadable as error:
+                self._keep(keys, str(error))
                 continue
             _log.info("%s changed: batch %s is read again", printable(", ".join(keys)), batch_id)
-            if self._run_batch(batch, listing):
-                self._changed += keys
-            elif any(entry.key in self._failed for entry in batch.entries):
+            yield batch
+            if any(stored.key in self._failed for stored in batch.objects):
                 self._keep(keys, "an object of the same batch could not be read")
 
-    def _changed_batches(self, listing: Listing) -> dict[str, list[str]]:
-        changed = find_changed(listing, self.ownership)
+    def _changed_batches(self, listing: Listing) -> dict[str, Sequence[str]]:
+        """Return the changed keys by batch, without the batches that this run failed to replace."""
         return {
             batch_id: keys
-            for batch_id, keys in changed.items()
+            for batch_id, keys in match(listing, self._ownership).changed.items()
             if not any(key in self._failed for key in keys)
         }
 
-    def _next_new(
+    def _new_batches(self, listing: Listing) -> Iterator[Batch]:
+        """Yield the objects that nobody owns, as many at a time as fit into a batch."""
+        # Each version of an object is read once a run.
+        content_hash = cache(partial(read_content_hash, listing.root))
+        while new := self._new_objects(listing, content_hash):
+            chosen = capped(new)
+            if len(chosen) < len(new):
+                _log.info("%d of %d objects fit into this batch", len(chosen), len(new))
+            yield Batch(objects=chosen)
+
+    def _new_objects(
         self, listing: Listing, content_hash: Callable[[StoredObject], str]
-    ) -> Batch | None:
-        """Return the next batch of new objects; None when there are no more."""
-        new = find_new(listing, self.ownership, leave=set(self._failed))
-        if not self._accept_duplicates:
-            known = {duplicate.source_file for duplicate in self._duplicates}
-            new = [entry for entry in new if entry.key not in known]
-            new, duplicates = split_duplicates(new, self.ownership, content_hash)
-            self._duplicates += duplicates
-        chosen = capped(new)
-        if len(chosen) < len(new):
-            _log.info("%d of %d objects fit into this batch", len(chosen), len(new))
-        return Batch(entries=chosen) if chosen else None
+    ) -> Sequence[StoredObject]:
+        """Return the objects that nobody owns, but for those that failed and copies of others."""
+        known = self._failed.keys() | {duplicate.source_file for duplicate in self._duplicates}
+        new = [one for one in match(listing, self._ownership).new if one.key not in known]
+        if self._accept_duplicates:
+            return new
+        fresh, duplicates = split_duplicates(new, self._ownership, content_hash)
+        self._duplicates += duplicates
+        return fresh
 
-    def _run_batch(self, batch: Batch, listing: Listing) -> bool:
-        """Plan, run and seal `batch`; return whether it is in the log now.
-
-        Not sealed: a batch of which nothing could be read, a replacement that would lose events,
-        and one that another run was faster with.
-        """
-        plan = make_plan(
+    def _plan(self, batch: Batch, listing: Listing) -> Plan:
+        return make_plan(
             batch,
             listing.root,
             lake=self._lake.uri,
@@ -221,27 +227,38 @@ class _Run:
             range_bytes=self._settings.range_bytes,
             ingest_time=datetime.now(UTC),
         )
-        facts = self._run_tasks(plan.tasks, f"ingest {listing.source.name}")
-        tally = add_up(plan, facts)
+
+    # --- hop 2: parse
+
+    def _parse(self, plan: Plan, *, label: str) -> Tally:
+        tally = add_up(plan, self._run_tasks(plan.tasks, label))
         for key, reason in tally.failed.items():
             self._fail(key, reason)
-        if len(tally.failed) == len(batch.entries) or (tally.failed and batch.replaces):
-            return False
-        draft = write_record(tally, self._lake, source=listing.source.name, writer=self._writer)
-        return self._seal(draft)
+        return tally
 
-    def _seal(self, draft: BatchRecord) -> bool:
-        record = seal(self._lake, draft, after=self.ownership.last)
-        self.ownership = self.ownership.after(read_log(self._lake, after=self.ownership.last))
+    # --- hop 3: seal
+
+    def _seal(self, tally: Tally, *, source: str) -> None:
+        """Give the batch its number in the log.
+
+        Not sealed: a batch of which nothing could be read, a replacement that would lose events,
+        and one of which another run sealed some objects first.
+        """
+        batch = tally.plan.batch
+        if len(tally.failed) == len(batch.objects) or (tally.failed and batch.replaces):
+            return
+        draft = write_record(tally, self._lake, source=source, writer=self._writer)
+        record = seal(self._lake, draft, after=self._ownership.last)
+        self._ownership = self._ownership.after(read_log(self._lake, after=self._ownership.last))
         if record is None:
             self._give_up()
-            return False
+            return
+        self._changed += batch.changed
         if record.writer == self._writer:
             _log.info("sealed batch %d (%s)", record.number, record.batch_id)
             self._sealed.append(record)
         else:
             self._elsewhere.append(record.batch_id)
-        return True
 
     def _give_up(self) -> None:
         self._give_ups += 1
@@ -261,16 +278,3 @@ class _Run:
         for key in keys:
             if key not in self._failed:
                 self._fail(key, f"changed, but its batch cannot be replaced: {reason}")
-
-
-def _remembering(content_hash: Callable[[StoredObject], str]) -> Callable[[StoredObject], str]:
-    """Return `content_hash` so that each version of an object is read once a run."""
-    known: dict[tuple[str, str], str] = {}
-
-    def remembered(entry: StoredObject) -> str:
-        version = entry.key, entry.etag
-        if version not in known:
-            known[version] = content_hash(entry)
-        return known[version]
-
-    return remembered

@@ -15,15 +15,9 @@ from ingest.contract import CONTRACT_VERSION, FILES
 from ingest.errors import BooksError
 from ingest.job.plan import Plan
 from ingest.job.task import VOID, RangeFacts, TaskFacts, store
+from ingest.lake.identity import content_hash
 from ingest.lake.parquet import ParquetSink
-from ingest.lake.records import (
-    RECORD_FORMAT,
-    BatchRecord,
-    NamedFile,
-    ObjectRecord,
-    Totals,
-    content_hash,
-)
+from ingest.lake.records import RECORD_FORMAT, BatchRecord, NamedFile, ObjectRecord, Totals
 from ingest.parse.model import PARSER_VERSION, ObjectVerdict
 from ingest.render import arrow_schema
 from ingest.settings import HASH_CHUNK_BYTES
@@ -68,12 +62,12 @@ class Tally:
 def add_up(plan: Plan, facts: Sequence[TaskFacts]) -> Tally:
     """Return the tally of `plan`; raises BooksError when lines, rows or tasks do not add up."""
     ranges: dict[str, list[RangeFacts]] = defaultdict(list)
-    for part in facts:
-        for piece in part.ranges:
-            ranges[piece.source_file].append(piece)
-    planned = Counter(piece.source_file for row in plan.tasks for piece in row.ranges)
-    _equal("ranges of the plan", planned.total(), sum(map(len, ranges.values())))
-    verdicts = {entry.key: merge(ranges[entry.key]) for entry in plan.batch.entries}
+    for task in facts:
+        for done in task.ranges:
+            ranges[done.source_file].append(done)
+    planned = sum(len(task.ranges) for task in plan.tasks)
+    _equal("ranges of the plan", planned, sum(map(len, ranges.values())))
+    verdicts = {stored.key: merge(ranges[stored.key]) for stored in plan.batch.objects}
     tally = Tally(plan=plan, verdicts=verdicts, files=_named_files(facts, verdicts))
     _check_books(tally)
     return tally
@@ -81,7 +75,7 @@ def add_up(plan: Plan, facts: Sequence[TaskFacts]) -> Tally:
 
 def merge(ranges: Iterable[RangeFacts]) -> ObjectVerdict:
     """Return the verdict on an object from those on its ranges; a voided one counts nothing."""
-    verdicts = [piece.verdict for piece in sorted(ranges, key=lambda piece: piece.start)]
+    verdicts = [done.verdict for done in sorted(ranges, key=lambda done: done.start)]
     worst = min(verdicts, key=lambda verdict: _PRECEDENCE.index(verdict.file_status))
     digests = tuple(digest for verdict in verdicts for digest in verdict.chunk_digests)
     reason = _cut(worst.file_reason)
@@ -123,7 +117,7 @@ def write_record(tally: Tally, lake: Storage, *, source: str, writer: str) -> Ba
         range_bytes=plan.range_bytes,
         replaces=plan.batch.replaces,
         objects=tuple(
-            _object_record(entry, tally.verdicts[entry.key]) for entry in plan.batch.entries
+            _object_record(stored, tally.verdicts[stored.key]) for stored in plan.batch.objects
         ),
         files=files,
         totals=_totals(tally),
@@ -135,8 +129,8 @@ def _named_files(
 ) -> dict[str, tuple[NamedFile, ...]]:
     void = {key for key, verdict in verdicts.items() if verdict.file_status in VOID}
     named: dict[str, list[NamedFile]] = {"events": [], "rejects": []}
-    for part in sorted(facts, key=lambda part: part.part):
-        for file in part.files:
+    for task in sorted(facts, key=lambda task: task.number):
+        for file in task.files:
             if file.source_file not in void:
                 named[file.table].append(file.file)
     return {table: tuple(files) for table, files in named.items()}
@@ -144,8 +138,8 @@ def _named_files(
 
 def _check_books(tally: Tally) -> None:
     for key, verdict in tally.verdicts.items():
-        parts = sum(getattr(verdict, name) for name in _LINES[1:])
-        _equal(f"lines of {key}", verdict.lines_read, parts)
+        judged = sum(getattr(verdict, name) for name in _LINES[1:])
+        _equal(f"lines of {key}", verdict.lines_read, judged)
     verdicts = tally.verdicts.values()
     rows = {table: sum(file.rows for file in files) for table, files in tally.files.items()}
     _equal("events", sum(verdict.events for verdict in verdicts), rows["events"])
@@ -165,33 +159,34 @@ def _write_files_table(tally: Tally, lake: Storage) -> NamedFile:
     attempt = uuid.uuid4().hex[:12]
     key = f"files/batch_id={plan.batch_id}/part=driver-{attempt}/files.parquet"
     rows = [
-        _files_row(plan.batch_id, entry, tally.verdicts[entry.key]) for entry in plan.batch.entries
+        _files_row(plan.batch_id, stored, tally.verdicts[stored.key])
+        for stored in plan.batch.objects
     ]
     with ParquetSink(lake.spool(key), FILES) as sink:
         sink.write(pa.Table.from_pylist(rows, schema=arrow_schema(FILES)))
         return store(lake, key, sink)
 
 
-def _files_row(batch_id: str, entry: StoredObject, verdict: ObjectVerdict) -> dict[str, object]:
+def _files_row(batch_id: str, stored: StoredObject, verdict: ObjectVerdict) -> dict[str, object]:
     counts = json.dumps(dict(verdict.counts), sort_keys=True, separators=(",", ":"))
     taken = ("source_format", "file_status", "file_reason", "min_event_time", "max_event_time")
     return {
         "batch_id": batch_id,
-        "source_file": entry.key,
-        "size_bytes": entry.size,
-        "etag": entry.etag,
+        "source_file": stored.key,
+        "size_bytes": stored.size,
+        "etag": stored.etag,
         "events": verdict.events,
         "counts": counts,
         **{name: getattr(verdict, name) for name in (*taken, *_LINES)},
     }
 
 
-def _object_record(entry: StoredObject, verdict: ObjectVerdict) -> ObjectRecord:
+def _object_record(stored: StoredObject, verdict: ObjectVerdict) -> ObjectRecord:
     return ObjectRecord(
-        source_file=entry.key,
-        size=entry.size,
-        etag=entry.etag,
-        content_hash=_whole_hash(entry, verdict),
+        source_file=stored.key,
+        size=stored.size,
+        etag=stored.etag,
+        content_hash=_whole_hash(stored, verdict),
         source_format=verdict.source_format,
         file_status=verdict.file_status,
         file_reason=verdict.file_reason,
@@ -200,9 +195,9 @@ def _object_record(entry: StoredObject, verdict: ObjectVerdict) -> ObjectRecord:
     )
 
 
-def _whole_hash(entry: StoredObject, verdict: ObjectVerdict) -> str | None:
+def _whole_hash(stored: StoredObject, verdict: ObjectVerdict) -> str | None:
     """Return the content hash, or None when not all bytes were read."""
-    chunks = -(-entry.size // HASH_CHUNK_BYTES)
+    chunks = -(-stored.size // HASH_CHUNK_BYTES)
     if verdict.file_status == "failed" or len(verdict.chunk_digests) != chunks:
         return None
     return content_hash(verdict.chunk_digests)
@@ -212,7 +207,7 @@ def _totals(tally: Tally) -> Totals:
     verdicts = list(tally.verdicts.values())
     return Totals(
         objects=len(verdicts),
-        bytes=sum(entry.size for entry in tally.plan.batch.entries),
+        bytes=sum(stored.size for stored in tally.plan.batch.objects),
         events=sum(verdict.events for verdict in verdicts),
         rejects=sum(file.rows for file in tally.files["rejects"]),
         min_event_time=min(_known(verdict.min_event_time for verdict in verdicts), default=None),

@@ -31,7 +31,7 @@ VOID = frozenset(("failed", "rejected", "corrupt_gzip"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeFacts:
-    """The verdict on one slice. `start` is where the slice starts in its object."""
+    """The verdict on one object range. `start` is where it starts in its object."""
 
     source_file: str
     start: int
@@ -49,72 +49,72 @@ class TaskFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
-    """What one task attempt did: all that the driver ever learns of it."""
+    """What one attempt at the task `number` did: all that the driver ever learns of it."""
 
-    part: int
+    number: int
     ranges: tuple[RangeFacts, ...]
     files: tuple[TaskFile, ...]
 
 
-def run_task(row: Task) -> TaskFacts:
-    """Parse the ranges of `row` into Parquet files of the lake and return the facts.
+def run_task(task: Task) -> TaskFacts:
+    """Parse the ranges of `task` into Parquet files of the lake and return the facts.
 
     Bad data and unreadable objects are verdicts. Raises whatever else goes wrong (a full disk, a
     bug), so that Spark tries the task again. The files are durable when this returns.
     """
     pa.set_cpu_count(1)  # Spark runs one task per core
-    lake, source = open_storage(row.lake), open_storage(row.source)
+    lake, source = open_storage(task.lake), open_storage(task.source)
     facts: list[RangeFacts] = []
     files: list[TaskFile] = []
-    with _Attempt(lake, row) as shared:
-        for piece in row.ranges:
-            verdict, own = _run_range(row, piece, lake=lake, source=source, shared=shared)
+    with _Attempt(lake, task) as shared:
+        for wanted in task.ranges:
+            verdict, own = _run_range(task, wanted, lake=lake, source=source, shared=shared)
             facts.append(
-                RangeFacts(source_file=piece.source_file, start=piece.start, verdict=verdict)
+                RangeFacts(source_file=wanted.source_file, start=wanted.start, verdict=verdict)
             )
             files += own
         files += shared.close(source_file=None)
-    return TaskFacts(part=row.part, ranges=tuple(facts), files=tuple(files))
+    return TaskFacts(number=task.number, ranges=tuple(facts), files=tuple(files))
 
 
 def _run_range(
-    row: Task, piece: ObjectRange, *, lake: Storage, source: Storage, shared: _Attempt
+    task: Task, wanted: ObjectRange, *, lake: Storage, source: Storage, shared: _Attempt
 ) -> tuple[ObjectVerdict, list[TaskFile]]:
-    """Return the verdict on `piece`, and the files that it got for itself.
+    """Return the verdict on the range `wanted`, and the files that it got for itself.
 
-    Its rows are held until the verdict is known, then they go to `shared`. A slice alone in its
-    task, or too large to be held, goes straight to files of its own, which are dropped if the
+    Its rows are buffered until the verdict is known, then they go to `shared`. A range alone in its
+    task, or too large for the buffer, goes straight to files of its own, which are dropped if the
     verdict voids them.
     """
-    held = _Held(limit=row.held_bytes if len(row.ranges) > 1 else 0)
-    with _Attempt(lake, row) as own:
-        verdict = _parse(row, piece, source, lambda parsed: held.take(parsed, own))
+    buffer = _Buffer(limit=task.buffered_bytes if len(task.ranges) > 1 else 0)
+    with _Attempt(lake, task) as own:
+        verdict = _parse(task, wanted, source, lambda parsed: buffer.take(parsed, own))
         if verdict.file_status in VOID:
             return verdict, []
-        held.release(own if own.started else shared)
-        return verdict, own.close(source_file=piece.source_file)
+        buffer.release(own if own.started else shared)
+        return verdict, own.close(source_file=wanted.source_file)
 
 
 def _parse(
-    row: Task, piece: ObjectRange, source: Storage, take: Callable[[Parsed], None]
+    task: Task, wanted: ObjectRange, source: Storage, take: Callable[[Parsed], None]
 ) -> ObjectVerdict:
     def read(start: int, end: int) -> bytes:
-        return source.read(piece.source_file, start, end, etag=piece.etag)
+        return source.read(wanted.source_file, start, end, etag=wanted.etag)
 
     identity = Identity(
-        source_file=piece.source_file, batch_id=row.batch_id, ingest_time=row.ingest_time
+        source_file=wanted.source_file, batch_id=task.batch_id, ingest_time=task.ingest_time
     )
     try:
-        if piece.size == 0:
+        if wanted.size == 0:
             read(0, 0)  # nothing to parse, but it must be there and be readable
         for item in parse_object(
             read,
-            piece.size,
-            name=piece.source_file,
+            wanted.size,
+            name=wanted.source_file,
             identity=identity,
-            settings=row.parse,
-            start=piece.start,
-            end=piece.end,
+            settings=task.parse,
+            start=wanted.start,
+            end=wanted.end,
         ):
             if isinstance(item, ObjectVerdict):
                 return item
@@ -130,7 +130,7 @@ def _failed(reason: str) -> ObjectVerdict:
     return ObjectVerdict(source_format=None, file_status="failed", file_reason=reason)
 
 
-class _Held:
+class _Buffer:
     """Parsed chunks of one object, kept until they are worth a file or go to a shared one."""
 
     def __init__(self, *, limit: int) -> None:
@@ -157,10 +157,10 @@ class _Attempt:
     Leaving the `with` block without `close` removes them.
     """
 
-    def __init__(self, lake: Storage, row: Task) -> None:
+    def __init__(self, lake: Storage, task: Task) -> None:
         self._lake = lake
         attempt = uuid.uuid4().hex[:12]
-        self._folder = f"batch_id={row.batch_id}/part={row.part:05}-{attempt}"
+        self._folder = f"batch_id={task.batch_id}/part={task.number:05}-{attempt}"
         self._sinks: dict[str, tuple[str, ParquetSink]] = {}
         self._stack = ExitStack()
 

@@ -44,10 +44,10 @@ def run_on_spark(spark: SparkSession) -> RunTasks:
 
 def _events(settings: Settings, summary: IngestSummary, *columns: str) -> list[dict[str, object]]:
     rows = []
+    lake = open_storage(settings.lake)
     for record in summary.sealed:
         for file in record.files["events"]:
-            path = Path(settings.lake) / file.path
-            rows += open_parquet(path).read(columns=list(columns)).to_pylist()
+            rows += open_parquet(lake, file.path).read(columns=list(columns)).to_pylist()
     return rows
 
 
@@ -78,8 +78,7 @@ def test_all_kinds_of_input_balance(
     summary = ingest(settings, run_on_spark)
     (record,) = summary.sealed
     found = {
-        entry.source_file: (entry.file_status, entry.lines_read, entry.events)
-        for entry in record.objects
+        one.source_file: (one.file_status, one.lines_read, one.events) for one in record.objects
     }
     assert found.pop("hackers.log")[:2] == ("ok", 3_456)
     assert found == {
@@ -147,15 +146,15 @@ def test_a_worker_that_is_killed_costs_only_its_task(
     (raw / "a.log").write_bytes(access_lines(1_000) * 200)
     flag = tmp_path / "killed"
 
-    def run_and_die_once(row: Task) -> TaskFacts:
-        facts = run_task(row)
-        if row.part == 1 and not flag.exists():
+    def run_and_die_once(task: Task) -> TaskFacts:
+        facts = run_task(task)
+        if task.number == 1 and not flag.exists():
             flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return facts
 
-    def run_tasks(rows: Sequence[Task], label: str) -> list[TaskFacts]:
-        return fanout(spark, rows, run_and_die_once, label=label)
+    def run_tasks(tasks: Sequence[Task], label: str) -> list[TaskFacts]:
+        return fanout(spark, tasks, run_and_die_once, label=label)
 
     summary = ingest(settings, run_tasks)
     assert flag.exists()
@@ -163,7 +162,7 @@ def test_a_worker_that_is_killed_costs_only_its_task(
     events = _events(settings, summary, "event_id")
     assert len({row["event_id"] for row in events}) == len(events) == 200_000
     named = {file.path for file in summary.sealed[0].files["events"]}
-    written = {entry.key for entry in open_storage(settings.lake).list("events/")}
+    written = {found.key for found in open_storage(settings.lake).list("events/")}
     assert (len(named), len(written - named)) == (3, 1)  # one orphan: what the dead worker wrote
 
 

@@ -87,10 +87,11 @@ def settings(tmp_path: Path, raw: Path) -> Settings:
 
 def _state(settings: Settings) -> State:
     """Return the books and the event ids that the log names, in order."""
-    (record,) = read_log(open_storage(settings.lake))
+    lake = open_storage(settings.lake)
+    (record,) = read_log(lake)
     ids: list[str] = []
     for file in record.files["events"]:
-        table = open_parquet(Path(settings.lake) / file.path).read(columns=["event_id"])
+        table = open_parquet(lake, file.path).read(columns=["event_id"])
         ids += table["event_id"].to_pylist()
     return record.totals, list(record.objects), sorted(ids)
 
@@ -164,7 +165,7 @@ def test_a_killed_ingest_is_made_up_for(
 
 
 def _ingest_once(settings: Settings) -> None:
-    ingest(settings, lambda rows, _: [run_task(row) for row in rows])
+    ingest(settings, lambda tasks, _: [run_task(task) for task in tasks])
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -207,13 +208,14 @@ def test_ingests_at_once_that_are_killed_at_random(
 
 def _live_pages(settings: Settings) -> dict[str, list[str]]:
     """Return the paths of all live events by file, in order."""
-    records = read_log(open_storage(settings.lake))
+    lake = open_storage(settings.lake)
+    records = read_log(lake)
     assert len({record.batch_id for record in records}) == len(records)
     replaced = {batch for record in records for batch in record.replaces}
     pages: dict[str, list[str]] = defaultdict(list)
     for record in records:
         for file in record.files["events"] if record.batch_id not in replaced else ():
-            table = open_parquet(Path(settings.lake) / file.path).read()
+            table = open_parquet(lake, file.path).read()
             for name, page in zip(table["source_file"], table["url_path"], strict=True):
                 pages[name.as_py()].append(page.as_py())
     return {name: sorted(found) for name, found in pages.items()}

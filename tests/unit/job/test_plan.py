@@ -8,7 +8,6 @@ import pickle
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,13 +15,12 @@ import pytest
 
 from ingest.errors import BooksError
 from ingest.job.discover import Batch
-from ingest.job.plan import Plan, Task, make_plan
+from ingest.job.plan import Plan, make_plan
 from ingest.job.tally import Tally, add_up, merge, write_record
 from ingest.job.task import RangeFacts, TaskFacts, run_task
 from ingest.lake.parquet import open_parquet
 from ingest.parse.model import ObjectVerdict, ParseSettings
-from ingest.storage import StoredObject
-from ingest.storage.folder import FolderStorage
+from ingest.storage import Storage, StoredObject
 
 MIB = 1 << 20
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -31,26 +29,21 @@ Lines = Callable[..., bytes]
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> FolderStorage:
-    return FolderStorage(tmp_path / "raw")
-
-
-@pytest.fixture
-def lake(tmp_path: Path) -> FolderStorage:
-    return FolderStorage(tmp_path / "lake")
+def raw(in_memory: Callable[[str], Storage]) -> Storage:
+    return in_memory("raw")
 
 
 def _plan(
-    raw: FolderStorage,
+    raw: Storage,
     *,
     range_bytes: int = 8 * MIB,
     parse: ParseSettings = SETTINGS,
-    entries: Iterable[StoredObject] | None = None,
+    objects: Iterable[StoredObject] | None = None,
 ) -> Plan:
     return make_plan(
-        Batch(entries=tuple(raw.list() if entries is None else entries)),
+        Batch(objects=tuple(raw.list() if objects is None else objects)),
         raw,
-        lake=str(Path(raw.uri).parent / "lake"),
+        lake=raw.uri.removesuffix("raw") + "lake",
         parse=parse,
         range_bytes=range_bytes,
         ingest_time=NOON,
@@ -59,17 +52,17 @@ def _plan(
 
 def _cuts(plan: Plan) -> list[list[tuple[str, int, int | None]]]:
     return [
-        [(piece.source_file, piece.start, piece.end) for piece in row.ranges] for row in plan.tasks
+        [(wanted.source_file, wanted.start, wanted.end) for wanted in task.ranges]
+        for task in plan.tasks
     ]
 
 
 def _run(plan: Plan) -> list[TaskFacts]:
-    return [run_task(row) for row in plan.tasks]
+    return [run_task(task) for task in plan.tasks]
 
 
-def _rows(lake: FolderStorage, tally: Tally, table: str = "events") -> pa.Table:
-    parts = [open_parquet(Path(lake.uri) / file.path).read() for file in tally.files[table]]
-    return pa.concat_tables(parts)
+def _rows(lake: Storage, tally: Tally, table: str = "events") -> pa.Table:
+    return pa.concat_tables(open_parquet(lake, file.path).read() for file in tally.files[table])
 
 
 def _contents(table: pa.Table) -> list[dict[str, Any]]:
@@ -79,7 +72,7 @@ def _contents(table: pa.Table) -> list[dict[str, Any]]:
 # --- the plan ----------------------------------------------------------------------------------
 
 
-def test_small_objects_are_packed_up_to_a_range(raw: FolderStorage) -> None:
+def test_small_objects_are_packed_up_to_a_range(raw: Storage) -> None:
     for key, size in {"a": 3, "b": 5, "c": 1, "d": 8, "e": 0}.items():
         raw.put(key, b"\n" * size * MIB)
     assert _cuts(_plan(raw)) == [
@@ -89,12 +82,12 @@ def test_small_objects_are_packed_up_to_a_range(raw: FolderStorage) -> None:
     ]
 
 
-def test_at_most_a_thousand_objects_are_packed(raw: FolderStorage) -> None:
-    entries = [StoredObject(key=f"{index:04}", size=1, etag="x") for index in range(2_001)]
-    assert [len(row.ranges) for row in _plan(raw, entries=entries).tasks] == [1_000, 1_000, 1]
+def test_at_most_a_thousand_objects_are_packed(raw: Storage) -> None:
+    objects = [StoredObject(key=f"{index:04}", size=1, etag="x") for index in range(2_001)]
+    assert [len(task.ranges) for task in _plan(raw, objects=objects).tasks] == [1_000, 1_000, 1]
 
 
-def test_a_large_plain_object_is_cut_into_ranges(raw: FolderStorage, access_lines: Lines) -> None:
+def test_a_large_plain_object_is_cut_into_ranges(raw: Storage, access_lines: Lines) -> None:
     raw.put("a.log", access_lines(1_000) * 200)
     size = raw.stat("a.log").size
     assert 16 * MIB < size < 24 * MIB
@@ -104,20 +97,18 @@ def test_a_large_plain_object_is_cut_into_ranges(raw: FolderStorage, access_line
         [("a.log", 8 * MIB, 16 * MIB)],
         [("a.log", 16 * MIB, size)],
     ]
-    assert [row.part for row in plan.tasks] == [0, 1, 2]
+    assert [task.number for task in plan.tasks] == [0, 1, 2]
 
 
-def test_auto_decides_the_format_once_for_all_ranges(
-    raw: FolderStorage, access_lines: Lines
-) -> None:
+def test_auto_decides_the_format_once_for_all_ranges(raw: Storage, access_lines: Lines) -> None:
     raw.put("a.log", access_lines(1_000) * 200)
     plan = _plan(raw, parse=ParseSettings())
     assert len(plan.tasks) == 3
-    assert {row.parse.format for row in plan.tasks} == {"access"}
+    assert {task.parse.format for task in plan.tasks} == {"access"}
 
 
 @pytest.mark.parametrize("kind", ["gzip", "csv", "unknown"])
-def test_what_cannot_be_cut_is_a_task_of_its_own(raw: FolderStorage, kind: str) -> None:
+def test_what_cannot_be_cut_is_a_task_of_its_own(raw: Storage, kind: str) -> None:
     header = b"Action,Bytes,Item ,# Of Purchases,Response,Pct_Purchase,# Of Views\r\n"
     first = {"gzip": b"\x1f\x8b\x08\x00", "csv": header, "unknown": b"what is this?\n"}[kind]
     raw.put("big", first + b"\n" * 9 * MIB)
@@ -125,12 +116,12 @@ def test_what_cannot_be_cut_is_a_task_of_its_own(raw: FolderStorage, kind: str) 
     assert _cuts(_plan(raw, parse=ParseSettings())) == [[("small", 0, None)], [("big", 0, None)]]
 
 
-def test_an_object_that_is_gone_is_left_to_its_task(raw: FolderStorage) -> None:
+def test_an_object_that_is_gone_is_left_to_its_task(raw: Storage) -> None:
     gone = StoredObject(key="gone", size=99 * MIB, etag="x")
-    assert _cuts(_plan(raw, entries=[gone])) == [[("gone", 0, None)]]
+    assert _cuts(_plan(raw, objects=[gone])) == [[("gone", 0, None)]]
 
 
-def test_rows_travel_by_pickle_and_the_id_is_that_of_the_content(raw: FolderStorage) -> None:
+def test_tasks_travel_by_pickle_and_the_id_is_that_of_the_content(raw: Storage) -> None:
     raw.put("a", b"\n")
     plan = _plan(raw)
     assert pickle.loads(pickle.dumps(plan.tasks)) == plan.tasks  # noqa: S301
@@ -143,7 +134,7 @@ def test_rows_travel_by_pickle_and_the_id_is_that_of_the_content(raw: FolderStor
 
 
 def test_a_task_writes_events_and_rejects_and_says_so(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines
+    raw: Storage, lake: Storage, access_lines: Lines
 ) -> None:
     raw.put("good.log", access_lines(3))
     raw.put("mixed.log", b"not a log line\n\n" + access_lines(1))
@@ -164,7 +155,7 @@ def test_a_task_writes_events_and_rejects_and_says_so(
     assert (mixed.lines_read, mixed.lines_ok, mixed.lines_skip, mixed.lines_reject) == (3, 1, 1, 1)
 
 
-def test_no_rejects_no_file(raw: FolderStorage, lake: FolderStorage, access_lines: Lines) -> None:
+def test_no_rejects_no_file(raw: Storage, lake: Storage, access_lines: Lines) -> None:
     raw.put("good.log", access_lines(3))
     plan = _plan(raw)
     assert add_up(plan, _run(plan)).files["rejects"] == ()
@@ -172,7 +163,7 @@ def test_no_rejects_no_file(raw: FolderStorage, lake: FolderStorage, access_line
 
 
 def test_each_attempt_has_a_folder_of_its_own(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines
+    raw: Storage, lake: Storage, access_lines: Lines
 ) -> None:
     raw.put("good.log", access_lines(3))
     plan = _plan(raw)
@@ -183,12 +174,12 @@ def test_each_attempt_has_a_folder_of_its_own(
 
 
 def test_an_object_that_cannot_be_read_leaves_the_others_alone(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines
+    raw: Storage, lake: Storage, access_lines: Lines
 ) -> None:
     for key in ("a", "b", "c", "d"):
         raw.put(key, access_lines(2))
     plan = _plan(raw)
-    (Path(raw.uri) / "b").unlink()
+    raw.delete(["b"])
     raw.put("c", access_lines(3))
     tally = add_up(plan, _run(plan))
     assert set(tally.failed) == {"b", "c"}
@@ -197,17 +188,15 @@ def test_an_object_that_cannot_be_read_leaves_the_others_alone(
     assert {row["source_file"] for row in _contents(_rows(lake, tally))} == {"a", "d"}
 
 
-def test_an_empty_object_that_is_gone_has_failed(raw: FolderStorage) -> None:
+def test_an_empty_object_that_is_gone_has_failed(raw: Storage) -> None:
     raw.put("a", b"")
     plan = _plan(raw)
     assert add_up(plan, _run(plan)).verdicts["a"].file_status == "empty"
-    (Path(raw.uri) / "a").unlink()
+    raw.delete(["a"])
     assert add_up(plan, _run(plan)).verdicts["a"].file_status == "failed"
 
 
-def test_rows_of_a_cut_gzip_do_not_count(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines
-) -> None:
+def test_rows_of_a_cut_gzip_do_not_count(raw: Storage, lake: Storage, access_lines: Lines) -> None:
     whole = gzip.compress(access_lines(1_000))
     raw.put("a.gz", whole)
     raw.put("b.gz", whole[:-9])
@@ -221,8 +210,8 @@ def test_rows_of_a_cut_gzip_do_not_count(
     assert {row["source_file"] for row in _contents(_rows(lake, tally))} == {"a.gz"}
 
 
-def test_what_is_too_large_to_be_held_gets_a_file_of_its_own(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines
+def test_what_is_too_large_for_the_buffer_gets_a_file_of_its_own(
+    raw: Storage, lake: Storage, access_lines: Lines
 ) -> None:
     large = gzip.compress(access_lines(100_000), compresslevel=1)
     raw.put("a.log", access_lines(5))
@@ -230,20 +219,20 @@ def test_what_is_too_large_to_be_held_gets_a_file_of_its_own(
     raw.put("c.gz", large[:-9])
     raw.put("d.log", access_lines(7))
     plan = _plan(raw, range_bytes=32 * MIB)
-    (row,) = plan.tasks
-    facts = [run_task(replace(row, held_bytes=2 * MIB))]
+    (task,) = plan.tasks
+    facts = [run_task(replace(task, buffered_bytes=2 * MIB))]
     tally = add_up(plan, facts)
     owners = [(file.source_file, file.file.rows) for file in facts[0].files]
     assert owners == [("b.gz", 100_000), (None, 12)]
     assert tally.verdicts["c.gz"].file_status == "corrupt_gzip"
     # Nothing of the corrupt object is left, not even as an orphan.
-    assert {entry.key for entry in lake.list("events/")} == {
+    assert {found.key for found in lake.list("events/")} == {
         file.path for file in tally.files["events"]
     }
 
 
 def test_an_error_of_another_kind_leaves_no_named_file(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines, monkeypatch: pytest.MonkeyPatch
+    raw: Storage, lake: Storage, access_lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raw.put("a.log", access_lines(5))
 
@@ -251,15 +240,13 @@ def test_an_error_of_another_kind_leaves_no_named_file(
         raise OSError("disk full")
 
     monkeypatch.setattr("ingest.lake.parquet.ParquetSink.close", full)
-    (row,) = _plan(raw).tasks
+    (task,) = _plan(raw).tasks
     with pytest.raises(OSError, match="disk full"):
-        run_task(row)
+        run_task(task)
     assert list(lake.list("events/")) == []
 
 
-def test_ranges_give_what_the_whole_gives(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines
-) -> None:
+def test_ranges_give_what_the_whole_gives(raw: Storage, lake: Storage, access_lines: Lines) -> None:
     broken = b"what is this\n" + b"\n" * 7
     content = b"".join(access_lines(2_500, first=n, pad=n * 53 % 977) + broken for n in range(18))
     raw.put("a.log", content[:-20])
@@ -267,8 +254,8 @@ def test_ranges_give_what_the_whole_gives(
     assert len(cut.tasks) >= 3
     assert len(whole.tasks) == 1
     tallies = [add_up(plan, _run(plan)) for plan in (cut, whole)]
-    parts, one = (tally.verdicts["a.log"] for tally in tallies)
-    assert parts == one
+    of_ranges, of_whole = (tally.verdicts["a.log"] for tally in tallies)
+    assert of_ranges == of_whole
     for table in ("events", "rejects"):
         rows = [_rows(lake, tally, table) for tally in tallies]
         rows = [t.drop_columns(["batch_id", "source_line"]).sort_by("source_offset") for t in rows]
@@ -276,7 +263,7 @@ def test_ranges_give_what_the_whole_gives(
         assert rows[0].num_rows > 0
 
 
-def test_one_failed_range_voids_its_object(raw: FolderStorage, access_lines: Lines) -> None:
+def test_one_failed_range_voids_its_object(raw: Storage, access_lines: Lines) -> None:
     raw.put("a.log", access_lines(1_000) * 200)
     raw.put("b.log", access_lines(3))
     plan = _plan(raw)
@@ -292,7 +279,7 @@ def test_one_failed_range_voids_its_object(raw: FolderStorage, access_lines: Lin
 # --- adding up ----------------------------------------------------------------------------------
 
 
-def _slice(start: int, status: str = "ok", **fields: Any) -> RangeFacts:
+def _range(start: int, status: str = "ok", **fields: Any) -> RangeFacts:
     verdict = ObjectVerdict(source_format="access", file_status=status, file_reason=None, **fields)
     return RangeFacts(source_file="a", start=start, verdict=verdict)
 
@@ -301,10 +288,10 @@ def test_ranges_are_added_up_in_order_of_their_bytes() -> None:
     later = NOON.replace(hour=13)
     merged = merge(
         [
-            _slice(8, lines_read=3, lines_ok=2, lines_skip=1, events=2, min_event_time=NOON,
+            _range(8, lines_read=3, lines_ok=2, lines_skip=1, events=2, min_event_time=NOON,
                    max_event_time=later, counts={"blank": 1}, chunk_digests=(b"2", b"3")),
-            _slice(16),
-            _slice(0, "misnamed", lines_read=2, lines_warn=1, lines_reject=1, events=1,
+            _range(16),
+            _range(0, "misnamed", lines_read=2, lines_warn=1, lines_reject=1, events=1,
                    min_event_time=later, max_event_time=later,
                    counts={"no_match": 1, "blank": 1}, chunk_digests=(b"1",)),
         ]
@@ -333,9 +320,9 @@ def test_a_long_reason_is_cut_to_its_column() -> None:
 
 
 def _tampered(facts: list[TaskFacts], **fields: int) -> list[TaskFacts]:
-    (piece,) = facts[0].ranges
-    verdict = replace(piece.verdict, **fields)  # type: ignore[arg-type]
-    return [replace(facts[0], ranges=(replace(piece, verdict=verdict),))]
+    (done,) = facts[0].ranges
+    verdict = replace(done.verdict, **fields)  # type: ignore[arg-type]
+    return [replace(facts[0], ranges=(replace(done, verdict=verdict),))]
 
 
 @pytest.mark.parametrize(
@@ -347,7 +334,7 @@ def _tampered(facts: list[TaskFacts], **fields: int) -> list[TaskFacts]:
     ],
 )
 def test_books_that_do_not_balance_stop_the_batch(
-    raw: FolderStorage, access_lines: Lines, fields: dict[str, int], message: str
+    raw: Storage, access_lines: Lines, fields: dict[str, int], message: str
 ) -> None:
     raw.put("a", access_lines(3))
     plan = _plan(raw)
@@ -355,26 +342,26 @@ def test_books_that_do_not_balance_stop_the_batch(
         add_up(plan, _tampered(_run(plan), **fields))
 
 
-def test_facts_that_are_missing_stop_the_batch(raw: FolderStorage, access_lines: Lines) -> None:
+def test_facts_that_are_missing_stop_the_batch(raw: Storage, access_lines: Lines) -> None:
     raw.put("a", access_lines(3))
     with pytest.raises(BooksError, match="ranges of the plan"):
         add_up(_plan(raw), [])
 
 
 def test_a_file_of_another_size_stops_the_batch(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines
+    raw: Storage, lake: Storage, access_lines: Lines
 ) -> None:
     raw.put("a", access_lines(3))
     plan = _plan(raw)
     tally = add_up(plan, _run(plan))
-    with (Path(lake.uri) / tally.files["events"][0].path).open("ab") as file:
-        file.write(b"x")
+    (file,) = tally.files["events"]
+    lake.put(file.path, lake.read(file.path) + b"x")
     with pytest.raises(BooksError, match="bytes of events/"):
         write_record(tally, lake, source="raw", writer="me")
 
 
 def test_the_record_and_its_files_table_say_the_same(
-    raw: FolderStorage, lake: FolderStorage, access_lines: Lines
+    raw: Storage, lake: Storage, access_lines: Lines
 ) -> None:
     raw.put("a", access_lines(3))
     raw.put("b", b"broken\n\n")
@@ -385,16 +372,15 @@ def test_the_record_and_its_files_table_say_the_same(
     assert (totals.lines_read, totals.events, totals.rejects) == (5, 3, 1)
     assert totals.counts == {"blank": 1, "no_match": 1}
     (file,) = record.files["files"]
-    rows = open_parquet(Path(lake.uri) / file.path).read().to_pylist()
+    rows = open_parquet(lake, file.path).read().to_pylist()
     assert [(row["source_file"], row["lines_read"], row["events"]) for row in rows] == [
         ("a", 3, 3), ("b", 2, 0),
     ]  # fmt: skip
     assert json.loads(rows[1]["counts"]) == {"blank": 1, "no_match": 1}
-    assert [entry.source_file for entry in record.objects] == ["a", "b"]
+    assert [one.source_file for one in record.objects] == ["a", "b"]
 
 
-def test_a_plan_row_is_small(raw: FolderStorage) -> None:
+def test_a_task_is_small(raw: Storage) -> None:
     raw.put("a", b"\n")
-    (row,) = _plan(raw).tasks
-    assert isinstance(row, Task)
-    assert len(pickle.dumps(row)) < 2_000
+    (task,) = _plan(raw).tasks
+    assert len(pickle.dumps(task)) < 2_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,24 +16,43 @@ from ingest.job.discover import Duplicate, capped
 from ingest.job.plan import Task
 from ingest.job.run import IngestSummary, RunTasks, ingest
 from ingest.job.task import TaskFacts
+from ingest.lake import ownership
 from ingest.lake.ownership import read_ownership
 from ingest.lake.parquet import open_parquet
-from ingest.lake.records import BatchRecord, read_log
+from ingest.lake.records import BatchRecord, lake_id, read_log
 from ingest.settings import Settings, Source
-from ingest.storage import open_storage
+from ingest.storage import Storage, open_storage
 
 Lines = Callable[..., bytes]
 Ingest = Callable[..., IngestSummary]
 
 
 @pytest.fixture
-def settings(make_settings: Callable[..., Settings]) -> Settings:
-    return make_settings()
+def raw(in_memory: Callable[[str], Storage]) -> Storage:
+    return in_memory("raw")
 
 
 @pytest.fixture
-def raw(settings: Settings) -> Path:
-    return Path(settings.sources[0].uri)
+def make_here(
+    make_settings: Callable[..., Settings], in_memory: Callable[[str], Storage]
+) -> Callable[..., Settings]:
+    """Return settings of these sources with one lake in memory."""
+    return partial(make_settings, lake=in_memory("lake").uri)
+
+
+@pytest.fixture
+def settings(make_here: Callable[..., Settings], raw: Storage) -> Settings:
+    return make_here(Source(name="raw", uri=raw.uri))
+
+
+@pytest.fixture
+def ingest_here(settings: Settings, run_tasks_here: RunTasks) -> Ingest:
+    """Run an ingest of `raw`, or of other settings, in this process."""
+
+    def run(other: Settings | None = None, **options: bool | Sequence[str]) -> IngestSummary:
+        return ingest(other or settings, run_tasks_here, **options)  # type: ignore[arg-type]
+
+    return run
 
 
 def _log(settings: Settings) -> tuple[BatchRecord, ...]:
@@ -51,9 +69,10 @@ def _paths(settings: Settings) -> Counter[tuple[str, str]]:
     """Return (source_file, url_path) of all live events; proves that each event is there once."""
     found: Counter[tuple[str, str]] = Counter()
     ids: Counter[str] = Counter()
+    lake = open_storage(settings.lake)
     for record in _live(settings):
         for file in record.files["events"]:
-            for row in open_parquet(Path(settings.lake) / file.path).read().to_pylist():
+            for row in open_parquet(lake, file.path).read().to_pylist():
                 found[row["source_file"], row["url_path"]] += 1
                 ids[row["event_id"]] += 1
     assert not [event_id for event_id, times in ids.items() if times > 1]
@@ -65,9 +84,9 @@ def _pages(key: str, first: int, count: int) -> Counter[tuple[str, str]]:
 
 
 def test_a_run_seals_once_and_the_next_has_nothing_to_do(
-    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
-    (raw / "a.log").write_bytes(access_lines(3))
+    raw.put("a.log", access_lines(3))
     first = ingest_here()
     assert [record.number for record in first.sealed] == [1]
     assert (first.nothing_new, first.exit_code) == (False, 0)
@@ -83,24 +102,23 @@ def test_an_empty_source_has_nothing_new(settings: Settings, ingest_here: Ingest
 
 
 def test_a_late_file_is_a_batch_of_its_own(
-    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
-    (raw / "b.log").write_bytes(access_lines(3))
+    raw.put("b.log", access_lines(3))
     ingest_here()
-    (raw / "a.log").write_bytes(access_lines(2, first=10))
-    os.utime(raw / "a.log", (0, 0))
+    raw.put("a.log", access_lines(2, first=10))
     (record,) = ingest_here().sealed
-    assert [entry.source_file for entry in record.objects] == ["a.log"]
+    assert [one.source_file for one in record.objects] == ["a.log"]
     assert _paths(settings) == _pages("a.log", 10, 2) + _pages("b.log", 0, 3)
 
 
 def test_a_changed_object_replaces_its_batch(
-    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
-    (raw / "a.log").write_bytes(access_lines(3))
-    (raw / "b.log").write_bytes(access_lines(1))
+    raw.put("a.log", access_lines(3))
+    raw.put("b.log", access_lines(1))
     ingest_here()
-    (raw / "a.log").write_bytes(access_lines(5))
+    raw.put("a.log", access_lines(5))
     summary = ingest_here()
     assert summary.changed == ("a.log",)
     assert [record.replaces for record in summary.sealed] == [(_log(settings)[0].batch_id,)]
@@ -108,11 +126,10 @@ def test_a_changed_object_replaces_its_batch(
 
 
 def test_an_object_that_changes_back_is_another_batch(
-    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
     for count in (3, 5, 3, 5):
-        (raw / "a.log").write_bytes(access_lines(count))
-        os.utime(raw / "a.log", (count, count))
+        raw.put("a.log", access_lines(count))
         assert len(ingest_here().sealed) == 1
         assert _paths(settings) == _pages("a.log", 0, count)
     assert len({record.batch_id for record in _log(settings)}) == 4
@@ -120,16 +137,16 @@ def test_an_object_that_changes_back_is_another_batch(
 
 
 def test_a_rotated_log_loses_and_doubles_nothing(
-    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
-    (raw / "access.log").write_bytes(access_lines(3))
+    raw.put("access.log", access_lines(3))
     ingest_here()
     for day in range(1, 4):
         for age in range(day - 1, -1, -1):
-            (raw / f"access.log.{age}" if age else raw / "access.log").rename(
-                raw / f"access.log.{age + 1}"
-            )
-        (raw / "access.log").write_bytes(access_lines(3 + day, first=10 * day))
+            old = f"access.log.{age}" if age else "access.log"
+            raw.put(f"access.log.{age + 1}", raw.read(old))
+        raw.delete(["access.log"])
+        raw.put("access.log", access_lines(3 + day, first=10 * day))
         assert ingest_here().duplicates == ()
     assert _paths(settings) == (
         _pages("access.log", 30, 6)
@@ -140,14 +157,14 @@ def test_a_rotated_log_loses_and_doubles_nothing(
 
 
 def test_a_batch_with_a_lost_object_stays_as_it_is(
-    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
-    (raw / "a.log").write_bytes(access_lines(3))
-    (raw / "b.log").write_bytes(access_lines(2))
+    raw.put("a.log", access_lines(3))
+    raw.put("b.log", access_lines(2))
     ingest_here()
-    (raw / "a.log").write_bytes(access_lines(5))
-    (raw / "b.log").unlink()
-    (raw / "c.log").write_bytes(access_lines(1))
+    raw.put("a.log", access_lines(5))
+    raw.delete(["b.log"])
+    raw.put("c.log", access_lines(1))
     summary = ingest_here()
     assert [(failed.source_file, summary.exit_code) for failed in summary.failed] == [("a.log", 1)]
     assert "b.log, of the same batch, is gone" in summary.failed[0].reason
@@ -157,10 +174,10 @@ def test_a_batch_with_a_lost_object_stays_as_it_is(
 
 
 def test_copies_are_reported_each_time_and_ingested_on_request(
-    settings: Settings, raw: Path, ingest_here: Ingest, access_lines: Lines
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
     for name in ("a.log", "copy.log"):
-        (raw / name).write_bytes(access_lines(3))
+        raw.put(name, access_lines(3))
     copy = Duplicate(source_file="copy.log", original="a.log")
     assert ingest_here().duplicates == (copy,)
     again = ingest_here()
@@ -174,55 +191,55 @@ def _meanwhile(run_tasks: RunTasks, *actions: Callable[[], object]) -> RunTasks:
     """Return `run_tasks` that does the next of `actions` before each plan is run."""
     waiting = list(actions)
 
-    def run(rows: Sequence[Task], label: str) -> Sequence[TaskFacts]:
+    def run(tasks: Sequence[Task], label: str) -> Sequence[TaskFacts]:
         if waiting:
             waiting.pop(0)()
-        return run_tasks(rows, label)
+        return run_tasks(tasks, label)
 
     return run
 
 
 def test_a_failed_object_is_tried_again_by_the_next_run(
     settings: Settings,
-    raw: Path,
+    raw: Storage,
     ingest_here: Ingest,
     access_lines: Lines,
     run_tasks_here: RunTasks,
 ) -> None:
     for name in ("a.log", "b.log"):
-        (raw / name).write_bytes(access_lines(2 + len(name), first=ord(name[0])))
-    run = _meanwhile(run_tasks_here, (raw / "b.log").unlink)
+        raw.put(name, access_lines(2 + len(name), first=ord(name[0])))
+    run = _meanwhile(run_tasks_here, partial(raw.delete, ["b.log"]))
     summary = ingest(settings, run)
     assert [failed.source_file for failed in summary.failed] == ["b.log"]
     assert summary.exit_code == 1
     (record,) = summary.sealed
-    assert [entry.file_status for entry in record.objects] == ["ok", "failed"]
-    (raw / "b.log").write_bytes(access_lines(4))
+    assert [one.file_status for one in record.objects] == ["ok", "failed"]
+    raw.put("b.log", access_lines(4))
     assert ingest_here().exit_code == 0
     assert _paths(settings) == _pages("a.log", 97, 7) + _pages("b.log", 0, 4)
 
 
 def test_nothing_is_sealed_when_every_object_failed(
-    settings: Settings, raw: Path, access_lines: Lines, run_tasks_here: RunTasks
+    settings: Settings, raw: Storage, access_lines: Lines, run_tasks_here: RunTasks
 ) -> None:
-    (raw / "a.log").write_bytes(access_lines(2))
-    summary = ingest(settings, _meanwhile(run_tasks_here, (raw / "a.log").unlink))
+    raw.put("a.log", access_lines(2))
+    summary = ingest(settings, _meanwhile(run_tasks_here, partial(raw.delete, ["a.log"])))
     assert (summary.nothing_new, summary.exit_code) == (True, 1)
     assert _log(settings) == ()
 
 
 def test_a_replacement_that_would_lose_events_is_not_sealed(
     settings: Settings,
-    raw: Path,
+    raw: Storage,
     ingest_here: Ingest,
     access_lines: Lines,
     run_tasks_here: RunTasks,
 ) -> None:
-    (raw / "a.log").write_bytes(access_lines(3))
-    (raw / "b.log").write_bytes(access_lines(2))
+    raw.put("a.log", access_lines(3))
+    raw.put("b.log", access_lines(2))
     ingest_here()
-    (raw / "a.log").write_bytes(access_lines(5))
-    summary = ingest(settings, _meanwhile(run_tasks_here, (raw / "b.log").unlink))
+    raw.put("a.log", access_lines(5))
+    summary = ingest(settings, _meanwhile(run_tasks_here, partial(raw.delete, ["b.log"])))
     assert {failed.source_file for failed in summary.failed} == {"a.log", "b.log"}
     assert (summary.sealed, summary.changed) == ((), ())
     assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
@@ -230,17 +247,17 @@ def test_a_replacement_that_would_lose_events_is_not_sealed(
 
 def test_a_crash_leaves_orphans_and_the_same_plan(
     settings: Settings,
-    raw: Path,
+    raw: Storage,
     ingest_here: Ingest,
     access_lines: Lines,
     run_tasks_here: RunTasks,
 ) -> None:
-    (raw / "a.log").write_bytes(access_lines(3))
+    raw.put("a.log", access_lines(3))
     seen: list[str] = []
 
-    def crash(rows: Sequence[Task], label: str) -> Sequence[TaskFacts]:
-        run_tasks_here(rows, label)
-        seen.append(rows[0].batch_id)
+    def crash(tasks: Sequence[Task], label: str) -> Sequence[TaskFacts]:
+        run_tasks_here(tasks, label)
+        seen.append(tasks[0].batch_id)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -254,28 +271,28 @@ def test_a_crash_leaves_orphans_and_the_same_plan(
 
 def test_what_exceeds_a_batch_goes_into_the_next(
     settings: Settings,
-    raw: Path,
+    raw: Storage,
     ingest_here: Ingest,
     access_lines: Lines,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(job, "capped", partial(capped, max_objects=2))
     for index in range(5):
-        (raw / f"{index}.log").write_bytes(access_lines(1 + index))
+        raw.put(f"{index}.log", access_lines(1 + index))
     summary = ingest_here()
-    keys = [[entry.source_file for entry in record.objects] for record in summary.sealed]
+    keys = [[one.source_file for one in record.objects] for record in summary.sealed]
     assert keys == [["0.log", "1.log"], ["2.log", "3.log"], ["4.log"]]
     assert sum(_paths(settings).values()) == 15
 
 
 def test_another_run_with_the_same_plan_is_welcome(
     settings: Settings,
-    raw: Path,
+    raw: Storage,
     ingest_here: Ingest,
     access_lines: Lines,
     run_tasks_here: RunTasks,
 ) -> None:
-    (raw / "a.log").write_bytes(access_lines(3))
+    raw.put("a.log", access_lines(3))
     summary = ingest(settings, _meanwhile(run_tasks_here, ingest_here))
     assert summary.elsewhere == (_log(settings)[0].batch_id,)
     assert (summary.sealed, summary.nothing_new, summary.exit_code) == ((), False, 0)
@@ -284,36 +301,38 @@ def test_another_run_with_the_same_plan_is_welcome(
 
 def test_the_rest_is_planned_again_after_another_run_took_some(
     settings: Settings,
-    raw: Path,
-    make_settings: Callable[..., Settings],
+    raw: Storage,
+    make_here: Callable[..., Settings],
+    in_memory: Callable[[str], Storage],
     ingest_here: Ingest,
     access_lines: Lines,
     run_tasks_here: RunTasks,
 ) -> None:
-    (raw / "a.log").write_bytes(access_lines(3))
-    (raw / "b.log").write_bytes(access_lines(2))
-    only_a = make_settings(Source(name="raw", uri=str(raw / "a.log")))
+    raw.put("a.log", access_lines(3))
+    raw.put("b.log", access_lines(2))
+    in_memory("only a").put("a.log", access_lines(3))
+    only_a = make_here(Source(name="raw", uri=in_memory("only a").uri))
     summary = ingest(settings, _meanwhile(run_tasks_here, lambda: ingest_here(only_a)))
     (record,) = summary.sealed
-    assert (record.number, [entry.source_file for entry in record.objects]) == (2, ["b.log"])
+    assert (record.number, [one.source_file for one in record.objects]) == (2, ["b.log"])
     assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
 
 
 def test_a_run_that_is_always_slower_gives_up(
     settings: Settings,
-    raw: Path,
-    make_settings: Callable[..., Settings],
+    raw: Storage,
+    make_here: Callable[..., Settings],
+    in_memory: Callable[[str], Storage],
     ingest_here: Ingest,
     access_lines: Lines,
     run_tasks_here: RunTasks,
 ) -> None:
-    names = [f"{index}.log" for index in range(5)]
-    for index, name in enumerate(names):
-        (raw / name).write_bytes(access_lines(1 + index))
-    takes = [
-        partial(ingest_here, make_settings(Source(name="raw", uri=str(raw / name))))
-        for name in names
-    ]
+    takes = []
+    for index in range(5):
+        only = in_memory(f"only {index}")
+        for storage in (raw, only):
+            storage.put(f"{index}.log", access_lines(1 + index))
+        takes.append(partial(ingest_here, make_here(Source(name="raw", uri=only.uri))))
     with pytest.raises(StorageError, match="another run took objects of this one 3 times"):
         ingest(settings, _meanwhile(run_tasks_here, *takes))
     assert len(_log(settings)) == 3
@@ -322,10 +341,10 @@ def test_a_run_that_is_always_slower_gives_up(
 
 
 def test_four_runs_at_once(
-    settings: Settings, raw: Path, access_lines: Lines, run_tasks_here: RunTasks
+    settings: Settings, raw: Storage, access_lines: Lines, run_tasks_here: RunTasks
 ) -> None:
     for index in range(8):
-        (raw / f"{index}.log").write_bytes(access_lines(1 + index))
+        raw.put(f"{index}.log", access_lines(1 + index))
     start = threading.Barrier(4)
     summaries: list[IngestSummary] = []
 
@@ -344,33 +363,52 @@ def test_four_runs_at_once(
 
 
 def test_sources_are_chosen_by_name(
-    tmp_path: Path, make_settings: Callable[..., Settings], ingest_here: Ingest, access_lines: Lines
+    make_here: Callable[..., Settings],
+    in_memory: Callable[[str], Storage],
+    ingest_here: Ingest,
+    access_lines: Lines,
 ) -> None:
     for name in ("web", "shop"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / f"{name}.log").write_bytes(access_lines(len(name)))
-    sources = [Source(name=name, uri=str(tmp_path / name)) for name in ("web", "shop")]
-    settings = make_settings(*sources)
+        in_memory(name).put(f"{name}.log", access_lines(len(name)))
+    settings = make_here(*(Source(name=name, uri=in_memory(name).uri) for name in ("web", "shop")))
     assert [record.source for record in ingest_here(settings, sources=["shop"]).sealed] == ["shop"]
     assert [record.source for record in ingest_here(settings).sealed] == ["web"]
     assert set(read_ownership(open_storage(settings.lake)).live) == {"web.log", "shop.log"}
-    with pytest.raises(SettingsError, match=r"no source is named nope; .* has web, shop"):
+    with pytest.raises(SettingsError, match=r"no source is named 'nope'; .* has: web, shop"):
         ingest_here(settings, sources=["nope"])
 
 
 def test_nothing_is_made_when_a_source_is_missing(
-    tmp_path: Path, make_settings: Callable[..., Settings], ingest_here: Ingest
+    tmp_path: Path, make_here: Callable[..., Settings], ingest_here: Ingest
 ) -> None:
-    settings = make_settings(Source(name="web", uri=str(tmp_path / "none")))
+    settings = make_here(Source(name="web", uri=str(tmp_path / "none")))
     with pytest.raises(SettingsError, match="source web"):
         ingest_here(settings)
-    assert not Path(settings.lake).exists()
+    assert list(open_storage(settings.lake).list()) == []
 
 
 def test_a_format_that_is_unknown_stops_before_anything_is_made(
-    raw: Path, make_settings: Callable[..., Settings], ingest_here: Ingest
+    raw: Storage, make_here: Callable[..., Settings], ingest_here: Ingest
 ) -> None:
-    settings = make_settings(Source(name="web", uri=str(raw), format="nope"))
+    settings = make_here(Source(name="web", uri=raw.uri, format="nope"))
     with pytest.raises(SettingsError, match="nope"):
         ingest_here(settings)
-    assert not Path(settings.lake).exists()
+    assert list(open_storage(settings.lake).list()) == []
+
+
+def test_an_ingest_makes_the_lake_and_its_checkpoints(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ownership, "CHECKPOINT_RECORDS", 2)
+    lake = open_storage(settings.lake)
+    for count in range(1, 4):
+        raw.put(f"{count}.log", access_lines(count))
+        ingest_here()
+        assert lake_id(lake)
+        found = [one.key for one in lake.list("checkpoints/")]
+        assert found == ([f"checkpoints/{2:020}.parquet"] if count == 3 else [])
+    assert ingest_here().nothing_new
