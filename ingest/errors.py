@@ -7,7 +7,7 @@
     |-- StorageError            1  the lake or a raw object could not be read or written
         |-- ObjectUnreadable    1  denied, gone or broken; becomes file_status `failed`
         |-- ObjectChanged       1  size or etag moved while reading; becomes `failed`
-    |-- SearchServerError             1  the search engine cannot be fetched, started or reached
+    |-- SearchServerError       1  the search engine cannot be fetched, started or reached
     |-- WarehouseBusy           1  another process holds the local warehouse
 
 Exit code 130 (interrupted) belongs to KeyboardInterrupt and 0 to success.
@@ -17,9 +17,13 @@ from __future__ import annotations
 
 
 class ClickstreamError(Exception):
-    """Base of all; `exit_code` is what the command line returns."""
+    """Base of all; `exit_code` is what the command line returns.
+
+    `done` is the summary of what a hop had finished when it failed, None when that is nothing.
+    """
 
     exit_code = 1
+    done: object = None
 
 
 class SettingsError(ClickstreamError):

@@ -1,36 +1,32 @@
 """All hops in order. One that fails stops only what builds on it; the summary says the rest.
 
-Exit code of a run: 4 when books do not balance, else the worst of 2, 1 and 3 that happened.
+Exit code of a run: 4 when books do not balance, which stops it, else the worst of 2, 1 and 3 that
+happened.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-from pyspark.errors import PySparkException
+from typing import TypeVar
 
 from ingest.books.verify import Verification, marts_are_built, verify
-from ingest.errors import BooksError, ClickstreamError
+from ingest.errors import BooksError, ClickstreamError, TooManyRejects
 from ingest.job.run import IngestSummary, ingest
+from ingest.job.run import RunTasks as RunIngestTasks
 from ingest.lake.records import open_lake, read_log
 from ingest.report import write_report
 from ingest.search.export import ExportSummary, export
+from ingest.search.exporter import RunTasks as RunExportTasks
 from ingest.settings import Settings
-from ingest.spark.failure import spark_failure
-from ingest.terminal.text import printable
+from ingest.terminal.text import count_of, printable
+from ingest.warehouse import Warehouse
 from ingest.warehouse.build_marker import build_key, is_built, mark_built, mark_stale
 from ingest.warehouse.dbt import DbtSummary, run_dbt
-from ingest.warehouse.spark.cleanup import remove_half_made
-from ingest.warehouse.spark.load import LoadSummary, load
-from ingest.warehouse.target import load_target
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from ingest.warehouse.load import LoadSummary, load
 
 _log = logging.getLogger(__name__)
 _SEVERITY = (4, 2, 1, 3, 0)
@@ -42,7 +38,7 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True, kw_only=True)
 class RunSummary:
-    """What a run did, hop by hop; None = the hop did not come to its end. `problems` say why."""
+    """What a run did, hop by hop; None = nothing. `problems` say what is missing, and why."""
 
     ingest: IngestSummary | None = None
     load: LoadSummary | None = None
@@ -59,66 +55,70 @@ class RunSummary:
         self.exit_code = min(self.exit_code, exit_code, key=_SEVERITY.index)
 
 
+class _Stopped(Exception):
+    """The books do not balance: whatever came after would build on that."""
+
+
 def run_pipeline(
     settings: Settings,
-    session: SparkSession,
+    warehouse: Warehouse,
     *,
+    ingest_tasks: RunIngestTasks,
+    export_tasks: RunExportTasks,
     accept: Sequence[str] = (),
     truth: Path | None = None,
 ) -> RunSummary:
-    """Do all hops. Raises ClickstreamError when the lake has nothing at all to offer."""
+    """Do all hops; `ingest_tasks` and `export_tasks` run the tasks of the two that fan out.
+
+    Raises ClickstreamError when the lake has nothing at all to offer.
+    """
     summary = RunSummary()
-    summary.ingest = _hop(settings, summary, "ingest", lambda: ingest(settings, session))
-    if not read_log(open_lake(settings.lake)):
-        raise _nothing(settings, summary)
-    loaded = _hop(settings, summary, "load", lambda: load(settings, session, accept=accept))
-    if loaded is not None:
-        summary.load = loaded
-        summary.dbt = _hop(settings, summary, "dbt", lambda: _build(settings, session, loaded))
-    summary.export = _hop(
-        settings, summary, "export", lambda: export(settings, session, accept=accept)
-    )
-    if summary.dbt is not None and summary.dbt.success and summary.export is not None:
-        summary.verification = _hop(
-            settings, summary, "verify", lambda: verify(settings, session, truth=truth)
-        )
-    if summary.dbt is not None:
-        indexed = None if summary.export is None else summary.export.total
-        summary.report = _hop(
-            settings, summary, "report", lambda: write_report(settings, session, indexed=indexed)
-        )
+    with suppress(_Stopped):
+        _hop(summary, "ingest", lambda: ingest(settings, ingest_tasks))
+        if not read_log(open_lake(settings.lake)):
+            raise _nothing(settings, summary)
+        loaded = _hop(summary, "load", lambda: load(settings, warehouse, accept=accept))
+        built = None
+        if loaded is not None:
+            built = _hop(summary, "dbt", lambda: _build(settings, warehouse, loaded))
+        exported = _hop(summary, "export", lambda: export(settings, export_tasks, accept=accept))
+        if built is not None and built.success and exported is not None:
+            _hop(summary, "verification", lambda: verify(settings, warehouse, truth=truth))
+        if built is not None:
+            indexed = None if exported is None else exported.total
+            _hop(summary, "report", lambda: write_report(settings, warehouse, indexed=indexed))
     _judge(settings, summary)
     return summary
 
 
-def _hop(
-    settings: Settings, summary: RunSummary, name: str, run: Callable[[], Result]
-) -> Result | None:
-    """Run one hop; books that do not balance stop everything, another failure only this hop."""
+def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | None:
+    """Run one hop and keep its result in the summary's field `name`; None when it failed.
+
+    A failure stops only this hop, unless the books do not balance: that raises _Stopped.
+    """
     _log.info("%s ...", name)
     try:
-        return run()
-    except BooksError:
-        raise
+        result = run()
     except ClickstreamError as error:
-        failure = error
-    except (PySparkException, Py4JError) as error:
-        failure = spark_failure(error, settings.data)
-    summary.add_problem(f"{name}: {failure}", failure.exit_code)
-    return None
+        summary.add_problem(f"{name}: {error}", error.exit_code)
+        setattr(summary, name, error.done)
+        if isinstance(error, BooksError):
+            raise _Stopped from error
+        return None
+    setattr(summary, name, result)
+    return result
 
 
-def _build(settings: Settings, session: SparkSession, loaded: LoadSummary) -> DbtSummary:
+def _build(settings: Settings, warehouse: Warehouse, loaded: LoadSummary) -> DbtSummary:
     """Build and test the models, unless they were built from the very same.
 
     What replaced batches left in pre-aggregates is dropped.
     """
-    key = build_key(settings, session)
-    schema = load_target(settings).schema
-    if is_built(settings, key) and marts_are_built(session, schema):
+    key = build_key(settings, warehouse.ledger().version)
+    if is_built(settings, key) and marts_are_built(settings, warehouse):
         return DbtSummary(passed=0, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
     mark_stale(settings)
-    remove_half_made(settings, session, schema)
+    warehouse.repair()
     # Unit tests ask whether the SQL is right, not whether the data are: `make test` runs them.
     built = run_dbt(settings, "build", "--exclude-resource-type", "unit_test")
     if built.success and loaded.replaced:
@@ -145,17 +145,13 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
     """Turn what the hops report without raising into problems and the exit code."""
     if summary.ingest is not None and summary.ingest.failed:
         names = ", ".join(printable(one.source_file) for one in summary.ingest.failed[:5])
-        count = len(summary.ingest.failed)
+        objects = count_of(len(summary.ingest.failed), "object")
         summary.add_problem(
-            f"ingest: {count} objects could not be read, tried again next time: {names}", 1
+            f"ingest: {objects} could not be read; the next run tries again: {names}", 1
         )
     if summary.load is not None and summary.load.quarantined:
-        ids = " ".join(f"--accept {one}" for one in summary.load.quarantined)
         summary.add_problem(
-            f"load: {len(summary.load.quarantined)} batches exceed the reject limit of their "
-            "source and are quarantined (`clickstream status` shows why); accept them with: "
-            f"clickstream run {ids}",
-            3,
+            f"load: {_quarantined(summary.load.quarantined)}", TooManyRejects.exit_code
         )
     if summary.dbt is not None and not summary.dbt.success:
         failures = "".join(
@@ -163,17 +159,33 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
             for one in summary.dbt.failures[:5]
         )
         summary.add_problem(
-            f"dbt: {summary.dbt.failed} models or tests failed; the whole story is in "
-            f"{settings.data / 'logs' / 'dbt.log'}:{failures}",
+            f"dbt: {count_of(summary.dbt.failed, 'model or test', 'models or tests')} failed; see "
+            f"{settings.data / 'logs' / 'dbt.log'} for details:{failures}",
             1,
         )
     if summary.export is not None and summary.export.dead > summary.export.max_dead:
         files = ", ".join(summary.export.dead_files[:5])
         summary.add_problem(
-            f"export: the engine refused {summary.export.dead:,} documents; they stand with their "
-            f"reasons in the lake: {files}",
-            3,
+            f"export: the server refused {count_of(summary.export.dead, 'document')}, kept with "
+            f"the reasons in the lake: {files}",
+            TooManyRejects.exit_code,
         )
     if summary.verification is not None and not summary.verification.balanced:
         wrong = ", ".join(check.name for check in summary.verification.checks if not check.ok)
-        summary.add_problem(f"verify: the books do not balance: {wrong}", 4)
+        summary.add_problem(
+            f"verification: the books do not balance: {wrong}", BooksError.exit_code
+        )
+
+
+def _quarantined(batch_ids: Sequence[str]) -> str:
+    accept = "clickstream run " + " ".join(f"--accept {batch_id}" for batch_id in batch_ids)
+    why = "(`clickstream status` shows why)"
+    if len(batch_ids) == 1:
+        return (
+            f"1 batch exceeds the reject limit of its source and is quarantined {why}; "
+            f"accept it with: {accept}"
+        )
+    return (
+        f"{len(batch_ids):,} batches exceed the reject limits of their sources and are quarantined "
+        f"{why}; accept them with: {accept}"
+    )

@@ -1,6 +1,6 @@
-"""The books as they stand written: batches, files, rejects, what is loaded and exported.
+"""What the ledgers record, without recounting: batches, files, rejects, loads and exports.
 
-Only the lake and the ledger files are read: no Spark, no search engine, no waiting.
+Only the lake and the ledger files are read: no Spark, no search server, no waiting.
 `ingest.books.verify` counts again where the rows lie.
 """
 
@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from ingest.lake.parquet import open_parquet
-from ingest.lake.records import BatchRecord, read_log
+from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.search.seals import Seal, read_seals, targets
 from ingest.settings import Settings
-from ingest.storage import open_storage
-from ingest.terminal.text import printable, table_text
+from ingest.terminal.text import count_of, printable, table_text
+from ingest.warehouse.ledger import QUARANTINED
+from ingest.warehouse.spark.ledger import LedgerFolders
 
 _FILES_SHOWN = 20
 _ACCEPT = "clickstream run --accept"
@@ -48,7 +47,7 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileState:
-    """A raw object whose verdict is not plainly `ok`."""
+    """A raw object whose status is another one than `ok`."""
 
     source_file: str
     file_status: str
@@ -73,7 +72,7 @@ class Books:
 
 def status(settings: Settings) -> Books:
     """Return the books; an empty lake has empty ones. Raises BooksError for a broken log."""
-    lake = open_storage(settings.lake)
+    lake = open_lake(settings.lake)
     records = read_log(lake)
     states = _loaded(settings)
     seals = {target: read_seals(lake, target) for target in targets(lake)}
@@ -109,12 +108,10 @@ def status(settings: Settings) -> Books:
 
 def _loaded(settings: Settings) -> dict[str, str]:
     """Return batch id -> state in the newest ledger; empty when nothing was loaded."""
-    ledgers = sorted((settings.data / "warehouse" / "_loads").glob("*/batches.parquet"))
-    if not ledgers:
-        return {}
-    with open_parquet(Path(ledgers[-1])) as file:
-        table = file.read(columns=["batch_id", "state"])
-    return dict(zip(table["batch_id"].to_pylist(), table["state"].to_pylist(), strict=True))
+    ledgers = LedgerFolders(settings)
+    newest = ledgers.newest()
+    batches = {} if newest is None else ledgers.read(newest)
+    return {batch_id: batch.state for batch_id, batch in batches.items()}
 
 
 def _batch(
@@ -144,25 +141,28 @@ def _batch(
 def status_text(books: Books) -> str:
     """Return the books for a person to read."""
     if not books.batches:
-        return f"{books.lake}: no batch was sealed yet; start with: clickstream run"
+        return f"{books.lake}: no batch has been sealed yet; start with: clickstream run"
     parts = [
         f"lake {books.lake}",
         table_text(_BATCH_COLUMNS, [_batch_row(batch) for batch in books.batches]),
     ]
-    quarantined = [batch for batch in books.batches if batch.state == "quarantined"]
+    quarantined = [batch for batch in books.batches if batch.state == QUARANTINED]
     if quarantined:
-        takes = [
+        remedies = [
             f"batch {b.number} exceeds the reject limit and is quarantined; accept it with: "
             f"{_ACCEPT} {b.batch_id}"
             for b in quarantined
         ]
-        parts.append("\n".join(takes))
+        parts.append("\n".join(remedies))
     if books.counts:
         parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
     if books.files:
         parts.append(_files_text(books.files))
-    exports = [f"exported to {name}: {count:,} documents" for name, count in books.exports.items()]
-    parts.append("\n".join(exports) or "nothing was exported yet")
+    exports = [
+        f"exported to {name}: {count_of(count, 'document')}"
+        for name, count in books.exports.items()
+    ]
+    parts.append("\n".join(exports) or "nothing has been exported yet")
     return "\n\n".join(parts)
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest.errors import SettingsError
 from ingest.lake.checks import Check, compare_rows, first_few
 from ingest.lake.records import BatchRecord
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from ingest.warehouse import Warehouse
 
 _PER_FILE = (
     "file_status", "source_format", "lines_read", "lines_ok", "lines_warn", "lines_skip",
@@ -62,13 +61,13 @@ def lake_checks(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> list[C
     ]
 
 
-def mart_checks(truth: Mapping[str, Any], session: SparkSession, schema: str) -> list[Check]:
+def mart_checks(truth: Mapping[str, Any], warehouse: Warehouse) -> list[Check]:
     """Compare each mart with the truth, row by row where the truth has rows."""
     marts = truth["marts"]
 
     def rows(sql: str) -> dict[object, object]:
-        found = session.sql(sql.format(schema=schema)).collect()
-        return {str(row[0]): tuple(row)[1:] for row in found}
+        found = warehouse.query(sql.format(schema=warehouse.schemas.marts)).rows
+        return {_key(row[0]): row[1:] for row in found}
 
     return [
         compare_rows(
@@ -114,6 +113,10 @@ def mart_checks(truth: Mapping[str, Any], session: SparkSession, schema: str) ->
     ]
 
 
+def _key(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 _VIEWS = """
     select action, count(*), sum(number_of_views)
     from {schema}.number_of_views_per_session group by action
@@ -122,6 +125,5 @@ _CLIENTS = "select clientip, total_sessions, total_events from {schema}.number_o
 _STATUSES = "select status_code, total_events from {schema}.number_of_events_per_http_response"
 _BRANDS = "select brand, total_events, views, purchases from {schema}.number_of_events_per_brand"
 _HOURS = """
-    select date_format(event_hour, "yyyy-MM-dd'T'HH:mm:ss'+00:00'"), total_events, human_events
-    from {schema}.fct_traffic_hourly
+    select event_hour, total_events, human_events from {schema}.fct_traffic_hourly
 """

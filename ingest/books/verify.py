@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from ingest.books.truth import lake_checks, mart_checks, other_objects, read_truth
+from ingest.errors import ObjectUnreadable
 from ingest.lake.checks import Check, first_few
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.settings import Settings
 from ingest.storage import Storage
-from ingest.terminal.text import table_text
-from ingest.warehouse.target import load_target
+from ingest.terminal.text import count_of, table_text
+from ingest.warehouse import Warehouse
+from ingest.warehouse.ledger import LIVE, QUARANTINED
+from ingest.warehouse.marts import Mart, read_marts
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from ingest.search.proof import Proof
 
 LANDED = ("events", "rejects", "files")
@@ -39,22 +38,23 @@ class Verification:
         return all(check.ok for check in self.checks)
 
 
-def verify(settings: Settings, session: SparkSession, *, truth: Path | None = None) -> Verification:
+def verify(settings: Settings, warehouse: Warehouse, *, truth: Path | None = None) -> Verification:
     """Compare every hop with the batch records, and with the generator's `truth` when given.
 
-    Raises SearchServerError when the index cannot be asked, SettingsError for a truth that is none.
+    Raises SearchServerError when the index cannot be asked, SettingsError when `truth` is not a
+    truth.json.
     """
     lake = open_lake(settings.lake)
     records = read_log(lake)
-    states = _states(session)
-    live = [record for record in records if states.get(record.batch_id) == "live"]
-    schema = load_target(settings).schema
+    states = {id_: batch.state for id_, batch in warehouse.ledger().batches.items()}
+    live = [record for record in records if states.get(record.batch_id) == LIVE]
     checks = list(_lake_checks(lake, records))
-    notes = list(_held(records, states))
+    notes = list(_quarantined(records, states))
     whole = all(check.ok for check in checks)
     if whole:
-        checks += [*_landing_checks(session, records, live, states), *_mart_checks(session, schema)]
-    else:  # Spark reads the same files, and answers broken ones with a page of stack trace
+        checks += _landing_checks(warehouse, records, live, states)
+        checks += _mart_checks(settings, warehouse)
+    else:  # the engine reads the same files, and answers broken ones with a page of stack trace
         notes.append(
             "landing and marts were not compared: restore the lake's files named above from a "
             f"backup, or delete {settings.lake}, {settings.data / 'warehouse'} and "
@@ -69,12 +69,11 @@ def verify(settings: Settings, session: SparkSession, *, truth: Path | None = No
         answer = read_truth(truth)
         other = other_objects(answer, live)
         if other:
-            notes.append(f"{truth} was not compared: it does not speak of the same files ({other})")
+            notes.append(f"{truth} was not compared: it is about other files ({other})")
         else:
             checks += lake_checks(answer, live)
-            checks += (
-                mart_checks(answer, session, schema) if marts_are_built(session, schema) else []
-            )
+            if marts_are_built(settings, warehouse):
+                checks += mart_checks(answer, warehouse)
     return Verification(checks=tuple(checks), notes=tuple(notes))
 
 
@@ -89,21 +88,14 @@ def verify_text(result: Verification) -> str:
     return "\n".join([table, *(f"note: {note}" for note in result.notes), verdict])
 
 
-def _states(session: SparkSession) -> dict[str, str]:
-    if not session.catalog.tableExists("landing.batches"):
-        return {}
-    rows = session.sql("SELECT batch_id, state FROM landing.batches").collect()
-    return {row.batch_id: row.state for row in rows}
-
-
-def _held(records: Sequence[BatchRecord], states: Mapping[str, str]) -> Iterator[str]:
-    quarantined = [record for record in records if states.get(record.batch_id) == "quarantined"]
-    for record in quarantined:
-        yield (
-            f"batch {record.number} is quarantined ({record.totals.lines_reject:,} of "
-            f"{record.totals.lines_read:,} lines rejected): its events are in no table and no "
-            f"index until `clickstream run --accept {record.batch_id}`"
-        )
+def _quarantined(records: Sequence[BatchRecord], states: Mapping[str, str]) -> Iterator[str]:
+    for record in records:
+        if states.get(record.batch_id) == QUARANTINED:
+            yield (
+                f"batch {record.number} is quarantined ({record.totals.lines_reject:,} of "
+                f"{count_of(record.totals.lines_read, 'line')} rejected): its events are in no "
+                f"table and no index until `clickstream run --accept {record.batch_id}`"
+            )
 
 
 def _lake_checks(lake: Storage, records: Sequence[BatchRecord]) -> Iterator[Check]:
@@ -135,16 +127,16 @@ def _lake_checks(lake: Storage, records: Sequence[BatchRecord]) -> Iterator[Chec
 
 
 def _rows_in_file(lake: Storage, path: str) -> int:
-    """Return the rows that the file's own footer counts; a file that is none has no rows."""
+    """Return the rows that the file's own footer counts; one that is not Parquet has no rows."""
     try:
-        with open_parquet(Path(lake.uri) / path) as file:
+        with open_parquet(lake, path) as file:
             return int(file.metadata.num_rows)
-    except (OSError, pa.ArrowInvalid):
+    except ObjectUnreadable:
         return 0
 
 
 def _landing_checks(
-    session: SparkSession,
+    warehouse: Warehouse,
     records: Sequence[BatchRecord],
     live: Sequence[BatchRecord],
     states: Mapping[str, str],
@@ -161,7 +153,7 @@ def _landing_checks(
             record.batch_id: sum(file.rows for file in record.files.get(table, ()))
             for record in live
         }
-        found = _counts(session, table, expected)
+        found = _counts(warehouse, table, expected)
         wrong = [one for one in expected if expected[one] != found.get(one, 0)]
         yield Check(
             name=f"landing {table} = lake",
@@ -171,56 +163,67 @@ def _landing_checks(
         )
 
 
-def _counts(session: SparkSession, table: str, batches: Iterable[str]) -> dict[str, int]:
+def _counts(warehouse: Warehouse, table: str, batches: Iterable[str]) -> dict[str, int]:
     wanted = set(batches)
     if not wanted:
         return {}
-    rows = session.sql(
-        f"SELECT batch_id, count(*) AS found FROM landing.{table} GROUP BY batch_id"  # noqa: S608
-    ).collect()
-    return {row.batch_id: row.found for row in rows if row.batch_id in wanted}
+    landed = f"{warehouse.schemas.landing}.{table}"
+    rows = warehouse.query(
+        f"select batch_id, count(*) from {landed} group by batch_id"  # noqa: S608
+    ).rows
+    return {batch_id: int(found) for batch_id, found in rows if batch_id in wanted}
 
 
-def _mart_checks(session: SparkSession, schema: str) -> list[Check]:
+def _mart_checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
     """Compare the events in each mart with those that belong there, counted in landing itself."""
-    if not marts_are_built(session, schema):
+    if not marts_are_built(settings, warehouse):
         return [Check(name="marts", expected=1, found=0, detail="not built: run `dbt build`")]
-    belonging = ", ".join(f"count_if({where}) AS {mart}" for mart, where in _MARTS.items())
-    expected = session.sql(
-        f"SELECT {belonging} FROM landing.events "  # noqa: S608
-        "LEFT SEMI JOIN (SELECT batch_id FROM landing.batches WHERE state = 'live') AS live "
-        "USING (batch_id) CROSS JOIN "
-        f"(SELECT collect_set(product_id) AS ids FROM {schema}_seeds.products) AS catalogue"
-    ).collect()[0]
+    marts = read_marts(settings.root)
+    ((*expected,),) = warehouse.query(_belonging(marts, warehouse)).rows
+    found = dict(warehouse.query(_counted(marts, warehouse)).rows)
     return [
         Check(
-            name=f"{mart} = landing",
-            expected=expected[mart],
-            found=session.sql(f"SELECT sum(total_events) FROM {schema}.{mart}").collect()[0][0]  # noqa: S608
-            or 0,
+            name=f"{mart.name} = landing",
+            expected=int(belonging or 0),
+            found=int(found[mart.name] or 0),
         )
-        for mart in _MARTS
+        for mart, belonging in zip(marts, expected, strict=True)
     ]
 
 
-def marts_are_built(session: SparkSession, schema: str) -> bool:
+def _belonging(marts: Sequence[Mart], warehouse: Warehouse) -> str:
+    """Return the query for how many live events belong in each mart, in one row."""
+    schemas = warehouse.schemas
+    counts = ", ".join(f"sum(case when {mart.where} then 1 else 0 end)" for mart in marts)
+    return f"""
+        select {counts}
+        from {schemas.landing}.events as events
+        inner join {schemas.landing}.batches as batches
+            on events.batch_id = batches.batch_id and batches.state = '{LIVE}'
+        left join (select distinct product_id from {schemas.seeds}.products) as catalogue
+            on lower(events.product_id) = catalogue.product_id
+    """  # noqa: S608
+
+
+def _counted(marts: Sequence[Mart], warehouse: Warehouse) -> str:
+    """Return the query for how many events each mart holds, in one row a mart."""
+    return " union all ".join(
+        f"select '{mart.name}', sum(total_events) "  # noqa: S608
+        f"from {warehouse.schemas.marts}.{mart.name}"
+        for mart in marts
+    )
+
+
+def marts_are_built(settings: Settings, warehouse: Warehouse) -> bool:
     """Return whether every mart that is compared exists."""
-    return all(session.catalog.tableExists(f"{schema}.{mart}") for mart in _MARTS)
-
-
-# Which events a mart counts, in words of the contract.
-_MARTS = {
-    "number_of_views_per_session": "session_id IS NOT NULL AND event_name IS NOT NULL"
-    " AND view_count IS NOT NULL",
-    "number_of_sessions_per_ip": "client_ip IS NOT NULL",
-    "number_of_events_per_http_response": "status_code IS NOT NULL",
-    "number_of_events_per_brand": "brand IS NOT NULL OR array_contains(ids, lower(product_id))",
-    "fct_traffic_hourly": "event_time IS NOT NULL",
-}
+    return all(
+        warehouse.exists(f"{warehouse.schemas.marts}.{mart.name}")
+        for mart in read_marts(settings.root)
+    )
 
 
 def _index_checks(proof: Proof) -> Iterator[Check]:
-    dead = f"{proof.dead:,} of them refused by the engine: they stand in the lake's dead letters"
+    dead = f"{proof.dead:,} of them refused by the server, kept as the lake's dead letters"
     yield Check(
         name=f"index {proof.index} = lake",
         expected=proof.expected,

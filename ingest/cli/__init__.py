@@ -7,6 +7,7 @@ they call when they are called, so that `--help` answers at once.
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import signal
 import sys
@@ -27,9 +28,9 @@ INTERRUPTED = 130
 _REMEDIES = {
     errno.ENOSPC: "make room on that disk",
     errno.EDQUOT: "make room in your quota",
-    errno.EROFS: "have it writable, or let CLICKSTREAM_DATA name another folder",
-    errno.EACCES: "get the right to it, or let CLICKSTREAM_DATA name another folder",
-    errno.EPERM: "get the right to it, or let CLICKSTREAM_DATA name another folder",
+    errno.EROFS: "make it writable, or set CLICKSTREAM_DATA to another folder",
+    errno.EACCES: "check its permissions, or set CLICKSTREAM_DATA to another folder",
+    errno.EPERM: "check its permissions, or set CLICKSTREAM_DATA to another folder",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 
@@ -42,25 +43,36 @@ def main() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code; no exception but SystemExit leaves."""
+    """Run one command and return its exit code; no exception but SystemExit leaves.
+
+    An error is one line on stderr and, with --json, one object on stdout.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
         # Commands return None; click returns the code of the Exit that `exit_with` raises.
         code = cli.main(args=arguments, prog_name="clickstream", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        message, exit_code = error.format_message(), error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _failed("interrupted; nothing is lost: run the command again", INTERRUPTED)
+        message, exit_code = "interrupted; nothing is lost: run the command again", INTERRUPTED
+        _say(message)
     except ClickstreamError as error:
-        return _failed(str(error), error.exit_code)
+        message, exit_code = str(error), error.exit_code
+        _say(message)
     except Exception as error:
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        return _failed(_describe(error), 1)
-    return int(code or 0)
+        message, exit_code = _describe(error), 1
+        _say(message)
+    else:
+        return int(code or 0)
+    if "--json" in arguments:
+        click.echo(json.dumps({"error": message, "exit_code": exit_code}, ensure_ascii=False))
+    return exit_code
 
 
 def _describe(error: Exception) -> str:
-    """Return what to say about an exception that is none of ours."""
+    """Return what to say about an exception that is not one of ours."""
     if isinstance(error, OSError) and error.errno in _REMEDIES:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}: {_REMEDIES[error.errno]}, and run the command again"
@@ -68,9 +80,8 @@ def _describe(error: Exception) -> str:
     return f"unexpected {kind}: {error}\nThis is a bug; `clickstream -v ...` shows where."
 
 
-def _failed(message: str, exit_code: int) -> int:
+def _say(message: str) -> None:
     click.echo(f"error: {message}", err=True)
-    return exit_code
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -90,7 +101,7 @@ def cli(verbose: bool) -> None:
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     logging.getLogger("ingest").setLevel(logging.DEBUG if verbose else logging.INFO)
-    # They log each retry, which is our business; what remains at the end is raised and told.
+    # They log each retry, which is our business; what remains at the end is raised and shown.
     for noisy in ("elastic_transport", "jgo", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     # py4j logs a Ctrl-C with its stack, and by the root logger, which nobody else uses.

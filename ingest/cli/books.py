@@ -6,21 +6,15 @@ from pathlib import Path
 
 import click
 
-from ingest.cli.common import (
-    exit_with,
-    json_option,
-    load_settings_for,
-    session_of,
-    show,
-    target_option,
-)
+from ingest.cli.common import exit_with, json_option, load_settings_for, show, target_option
+from ingest.cli.engines import warehouse_for
 from ingest.errors import BooksError
 
 
 @click.command()
 @json_option
 def status(as_json: bool) -> None:
-    """Show the books as they stand written.
+    """Show what the ledgers record, without recounting.
 
     Batches, files, rejects by reason, what is loaded and exported.
     """
@@ -47,8 +41,8 @@ def verify(truth: Path | None, target: str | None, as_json: bool) -> None:
     from ingest.books.verify import verify as compare
     from ingest.books.verify import verify_text
 
-    with session_of(target) as (settings, session):
-        result = compare(settings, session, truth=truth)
+    with warehouse_for(target) as (settings, warehouse):
+        result = compare(settings, warehouse, truth=truth)
     show(result, verify_text(result), as_json)
     exit_with(0 if result.balanced else BooksError.exit_code)
 
@@ -60,8 +54,8 @@ def report(target: str | None, as_json: bool) -> None:
     """Write one self-contained HTML page from the marts."""
     from ingest.report import write_report
 
-    with session_of(target) as (settings, session):
-        path = write_report(settings, session)
+    with warehouse_for(target) as (settings, warehouse):
+        path = write_report(settings, warehouse)
     show({"report": str(path)}, str(path), as_json)
 
 
@@ -75,10 +69,10 @@ def query(sql: str, target: str | None, as_json: bool) -> None:
     \b
     clickstream query "select * from number_of_events_per_brand order by total_events desc"
     """
-    from ingest.terminal.text import table_text
+    from ingest.terminal.text import count_of, table_text
     from ingest.warehouse.query import run_query
 
-    with session_of(target) as (settings, session):
-        columns, rows = run_query(settings, session, sql)
-    text = f"{table_text(columns, rows)}\n({len(rows):,} rows)"
-    show({"columns": columns, "rows": rows}, text, as_json)
+    with warehouse_for(target) as (_, warehouse):
+        found = run_query(warehouse, sql)
+    text = f"{table_text(found.columns, found.rows)}\n({count_of(len(found.rows), 'row')})"
+    show(found, text, as_json)

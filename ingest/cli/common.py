@@ -1,12 +1,10 @@
-"""What every command shares: its settings, its Spark session, how it prints and how it ends."""
+"""What every command shares: its settings, how it prints and how it ends."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingest.errors import ClickstreamError
 from ingest.lake.records import BatchRecord
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
     from ingest.settings import Settings
 
 target_option = click.option(
@@ -29,35 +26,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="One JSON obj
 
 
 def load_settings_for(target: str | None) -> Settings:
+    """Return the settings of this run; `target` None leaves the dbt target to them."""
     from ingest.settings import load_settings
 
     return load_settings(target=target)
-
-
-@contextlib.contextmanager
-def session_of(target: str | None) -> Iterator[tuple[Settings, SparkSession]]:
-    """Give the settings and a Spark session, from the project root as dbt needs it."""
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-    from pyspark.errors import PySparkException
-
-    from ingest.spark.failure import spark_failure
-    from ingest.warehouse.spark import open_session
-
-    settings = load_settings_for(target)
-    os.chdir(settings.root)
-    session = open_session(settings)
-    # pyspark's own handler talks to the JVM in the middle of another talk, and gets a stack trace.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield settings, session
-    except KeyboardInterrupt:
-        raise  # a talk with the JVM broke off: no more can be said to it, and it ends with us
-    except (PySparkException, Py4JError) as error:
-        raise spark_failure(error, settings.data) from error
-    except BaseException:
-        session.stop()
-        raise
-    session.stop()
 
 
 def exit_with(exit_code: int) -> None:
@@ -67,7 +39,25 @@ def exit_with(exit_code: int) -> None:
 
 
 def show(result: object, text: str, as_json: bool) -> None:
+    """Print `result` as one JSON object, or `text` for a person."""
     click.echo(json.dumps(plain(result), ensure_ascii=False) if as_json else text)
+
+
+@contextmanager
+def showing_what_was_done(line: Callable[[Any], str], as_json: bool) -> Iterator[None]:
+    """Let a hop that fails halfway print what it finished before, as it would have at its end.
+
+    `line` turns its summary into text. The JSON object has `problems` and `exit_code` too.
+    """
+    try:
+        yield
+    except ClickstreamError as error:
+        if error.done is None:
+            raise
+        ended = {"problems": [str(error)], "exit_code": error.exit_code}
+        show({**plain(error.done), **ended}, line(error.done), as_json)
+        click.echo(f"error: {error}", err=True)
+        exit_with(error.exit_code)
 
 
 def plain(value: Any) -> Any:

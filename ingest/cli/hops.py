@@ -10,9 +10,16 @@ from ingest.cli.common import (
     exit_with,
     json_option,
     load_settings_for,
-    session_of,
     show,
+    showing_what_was_done,
     target_option,
+)
+from ingest.cli.engines import (
+    export_tasks_for,
+    export_tasks_on,
+    ingest_tasks_on,
+    spark_for,
+    warehouse_for,
 )
 
 
@@ -32,10 +39,14 @@ def ingest(
     from ingest.job.run import check_sources
     from ingest.job.run import ingest as ingest_new
 
-    check_sources(load_settings_for(target), sources)
-    with session_of(target) as (settings, session):
+    settings = load_settings_for(target)
+    check_sources(settings, sources)
+    with showing_what_was_done(ingest_line, as_json), spark_for(settings) as session:
         summary = ingest_new(
-            settings, session, sources=sources, accept_duplicates=accept_duplicates
+            settings,
+            ingest_tasks_on(session),
+            sources=sources,
+            accept_duplicates=accept_duplicates,
         )
     show(summary, ingest_line(summary), as_json)
     exit_with(summary.exit_code)
@@ -48,10 +59,10 @@ def ingest(
 def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
     """Load sealed batches into the landing tables."""
     from ingest.cli.summaries import load_line
-    from ingest.warehouse.spark.load import load as load_sealed
+    from ingest.warehouse.load import load as load_sealed
 
-    with session_of(target) as (settings, session):
-        summary = load_sealed(settings, session, accept=accept)
+    with warehouse_for(target) as (settings, warehouse):
+        summary = load_sealed(settings, warehouse, accept=accept)
     show(summary, load_line(summary), as_json)
     exit_with(summary.exit_code)
 
@@ -75,11 +86,12 @@ def export(
     from ingest.cli.summaries import export_line
     from ingest.search.export import export as export_sealed
 
-    with session_of(target) as (settings, session):
-        if recreate and not dry_run and not yes:
-            click.confirm(f"Delete the index {settings.search.index}?", abort=True, err=True)
+    settings = load_settings_for(target)
+    if recreate and not dry_run and not yes:
+        click.confirm(f"Delete the index {settings.search.index}?", abort=True, err=True)
+    with showing_what_was_done(export_line, as_json), export_tasks_for(settings) as run_tasks:
         summary = export_sealed(
-            settings, session, accept=accept, recreate=recreate, dry_run=dry_run
+            settings, run_tasks, accept=accept, recreate=recreate, dry_run=dry_run
         )
     show(summary, export_line(summary), as_json)
     exit_with(summary.exit_code)
@@ -106,7 +118,15 @@ def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_
     from ingest.pipeline import run_pipeline
 
     check_sources(load_settings_for(target))
-    with session_of(target) as (settings, session):
-        summary = run_pipeline(settings, session, accept=accept, truth=truth)
+    # The warehouse comes first: on Spark, its session is the one that the tasks take.
+    with warehouse_for(target) as (settings, warehouse), spark_for(settings) as session:
+        summary = run_pipeline(
+            settings,
+            warehouse,
+            ingest_tasks=ingest_tasks_on(session),
+            export_tasks=export_tasks_on(session, settings),
+            accept=accept,
+            truth=truth,
+        )
     show(summary, summary_text(settings, summary), as_json)
     exit_with(summary.exit_code)

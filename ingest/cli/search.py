@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ingest.cli.common import json_option, load_settings_for, plain, show
+from ingest.terminal.text import count_of
 
 
 @click.group()
@@ -43,7 +44,7 @@ def search_status(as_json: bool) -> None:
     if state is None:
         show({"running": False}, "not running; start it with: clickstream search up", as_json)
         raise click.exceptions.Exit(1)
-    documents = "no index yet" if state.documents is None else f"{state.documents:,} documents"
+    documents = "no index yet" if state.documents is None else count_of(state.documents, "document")
     server = state.server
     text = f"{state.line()}\n{documents}, since {server.started_at}, folder {server.folder}"
     show({"running": True, **plain(state)}, text, as_json)

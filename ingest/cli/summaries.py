@@ -11,8 +11,9 @@ from ingest.local_search.control import status
 from ingest.pipeline import RunSummary
 from ingest.search.export import ExportSummary
 from ingest.settings import Settings
+from ingest.terminal.text import count_of
 from ingest.warehouse.dbt import DbtSummary
-from ingest.warehouse.spark.load import LoadSummary
+from ingest.warehouse.load import LoadSummary
 
 
 def ingest_line(summary: IngestSummary) -> str:
@@ -26,31 +27,35 @@ def ingest_line(summary: IngestSummary) -> str:
             return sum(getattr(one, name) for one in totals)
 
         line = (
-            f"{_n(len(totals), 'batch', 'batches')}, {total('objects'):,} objects, "
-            f"{total('lines_read'):,} lines = {total('lines_ok'):,} ok + "
+            f"{count_of(len(totals), 'batch', 'batches')}, {count_of(total('objects'), 'object')}, "
+            f"{count_of(total('lines_read'), 'line')} = {total('lines_ok'):,} ok + "
             f"{total('lines_warn'):,} warn + {total('lines_skip'):,} skip + "
             f"{total('lines_reject'):,} reject"
         )
         if summary.elsewhere:
-            line += f"; {_n(len(summary.elsewhere), 'batch', 'batches')} sealed by another run"
-    for label, items in (
-        ("copies of known bytes left out", summary.duplicates),
-        ("changed objects read again", summary.changed),
-        ("objects unreadable", summary.failed),
-    ):
-        if items:
-            line += f"; {len(items):,} {label}"
+            line += (
+                f"; {count_of(len(summary.elsewhere), 'batch', 'batches')} sealed by another run"
+            )
+    if summary.duplicates:
+        line += f"; {count_of(len(summary.duplicates), 'copy', 'copies')} of known bytes left out"
+    if summary.changed:
+        line += f"; {count_of(len(summary.changed), 'changed object')} read again"
+    if summary.failed:
+        line += f"; {count_of(len(summary.failed), 'object')} could not be read"
     return f"{line} ({summary.seconds:.1f} s)"
 
 
 def load_line(summary: LoadSummary) -> str:
     """Return one line about the hop."""
     if summary.nothing_new:
-        line = f"nothing is new, no row added; {_n(summary.live, 'live batch', 'live batches')}"
+        line = (
+            f"nothing is new, no row added; {count_of(summary.live, 'live batch', 'live batches')}"
+        )
     else:
         line = (
-            f"{_n(len(summary.loaded), 'batch', 'batches')}, {summary.events:,} events; "
-            f"{_n(summary.live, 'live batch', 'live batches')}"
+            f"{count_of(len(summary.loaded), 'batch', 'batches')}, "
+            f"{count_of(summary.events, 'event')}; "
+            f"{count_of(summary.live, 'live batch', 'live batches')}"
         )
     if summary.replaced:
         line += f", {len(summary.replaced)} replaced"
@@ -64,7 +69,7 @@ def dbt_line(summary: DbtSummary) -> str:
     if not (summary.passed or summary.failed):
         return "nothing is new: the marts were built and tested from the same batches and models"
     return (
-        f"{summary.passed} models, seeds and tests passed, {summary.warned} warned, "
+        f"{summary.passed:,} models, seeds and tests passed, {summary.warned} warned, "
         f"{summary.failed} failed, {summary.skipped} skipped ({summary.seconds:.1f} s)"
     )
 
@@ -74,14 +79,17 @@ def export_line(summary: ExportSummary) -> str:
     if summary.skipped:
         return "off: nothing was indexed"
     if summary.planned and not summary.batches:
-        return f"would export batches {', '.join(map(str, summary.planned))}"
+        numbers = ", ".join(map(str, summary.planned))
+        return f"would export {'batch' if len(summary.planned) == 1 else 'batches'} {numbers}"
     if not summary.batches:
         line = f"nothing is new, no document added; {summary.index} holds {summary.total:,}"
     else:
         line = (
-            f"{_n(len(summary.batches), 'batch', 'batches')}, {summary.documents:,} documents "
+            f"{count_of(len(summary.batches), 'batch', 'batches')}, "
+            f"{count_of(summary.documents, 'document')} "
             f"({summary.created:,} new, {summary.updated:,} updated, {summary.dead:,} dead), "
-            f"{summary.retries} retries; {summary.index} holds {summary.total:,}"
+            f"{count_of(summary.retries, 'retry', 'retries')}; "
+            f"{summary.index} holds {summary.total:,}"
         )
     return f"{line}, the lake {summary.expected:,} ({summary.seconds:.1f} s)"
 
@@ -108,37 +116,33 @@ def _checks(verification: Verification) -> list[str]:
     width = max(len(check.name) for check in verification.checks)
     lines = []
     for check in verification.checks:
-        sign = "=" if check.ok else "BUT"
+        sign = "=" if check.ok else "!="
         detail = (
             "" if check.ok and not check.detail.startswith(tuple("0123456789")) else check.detail
         )
-        numbers = f"{check.expected:>11,} {sign} {check.found:,}"
+        numbers = f"{check.expected:>11,} {sign:>2} {check.found:,}"
         lines.append(f"  {check.name:{width}}  {numbers}  {detail}".rstrip())
     return [*lines, *(f"  note: {note}" for note in verification.notes)]
 
 
 def _verify_line(verification: Verification) -> str:
     verdict = "the books balance" if verification.balanced else "THE BOOKS DO NOT BALANCE"
-    return f"{verdict}: {len(verification.checks)} comparisons"
+    return f"{verdict}: {count_of(len(verification.checks), 'comparison')}"
 
 
 def _go_on(settings: Settings) -> list[str]:
-    engine = status(settings) if settings.search.url is None else None
+    local = status(settings) if settings.search.url is None else None
     lines = [
         "Go on (after `. .venv/bin/activate`, in the project root):",
         '  query    clickstream query "select * from number_of_events_per_brand"',
         "  docs     make docs && dbt docs serve",
         "  books    clickstream status",
     ]
-    if engine is not None:
-        search = f"{engine.server.url}/{settings.search.index}/_search"
-        lines += [f"  search   {search}?q=event.action:purchase", engine.line()]
+    if local is not None:
+        search = f"{local.server.url}/{settings.search.index}/_search"
+        lines += [f"  search   {search}?q=event.action:purchase", local.line()]
     return lines
 
 
 def _line(name: str, value: Any, text: Callable[[Any], str]) -> str:
     return f"{name:8} {'not done' if value is None else text(value)}"
-
-
-def _n(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"

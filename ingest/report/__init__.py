@@ -9,37 +9,24 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from pyspark.errors import PySparkException
 
 from ingest.errors import ClickstreamError
 from ingest.report.gather import gather
 from ingest.report.page import render
 from ingest.settings import Settings
-from ingest.warehouse.target import load_target
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from ingest.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
 
 
-def write_report(settings: Settings, session: SparkSession, *, indexed: int | None = None) -> Path:
+def write_report(settings: Settings, warehouse: Warehouse, *, indexed: int | None = None) -> Path:
     """Write the page to `data`/report/index.html and return its path.
 
     `indexed` is the number of documents in the search index, None when it is not known. The
     page is replaced at once or not at all. Raises ClickstreamError when the marts cannot be read
     or the page cannot be written.
     """
-    try:
-        figures = gather(session, schema=load_target(settings).schema, indexed=indexed)
-    except PySparkException as error:
-        reason = str(error).split("\n", 1)[0]
-        raise ClickstreamError(
-            f"the marts cannot be read, so there is no report; build them again with "
-            f"`clickstream run`: {reason}"
-        ) from error
+    figures = gather(warehouse, indexed=indexed)
     path = settings.data / "report" / "index.html"
     try:
         _replace(path, render(figures))

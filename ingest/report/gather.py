@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import Any
 
 from ingest.errors import ClickstreamError
+from ingest.parse.model import ParseSettings
 from ingest.report import queries
 from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from ingest.warehouse import Warehouse
+from ingest.warehouse.ledger import LIVE
 
 TOP = 25
 ACTIONS = ("view", "addtocart", "purchase", "remove", "changequantity")
@@ -24,17 +24,19 @@ STATUS_CLASSES = (
 )  # fmt: skip
 # More columns than this in one chart cannot be told apart: a coarser unit is taken.
 MAX_HOURS, MAX_DAYS = 24 * 15, 400
+# What the parser believes by default; a source may believe more.
+_BELIEVED = ParseSettings()
 
 
-def gather(session: SparkSession, *, schema: str, indexed: int | None = None) -> Report:
-    """Return the figures of the marts in `schema` and of the ledger in `landing`.
+def gather(warehouse: Warehouse, *, indexed: int | None = None) -> Report:
+    """Return the figures of the marts and of the ledger.
 
     `indexed` is the number of documents in the search index, None when it is not known. Raises
     ClickstreamError when the marts are not there yet.
     """
-    if not session.catalog.tableExists(f"{schema}.number_of_views_per_session"):
+    if not warehouse.exists(f"{warehouse.schemas.marts}.number_of_views_per_session"):
         raise ClickstreamError("there are no marts to report on yet: run `clickstream run` first")
-    ask = _Asker(session=session, schema=schema)
+    ask = _Asker(warehouse=warehouse)
     landed = ask.count(queries.LANDED)
     views, sessions = _views(ask)
     clients, client_count = _clients(ask)
@@ -56,17 +58,33 @@ def gather(session: SparkSession, *, schema: str, indexed: int | None = None) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asker:
-    """Asks one warehouse; `{schema}` in a query is the schema of the marts."""
+    """Asks one warehouse; the names in braces in a query are its schemas."""
 
-    session: SparkSession
-    schema: str
+    warehouse: Warehouse
 
-    def rows(self, query: str, **names: str) -> list[Any]:
+    def rows(self, query: str, **names: object) -> list[Any]:
         """Return the rows of `query`, which are few."""
-        text = query.format(schema=self.schema, top=TOP, **names)
-        return self.session.sql(text).collect()
+        try:
+            return self.warehouse.query(self.text(query, **names)).rows
+        except ClickstreamError as error:
+            raise ClickstreamError(
+                "the marts cannot be read, so there is no report; build them again with "
+                f"`clickstream run`: {error}"
+            ) from error
 
-    def count(self, query: str, **names: str) -> int:
+    def text(self, query: str, **names: object) -> str:
+        """Return `query` with its names filled in."""
+        schemas = self.warehouse.schemas
+        return query.format(
+            marts=schemas.marts,
+            staging=schemas.staging,
+            intermediate=schemas.intermediate,
+            landing=schemas.landing,
+            top=TOP,
+            **names,
+        )
+
+    def count(self, query: str, **names: object) -> int:
         """Return the only number of `query`, 0 for null."""
         return int(self.rows(query, **names)[0][0] or 0)
 
@@ -176,10 +194,14 @@ def _status_class(code: int) -> str:
 
 def _traffic(ask: _Asker, events: int) -> Traffic:
     """Return people and bots by time, in the finest unit that gives a readable chart."""
-    believable = queries.BELIEVABLE.format(schema=ask.schema)
+    believable = ask.text(
+        queries.BELIEVABLE,
+        oldest=f"{_BELIEVED.min_event_time:%Y-%m-%d %H:%M:%S}",
+        future_hours=_BELIEVED.future_limit // timedelta(hours=1),
+    )
     unit = _unit(ask.count(queries.SPAN, believable=believable))
     points = tuple(
-        (_utc(at), int(people), int(bots))
+        (at, int(people), int(bots))
         for at, people, bots in ask.rows(queries.TRAFFIC, believable=believable, unit=unit)
     )
     drawn = sum(people + bots for _, people, bots in points)
@@ -195,7 +217,7 @@ def _unit(hours: int) -> str:
 def _books(ask: _Asker, *, landed: int, indexed: int | None) -> Books:
     batches = tuple(_batch(row) for row in ask.rows(queries.BATCHES))
     places = [
-        ("batch records, loaded", sum(b.events for b in batches if b.state == "live")),
+        ("batch records, loaded", sum(b.events for b in batches if b.state == LIVE)),
         ("landing", landed),
         ("counted for the marts", ask.count(queries.COUNTED)),
     ]
@@ -216,7 +238,7 @@ def _batch(row: Sequence[Any]) -> Batch:
         number=number,
         source=source,
         state=state,
-        ingest_time=_utc(ingest_time),
+        ingest_time=ingest_time,
         objects=objects,
         lines_read=read,
         lines_ok=ok,
@@ -225,8 +247,3 @@ def _batch(row: Sequence[Any]) -> Batch:
         lines_reject=reject,
         events=events,
     )
-
-
-def _utc(text: str) -> datetime:
-    """Return the time that Spark wrote as text: its own conversion would use the local zone."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)

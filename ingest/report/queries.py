@@ -1,82 +1,82 @@
-"""What the report asks. `{schema}` is the schema of the marts, `{top}` how many rows are shown.
+"""What the report asks, in SQL that every engine reads.
 
-Nothing of a log ever gets into a query.
+`{marts}`, `{staging}`, `{intermediate}` and `{landing}` are the names of the schemas, `{top}` is
+how many rows are shown. Nothing of a log ever gets into a query.
 """
 
 TOP_SESSIONS = """
-    with top as (
+    with most_viewed as (
         select sessionid, sum(number_of_views) as views
-        from {schema}.number_of_views_per_session
+        from {marts}.number_of_views_per_session
         group by sessionid
         order by views desc, sessionid
         limit {top}
     )
 
     select cells.sessionid, cells.action, sum(cells.number_of_views) as views
-    from {schema}.number_of_views_per_session as cells
-    inner join top on cells.sessionid = top.sessionid
+    from {marts}.number_of_views_per_session as cells
+    inner join most_viewed on cells.sessionid = most_viewed.sessionid
     group by cells.sessionid, cells.action
 """
-SESSIONS = "select count(distinct sessionid) from {schema}.number_of_views_per_session"
+SESSIONS = "select count(distinct sessionid) from {marts}.number_of_views_per_session"
 TOP_CLIENTS = """
     select clientip, total_sessions, total_events
-    from {schema}.number_of_sessions_per_ip
+    from {marts}.number_of_sessions_per_ip
     order by total_sessions desc, total_events desc, clientip
     limit {top}
 """
-CLIENTS = "select count(*) from {schema}.number_of_sessions_per_ip"
+CLIENTS = "select count(*) from {marts}.number_of_sessions_per_ip"
 TOP_BRANDS = """
     select brand, views, purchases, total_events
-    from {schema}.number_of_events_per_brand
+    from {marts}.number_of_events_per_brand
     order by total_events desc, brand
     limit {top}
 """
-PURCHASES = "select sum(purchases) from {schema}.number_of_events_per_brand"
+PURCHASES = "select sum(purchases) from {marts}.number_of_events_per_brand"
 RESPONSES = """
     select status_code, response, total_events
-    from {schema}.number_of_events_per_http_response
+    from {marts}.number_of_events_per_http_response
     order by total_events desc, status_code
 """
-# Times that are stale or in the future by the defaults of the parser would stretch the axis to
-# a century: these hours are not drawn.
+# Times that the parser does not believe by default would stretch the axis to a century: they are
+# not drawn.
 BELIEVABLE = """
     select event_hour, human_events, total_events - human_events as bot_events
-    from {schema}.fct_traffic_hourly
-    where event_hour >= timestamp '1995-01-01 00:00:00'
-        and event_hour < (select max(ingest_time) + interval 24 hours from landing.batches)
+    from {marts}.fct_traffic_hourly
+    where event_hour >= timestamp '{oldest}'
+        and event_hour < (
+            select dateadd(hour, {future_hours}, max(ingest_time)) from {landing}.batches
+        )
 """
 SPAN = """
-    select timestampdiff(hour, min(event_hour), max(event_hour)) from ({believable})
+    select datediff(hour, min(event_hour), max(event_hour)) from ({believable}) as believable
 """
 TRAFFIC = """
-    select
-        cast(date_trunc('{unit}', event_hour) as string),
-        sum(human_events),
-        sum(bot_events)
-    from ({believable})
+    select date_trunc('{unit}', event_hour), sum(human_events), sum(bot_events)
+    from ({believable}) as believable
     group by 1
     order by 1
 """
 BATCHES = """
-    select batch_number, source, state, cast(ingest_time as string), objects, lines_read,
+    select batch_number, source, state, ingest_time, objects, lines_read,
         lines_ok, lines_warn, lines_skip, lines_reject, events
-    from landing.batches
+    from {landing}.batches
     order by batch_number
 """
 LANDED = """
-    select count(*) from landing.events
-    where batch_id in (select batch_id from landing.batches where state = 'live')
+    select count(*) from {landing}.events
+    where batch_id in (select batch_id from {landing}.batches where state = 'live')
 """
 FILE_STATUSES = """
-    select file_status, count(*) from {schema}.fct_ingest_quality
+    select file_status, count(*) from {marts}.fct_ingest_quality
     group by file_status order by 2 desc, 1
 """
 REASONS = """
-    select reason, count(*) from {schema}_staging.stg_landing__rejects
+    select reason, count(*) from {staging}.stg_landing__rejects
     group by reason order by 2 desc, 1
 """
 # The marts leave out events without the attribute that they are about; this layer does not.
 COUNTED = """
-    select sum(event_count) from {schema}_intermediate.int_responses_counted
-    where batch_id in (select batch_id from landing.batches where state = 'live')
+    select sum(event_count) from {intermediate}.int_responses_counted
+    where batch_id in (select batch_id from {landing}.batches where state = 'live')
 """

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
-from ingest.errors import SettingsError, TooManyRejects
-from ingest.lake.records import open_lake
+from ingest.errors import ClickstreamError, TooManyRejects
+from ingest.lake.records import lake_id, open_lake
 from ingest.local_search import control
 from ingest.search.client import connect, explained, identify, public
-from ingest.search.exporter import Exported, Exporter, RunTasks
+from ingest.search.exporter import Exporter, RunTasks
 from ingest.search.index import Index
 from ingest.search.plan import Plan
-from ingest.search.proof import Proof, lake_id, prove
-from ingest.search.task import export_task
+from ingest.search.proof import Proof, prove
 from ingest.settings import Settings
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 # The driver's questions may be asked again; the bulk loop has rules of its own.
 _RETRIES = 3
@@ -63,45 +58,24 @@ class ExportSummary:
 
 def export(
     settings: Settings,
-    session: SparkSession,
+    run_tasks: RunTasks,
     *,
     accept: Collection[str] = (),
     recreate: bool = False,
     dry_run: bool = False,
 ) -> ExportSummary:
-    """Export what the index lacks, through `session`; see `export_with`.
-
-    Without an address the local search server is started, and stays up.
-    """
-    from ingest.spark.fanout import fanout
-
-    if settings.search.url is None and not (session.sparkContext.master or "").startswith("local"):
-        raise SettingsError(
-            "Spark runs on a cluster, which cannot reach a local Elasticsearch: set ES_URL, or off"
-        )
-    run = partial(fanout, session, run=export_task, label="export", at_most=settings.search.writers)
-    return export_with(settings, run, accept=accept, recreate=recreate, dry_run=dry_run)
-
-
-def export_with(
-    settings: Settings,
-    run: RunTasks,
-    *,
-    accept: Collection[str] = (),
-    recreate: bool = False,
-    dry_run: bool = False,
-) -> ExportSummary:
-    """Export what the index lacks; `run` executes the tasks.
+    """Export what the index lacks; `run_tasks` runs the tasks of each wave.
 
     `accept` are ids of quarantined batches to export all the same. `recreate` deletes our index
-    first, `dry_run` only plans. Raises SettingsError for an index that is not ours,
-    SearchServerError when the server is away, BooksError when counts differ; nothing is lost, the next run goes on.
+    first, `dry_run` only plans. Raises SettingsError without a lake, or for an index that is not
+    ours, SearchServerError when the server is away, BooksError when counts differ; nothing is lost,
+    the next run goes on. Without an address the local search server is started, and stays up.
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
+    lake = open_lake(settings.lake, must_exist=True)
     url = _address(settings)
     with explained(url), connect(url, retries=_RETRIES) as client:
-        lake = open_lake(settings.lake)
         index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
         if recreate and not dry_run:
             index.delete()
@@ -118,8 +92,11 @@ def export_with(
             return _summary(exporter, plan)
         with exporter.prepared():
             plan = exporter.plan(accept, index.counts())
-            exported = exporter.send(plan, run)
-        return _summary(exporter, plan, exported, exporter.prove(accept))
+            with _done_so_far(exporter, plan):
+                exporter.send(plan, run_tasks)
+        with _done_so_far(exporter, plan):
+            proof = exporter.prove(accept)
+        return _summary(exporter, plan, proof)
 
 
 def verify(settings: Settings) -> Proof | None:
@@ -130,9 +107,9 @@ def verify(settings: Settings) -> Proof | None:
     """
     if settings.search.url == OFF:
         return None
+    lake = open_lake(settings.lake)
     url = _address(settings)
     with explained(url), connect(url, retries=_RETRIES) as client:
-        lake = open_lake(settings.lake)
         index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
         counts = index.counts() if index.check() else {}
         return prove(settings, lake, identify(client, index.name), counts)
@@ -142,14 +119,19 @@ def _address(settings: Settings) -> str:
     return settings.search.url or control.up(settings).url
 
 
-def _summary(
-    exporter: Exporter,
-    plan: Plan,
-    exported: Sequence[Exported] = (),
-    proof: Proof | None = None,
-) -> ExportSummary:
-    seals = [one.seal for one in exported]
-    created = sum(one.created for one in exported)
+@contextmanager
+def _done_so_far(exporter: Exporter, plan: Plan) -> Iterator[None]:
+    """Let an error tell which batches were exported before it."""
+    try:
+        yield
+    except ClickstreamError as error:
+        error.done = _summary(exporter, plan) if exporter.exported else None
+        raise
+
+
+def _summary(exporter: Exporter, plan: Plan, proof: Proof | None = None) -> ExportSummary:
+    seals = [one.seal for one in exporter.exported]
+    created = sum(one.created for one in exporter.exported)
     return ExportSummary(
         url=exporter.url,
         index=exporter.index.name,

@@ -56,7 +56,10 @@ class Exported:
 
 @dataclass(slots=True, kw_only=True)
 class Exporter:
-    """One run of the export to one index. `url` holds no password."""
+    """One run of the export to one index. `url` holds no password.
+
+    `exported` are the batches that were sealed so far.
+    """
 
     settings: Settings
     url: str
@@ -65,6 +68,7 @@ class Exporter:
     target: Target
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.monotonic)
+    exported: list[Exported] = field(default_factory=list)
     _seals: dict[str, Seal] = field(default_factory=dict)
     _last_number: int = 0
 
@@ -97,15 +101,15 @@ class Exporter:
             _log.warning("%s", notice)
         return plan
 
-    def send(self, plan: Plan, run: RunTasks) -> list[Exported]:
+    def send(self, plan: Plan, run: RunTasks) -> None:
         """Export what is to be done, wave by wave, then sweep what earlier runs left behind."""
-        exported = [one for wave in waves(plan.todo) for one in self._wave(plan, wave, run)]
+        for wave in waves(plan.todo):
+            self._wave(plan, wave, run)
         if plan.successors:
             counts = self.index.counts()
             for old, successor in plan.successors.items():
                 if counts.get(old):
                     self._sweep(old, successor)
-        return exported
 
     def prove(self, accept: Collection[str]) -> Proof:
         """Return the proof of the finished index; raises BooksError when it fails."""
@@ -117,7 +121,7 @@ class Exporter:
             raise BooksError("the index is not what the lake says:\n- " + "\n- ".join(wrong))
         return proof
 
-    def _wave(self, plan: Plan, wave: Sequence[BatchRecord], run: RunTasks) -> list[Exported]:
+    def _wave(self, plan: Plan, wave: Sequence[BatchRecord], run: RunTasks) -> None:
         """Send the batches of `wave`, then seal those that are complete.
 
         Raises what stopped a task, after sealing the others.
@@ -128,20 +132,15 @@ class Exporter:
         sent = [file for fact in facts for file in fact.files]
         try:
             counts = self.index.counts()
-            complete = [(record, _files_of(record, sent)) for record in wave]
-            sealed = [
-                exported
-                for record, mine in complete
-                if len(mine) == len(record.files.get("events", ()))
-                for exported in self._sealed(plan, record, mine, counts, begun)
-            ]
+            for record in wave:
+                mine = _files_of(record, sent)
+                if len(mine) == len(record.files.get("events", ())):
+                    self._finish(plan, record, mine, counts, begun)
         except (ApiError, TransportError):
             if failure is None:
                 raise
-            sealed = []
         if failure is not None:
             raise failure
-        return sealed
 
     def _tasks(self, wave: Sequence[BatchRecord]) -> list[ExportTask]:
         search = self.settings.search
@@ -161,15 +160,15 @@ class Exporter:
             for members in pack(files(wave))
         ]
 
-    def _sealed(
+    def _finish(
         self,
         plan: Plan,
         record: BatchRecord,
         facts: Sequence[FileFacts],
         counts: Mapping[str, int],
         begun: datetime,
-    ) -> list[Exported]:
-        """Sweep what `record` replaces and seal it; nothing when it was replaced meanwhile.
+    ) -> None:
+        """Sweep what `record` replaces and seal it, unless it was replaced meanwhile.
 
         Raises BooksError when its books do not balance.
         """
@@ -181,7 +180,7 @@ class Exporter:
         later = read_log(self.lake, after=self._last_number)
         if any(record.batch_id in other.replaces for other in later):
             _log.warning("batch %d was replaced meanwhile: not sealed", record.number)
-            return []
+            return
         seal = self._seal(record, facts, swept, begun)
         there = counts.get(record.batch_id, 0)
         if seal.newer or seal.indexed != there or seal.events != seal.indexed + seal.dead:
@@ -192,7 +191,8 @@ class Exporter:
             )
         write_seal(self.lake, self.target.name, seal)
         self._report_dead(record, facts)
-        return [Exported(seal=seal, created=sum(fact.tally.created for fact in facts))]
+        created = sum(fact.tally.created for fact in facts)
+        self.exported.append(Exported(seal=seal, created=created))
 
     def _seal(
         self,

@@ -24,7 +24,7 @@ def spark_failure(error: Exception, data: Path) -> ClickstreamError:
     """Return the failure of Spark as an error of ours; `data` is the folder it works in."""
     log = data / "logs" / "spark.log"
     if shutil.disk_usage(data).free < _NEARLY_FULL:
-        remedy = f"The disk of {data} is full: make room and run the command again."
+        remedy = f"the disk of {data} is full: make room and run the command again"
     else:
-        remedy = f"Nothing is lost; its own words are in {log}. Run the command again."
+        remedy = f"nothing is lost: run the command again; see {log} for details"
     return ClickstreamError(f"Spark failed: {first_lines(error)}\n{remedy}")

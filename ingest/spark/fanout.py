@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
+from py4j.protocol import Py4JError, Py4JJavaError  # type: ignore[import-untyped]
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from ingest.errors import ClickstreamError
+from ingest.spark.failure import first_lines
 from ingest.terminal.progress import progress
 
 Task = TypeVar("Task")
 Facts = TypeVar("Facts")
 
 _POLL_SECONDS = 1.0
-# Spark runs one task per core, so a library with threads of its own would only get in the way.
+# Spark runs one task per core, so a library with its own threads would only get in the way.
 _WORKER_ENVIRONMENT = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -34,7 +35,8 @@ def fanout(
     """Return `run(task)` of each task, in order; Spark tries a failed one four times in all.
 
     `at_most` caps how many run at once (None = one per core); capped tasks are spread over that
-    many Spark tasks. Raises ClickstreamError with the last error of a task that always fails.
+    many Spark tasks. Raises ClickstreamError with the last error of a task that always fails, or
+    when Spark itself is gone.
     """
     if not tasks:
         return []
@@ -46,6 +48,10 @@ def fanout(
             return context.parallelize(tasks, slices).map(run).collect()
         except Py4JJavaError as error:
             raise ClickstreamError(f"{label}: {_cause(error)}") from error
+        except Py4JError as error:  # the JVM is gone
+            raise ClickstreamError(
+                f"{label}: Spark broke off: {first_lines(error)}; nothing is lost: run it again"
+            ) from error
 
 
 @contextmanager

@@ -71,8 +71,8 @@ def _holder(lock: IO[str]) -> str:
 
 def _busy(data: Path, holder: str) -> WarehouseBusy:
     return WarehouseBusy(
-        f"The local warehouse {data / 'metastore'} is in use by another process ({holder}): "
-        "wait for it or stop it."
+        f"the local warehouse {data / 'metastore'} is in use by another process ({holder}): "
+        "wait for it or stop it"
     )
 
 

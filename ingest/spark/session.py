@@ -1,4 +1,4 @@
-"""This process's Spark session, started with the settings of the dbt target."""
+"""This process's Spark session: the one that is there, or one started on this machine."""
 
 from __future__ import annotations
 
@@ -12,37 +12,60 @@ from pathlib import Path
 import psutil
 import pyspark
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark import SparkConf
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ingest.errors import ClickstreamError, SettingsError, WarehouseBusy
 from ingest.java import find_java
+from ingest.spark import is_submitted
 from ingest.spark.lock import hold_warehouse
+from ingest.spark.temporary import clear_temporary, share_temporary
 
 _WAREHOUSE = "spark.sql.warehouse.dir"
 
 
-def spark_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
-    """Return this process's Spark session, started with `parameters` unless one is running.
+def given_session() -> SparkSession | None:
+    """Return the session that this process runs in: an active one, or that of spark-submit.
 
-    `data` is the folder of everything local.
-
-    Raises SettingsError when Java or SPARK_HOME does not fit, WarehouseBusy when another process
-    holds the local warehouse, or this process another one.
+    None when there is none, so that one has to be started.
     """
     running = SparkSession.getActiveSession()
-    if running is None:
-        find_java("Spark")
-        check_spark_home(os.environ)
-        hold_warehouse(data)
-        return _start_session(parameters, data / "logs" / "spark.log")
-    held = str(running.conf.get(_WAREHOUSE)).removeprefix("file:")
-    if held != parameters[_WAREHOUSE]:
-        raise WarehouseBusy(
-            f"This process works on the warehouse {held}; "
-            f"{parameters[_WAREHOUSE]} needs a process of its own."
-        )
+    if running is None and is_submitted():
+        return SparkSession.builder.getOrCreate()
     return running
+
+
+def start_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
+    """Start Spark with `parameters` for tasks only: no metastore, so any number may run at once.
+
+    `data` is the folder of everything local. Raises SettingsError when Java or SPARK_HOME does not
+    fit.
+    """
+    _prepare_machine()
+    share_temporary(data)
+    return _start(SparkSession.builder, parameters, data / "logs" / "spark.log")
+
+
+def warehouse_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
+    """Return this process's session with the metastore, started unless one is running.
+
+    Raises as `start_session`, and WarehouseBusy when another process holds the local warehouse, or
+    this process another one.
+    """
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        return _same_warehouse(running, parameters)
+    hold_warehouse(data)
+    if is_submitted():
+        decided = SparkConf()
+        parameters = {key: value for key, value in parameters.items() if not decided.contains(key)}
+    else:
+        _prepare_machine()
+        clear_temporary(data)
+        share_temporary(data)
+    builder = SparkSession.builder.enableHiveSupport()
+    return _start(builder, parameters, data / "logs" / "spark.log")
 
 
 def check_spark_home(environ: Mapping[str, str]) -> None:
@@ -50,20 +73,35 @@ def check_spark_home(environ: Mapping[str, str]) -> None:
     home = environ.get("SPARK_HOME")
     if home and not list(Path(home).glob(f"jars/spark-core_*-{pyspark.__version__}.jar")):
         raise SettingsError(
-            f"SPARK_HOME is {home}, which does not hold Spark {pyspark.__version__}. "
-            "Unset SPARK_HOME: the pyspark package brings all of Spark that is needed."
+            f"SPARK_HOME is {home}, which does not hold Spark {pyspark.__version__}: "
+            "unset it, because the pyspark package brings all of Spark that is needed"
         )
 
 
-def _start_session(parameters: Mapping[str, str], log: Path) -> SparkSession:
-    # pyspark logs each refused query as JSON with its whole stack, beside the exception.
-    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+def _same_warehouse(running: SparkSession, parameters: Mapping[str, str]) -> SparkSession:
+    held = str(running.conf.get(_WAREHOUSE)).removeprefix("file:")
+    if held != parameters[_WAREHOUSE]:
+        raise WarehouseBusy(
+            f"this process works on the warehouse {held}; "
+            f"{parameters[_WAREHOUSE]} needs a process of its own"
+        )
+    return running
+
+
+def _prepare_machine() -> None:
+    """Check what the JVM needs, and set what it and the workers take from the environment."""
+    find_java("Spark")
+    check_spark_home(os.environ)
     # Else workers take whatever `python3` PATH has, without our packages.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     # In the plain C locale Java cannot name a folder that has letters beyond ASCII.
     if os.environ.get("LC_ALL") in ("C", "POSIX"):
         os.environ["LC_ALL"] = "C.UTF-8"
-    builder = SparkSession.builder.enableHiveSupport()
+
+
+def _start(builder: SparkSession.Builder, parameters: Mapping[str, str], log: Path) -> SparkSession:
+    # pyspark logs each refused query as JSON with its whole stack, beside the exception.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     for name, value in parameters.items():
         builder = builder.config(name, value)
     try:
@@ -75,9 +113,7 @@ def _start_session(parameters: Mapping[str, str], log: Path) -> SparkSession:
             child.kill()
         raise
     except (PySparkException, Py4JError) as error:
-        raise ClickstreamError(
-            f"Spark does not start: {error} Its own words are in {log}."
-        ) from error
+        raise ClickstreamError(f"Spark does not start: {error}; see {log} for details") from error
 
 
 @contextmanager

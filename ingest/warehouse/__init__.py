@@ -1,1 +1,112 @@
-"""Hops 4 and 5: sealed batches into landing tables, and dbt on the same engine."""
+"""Hops 4 and 5 on the engine of the dbt target: sealed batches into landing, then the marts.
+
+`Warehouse` is all that hops and commands ask of an engine. Spark implements it in
+`ingest.warehouse.spark`; another engine is one more folder there and one more line below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ingest.errors import SettingsError
+from ingest.settings import Settings
+from ingest.storage import Storage
+from ingest.warehouse.ledger import Ledger, LedgerRow
+from ingest.warehouse.target import load_target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schemas:
+    """The names of a target's schemas: that of `marts` is in profiles.yml, dbt derives the rest."""
+
+    marts: str
+    landing: str = "landing"
+
+    @property
+    def staging(self) -> str:
+        """The schema of the `stg_` views."""
+        return f"{self.marts}_staging"
+
+    @property
+    def intermediate(self) -> str:
+        """The schema of the pre-aggregates."""
+        return f"{self.marts}_intermediate"
+
+    @property
+    def seeds(self) -> str:
+        """The schema of the seeds."""
+        return f"{self.marts}_seeds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """The answer to a query. Each time is a datetime in UTC, whatever the machine's zone is."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+class Warehouse(Protocol):
+    """An open engine. Every call raises ClickstreamError when the engine fails."""
+
+    @property
+    def schemas(self) -> Schemas:
+        """The names of the target's schemas."""
+        ...
+
+    def ledger(self) -> Ledger:
+        """Return which batches readers see now; empty before the first load."""
+        ...
+
+    def load(
+        self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
+    ) -> None:
+        """Let readers see `ledger`: one row for each batch of `lake`, in number order.
+
+        `changed` are the rows of it that readers do not see yet. A live one appears with all its
+        events, rejects and files, in the same moment as what it replaces disappears. Whatever a
+        crash left is completed, so this is called without news too.
+
+        Raises BooksError when the loaded rows, or their first and last time, are not those of the
+        record, SettingsError when the tables belong to another lake; readers see none of it.
+        """
+        ...
+
+    def query(self, sql: str, *, at_most: int | None = None) -> Rows:
+        """Return the first `at_most` rows of `sql` (None = all), marts as the current schema.
+
+        Raises SettingsError when `sql` would change something.
+        """
+        ...
+
+    def exists(self, relation: str) -> bool:
+        """Return whether there is a table or view `relation`, written `schema.name`."""
+        ...
+
+    def repair(self) -> None:
+        """Remove what a killed dbt build left behind and would stumble over."""
+        ...
+
+    def close(self) -> None:
+        """Give the engine back; nothing may be asked of it any more."""
+        ...
+
+
+def open_warehouse(settings: Settings) -> Warehouse:
+    """Return the engine of the dbt target that `settings` names, ready to be asked.
+
+    Raises SettingsError when profiles.yml does not have the target, or an engine that this version
+    does not load into; WarehouseBusy when another process has the local warehouse.
+    """
+    target = load_target(settings)
+    if target.type == "spark":
+        # Here, because pyspark is imported only where Spark is wanted.
+        from ingest.warehouse.spark.warehouse import open_spark
+
+        return open_spark(settings, target)
+    raise SettingsError(
+        f"target {target.name} is of type {target.type}, but this version loads into spark only: "
+        "set CLICKSTREAM_TARGET=local"
+    )

@@ -1,7 +1,7 @@
-"""Whether the marts already say what landing and the dbt project say, so that a build is no news.
+"""The build marker: whether the marts already say what landing and the dbt project say.
 
-The marker of the last good build holds a hash of everything that decides its outcome: which ledger
-`landing.batches` shows, and the bytes of each file of the dbt project.
+It holds a hash of everything that decided the outcome of the last good build: the version of the
+ledger that readers saw, and the bytes of each file of the dbt project.
 """
 
 from __future__ import annotations
@@ -9,21 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ingest.contract import BATCHES
 from ingest.settings import Settings
-from ingest.warehouse.spark.landing import location
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 _PROJECT = ("dbt_project.yml", "macros", "models", "profiles", "seeds", "tests/dbt")
 
 
-def build_key(settings: Settings, session: SparkSession) -> str:
-    """Return the hash of what a `dbt build` would be made from now."""
-    digest = hashlib.sha256(f"{settings.target} {location(session, BATCHES.name)}".encode())
+def build_key(settings: Settings, ledger_version: str) -> str:
+    """Return the hash of what a `dbt build` would be made from, over this version of the ledger."""
+    digest = hashlib.sha256(f"{settings.target} {ledger_version}".encode())
     for path in _project_files(settings.root):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"\n{path.relative_to(settings.root)} {content}".encode())
@@ -48,7 +42,7 @@ def mark_built(settings: Settings, key: str) -> None:
 
 
 def _marker(settings: Settings) -> Path:
-    # Beside the tables it speaks of, so that both are deleted together.
+    # Beside the tables that it is about, so that both are deleted together.
     return settings.data / "warehouse" / "_built"
 
 

@@ -1,4 +1,4 @@
-"""dbt in this process, on the warehouse's own session."""
+"""dbt in this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import Any
 from ingest.errors import ClickstreamError
 from ingest.settings import Settings
 from ingest.terminal.progress import progress
-from ingest.warehouse.spark import open_session
 from ingest.warehouse.target import dbt_environment, profiles_dir
 
 
@@ -44,15 +43,15 @@ class DbtSummary:
 
 
 def run_dbt(settings: Settings, *args: str) -> DbtSummary:
-    """Run the dbt command `args` in this process, on its Spark session, and return its outcome.
+    """Run the dbt command `args` in this process and return its outcome.
 
+    The warehouse must be open: on Spark, dbt takes the session that is there.
     dbt says nothing on the terminal; its log is `<data>/logs/dbt.log`, its artifacts are in
     `<data>/dbt`. Failed models and tests are in the summary. Raises ClickstreamError when dbt
     itself cannot work: the project does not parse, an argument is wrong.
     """
     from dbt.cli.main import dbtRunner
 
-    open_session(settings)
     started = time.monotonic()
     with dbt_environment(settings), _shown(f"dbt {args[0]}") as show:
         runner = dbtRunner(callbacks=[show])

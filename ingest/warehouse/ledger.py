@@ -30,10 +30,34 @@ _TOTALS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerRow:
-    """A row of the ledger. `replaced_by` is None unless the state is `replaced`.
+class LoadedBatch:
+    """A row of the ledger as readers see it.
 
-    `manifest_hash` is None where nothing was loaded.
+    `replaced_by` is None unless the state is `replaced`, `manifest_hash` where nothing was loaded.
+    """
+
+    state: str
+    replaced_by: str | None
+    manifest_hash: str | None
+    loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What readers of a target see: its batches by id.
+
+    `version` is another text after every change, and empty before the first load.
+    """
+
+    version: str
+    batches: Mapping[str, LoadedBatch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """A row of the ledger as it is to be written, with the record that it is about.
+
+    `replaced_by` and `manifest_hash` are None as in LoadedBatch.
     """
 
     record: BatchRecord

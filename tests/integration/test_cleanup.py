@@ -22,8 +22,11 @@ def schema(spark: SparkSession) -> Iterator[str]:
     spark.sql("DROP SCHEMA cut_marts CASCADE")
 
 
-def test_only_what_is_half_made_goes(warehouse: Settings, spark: SparkSession, schema: str) -> None:
-    folder = warehouse.data / "warehouse" / "cut_marts.db"
+def test_only_what_is_half_made_goes(
+    warehouse_settings: Settings, spark: SparkSession, schema: str
+) -> None:
+    warehouse = warehouse_settings.data / "warehouse"
+    folder = warehouse / "cut_marts.db"
     spark.sql("CREATE TABLE cut_marts.plain USING parquet AS SELECT 1 AS a")
     spark.sql(f"CREATE TABLE cut_marts.whole {_MAKE}")
     # As after a kill between telling the metastore of the table and of its partitions.
@@ -34,7 +37,7 @@ def test_only_what_is_half_made_goes(warehouse: Settings, spark: SparkSession, s
     (folder / "unknown").mkdir()
     (folder / "unknown" / "part-0.parquet").touch()
 
-    remove_half_made(warehouse, spark, schema)
+    remove_half_made(spark, warehouse, schema)
 
     tables = spark.sql("SHOW TABLES IN cut_marts").collect()
     # The session's temporary views, which dbt leaves in it, are listed with every schema.

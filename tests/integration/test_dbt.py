@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from ingest.job.run import RunTasks, ingest_with
+from ingest.job.run import RunTasks, ingest
 from ingest.settings import Settings
 from ingest.warehouse.dbt import DbtSummary, run_dbt
-from ingest.warehouse.spark.load import load
+from ingest.warehouse.load import load
+from ingest.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = pytest.mark.integration
 
@@ -39,14 +40,14 @@ COMMAND_SECONDS = 300
 
 @pytest.fixture
 def add(
-    empty_warehouse: Settings, spark: SparkSession, run_tasks_here: RunTasks
+    empty_warehouse: Settings, spark_warehouse: SparkWarehouse, run_tasks_here: RunTasks
 ) -> Callable[[str, bytes], None]:
     """Write a raw log, ingest and load it: one batch more."""
 
     def write(name: str, content: bytes) -> None:
         (Path(empty_warehouse.sources[0].uri) / name).write_bytes(content)
-        ingest_with(empty_warehouse, run_tasks_here)
-        load(empty_warehouse, spark)
+        ingest(empty_warehouse, run_tasks_here)
+        load(empty_warehouse, spark_warehouse)
 
     return write
 
@@ -195,12 +196,12 @@ def test_failures_are_told_by_name(
 
 LOAD_AND_SEED = """
 from ingest.settings import load_settings
-from ingest.warehouse.spark.load import load
+from ingest.warehouse import open_warehouse
 from ingest.warehouse.dbt import run_dbt
-from ingest.warehouse.spark import open_session
+from ingest.warehouse.load import load
 
 settings = load_settings()
-assert load(settings, open_session(settings)).live == 1
+assert load(settings, open_warehouse(settings)).live == 1
 assert run_dbt(settings, "seed").success
 """
 
@@ -212,7 +213,7 @@ def test_dbt_typed_by_hand_sees_the_same_tables(
     (Path(settings.sources[0].uri) / "one.log").write_bytes(
         log(shop_line(1, "S1", "view", hour=9), shop_line(1, "S2", "view", hour=9))
     )
-    ingest_with(settings, run_tasks_here)
+    ingest(settings, run_tasks_here)
 
     def typed(*command: str) -> str:
         return run_in_root(*command, data=tmp_path)

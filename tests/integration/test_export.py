@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from pyspark.sql import SparkSession
 
+from ingest.cli.engines import export_tasks_on
 from ingest.contract import EVENTS
 from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.lake.parquet import ParquetSink
@@ -24,14 +26,15 @@ from ingest.lake.records import (
     BatchRecord,
     NamedFile,
     Totals,
-    open_lake,
+    create_lake,
     record_key,
     record_to_json,
 )
 from ingest.render import arrow_schema
-from ingest.search.export import ExportSummary, export_with, verify
-from ingest.search.export import export as export_through
+from ingest.search.export import ExportSummary, verify
+from ingest.search.export import export as export_with
 from ingest.search.task import ExportTask, TaskFacts, export_task
+from ingest.search.workers import run_in_processes
 from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import Storage
 
@@ -62,7 +65,7 @@ class Log:
     """A lake with batches made by hand."""
 
     def __init__(self, uri: str) -> None:
-        self.lake: Storage = open_lake(uri)
+        self.lake: Storage = create_lake(uri)
         self.records: list[BatchRecord] = []
 
     def seal(
@@ -531,6 +534,36 @@ def indexed(elastic: Elasticsearch, index: str) -> int:
 def test_through_spark(settings: Settings, log: Log, spark: SparkSession) -> None:
     log.seal(log.events(range(300)), log.events(range(300, 500)))
     log.seal(log.events(range(500, 600)))
-    summary = export_through(settings, spark)
+    run_on_spark = export_tasks_on(spark, settings)
+    summary = export_with(settings, run_on_spark)
     assert (summary.batches, summary.created, summary.total) == ((1, 2), 600, 600)
-    assert export_through(settings, spark).batches == ()
+    assert export_with(settings, run_on_spark).batches == ()
+
+
+def test_through_processes_of_this_machine(settings: Settings, log: Log) -> None:
+    log.seal(log.events(range(300)), log.events(range(300, 500)))
+    log.seal(log.events(range(500, 600)))
+    run_in_two = partial(run_in_processes, writers=2)
+    summary = export_with(settings, run_in_two)
+    assert (summary.batches, summary.created, summary.total) == ((1, 2), 600, 600)
+    assert export_with(settings, run_in_two).batches == ()
+
+
+def test_an_export_that_stops_halfway_tells_what_it_had_done(
+    settings: Settings, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.search.plan._WAVE_ROWS", 1)
+    log.seal(log.events(range(30)))
+    log.seal(log.events(range(30, 50)))
+    waves = iter([run_here])
+
+    def run_one_wave(tasks: Sequence[ExportTask]) -> list[TaskFacts]:
+        run = next(waves, None)
+        if run is None:
+            raise BooksError("the second wave does not add up")
+        return run(tasks)
+
+    with pytest.raises(BooksError) as caught:
+        export_with(settings, run_one_wave)
+    assert isinstance(caught.value.done, ExportSummary)
+    assert (caught.value.done.batches, caught.value.done.created) == ((1,), 30)

@@ -1,12 +1,18 @@
-"""`clickstream query` changes nothing: Spark's own parser tells what only reads."""
+"""A query on Spark changes nothing, and tells times in UTC."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from pyspark.errors import ParseException
 from pyspark.sql import SparkSession
 
-from ingest.warehouse.query import _only_reads
+from ingest.errors import ClickstreamError
+from ingest.warehouse.spark.query import only_reads
+from ingest.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = pytest.mark.integration
 
@@ -23,7 +29,7 @@ pytestmark = pytest.mark.integration
     ],
 )
 def test_what_reads(spark: SparkSession, sql: str) -> None:
-    assert _only_reads(spark, sql)
+    assert only_reads(spark, sql)
 
 
 @pytest.mark.parametrize(
@@ -39,9 +45,44 @@ def test_what_reads(spark: SparkSession, sql: str) -> None:
     ],
 )
 def test_what_does_not_only_read(spark: SparkSession, sql: str) -> None:
-    assert not _only_reads(spark, sql)
+    assert not only_reads(spark, sql)
 
 
 def test_what_is_no_sql(spark: SparkSession) -> None:
     with pytest.raises(ParseException):
-        _only_reads(spark, "selec 1")
+        only_reads(spark, "selec 1")
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This machine is in Berlin, where the hour from 02:00 to 03:00 came twice on 2024-10-27."""
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-10-27 00:30:00.000001",
+        "2024-10-27 01:30:00.000001",
+        "0001-01-01 00:00:00",
+        "9999-12-31 23:59:59.999999",
+    ],
+)
+def test_times_are_utc_in_any_zone(spark_warehouse: SparkWarehouse, text: str) -> None:
+    found = spark_warehouse.query(
+        f"select 'a' as a, timestamp '{text}' as at, cast(null as timestamp) as at"
+    )
+
+    assert found.columns == ("a", "at", "at")
+    assert found.rows == [("a", datetime.fromisoformat(text).replace(tzinfo=UTC), None)]
+
+
+def test_a_refused_query_is_told_in_a_few_words(spark_warehouse: SparkWarehouse) -> None:
+    with pytest.raises(ClickstreamError, match=r"^the query failed: .*nowhere") as caught:
+        spark_warehouse.query("select * from nowhere")
+    assert "\n\tat" not in str(caught.value)

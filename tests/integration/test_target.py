@@ -10,6 +10,7 @@ import pytest
 
 from ingest.errors import SettingsError
 from ingest.settings import SearchSettings, Settings
+from ingest.warehouse import open_warehouse
 from ingest.warehouse.target import load_target
 
 pytestmark = pytest.mark.integration
@@ -83,4 +84,4 @@ def test_a_target_of_another_engine_is_refused(
     monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
 
     with pytest.raises(SettingsError, match="is of type redshift"):
-        load_target(settings)
+        open_warehouse(settings)

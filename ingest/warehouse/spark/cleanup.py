@@ -1,4 +1,4 @@
-"""What a build that was cut off leaves behind: half made tables, which dbt cannot make anew.
+"""What a build that was cut off leaves behind: half made tables, which dbt cannot make again.
 
 Spark writes a table's files, then tells the metastore of the table, then of its partitions. A kill
 between these leaves files without a table, or a table whose partitions nobody knows.
@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import logging
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from ingest.settings import Settings
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession
 
 _log = logging.getLogger(__name__)
 
 
-def remove_half_made(settings: Settings, session: SparkSession, schema: str) -> None:
-    """Remove half made tables of dbt: all are rebuilt from landing. `schema` holds the marts."""
+def remove_half_made(session: SparkSession, warehouse: Path, schema: str) -> None:
+    """Remove half made tables of dbt in the folder `warehouse`: all are rebuilt from landing.
+
+    `schema` holds the marts.
+    """
     # dbt's own schemas are named after that of the marts.
-    for folder in sorted((settings.data / "warehouse").glob(f"{schema}*.db/*")):
+    for folder in sorted(warehouse.glob(f"{schema}*.db/*")):
         table = f"{folder.parent.name.removesuffix('.db')}.{folder.name}"
         if not session.catalog.tableExists(table):
             _log.info("removing %s, left behind by a build that was cut off", folder)

@@ -7,7 +7,7 @@ record names; nothing is ever found by listing. Table locations stay empty for t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -15,17 +15,17 @@ from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from ingest.contract import EVENTS, FILES, REJECTS, Table
+from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
 from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord, NamedFile
 from ingest.render import spark_ddl
+from ingest.warehouse.spark.times import from_micros
 
 SCHEMA = "landing"
 # Tables whose rows lie in the lake; the fourth, `batches`, is the ledger.
 LAKE_TABLES = (EVENTS, REJECTS, FILES)
 # Statement length stays far below what Derby and the parser take.
 _PARTITIONS_PER_STATEMENT = 500
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Facts(NamedTuple):
@@ -40,7 +40,15 @@ def create_tables(session: SparkSession, lake: str) -> None:
     """Make the schema and the lake's tables unless they exist; `lake` is a path or URI."""
     session.sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     for table in LAKE_TABLES:
-        session.sql(spark_ddl(table).replace("{location}", quoted(f"{lake}/none")))
+        _create(session, table, f"{lake}/none")
+
+
+def point_batches_at(session: SparkSession, place: str) -> None:
+    """Let `landing.batches` show the ledger at `place`: one call to the metastore."""
+    _create(session, BATCHES, place)
+    name = f"{SCHEMA}.{BATCHES.name}"
+    session.sql(f"ALTER TABLE {name} SET LOCATION '{quoted(place)}'")
+    session.catalog.refreshTable(name)
 
 
 def add_partitions(session: SparkSession, lake: str, records: Sequence[BatchRecord]) -> None:
@@ -108,7 +116,6 @@ def _count(
 ) -> dict[tuple[str, str], Facts]:
     least, most = "null", "null"
     if table is EVENTS:
-        # As a number: a Python datetime from Spark would be in the machine's time zone.
         least, most = "unix_micros(min(event_time))", "unix_micros(max(event_time))"
     ids = ", ".join(f"'{quoted(one)}'" for one in batch_ids)
     try:
@@ -119,7 +126,9 @@ def _count(
     except (PySparkException, Py4JError) as error:
         reason = str(getattr(error, "java_exception", error)).splitlines()[0]
         raise BooksError(f"{SCHEMA}.{table.name} cannot be read: {reason}") from error
-    return {(row[0], row[1]): Facts(row[2], _time(row[3]), _time(row[4])) for row in rows}
+    return {
+        (row[0], row[1]): Facts(row[2], from_micros(row[3]), from_micros(row[4])) for row in rows
+    }
 
 
 def location(session: SparkSession, table: str) -> str | None:
@@ -136,6 +145,10 @@ def quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
+def _create(session: SparkSession, table: Table, place: str) -> None:
+    session.sql(spark_ddl(table).replace("{location}", quoted(place)))
+
+
 def _part(file: NamedFile) -> str:
     """Return the part of `<table>/batch_id=<id>/part=<part>/<table>.parquet`."""
     return PurePosixPath(file.path).parent.name.removeprefix("part=")
@@ -144,10 +157,6 @@ def _part(file: NamedFile) -> str:
 def _slices(clauses: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(clauses), size):
         yield clauses[start : start + size]
-
-
-def _time(micros: int | None) -> datetime | None:
-    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
 
 
 def _text(facts: Facts | None) -> str:

@@ -4,34 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import pytest
-from pyspark.sql import SparkSession
 
 from ingest.settings import SearchSettings, Settings
 from ingest.warehouse import build_marker
 
-# The ledger's place is all that is asked of Spark, and that question is replaced below.
-NO_SESSION = cast(SparkSession, None)
-
 
 @pytest.fixture
-def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Return the key of a small project for a ledger at the given place."""
+def key(tmp_path: Path) -> Callable[[str], str]:
+    """Return the key of a small project over the given version of the ledger."""
     settings = project(tmp_path)
-
-    def key_at(ledger: str) -> str:
-        monkeypatch.setattr(build_marker, "location", lambda _session, _table: ledger)
-        return build_marker.build_key(settings, NO_SESSION)
-
-    return key_at
+    return lambda version: build_marker.build_key(settings, version)
 
 
 def project(root: Path) -> Settings:
-    (root / "models" / "marts").mkdir(parents=True, exist_ok=True)
-    (root / "models" / "marts" / "a.sql").write_text("select 1")
-    (root / "dbt_project.yml").write_text("name: x")
+    for name in ("dbt_project.yml", "models/marts/a.sql", "seeds/products.csv", "macros/m.sql"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"first content of {name}")
     return Settings(
         root=root,
         data=root / "data",
@@ -60,6 +51,21 @@ def test_a_changed_new_or_moved_model_is_news(key: Callable[[str], str], tmp_pat
     (marts / "b.sql").rename(marts / "c.sql")
     keys.add(key("l"))
     assert len(keys) == 4
+
+
+@pytest.mark.parametrize("name", ["dbt_project.yml", "seeds/products.csv", "macros/m.sql"])
+def test_every_part_of_the_project_counts(
+    key: Callable[[str], str], tmp_path: Path, name: str
+) -> None:
+    before = key("l")
+    (tmp_path / name).write_text("other content")
+    assert key("l") != before
+
+
+def test_what_dbt_does_not_read_is_no_news(key: Callable[[str], str], tmp_path: Path) -> None:
+    before = key("l")
+    (tmp_path / "README.md").write_text("other words")
+    assert key("l") == before
 
 
 def test_only_a_finished_build_counts(tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""What a command starts before its work and ends after it: a warehouse, or only Spark's tasks."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ingest.cli.common import load_settings_for
+from ingest.errors import SettingsError
+from ingest.spark import is_submitted
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from ingest.job.run import RunTasks as RunIngestTasks
+    from ingest.search.exporter import RunTasks as RunExportTasks
+    from ingest.search.task import ExportTask, TaskFacts
+    from ingest.settings import Settings
+    from ingest.warehouse import Warehouse
+
+
+@contextmanager
+def warehouse_for(target: str | None) -> Iterator[tuple[Settings, Warehouse]]:
+    """Give the settings and the warehouse of `target`, from the project root as dbt needs it."""
+    from ingest.warehouse import open_warehouse
+
+    settings = load_settings_for(target)
+    os.chdir(settings.root)
+    warehouse = open_warehouse(settings)
+    with _ended_by(warehouse.close):
+        yield settings, warehouse
+
+
+@contextmanager
+def spark_for(settings: Settings) -> Iterator[SparkSession]:
+    """Give the Spark session that is there, else start one on this machine, without a warehouse.
+
+    Ingest and export read and write the lake and the index only: a cluster's session needs no dbt,
+    profile or metastore for them, and a local one shares no lock with whoever uses the warehouse.
+    """
+    from ingest.spark.session import given_session, start_session
+
+    session = given_session()
+    if session is not None:
+        yield session
+        return
+    from ingest.warehouse.target import load_target
+
+    session = start_session(load_target(settings).parameters, settings.data)
+    with _ended_by(session.stop):
+        yield session
+
+
+@contextmanager
+def export_tasks_for(settings: Settings) -> Iterator[RunExportTasks]:
+    """Give what runs the tasks of an export: the cluster under spark-submit, else processes here.
+
+    Sending documents needs no engine, so that no JVM is started for it.
+    """
+    if is_submitted():
+        with spark_for(settings) as session:
+            yield export_tasks_on(session, settings)
+    else:
+        from ingest.search.workers import run_in_processes
+
+        yield partial(run_in_processes, writers=settings.search.writers)
+
+
+def ingest_tasks_on(session: SparkSession) -> RunIngestTasks:
+    """Return what runs the tasks of an ingest on Spark."""
+    from ingest.job.task import run_task
+    from ingest.spark.fanout import fanout
+
+    return lambda tasks, label: fanout(session, tasks, run_task, label=label)
+
+
+def export_tasks_on(session: SparkSession, settings: Settings) -> RunExportTasks:
+    """Return what runs the tasks of an export on Spark.
+
+    It raises SettingsError when they would look for the local search server on a cluster.
+    """
+    from ingest.search.task import export_task
+    from ingest.spark.fanout import fanout
+
+    def run(tasks: Sequence[ExportTask]) -> list[TaskFacts]:
+        master = session.sparkContext.master or ""
+        if settings.search.url is None and not master.startswith("local"):
+            raise SettingsError(
+                "Spark runs on a cluster, which cannot reach a local Elasticsearch: set ES_URL to "
+                "one that it can reach, or to off"
+            )
+        return fanout(session, tasks, export_task, label="export", at_most=settings.search.writers)
+
+    return run
+
+
+@contextmanager
+def _ended_by(end: Callable[[], None]) -> Iterator[None]:
+    """Call `end` after the block, unless it was interrupted."""
+    # pyspark's own handler would call the JVM in the middle of another call, with a stack trace.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise  # a py4j call was interrupted: the JVM takes no more of them, and ends with us
+    except BaseException:
+        end()
+        raise
+    end()

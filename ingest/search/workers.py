@@ -1,0 +1,56 @@
+"""The tasks of an export in processes of this machine: no engine is needed to send documents."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import signal
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+
+from ingest.errors import ClickstreamError
+from ingest.search.task import ExportTask, TaskFacts, export_task
+from ingest.terminal.progress import progress
+
+
+def run_in_processes(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskFacts]:
+    """Return the facts of `tasks`, in order, `writers` of them at a time.
+
+    Raises ClickstreamError when a process is killed.
+    """
+    if not tasks:
+        return []
+    with (
+        progress("export", len(tasks)) as show,
+        ProcessPoolExecutor(
+            min(writers, len(tasks)),
+            # A fork would share the driver's connections and locks.
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_prepare_worker,
+        ) as pool,
+    ):
+        futures = [pool.submit(export_task, task) for task in tasks]
+        try:
+            for done, _ in enumerate(as_completed(futures), start=1):
+                show(done)
+            return [future.result() for future in futures]
+        except BrokenProcessPool as error:
+            raise ClickstreamError(
+                "export: a worker process was killed, perhaps for want of memory; nothing is lost: "
+                "run it again, or set search.writers to less"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+def _prepare_worker() -> None:
+    # Ctrl-C reaches the whole process group; the driver decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # They log each retry, which the facts count.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")

@@ -1,0 +1,52 @@
+"""Spark's temporary folders: all below `<data>/tmp` (profiles.yml sends them there), none left.
+
+The JVM deletes its own when it ends in order, and a killed one leaves them. Several processes may
+work there at once, so each holds a lock, shared, as long as it lives.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import shutil
+from pathlib import Path
+from typing import IO
+
+_LOCK = ".lock"
+
+# Kept until the process ends: its JVM ends a moment later.
+_shared: dict[Path, IO[str]] = {}
+
+
+def share_temporary(data: Path) -> None:
+    """Work in `<data>/tmp` until this process ends: nobody clears it meanwhile."""
+    if data not in _shared:
+        _shared[data] = lock = _open_lock(data)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        atexit.register(lock.close)
+
+
+def clear_temporary(data: Path) -> None:
+    """Delete what killed processes left in `<data>/tmp`, unless somebody works there.
+
+    The caller holds the warehouse: a bare dbt, which shares no lock here, cannot be running.
+    """
+    with _open_lock(data) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        for left in _folder(data).iterdir():
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            elif left.name != _LOCK:
+                left.unlink(missing_ok=True)
+
+
+def _open_lock(data: Path) -> IO[str]:
+    _folder(data).mkdir(parents=True, exist_ok=True)
+    return (_folder(data) / _LOCK).open("a", encoding="utf-8")
+
+
+def _folder(data: Path) -> Path:
+    return data / "tmp"

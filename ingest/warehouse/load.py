@@ -1,0 +1,142 @@
+"""Hop 4 on any engine: what readers must see, decided from the log of batches and from the past."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from ingest.contract import CONTRACT_VERSION
+from ingest.errors import SettingsError, TooManyRejects
+from ingest.lake.records import BatchRecord, open_lake, read_log
+from ingest.settings import Settings
+from ingest.warehouse import Warehouse
+from ingest.warehouse.ledger import (
+    LIVE,
+    QUARANTINED,
+    REPLACED,
+    Ledger,
+    LedgerRow,
+    LoadedBatch,
+    manifest_hash,
+    quarantined_batches,
+    states,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSummary:
+    """What one load did. `loaded`, `replaced` and `quarantined` are batch ids.
+
+    `loaded` and `replaced` changed in this load, with `events` rows that came; `quarantined` are
+    all that wait for somebody's decision; `live` is the number of batches that readers now see.
+    """
+
+    loaded: tuple[str, ...]
+    replaced: tuple[str, ...]
+    quarantined: tuple[str, ...]
+    live: int
+    events: int
+    seconds: float
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether readers see exactly what they saw before."""
+        return not (self.loaded or self.replaced)
+
+    @property
+    def exit_code(self) -> int:
+        """3 while batches are quarantined: nothing failed, but their events are in no table."""
+        return TooManyRejects.exit_code if self.quarantined else 0
+
+
+def load(settings: Settings, warehouse: Warehouse, *, accept: Sequence[str] = ()) -> LoadSummary:
+    """Bring the landing tables to the state of the log; `accept` names quarantined batches.
+
+    Batches over the reject limit of their source are left out and are in the summary. Raises
+    SettingsError when the tables belong to another lake or a newer clickstream wrote a batch, and
+    BooksError when the engine does not find what a record says; then readers see what they saw.
+    """
+    started = time.monotonic()
+    lake = open_lake(settings.lake)
+    records = read_log(lake)
+    _check_versions(records)
+    shown = warehouse.ledger()
+    _check_lake(settings, shown, records)
+    ledger = _next_ledger(settings, records, shown, accept=accept)
+    changed = tuple(row for row in ledger if _is_news(row, shown.batches))
+    warehouse.load(lake, ledger, changed)
+    loaded = [row.record for row in changed if row.state == LIVE]
+    return LoadSummary(
+        loaded=tuple(record.batch_id for record in loaded),
+        replaced=_ids(changed, REPLACED),
+        quarantined=_ids(ledger, QUARANTINED),
+        live=len(_ids(ledger, LIVE)),
+        events=sum(record.totals.events for record in loaded),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _next_ledger(
+    settings: Settings, records: Sequence[BatchRecord], shown: Ledger, *, accept: Sequence[str]
+) -> tuple[LedgerRow, ...]:
+    """Return the ledger as it must be after this load, in number order."""
+    accepted = {batch_id for batch_id, row in shown.batches.items() if row.state == LIVE}
+    quarantined = quarantined_batches(settings, records, accept=accept, accepted=accepted)
+    state = states(records, quarantined=quarantined)
+    now = datetime.now(UTC)
+    return tuple(_row(record, state[record.batch_id], shown.batches, now) for record in records)
+
+
+def _row(
+    record: BatchRecord,
+    state: tuple[str, str | None],
+    past: Mapping[str, LoadedBatch],
+    now: datetime,
+) -> LedgerRow:
+    known = past.get(record.batch_id)
+    was_loaded = known is not None and known.manifest_hash is not None
+    row = LedgerRow(
+        record=record,
+        state=state[0],
+        replaced_by=state[1],
+        manifest_hash=manifest_hash(record) if state[0] == LIVE or was_loaded else None,
+        loaded_at=now,
+    )
+    if known is None or _is_news(row, past):
+        return row
+    return replace(row, loaded_at=known.loaded_at)
+
+
+def _is_news(row: LedgerRow, past: Mapping[str, LoadedBatch]) -> bool:
+    known = past.get(row.record.batch_id)
+    return known is None or (known.state, known.replaced_by) != (row.state, row.replaced_by)
+
+
+def _ids(rows: Iterable[LedgerRow], state: str) -> tuple[str, ...]:
+    return tuple(row.record.batch_id for row in rows if row.state == state)
+
+
+def _check_versions(records: Sequence[BatchRecord]) -> None:
+    newest = max((record.contract_version for record in records), default=0)
+    if newest > CONTRACT_VERSION:
+        raise SettingsError(
+            f"the lake holds batches of contract version {newest}, but this clickstream knows "
+            f"versions up to {CONTRACT_VERSION}: use a newer one"
+        )
+
+
+def _check_lake(settings: Settings, shown: Ledger, records: Sequence[BatchRecord]) -> None:
+    """Raise SettingsError when what was loaded is not in this lake, or is something else there."""
+    hashes = {record.batch_id: manifest_hash(record) for record in records}
+    if any(
+        row.manifest_hash not in (None, hashes.get(batch_id))
+        for batch_id, row in shown.batches.items()
+    ):
+        raise SettingsError(
+            f"target {settings.target} was loaded from another lake than {settings.lake}: give "
+            "each lake a warehouse of its own (a local one is in CLICKSTREAM_DATA), or delete "
+            "this one's (a local one: metastore/ and warehouse/ below "
+            f"{settings.data}) and run again; it is rebuilt from the lake"
+        )

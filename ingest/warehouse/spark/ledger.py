@@ -1,0 +1,65 @@
+"""The ledger on disk: numbered folders, of which `landing.batches` shows one at a time.
+
+No Spark is needed here, so that `clickstream status` can read the newest one without a JVM.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingest.contract import BATCHES
+from ingest.errors import ObjectUnreadable, SettingsError
+from ingest.lake.parquet import ParquetSink, open_parquet
+from ingest.settings import Settings
+from ingest.storage import open_storage
+from ingest.warehouse.ledger import LedgerRow, LoadedBatch, to_arrow
+
+_FILE = "batches.parquet"
+_COLUMNS = ("batch_id", "state", "replaced_by", "manifest_hash", "loaded_at")
+
+
+class LedgerFolders:
+    """The ledgers of the local warehouse; a crashed load leaves one that is never shown."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._storage = open_storage(str(settings.data / "warehouse" / "_loads"))
+
+    def newest(self) -> str | None:
+        """Return the name of the newest ledger, None when there is none."""
+        keys = (found.key.split("/") for found in self._storage.list())
+        return max((name for name, *file in keys if file == [_FILE]), default=None)
+
+    def read(self, name: str) -> dict[str, LoadedBatch]:
+        """Return the rows of the ledger `name` by batch id.
+
+        Raises SettingsError when it is gone.
+        """
+        try:
+            with open_parquet(self._storage, f"{name}/{_FILE}") as file:
+                rows = file.read(columns=list(_COLUMNS)).to_pylist()
+        except ObjectUnreadable as error:
+            raise SettingsError(
+                f"{self._storage.uri}/{name} is gone, but the metastore still refers to it: delete "
+                "the metastore and the warehouse folder together and run again; both are rebuilt "
+                "from the lake"
+            ) from error
+        return {row.pop("batch_id"): LoadedBatch(**row) for row in rows}
+
+    def write(self, ledger: Sequence[LedgerRow]) -> str:
+        """Write `ledger` under the next number and return where, as a path or URI."""
+        rows = _to_parquet(ledger)
+        number = int(self.newest() or 0) + 1
+        while not self._storage.put_if_absent(f"{number:020}/{_FILE}", rows):
+            number += 1
+        return f"{self._storage.uri}/{number:020}"
+
+
+def _to_parquet(ledger: Sequence[LedgerRow]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / _FILE
+        with ParquetSink(path, BATCHES) as sink:
+            sink.write(to_arrow(ledger))
+            sink.close()
+        return path.read_bytes()

@@ -1,0 +1,135 @@
+"""The `Warehouse` on Spark.
+
+Spark has no transaction over tables. So partitions are added and proved first, while no reader
+looks at them; then one metastore call points `landing.batches` at a new ledger, and what that
+ledger calls live is what every reader takes. A crash anywhere is repaired by running again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from ingest.contract import BATCHES, EVENTS
+from ingest.errors import SettingsError
+from ingest.settings import Settings
+from ingest.spark.failure import spark_failure
+from ingest.spark.session import warehouse_session
+from ingest.storage import Storage
+from ingest.warehouse import Rows, Schemas
+from ingest.warehouse.ledger import LIVE, REPLACED, Ledger, LedgerRow
+from ingest.warehouse.spark.cleanup import remove_half_made
+from ingest.warehouse.spark.landing import (
+    SCHEMA,
+    add_partitions,
+    create_tables,
+    drop_partitions,
+    location,
+    point_batches_at,
+    prove,
+)
+from ingest.warehouse.spark.ledger import LedgerFolders
+from ingest.warehouse.spark.query import query
+from ingest.warehouse.target import Target
+
+
+def open_spark(settings: Settings, target: Target) -> SparkWarehouse:
+    """Return the warehouse of a Spark target; its session is this process's own."""
+    session = warehouse_session(target.parameters, settings.data)
+    return SparkWarehouse(settings, session, Schemas(marts=target.schema, landing=SCHEMA))
+
+
+class SparkWarehouse:
+    """A Spark session with its metastore and the folders below `settings.data`/warehouse."""
+
+    def __init__(self, settings: Settings, session: SparkSession, schemas: Schemas) -> None:
+        self.schemas = schemas
+        self._session = session
+        self._data = settings.data
+        self._ledgers = LedgerFolders(settings)
+
+    def ledger(self) -> Ledger:
+        """Return which batches readers see now; empty before the first load.
+
+        Raises SettingsError when the warehouse was deleted and its metastore was not.
+        """
+        with self._failures():
+            place = location(self._session, BATCHES.name)
+        if place is None:
+            return Ledger(version="", batches={})
+        return Ledger(version=place, batches=self._ledgers.read(Path(place).name))
+
+    def load(
+        self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
+    ) -> None:
+        """Add and prove the partitions of `changed`, switch to `ledger`, drop what was replaced."""
+        with self._failures():
+            first = location(self._session, BATCHES.name) is None
+            if first:
+                self._check_metastore()
+            create_tables(self._session, lake.uri)
+            self._check_lake(lake)
+            loaded = [row.record for row in changed if row.state == LIVE]
+            add_partitions(self._session, lake.uri, loaded)
+            prove(self._session, loaded)
+            if first or changed:
+                point_batches_at(self._session, self._ledgers.write(ledger))
+            replaced = [row.record.batch_id for row in ledger if row.state == REPLACED]
+            drop_partitions(self._session, replaced)
+
+    def query(self, sql: str, *, at_most: int | None = None) -> Rows:
+        """Return the first `at_most` rows of `sql` (None = all), marts as the current schema."""
+        with self._failures():
+            return query(self._session, self.schemas.marts, sql, at_most=at_most)
+
+    def exists(self, relation: str) -> bool:
+        """Return whether there is a table or view `relation`, written `schema.name`."""
+        with self._failures():
+            return bool(self._session.catalog.tableExists(relation))
+
+    def repair(self) -> None:
+        """Remove half made tables, which dbt could not make again."""
+        with self._failures():
+            remove_half_made(self._session, self._data / "warehouse", self.schemas.marts)
+
+    def close(self) -> None:
+        """Stop the session; the JVM ends with this process."""
+        # A JVM that is gone has nothing left to stop.
+        with suppress(PySparkException, Py4JError, OSError):
+            self._session.stop()
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (PySparkException, Py4JError) as error:
+            raise spark_failure(error, self._data) from error
+
+    def _check_metastore(self) -> None:
+        """Raise SettingsError when tables lie in the warehouse that the metastore does not know.
+
+        Spark would refuse to make them again, one after the other, in words about locations.
+        """
+        for folder in (self._data / "warehouse").glob("*.db/*"):
+            table = f"{folder.parent.name.removesuffix('.db')}.{folder.name}"
+            if any(folder.glob("*")) and not self._session.catalog.tableExists(table):
+                raise SettingsError(
+                    f"{folder} is there, but the metastore does not know it: delete the metastore "
+                    "and the warehouse folder together and run again; both are rebuilt from the "
+                    "lake"
+                )
+
+    def _check_lake(self, lake: Storage) -> None:
+        """Raise SettingsError when the tables point into another place than `lake`."""
+        if location(self._session, EVENTS.name) != f"{lake.uri}/none":
+            raise SettingsError(
+                f"the warehouse in {self._data} was loaded from another lake than {lake.uri}, or "
+                "the lake was moved and the metastore still refers to its old place: set "
+                f"CLICKSTREAM_DATA to another folder, or delete {self._data}/metastore and "
+                f"{self._data}/warehouse and run again; both are rebuilt from the lake"
+            )

@@ -1,0 +1,36 @@
+"""dbt calls from several threads; a person sees one bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+from types import SimpleNamespace
+
+import pytest
+
+from ingest.warehouse.dbt import _shown
+
+
+def test_one_bar_whatever_thread_of_dbt_speaks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = SimpleNamespace(
+        info=SimpleNamespace(name="LogStartLine"), data=SimpleNamespace(total=3)
+    )
+    bars: list[int] = []
+    others: list[Thread] = []
+
+    @contextmanager
+    def slow_to_start(_: str, total: int) -> Iterator[Callable[[int], None]]:
+        bars.append(total)
+        other = Thread(target=listen, args=(started,))
+        others.append(other)
+        other.start()
+        other.join(timeout=0.1)  # seconds; a second thread has its chance to make its own bar
+        yield bars.append
+
+    monkeypatch.setattr("ingest.warehouse.dbt.progress", slow_to_start)
+    with _shown("dbt build") as listen:
+        listen(started)
+        for other in others:
+            other.join()
+    assert bars == [3]
