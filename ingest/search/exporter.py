@@ -30,19 +30,20 @@ from ingest.search.sweep import sweep
 from ingest.search.task import ExportTask, FileFacts, TaskFacts
 from ingest.settings import Settings
 from ingest.storage import Storage
+from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
 
 # The tombstone of a document that somebody deleted wins over our older version (index.gc_deletes).
 _VERSION_CONFLICT_REMEDY = (
-    "somebody deleted or changed documents by hand. The engine remembers deletions for 60 s: run "
+    "somebody deleted or changed documents by hand. The server remembers deletions for 60 s: run "
     "`clickstream export` again after that; if it stays so, `clickstream export --recreate`"
 )
 
 # Runs tasks somewhere and returns their facts in order.
 RunTasks = Callable[[Sequence[ExportTask]], Sequence[TaskFacts]]
 
-# A local engine that is silent for so long is dead: nobody restarts it but the next command.
+# A local search server that is silent for so long is dead: only the next command restarts it.
 _LOCAL_DEADLINE_SECONDS = 60
 
 
@@ -76,7 +77,7 @@ class Exporter:
     def prepared(self) -> Iterator[None]:
         """Have the index ready inside the block: made if there was none, tuned while it is filled.
 
-        What the tuning changed is set back at the end. Where that fails, because the engine is
+        What the tuning changed is set back at the end. Where that fails, because the server is
         gone, the next run does it first.
         """
         self.index.finalise()
@@ -185,8 +186,9 @@ class Exporter:
         there = counts.get(record.batch_id, 0)
         if seal.newer or seal.indexed != there or seal.events != seal.indexed + seal.dead:
             raise BooksError(
-                f"batch {record.number}: {seal.events:,} events in the lake, {there:,} in the "
-                f"index, {seal.dead:,} refused, {seal.newer:,} with a newer version: not sealed; "
+                f"batch {record.number}: {count_of(seal.events, 'event')} in the lake, {there:,} "
+                f"in the index, {seal.dead:,} refused, {seal.newer:,} with a newer version: "
+                "not sealed; "
                 + (_VERSION_CONFLICT_REMEDY if seal.newer else "run `clickstream export` again")
             )
         write_seal(self.lake, self.target.name, seal)
@@ -241,9 +243,9 @@ class Exporter:
         if types:
             ids = [name for fact in facts for name in fact.dead_ids][:5]
             _log.warning(
-                "batch %d: %d documents were refused (%s), among them %s; they are kept in %s",
+                "batch %d: the server refused %s (%s), among them %s; see %s",
                 record.number,
-                types.total(),
+                count_of(types.total(), "document"),
                 ", ".join(f"{count} {kind}" for kind, count in types.most_common()),
                 ", ".join(ids),
                 ", ".join(fact.dead_file for fact in facts if fact.dead_file),

@@ -12,6 +12,7 @@ from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 from ingest.errors import SettingsError
 from ingest.search import template
 from ingest.settings import SearchSettings
+from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Index:
                 properties=wanted["properties"],
                 meta=found["_meta"] | wanted["_meta"],
             )
-            _log.info("index %s: %d fields added", self.name, len(difference.missing))
+            _log.info("index %s: %s added", self.name, count_of(len(difference.missing), "field"))
 
     def finalise(self) -> None:
         """Set back what a load changed, if it carries its mark: ours, or that of a crashed run."""
@@ -113,7 +114,7 @@ class Index:
     def ids_of(self, batch_id: str) -> Iterator[list[str]]:
         """Yield the ids of the documents that carry `batch_id`, page by page.
 
-        Scroll is the same on every engine, unlike a point in time.
+        Scroll works on every search server, unlike a point in time.
         """
         page = self.client.search(
             index=self.name,

@@ -10,6 +10,7 @@ from ingest.lake.checks import first_few
 from ingest.lake.records import BatchRecord
 from ingest.search.seals import Seal
 from ingest.search.task import ExportFile
+from ingest.terminal.text import count_of
 
 _MIB = 1 << 20
 # Small files share a task: starting one costs more than sending them.
@@ -50,12 +51,12 @@ def make_plan(
     unknown = sorted(counts.keys() - {record.batch_id for record in records})
     if unknown:
         raise BooksError(
-            f"the index holds documents of {len(unknown)} batches that the lake does not know "
-            f"({first_few(unknown)}): `clickstream export --recreate`"
+            f"the index holds documents of {count_of(len(unknown), 'batch', 'batches')} that the "
+            f"lake does not know ({first_few(unknown)}): run `clickstream export --recreate`"
         )
-    standing = [record for record in records if record.batch_id not in quarantined]
-    replaced = {old: record for record in standing for old in record.replaces}
-    live = [record for record in standing if record.batch_id not in replaced]
+    accepted = [record for record in records if record.batch_id not in quarantined]
+    replaced = {old: record for record in accepted for old in record.replaces}
+    live = [record for record in accepted if record.batch_id not in replaced]
     missing = {record.batch_id: _missing(record, seals, counts) for record in live}
     return Plan(
         live=tuple(live),
@@ -63,12 +64,12 @@ def make_plan(
         quarantined=tuple(
             r for r in records if r.batch_id in quarantined and r.batch_id not in replaced
         ),
-        successors={old: _heir(old, replaced) for old in replaced},
+        successors={old: _successor(old, replaced) for old in replaced},
         notices=tuple(notice for notice in missing.values() if notice),
     )
 
 
-def _heir(batch_id: str, replaced: Mapping[str, BatchRecord]) -> BatchRecord:
+def _successor(batch_id: str, replaced: Mapping[str, BatchRecord]) -> BatchRecord:
     """Return the record at the end of the chain of replacements that begins with `batch_id`."""
     successor = replaced[batch_id]
     while successor.batch_id in replaced:
@@ -87,8 +88,8 @@ def _missing(
     if there == seal.indexed:
         return None
     return (
-        f"the index holds {there:,} of {seal.indexed:,} documents of batch {record.number}: "
-        "exporting it again"
+        f"the index holds {there:,} of {count_of(seal.indexed, 'document')} of batch"
+        f" {record.number}: exporting it again"
     )
 
 

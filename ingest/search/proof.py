@@ -11,13 +11,14 @@ from ingest.search.plan import Plan, make_plan
 from ingest.search.seals import Seal, read_seals
 from ingest.settings import Settings, Source
 from ingest.storage import Storage
+from ingest.terminal.text import count_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """The index beside the lake: they agree when `problems` and `pending` are empty.
 
-    `documents` are in the index, `dead` were refused by the engine, `expected` are the events of
+    `documents` are in the index, `dead` were refused by the server, `expected` are the events of
     the live batches: documents + dead = expected. `pending` are the numbers of live batches that
     are not exported yet, `quarantined` ids that wait for `--accept`.
     """
@@ -89,13 +90,13 @@ def _unequal(
     if there == seal.indexed and there + seal.dead == record.totals.events:
         return []
     return [
-        f"batch {record.number}: {record.totals.events:,} events in the lake, {there:,} in the "
-        f"index, {seal.dead:,} refused: `clickstream export`"
+        f"batch {record.number}: {count_of(record.totals.events, 'event')} in the lake, {there:,} "
+        f"in the index, {seal.dead:,} refused: run `clickstream export`"
     ]
 
 
 def _left(old: str, documents: int, plan: Plan) -> str:
     return (
-        f"{documents:,} documents are left of batch {old}, which batch "
-        f"{plan.successors[old].number} replaced: `clickstream export`"
+        f"the index still holds {count_of(documents, 'document')} of batch {old}, which batch "
+        f"{plan.successors[old].number} replaced: run `clickstream export`"
     )

@@ -25,8 +25,8 @@ _KEY = re.compile(r"(\d{20})-(\d+)\.json")
 class Seal:
     """The export of one batch to one target: events = indexed + newer + dead.
 
-    `newer` documents were written by a later batch; `dead` ones stand in `dead_files` (keys in
-    the lake). `swept` maps each replaced batch to its documents that were deleted. `target` tells
+    `newer` documents were written by a later batch; `dead` ones are in `dead_files` (keys in the
+    lake). `swept` maps each replaced batch to its documents that were deleted. `target` tells
     cluster_uuid, product, version and index.
     """
 
@@ -64,18 +64,18 @@ def read_seals(lake: Storage, target: str) -> dict[str, Seal]:
     """
     newest: dict[int, tuple[int, str]] = {}
     folder = f"exports/{target}/"
-    for entry in lake.list(folder):
-        match = _KEY.fullmatch(entry.key.removeprefix(folder))
+    for found in lake.list(folder):
+        match = _KEY.fullmatch(found.key.removeprefix(folder))
         if match:
             number, revision = int(match[1]), int(match[2])
-            newest[number] = max(newest.get(number, (0, "")), (revision, entry.key))
+            newest[number] = max(newest.get(number, (0, "")), (revision, found.key))
     seals = (_read(lake, key) for _, key in newest.values())
     return {seal.batch_id: seal for seal in seals}
 
 
 def targets(lake: Storage) -> list[str]:
     """Return the names of the targets that have seals in `lake`."""
-    return sorted({entry.key.split("/")[1] for entry in lake.list("exports/")})
+    return sorted({found.key.split("/")[1] for found in lake.list("exports/")})
 
 
 def _read(lake: Storage, key: str) -> Seal:
@@ -86,4 +86,7 @@ def _read(lake: Storage, key: str) -> Seal:
         }
         return Seal(**{**content, **times, "dead_files": tuple(content["dead_files"])})
     except (ValueError, TypeError, KeyError) as error:
-        raise BooksError(f"{lake.uri}/{key}: not a seal of an export ({error})") from error
+        raise BooksError(
+            f"{lake.uri}/{key}: not a seal of an export ({error}); remove it: the batch is exported"
+            " again"
+        ) from error

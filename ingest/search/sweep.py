@@ -19,7 +19,7 @@ def sweep(index: Index, batch_id: str, *, version: int, url: str) -> int:
     """Delete the documents of `batch_id` as of `version`, and return how many there were.
 
     `version` is the number of the batch record that replaces it; the index has been refreshed.
-    Raises SearchServerError when the engine refuses.
+    Raises SearchServerError when the server refuses.
     """
     sender = Sender(
         client=index.client,

@@ -26,6 +26,7 @@ from ingest.search.bulk import Dead, Sender, Tally
 from ingest.search.client import connect
 from ingest.search.document import COLUMNS, bodies
 from ingest.storage import Storage, open_storage
+from ingest.terminal.text import count_of
 
 _CHUNK_ROWS = 8_192
 _SHOWN_IDS = 5
@@ -136,10 +137,11 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
     """Yield the bodies of `file`; raises BooksError when it is not the file of the record."""
     size = lake.stat(file.path).size
     if size != file.bytes:
-        raise BooksError(f"has {size:,} bytes, its record says {file.bytes:,}")
+        raise BooksError(f"has {count_of(size, 'byte')}, its record says {file.bytes:,}")
     with open_parquet(lake, file.path) as parquet:
         if parquet.metadata.num_rows != file.rows:
-            raise BooksError(f"has {parquet.metadata.num_rows:,} rows, not {file.rows:,}")
+            rows_found = count_of(parquet.metadata.num_rows, "row")
+            raise BooksError(f"has {rows_found}, its record says {file.rows:,}")
         present = set(parquet.schema_arrow.names)
         columns = [column.name for column in COLUMNS if column.name in present]
         first = 0

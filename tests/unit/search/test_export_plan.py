@@ -87,7 +87,7 @@ def test_a_replaced_batch_is_not_live() -> None:
     assert found.successors["b1"].number == 2
 
 
-def test_the_heir_is_the_end_of_the_chain() -> None:
+def test_the_successor_is_the_end_of_the_chain() -> None:
     found = plan([record(1), record(2, replaces=[1]), record(3, replaces=[2])])
     assert numbers(found.live) == [3]
     assert {old: successor.number for old, successor in found.successors.items()} == {
@@ -96,21 +96,21 @@ def test_the_heir_is_the_end_of_the_chain() -> None:
     }
 
 
-def test_a_held_batch_waits_and_replaces_nothing_yet() -> None:
+def test_a_quarantined_batch_waits_and_replaces_nothing_yet() -> None:
     found = plan([record(1), record(2, replaces=[1])], quarantined=[2], sealed=[1], counts={1: 10})
     assert numbers(found.live) == [1]
     assert found.todo == ()
     assert numbers(found.quarantined) == [2]
 
 
-def test_a_held_batch_that_was_replaced_waits_for_nothing() -> None:
+def test_a_quarantined_batch_that_was_replaced_waits_for_nothing() -> None:
     found = plan([record(1), record(2, replaces=[1])], quarantined=[1])
     assert numbers(found.live) == [2]
     assert found.quarantined == ()
 
 
 def test_documents_of_an_unknown_batch_stop_the_export() -> None:
-    with pytest.raises(BooksError, match="1 batches that the lake does not know"):
+    with pytest.raises(BooksError, match="documents of 1 batch that the lake does not know"):
         plan([record(1)], counts={1: 10, 9: 3})
 
 
