@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 
-from ingest.errors import ObjectUnreadable, StorageError
+from ingest.errors import ClickstreamError, ObjectUnreadable, StorageError
 from ingest.job.discover import (
     Batch,
     Duplicate,
@@ -85,7 +85,7 @@ def ingest(
     `run_tasks` runs the tasks of each batch. Objects that cannot be read are in the summary. Raises
     SettingsError for an unknown or missing source or an unusable lake, BooksError when counts do
     not balance, StorageError when the lake cannot be written or other runs keep taking the same
-    objects.
+    objects; what was sealed before that is in the error's `done`.
     """
     started = time.monotonic()
     listings = [list_source(source) for source in check_sources(settings, sources)]
@@ -94,8 +94,13 @@ def ingest(
     write_checkpoint(lake, ownership)
     check_collisions(listings, ownership, configured={source.name for source in settings.sources})
     run = _Run(settings, lake, ownership, run_tasks, accept_duplicates=accept_duplicates)
-    for listing in listings:
-        run.ingest(listing)
+    try:
+        for listing in listings:
+            run.ingest(listing)
+    except ClickstreamError as error:
+        done = run.summary(time.monotonic() - started)
+        error.done = None if done.nothing_new else done
+        raise
     return run.summary(time.monotonic() - started)
 
 

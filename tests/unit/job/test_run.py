@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.errors import SettingsError, StorageError
+from ingest.errors import BooksError, SettingsError, StorageError
 from ingest.job import run as job
 from ingest.job.discover import Duplicate, capped
 from ingest.job.plan import Task
@@ -243,6 +243,31 @@ def test_a_replacement_that_would_lose_events_is_not_sealed(
     assert {failed.source_file for failed in summary.failed} == {"a.log", "b.log"}
     assert (summary.sealed, summary.changed) == ((), ())
     assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
+
+
+def test_a_failure_tells_what_was_sealed_before_it(
+    make_here: Callable[..., Settings],
+    in_memory: Callable[[str], Storage],
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    first, second = in_memory("first"), in_memory("second")
+    first.put("a.log", access_lines(3))
+    second.put("b.log", access_lines(2))
+    settings = make_here(Source(name="one", uri=first.uri), Source(name="two", uri=second.uri))
+
+    def fail(tasks: Sequence[Task], label: str) -> Sequence[TaskFacts]:
+        if label == "ingest two":
+            raise BooksError("counts differ")
+        return run_tasks_here(tasks, label)
+
+    with pytest.raises(BooksError) as caught:
+        ingest(settings, fail)
+    assert isinstance(caught.value.done, IngestSummary)
+    assert caught.value.done.sealed == _log(settings)
+    with pytest.raises(BooksError) as caught:
+        ingest(settings, fail)
+    assert caught.value.done is None
 
 
 def test_a_crash_leaves_orphans_and_the_same_plan(
