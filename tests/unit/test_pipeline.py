@@ -1,0 +1,325 @@
+"""The order of the hops, what a failed one stops, and which exit code a run has in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fixtures.memory_warehouse import MemoryWarehouse
+
+from ingest import pipeline
+from ingest.books.verify import Verification
+from ingest.errors import BooksError, ClickstreamError, SettingsError, TooManyRejects
+from ingest.job.discover import Failed
+from ingest.job.run import IngestSummary
+from ingest.lake.checks import Check
+from ingest.pipeline import RunSummary, run_pipeline
+from ingest.search.export import ExportSummary
+from ingest.settings import Settings
+from ingest.warehouse.dbt import DbtSummary, Failure
+from ingest.warehouse.load import LoadSummary
+
+INGESTED = IngestSummary(sealed=(), elsewhere=(), changed=(), duplicates=(), failed=(), seconds=0.0)
+LOADED = LoadSummary(loaded=(), replaced=(), quarantined=(), live=1, events=0, seconds=0.0)
+BUILT = DbtSummary(passed=9, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
+EXPORTED = ExportSummary(total=7)
+BALANCED = Verification(checks=(Check(name="lake = landing", expected=1, found=1),))
+OUTCOMES: dict[str, Any] = {
+    "ingest": INGESTED,
+    "load": LOADED,
+    "run_dbt": BUILT,
+    "export": EXPORTED,
+    "verify": BALANCED,
+    "write_report": Path("report.html"),
+}
+IN_ORDER = list(OUTCOMES)
+
+
+@dataclass
+class Hops:
+    """Fake hops: each gives its outcome, or raises it, and is noted in `calls`."""
+
+    settings: Settings
+    warehouse: MemoryWarehouse = field(default_factory=MemoryWarehouse)
+    outcomes: dict[str, Any] = field(default_factory=lambda: dict(OUTCOMES))
+    calls: list[str] = field(default_factory=list)
+    arguments: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def fake(self, name: str) -> Callable[..., Any]:
+        def hop(*positional: Any, **named: Any) -> Any:
+            self.calls.append(name)
+            self.arguments[name] = {"positional": positional, **named}
+            outcome = self.outcomes[name]
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+        return hop
+
+    def run(self, **options: Any) -> RunSummary:
+        return run_pipeline(
+            self.settings,
+            self.warehouse,
+            ingest_tasks=lambda _tasks, _label: [],
+            export_tasks=lambda _tasks: [],
+            **options,
+        )
+
+
+@pytest.fixture
+def hops(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> Hops:
+    """A pipeline of fake hops over a lake with one record; nothing was ever built."""
+    hops = Hops(settings=make_settings())
+    for name in OUTCOMES:
+        monkeypatch.setattr(pipeline, name, hops.fake(name))
+    monkeypatch.setattr(pipeline, "read_log", lambda _lake: (SimpleNamespace(),))
+    monkeypatch.setattr(pipeline, "build_key", lambda _settings, version: f"key {version}")
+    monkeypatch.setattr(pipeline, "marts_are_built", lambda _settings, _warehouse: True)
+    return hops
+
+
+def test_a_run_does_all_hops_in_order(hops: Hops) -> None:
+    summary = hops.run(accept=["b1"], truth=Path("truth.json"))
+
+    assert hops.calls == IN_ORDER
+    assert summary == RunSummary(
+        ingest=INGESTED,
+        load=LOADED,
+        dbt=BUILT,
+        export=EXPORTED,
+        verification=BALANCED,
+        report=Path("report.html"),
+    )
+    assert hops.arguments["load"]["accept"] == hops.arguments["export"]["accept"] == ["b1"]
+    assert hops.arguments["verify"]["truth"] == Path("truth.json")
+    assert hops.arguments["write_report"]["indexed"] == 7
+    assert hops.warehouse.repaired
+
+
+@pytest.mark.parametrize(
+    ("failing", "left_out"),
+    [
+        ("ingest", set()),
+        ("load", {"run_dbt", "verify", "write_report"}),
+        ("run_dbt", {"verify", "write_report"}),
+        ("export", {"verify"}),
+        ("verify", set()),
+        ("write_report", set()),
+    ],
+)
+@pytest.mark.parametrize("error", [ClickstreamError, SettingsError, TooManyRejects])
+def test_a_hop_that_fails_stops_only_what_builds_on_it(
+    hops: Hops, failing: str, left_out: set[str], error: type[ClickstreamError]
+) -> None:
+    hops.outcomes[failing] = error("no luck")
+
+    summary = hops.run()
+
+    assert hops.calls == [name for name in IN_ORDER if name not in left_out]
+    assert summary.exit_code == error.exit_code
+    (problem,) = summary.problems
+    assert problem.endswith(": no luck")
+
+
+@pytest.mark.parametrize("failing", IN_ORDER)
+def test_books_that_do_not_balance_stop_the_run_where_they_do(hops: Hops, failing: str) -> None:
+    hops.outcomes[failing] = BooksError("3 != 4")
+
+    summary = hops.run()
+
+    assert hops.calls == IN_ORDER[: IN_ORDER.index(failing) + 1]
+    assert summary.exit_code == 4
+    (problem,) = summary.problems
+    assert problem.endswith(": 3 != 4")
+    done = [summary.ingest, summary.load, summary.dbt, summary.export, summary.verification]
+    assert [one is not None for one in done] == [
+        name in hops.calls and name != failing for name in IN_ORDER[:5]
+    ]
+
+
+def test_what_a_hop_did_before_its_books_failed_is_kept(hops: Hops) -> None:
+    error = BooksError("3 != 4")
+    error.done = replace(EXPORTED, batches=(1,))
+    hops.outcomes["export"] = error
+
+    summary = hops.run()
+
+    assert summary.export == replace(EXPORTED, batches=(1,))
+    assert summary.exit_code == 4
+    assert "verify" not in hops.calls
+
+
+def test_what_a_hop_did_before_it_failed_is_kept_but_not_built_on(hops: Hops) -> None:
+    error = ClickstreamError("the server is gone")
+    error.done = replace(EXPORTED, batches=(1,))
+    hops.outcomes["export"] = error
+
+    summary = hops.run()
+
+    assert summary.export == replace(EXPORTED, batches=(1,))
+    assert "verify" not in hops.calls
+    assert hops.arguments["write_report"]["indexed"] is None
+
+
+@pytest.mark.parametrize(
+    ("codes", "gravest"),
+    [
+        ([], 0),
+        ([3], 3),
+        ([1, 3], 1),
+        ([3, 1], 1),
+        ([1, 2], 2),
+        ([2, 3], 2),
+        ([2, 4], 4),
+        ([4, 2], 4),
+        ([1, 4, 3], 4),
+        ([3, 1, 2, 4], 4),
+    ],
+)
+def test_the_gravest_exit_code_stays(codes: list[int], gravest: int) -> None:
+    summary = RunSummary()
+    for code in codes:
+        summary.add_problem("p", code)
+    assert (summary.exit_code, len(summary.problems)) == (gravest, len(codes))
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "code", "problem"),
+    [
+        (
+            "ingest",
+            replace(INGESTED, failed=(Failed(source_file="a\x1b.log", reason="denied"),)),
+            1,
+            r"ingest: 1 object could not be read; the next run tries again: a\x1b.log",
+        ),
+        (
+            "load",
+            replace(LOADED, quarantined=("b1",)),
+            3,
+            "load: 1 batch exceeds the reject limit of its source and is quarantined "
+            "(`clickstream status` shows why); accept it with: clickstream run --accept b1",
+        ),
+        (
+            "load",
+            replace(LOADED, quarantined=("b1", "b2")),
+            3,
+            "load: 2 batches exceed the reject limits of their sources and are quarantined "
+            "(`clickstream status` shows why); accept them with: "
+            "clickstream run --accept b1 --accept b2",
+        ),
+        (
+            "export",
+            replace(EXPORTED, dead=2, max_dead=1, dead_files=("exports/x",)),
+            3,
+            "export: the server refused 2 documents, kept with the reasons in the lake: exports/x",
+        ),
+        (
+            "verify",
+            Verification(checks=(*BALANCED.checks, Check(name="a = b", expected=1, found=2))),
+            4,
+            "verification: the books do not balance: a = b",
+        ),
+    ],
+)
+def test_what_a_hop_reports_becomes_a_problem(
+    hops: Hops, name: str, outcome: Any, code: int, problem: str
+) -> None:
+    hops.outcomes[name] = outcome
+
+    summary = hops.run()
+
+    assert (summary.problems, summary.exit_code) == ([problem], code)
+    assert hops.calls == IN_ORDER
+
+
+def test_as_many_dead_documents_as_are_allowed_are_no_problem(hops: Hops) -> None:
+    hops.outcomes["export"] = replace(EXPORTED, dead=2, max_dead=2)
+
+    assert hops.run().exit_code == 0
+
+
+def test_a_build_that_failed_is_told_and_nothing_is_verified(hops: Hops) -> None:
+    failure = Failure(name="assert_x", message="got\x1b 3 rows " + "x" * 1000)
+    hops.outcomes["run_dbt"] = replace(BUILT, failed=1, failures=(failure,))
+
+    summary = hops.run()
+
+    assert "verify" not in hops.calls
+    assert "write_report" in hops.calls
+    assert summary.exit_code == 1
+    (problem,) = summary.problems
+    assert problem.startswith("dbt: 1 model or test failed; see ")
+    assert r"assert_x: got\x1b 3 rows xxx" in problem
+    assert len(problem.splitlines()[-1]) < 400
+
+
+def test_problems_of_several_hops_are_all_told(hops: Hops) -> None:
+    hops.outcomes["ingest"] = ClickstreamError("no luck")
+    hops.outcomes["load"] = replace(LOADED, quarantined=("b1",))
+
+    summary = hops.run()
+
+    assert [problem.split(":")[0] for problem in summary.problems] == ["ingest", "load"]
+    assert summary.exit_code == 1
+
+
+def test_an_empty_lake_is_no_run(hops: Hops, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "read_log", lambda _lake: ())
+
+    with pytest.raises(ClickstreamError, match=r"there is nothing to read in .*/raw: put raw logs"):
+        hops.run()
+    assert hops.calls == ["ingest"]
+
+
+def test_why_the_lake_is_empty_is_told(hops: Hops, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "read_log", lambda _lake: ())
+    hops.outcomes["ingest"] = SettingsError("no such folder")
+
+    with pytest.raises(ClickstreamError, match="ingest: no such folder") as caught:
+        hops.run()
+    assert caught.value.exit_code == 2
+
+
+def test_nothing_new_is_not_built_again(hops: Hops) -> None:
+    hops.run()
+    hops.calls.clear()
+
+    summary = hops.run()
+
+    assert hops.calls == [name for name in IN_ORDER if name != "run_dbt"]
+    assert summary.dbt is not None
+    assert (summary.dbt.success, summary.dbt.passed) == (True, 0)
+
+
+@pytest.mark.parametrize("change", ["ledger", "marts"])
+def test_news_are_built(hops: Hops, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+    hops.run()
+    hops.calls.clear()
+    if change == "ledger":
+        monkeypatch.setattr(pipeline, "build_key", lambda _settings, _version: "another key")
+    else:
+        monkeypatch.setattr(pipeline, "marts_are_built", lambda _settings, _warehouse: False)
+    hops.run()
+
+    assert hops.calls == IN_ORDER
+
+
+def test_a_build_that_failed_is_tried_again(hops: Hops) -> None:
+    hops.outcomes["run_dbt"] = replace(BUILT, failed=1, failures=(Failure(name="x", message="y"),))
+    hops.run()
+    hops.calls.clear()
+    hops.run()
+
+    assert "run_dbt" in hops.calls
+
+
+def test_what_was_replaced_is_dropped_after_the_build(hops: Hops) -> None:
+    hops.outcomes["load"] = replace(LOADED, replaced=("b1",))
+    hops.run()
+
+    assert hops.calls.count("run_dbt") == 2
+    assert hops.arguments["run_dbt"]["positional"][1:] == ("run-operation", "drop_replaced_batches")
