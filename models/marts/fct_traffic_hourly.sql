@@ -1,21 +1,6 @@
 with traffic as (
 
-    select * from {{ ref('int_traffic_counted') }}
-
-),
-
-live_batches as (
-
-    select batch_id from {{ ref('stg_landing__batches') }} where is_live
-
-),
-
-live_traffic as (
-
-    select traffic.*
-    from traffic
-    inner join live_batches on traffic.batch_id = live_batches.batch_id
-    where traffic.event_hour is not null
+    {{ live_rows(ref('int_traffic_counted')) }}
 
 )
 
@@ -28,5 +13,6 @@ select
     cast(sum(case when is_bot then 0 else event_count end) as bigint) as human_events,
     cast(sum(case when is_bot then 0 else view_count end) as bigint) as human_views,
     cast(sum(case when is_bot then 0 else purchase_count end) as bigint) as human_purchases
-from live_traffic
+from traffic
+where event_hour is not null
 group by event_hour

@@ -1,21 +1,6 @@
 with brands as (
 
-    select * from {{ ref('int_brands_counted') }}
-
-),
-
-live_batches as (
-
-    select batch_id from {{ ref('stg_landing__batches') }} where is_live
-
-),
-
-live_brands as (
-
-    select brands.*
-    from brands
-    inner join live_batches on brands.batch_id = live_batches.batch_id
-    where brands.brand is not null
+    {{ live_rows(ref('int_brands_counted')) }}
 
 )
 
@@ -27,5 +12,6 @@ select
     cast(sum(case when is_bot then 0 else event_count end) as bigint) as human_events,
     cast(sum(case when is_bot then 0 else view_count end) as bigint) as human_views,
     cast(sum(case when is_bot then 0 else purchase_count end) as bigint) as human_purchases
-from live_brands
+from brands
+where brand is not null
 group by brand

@@ -1,21 +1,6 @@
 with sessions as (
 
-    select * from {{ ref('int_client_sessions_counted') }}
-
-),
-
-live_batches as (
-
-    select batch_id from {{ ref('stg_landing__batches') }} where is_live
-
-),
-
-live_sessions as (
-
-    select sessions.*
-    from sessions
-    inner join live_batches on sessions.batch_id = live_batches.batch_id
-    where sessions.client_ip is not null
+    {{ live_rows(ref('int_client_sessions_counted')) }}
 
 )
 
@@ -25,5 +10,6 @@ select
     cast(sum(event_count) as bigint) as total_events,
     count(distinct case when not is_bot then session_id end) as human_sessions,
     cast(sum(case when is_bot then 0 else event_count end) as bigint) as human_events
-from live_sessions
+from sessions
+where client_ip is not null
 group by client_ip

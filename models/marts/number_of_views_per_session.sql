@@ -1,21 +1,6 @@
 with pages as (
 
-    select * from {{ ref('int_session_pages_counted') }}
-
-),
-
-live_batches as (
-
-    select batch_id from {{ ref('stg_landing__batches') }} where is_live
-
-),
-
-live_pages as (
-
-    select pages.*
-    from pages
-    inner join live_batches on pages.batch_id = live_batches.batch_id
-    where pages.session_id is not null
+    {{ live_rows(ref('int_session_pages_counted')) }}
 
 )
 
@@ -27,7 +12,8 @@ select
     cast(sum(event_count) as bigint) as total_events,
     cast(sum(case when is_bot then 0 else view_count end) as bigint) as human_views,
     cast(sum(case when is_bot then 0 else event_count end) as bigint) as human_events
-from live_pages
+from pages
+where session_id is not null
 group by
     session_id,
     url,

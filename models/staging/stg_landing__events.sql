@@ -1,28 +1,12 @@
 with events as (
 
-    select * from {{ source('landing', 'events') }}
-
-),
-
-live_batches as (
-
-    select batch_id from {{ ref('stg_landing__batches') }} where is_live
+    {{ live_rows(source('landing', 'events')) }}
 
 ),
 
 bot_patterns as (
 
     select pattern from {{ ref('bot_patterns') }}
-
-),
-
-live_events as (
-
-    select
-        events.*,
-        cast(events.ingest_time as date) as ingest_date
-    from events
-    inner join live_batches on events.batch_id = live_batches.batch_id
 
 ),
 
@@ -52,13 +36,14 @@ bots as (
 flagged as (
 
     select /*+ broadcast(bots) */
-        live_events.*,
+        events.*,
+        cast(events.ingest_time as date) as ingest_date,
         bots.user_agent is not null as is_bot
-    from live_events
+    from events
     left join bots
         on
-            live_events.batch_id = bots.batch_id
-            and live_events.user_agent = bots.user_agent
+            events.batch_id = bots.batch_id
+            and events.user_agent = bots.user_agent
 
 )
 

@@ -1,20 +1,6 @@
 with files as (
 
-    select * from {{ source('landing', 'files') }}
-
-),
-
-live_batches as (
-
-    select batch_id from {{ ref('stg_landing__batches') }} where is_live
-
-),
-
-live_files as (
-
-    select files.*
-    from files
-    inner join live_batches on files.batch_id = live_batches.batch_id
+    {{ live_rows(source('landing', 'files')) }}
 
 )
 
@@ -35,4 +21,4 @@ select
     min_event_time,
     max_event_time,
     counts
-from live_files
+from files

@@ -1,20 +1,6 @@
 with rejects as (
 
-    select * from {{ source('landing', 'rejects') }}
-
-),
-
-live_batches as (
-
-    select batch_id from {{ ref('stg_landing__batches') }} where is_live
-
-),
-
-live_rejects as (
-
-    select rejects.*
-    from rejects
-    inner join live_batches on rejects.batch_id = live_batches.batch_id
+    {{ live_rows(source('landing', 'rejects')) }}
 
 )
 
@@ -31,4 +17,4 @@ select
     raw_length,
     raw_base64,
     raw_text
-from live_rejects
+from rejects

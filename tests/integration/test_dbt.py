@@ -180,6 +180,26 @@ def counted_batches(spark: SparkSession) -> int:
     return len(rows(spark, "show partitions clickstream_intermediate.int_brands_counted"))
 
 
+def test_a_table_without_rows_is_found(
+    empty_warehouse: Settings,
+    spark: SparkSession,
+    spark_warehouse: SparkWarehouse,
+    add: Callable[[str, bytes], None],
+) -> None:
+    """Nothing to count is right, and so is a batch without events; one with events is missed."""
+    covering = ("test", "--select", "test_name:counts_every_event", "test_name:covers_all_events")
+    load(empty_warehouse, spark_warehouse)
+    succeeded(run_dbt(empty_warehouse, "build", "--exclude-resource-type", "unit_test"))
+    add("empty.log", b"")
+    assert rows(spark, "select state, events from landing.batches") == [("live", 0)]
+    assert succeeded(run_dbt(empty_warehouse, *covering)).passed == 10
+    add("one.log", log(shop_line(1, "S1", "view", hour=9)))
+
+    missed = run_dbt(empty_warehouse, *covering)
+
+    assert (missed.passed, missed.failed) == (0, 10)
+
+
 def test_failures_are_told_by_name(
     empty_warehouse: Settings, spark: SparkSession, add: Callable[[str, bytes], None]
 ) -> None:
