@@ -1,9 +1,16 @@
-"""Which events each mart counts, in SQL that every engine reads."""
+"""Which events each mart counts, as the YAML beside its SQL says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ingest.errors import SettingsError
+
+MARTS_YAML = Path("models/marts/_marts__models.yml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,26 +18,41 @@ class Mart:
     """A mart with a column `total_events`.
 
     `where` is the predicate of the events that it counts, over `events.<column>` of landing and
-    `catalogue.product_id`, which is null when the product is in no catalogue.
+    `catalogue.product_id`, which is null when the product is in no catalogue; every engine reads
+    it.
     """
 
     name: str
     where: str
 
 
-def read_marts(root: Path) -> tuple[Mart, ...]:  # noqa: ARG001
-    """Return the marts of the dbt project in `root`."""
-    return (
-        Mart(
-            name="number_of_views_per_session",
-            where="events.session_id is not null and events.event_name is not null"
-            " and events.view_count is not null",
-        ),
-        Mart(name="number_of_sessions_per_ip", where="events.client_ip is not null"),
-        Mart(name="number_of_events_per_http_response", where="events.status_code is not null"),
-        Mart(
-            name="number_of_events_per_brand",
-            where="events.brand is not null or catalogue.product_id is not null",
-        ),
-        Mart(name="fct_traffic_hourly", where="events.event_time is not null"),
-    )
+def read_marts(root: Path) -> tuple[Mart, ...]:
+    """Return the marts of the dbt project in `root` that count events, in the order of the file.
+
+    A model's `config.meta.counts_where` is the predicate. Raises SettingsError when the file
+    cannot be read, or when a model has only one of a predicate and a column `total_events`.
+    """
+    path = root / MARTS_YAML
+    try:
+        models = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+        predicates = {model["name"]: _predicate(model) for model in models}
+        totals = {model["name"] for model in models if _has_total(model)}
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+        raise SettingsError(f"{path} does not describe the marts ({error})") from error
+    marts = [Mart(name=name, where=where) for name, where in predicates.items() if where]
+    incomplete = totals ^ {mart.name for mart in marts}
+    if incomplete:
+        raise SettingsError(
+            f"{path}: a column total_events and config.meta.counts_where belong together, "
+            f"but one of them is missing from {', '.join(sorted(incomplete))}"
+        )
+    return tuple(marts)
+
+
+def _predicate(model: dict[str, Any]) -> str:
+    where = model.get("config", {}).get("meta", {}).get("counts_where", "")
+    return str(where).strip()
+
+
+def _has_total(model: dict[str, Any]) -> bool:
+    return any(column["name"] == "total_events" for column in model["columns"])
