@@ -122,7 +122,7 @@ def _lake_checks(lake: Storage, records: Sequence[BatchRecord]) -> Iterator[Chec
             name=f"lake {table} = records",
             expected=sum(file.rows for file in named),
             found=found,
-            detail=first_few(wrong) or f"{len(named):,} Parquet files",
+            detail=first_few(wrong) or count_of(len(named), "Parquet file"),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import fcntl
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -41,6 +42,12 @@ def clear_temporary(data: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
             elif left.name != _LOCK:
                 left.unlink(missing_ok=True)
+
+
+def forget_resources(data: Path) -> None:
+    """Remove the empty folder that Hive makes at its start and leaves behind."""
+    with suppress(OSError):
+        (_folder(data) / "resources").rmdir()
 
 
 def _open_lock(data: Path) -> IO[str]:

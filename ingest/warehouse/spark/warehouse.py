@@ -20,6 +20,7 @@ from ingest.errors import SettingsError
 from ingest.settings import Settings
 from ingest.spark.failure import spark_failure
 from ingest.spark.session import warehouse_session
+from ingest.spark.temporary import forget_resources
 from ingest.storage import Storage
 from ingest.warehouse import Rows, Schemas
 from ingest.warehouse.ledger import LIVE, REPLACED, Ledger, LedgerRow
@@ -102,6 +103,7 @@ class SparkWarehouse:
         # A JVM that is gone has nothing left to stop.
         with suppress(PySparkException, Py4JError, OSError):
             self._session.stop()
+        forget_resources(self._data)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

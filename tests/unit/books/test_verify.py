@@ -1,0 +1,290 @@
+"""`verify` sees every difference: in the lake, in landing, in each mart, in the index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.load_suite import Hop
+from fixtures.memory_warehouse import MemoryWarehouse
+
+from ingest.books.verify import Verification, marts_are_built, verify, verify_text
+from ingest.errors import SettingsError
+from ingest.job.run import RunTasks
+from ingest.lake.records import BatchRecord
+from ingest.search.proof import Proof
+from ingest.settings import Settings
+from ingest.warehouse.marts import read_marts
+
+ROOT = Path(__file__).resolve().parents[3]
+# 30 lines without a session or a product, one with both, one whose product no catalogue has.
+LINES = 30
+SHOP_LINE = (
+    b"192.0.2.9 - - [10/Oct/2024:13:00:00 +0000] "
+    b'"GET /cart.do?action=view&itemId=EST-6&productId=%b&JSESSIONID=%b HTTP/1.1" 200 5 "-" "x"\n'
+)
+EVENTS = LINES + 2
+IN_MARTS = {
+    "number_of_views_per_session": 1,
+    "number_of_sessions_per_ip": EVENTS,
+    "number_of_events_per_http_response": EVENTS,
+    "number_of_events_per_brand": 1,
+    "fct_traffic_hourly": EVENTS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """A lake, its landing tables and its marts, all in order."""
+
+    hop: Hop
+    warehouse: MemoryWarehouse
+    record: BatchRecord
+
+    def verify(self, **options: Any) -> Verification:
+        return verify(self.hop.settings, self.warehouse, **options)
+
+    def wrong(self) -> list[str]:
+        """Return the names of the checks that fail."""
+        return [check.name for check in self.verify().checks if not check.ok]
+
+    def make_mart(self, name: str, *totals: int | None) -> None:
+        self.warehouse.make(f"clickstream.{name}", [{"total_events": total} for total in totals])
+
+
+@pytest.fixture
+def books(
+    make_settings: Callable[..., Settings],
+    run_tasks_here: RunTasks,
+    access_lines: Callable[..., bytes],
+) -> Books:
+    warehouse = MemoryWarehouse()
+    hop = Hop(
+        settings=replace(make_settings(), root=ROOT),
+        warehouse=warehouse,
+        run_tasks=run_tasks_here,
+        lines=access_lines,
+    )
+    shop_lines = SHOP_LINE % (b"FS-SG-G03", b"S1") + SHOP_LINE % (b"unknown", b"")
+    record = hop.add_bytes("one.log", access_lines(LINES) + shop_lines + b"not a log line\n")
+    hop.load()
+    # Two items of one product: the event must not be counted twice.
+    warehouse.make("clickstream_seeds.products", [{"product_id": "fs-sg-g03"}] * 2)
+    books = Books(hop=hop, warehouse=warehouse, record=record)
+    for name, total in IN_MARTS.items():
+        books.make_mart(name, total - 1, 1)
+    return books
+
+
+def test_books_in_order_balance(books: Books) -> None:
+    result = books.verify()
+
+    assert result.balanced
+    assert {check.name: check.found for check in result.checks} == {
+        "lines = ok + warn + skip + reject": EVENTS + 1,
+        "lake events = records": EVENTS,
+        "lake rejects = records": 1,
+        "lake files = records": 1,
+        "batches loaded = sealed": 1,
+        "landing events = lake": EVENTS,
+        "landing rejects = lake": 1,
+        "landing files = lake": 1,
+        **{f"{name} = landing": total for name, total in IN_MARTS.items()},
+    }
+    assert result.notes == ("the index was not compared: search is off",)
+
+
+def test_every_mart_is_compared() -> None:
+    assert {mart.name for mart in read_marts(ROOT)} == IN_MARTS.keys()
+
+
+def test_verdicts_that_do_not_add_up_are_seen(books: Books) -> None:
+    def one_line_more(record: dict[str, Any]) -> None:
+        record["totals"]["lines_ok"] += 1
+
+    books.hop.rewrite(books.record, one_line_more)
+
+    assert books.wrong() == ["lines = ok + warn + skip + reject"]
+
+
+@pytest.mark.parametrize("table", ["events", "rejects", "files"])
+@pytest.mark.parametrize("content", [None, b"PAR1nothing"])
+def test_a_lake_file_that_is_gone_or_broken_is_seen(
+    books: Books, table: str, content: bytes | None
+) -> None:
+    path = books.hop.path(books.record, table)
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+    result = books.verify()
+
+    (wrong,) = (check for check in result.checks if not check.ok)
+    assert (wrong.name, wrong.found) == (f"lake {table} = records", 0)
+    assert books.record.files[table][0].path in wrong.detail
+    assert "landing and marts were not compared: restore the lake's files" in result.notes[0]
+
+
+def test_a_lake_file_with_other_rows_is_seen(books: Books) -> None:
+    other = books.hop.add_log("two.log", 5)
+    books.hop.load()
+    books.hop.path(books.record).write_bytes(books.hop.path(other).read_bytes())
+
+    assert "lake events = records" in books.wrong()
+
+
+def test_a_batch_that_is_not_loaded_is_pending(books: Books) -> None:
+    books.hop.add_log("two.log", 5)
+
+    checks = {check.name: check for check in books.verify().checks}
+
+    wrong = checks["batches loaded = sealed"]
+    assert (wrong.expected, wrong.found) == (2, 1)
+    assert wrong.detail == "pending: 2; run `clickstream load`"
+    assert checks["landing events = lake"].ok
+
+
+@pytest.mark.parametrize("table", ["events", "rejects", "files"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "delete from landing.{table} where rowid = 1",
+        "insert into landing.{table} select * from landing.{table} where rowid = 1",
+    ],
+)
+def test_a_row_lost_or_doubled_in_landing_is_seen(books: Books, table: str, spoil: str) -> None:
+    books.warehouse.change(spoil.format(table=table))
+
+    wrong = {check.name: check.detail for check in books.verify().checks if not check.ok}
+
+    assert wrong[f"landing {table} = lake"] == books.record.batch_id
+
+
+def test_differences_that_cancel_out_are_named(books: Books) -> None:
+    other = books.hop.add_log("two.log", 5)
+    books.hop.load()
+    books.warehouse.change(
+        f"update landing.events set batch_id = '{other.batch_id}' where rowid = 1"  # noqa: S608
+    )
+
+    (check,) = (one for one in books.verify().checks if one.name == "landing events = lake")
+
+    assert sorted(check.detail.split(", ")) == sorted([books.record.batch_id, other.batch_id])
+
+
+def test_rows_of_a_replaced_batch_do_not_count(books: Books) -> None:
+    books.hop.add_log("one.log", LINES)
+    books.hop.load()
+    books.warehouse.change(
+        "insert into landing.events (batch_id, client_ip)"  # noqa: S608
+        f" values ('{books.record.batch_id}', '192.0.2.1')"
+    )
+    for name in IN_MARTS:
+        books.make_mart(name, LINES if IN_MARTS[name] > 1 else 0)
+
+    assert books.wrong() == []
+
+
+@pytest.mark.parametrize("name", IN_MARTS)
+@pytest.mark.parametrize("error", [-1, 1])
+def test_a_mart_with_other_events_is_seen(books: Books, name: str, error: int) -> None:
+    books.make_mart(name, IN_MARTS[name] + error)
+
+    assert books.wrong() == [f"{name} = landing"]
+
+
+@pytest.mark.parametrize("name", IN_MARTS)
+def test_an_empty_mart_is_seen(books: Books, name: str) -> None:
+    books.warehouse.change(f"delete from clickstream.{name}")  # noqa: S608
+
+    assert books.wrong() == [f"{name} = landing"]
+
+
+@pytest.mark.parametrize("name", IN_MARTS)
+def test_a_missing_mart_is_seen(books: Books, name: str) -> None:
+    assert marts_are_built(books.hop.settings, books.warehouse)
+    books.warehouse.change(f"drop table clickstream.{name}")
+
+    assert books.wrong() == ["marts"]
+    assert not marts_are_built(books.hop.settings, books.warehouse)
+
+
+def test_nothing_loaded_yet_is_no_failure_of_the_marts(
+    make_settings: Callable[..., Settings],
+) -> None:
+    settings = replace(make_settings(), root=ROOT)
+
+    result = verify(settings, MemoryWarehouse())
+
+    assert [check.name for check in result.checks if not check.ok] == ["marts"]
+
+
+def test_a_quarantined_batch_is_noted(books: Books) -> None:
+    bad = books.hop.add_log("bad.log", 1000, broken=50)
+    books.hop.load()
+
+    result = books.verify()
+
+    assert result.balanced
+    assert result.notes[0] == (
+        "batch 2 is quarantined (50 of 1,050 lines rejected): its events are in no table and no "
+        f"index until `clickstream run --accept {bad.batch_id}`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({}, []),
+        ({"documents": EVENTS - 2, "dead": 2}, []),
+        ({"documents": EVENTS - 1}, ["index i = lake"]),
+        ({"documents": EVENTS + 1}, ["index i = lake"]),
+        ({"pending": (2,)}, ["batches that index and lake disagree on"]),
+        ({"problems": ("batch 1: too many",)}, ["batches that index and lake disagree on"]),
+    ],
+)
+def test_an_index_with_other_documents_is_seen(
+    books: Books, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], wrong: list[str]
+) -> None:
+    proof = Proof(
+        index="i", documents=EVENTS, dead=0, expected=EVENTS, pending=(), quarantined=(),
+        problems=(),
+    )  # fmt: skip
+    monkeypatch.setattr("ingest.search.export.verify", lambda _settings: replace(proof, **changes))
+
+    assert books.wrong() == wrong
+
+
+def test_a_truth_about_other_files_proves_nothing(books: Books, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.json"
+    truth.write_text(json.dumps({"files": {"x": {}}, "marts": {}, "totals": {}, "events": {}}))
+
+    result = books.verify(truth=truth)
+
+    assert result.balanced
+    assert f"{truth} was not compared: it is about other files (one.log, x)" in result.notes
+
+
+def test_what_is_not_a_truth_is_refused(books: Books, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.json"
+    truth.write_text("{}")
+
+    with pytest.raises(SettingsError, match=r"truth\.json"):
+        books.verify(truth=truth)
+
+
+def test_the_text_says_what_differs(books: Books) -> None:
+    good = verify_text(books.verify())
+    books.make_mart("fct_traffic_hourly", 1)
+    bad = verify_text(books.verify())
+
+    assert good.splitlines()[-1] == "the books balance"
+    assert "DIFFERS" not in good
+    assert bad.splitlines()[-1] == "THE BOOKS DO NOT BALANCE"
+    (line,) = (line for line in bad.splitlines() if "DIFFERS" in line)
+    assert line.split() == ["fct_traffic_hourly", "=", "landing", str(EVENTS), "1", "DIFFERS"]
