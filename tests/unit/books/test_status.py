@@ -1,0 +1,181 @@
+"""`status` shows what the ledgers record: batches with their states, live counts, exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ingest.books.status import status, status_text
+from ingest.job.run import RunTasks, ingest
+from ingest.lake.records import BatchRecord, read_log
+from ingest.search.seals import Seal, write_seal
+from ingest.settings import Settings
+from ingest.storage import open_storage
+from ingest.warehouse.ledger import LedgerRow
+from ingest.warehouse.spark.ledger import LedgerFolders
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+AddLog = Callable[..., BatchRecord]
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+def add_log(
+    settings: Settings, run_tasks_here: RunTasks, access_lines: Callable[..., bytes]
+) -> AddLog:
+    """Write a raw log of `count` lines and `broken` bad ones, ingest it, return its record."""
+
+    def add(name: str, count: int, *, broken: int = 0) -> BatchRecord:
+        content = access_lines(count) + b"not a log line\n" * broken
+        (Path(settings.sources[0].uri) / name).write_bytes(content)
+        ingest(settings, run_tasks_here)
+        return read_log(open_storage(settings.lake))[-1]
+
+    return add
+
+
+def write_ledger(
+    settings: Settings, records: Sequence[BatchRecord], states: Mapping[str, str]
+) -> None:
+    """Write a ledger as a load does; `states` are those of batch ids."""
+    LedgerFolders(settings).write(
+        [
+            LedgerRow(
+                record=record,
+                state=states[record.batch_id],
+                replaced_by=None,
+                manifest_hash=None,
+                loaded_at=AT,
+            )
+            for record in records
+            if record.batch_id in states
+        ]
+    )
+
+
+def seal(settings: Settings, record: BatchRecord, indexed: int, *, revision: int = 1) -> None:
+    """Write the seal of an export of `record` to the target `es`."""
+    write_seal(
+        open_storage(settings.lake),
+        "es",
+        Seal(
+            number=record.number, batch_id=record.batch_id, revision=revision, target={},
+            contract_version=1, events=indexed, indexed=indexed, newer=0, dead=0, indices={},
+            dead_files=(), swept={}, started_at=AT, finished_at=AT.replace(day=1 + revision),
+            requests=1, retries=0, bytes=1, writer="w",
+        ),
+    )  # fmt: skip
+
+
+def test_an_empty_lake_says_how_to_start(settings: Settings) -> None:
+    books = status(settings)
+
+    assert (books.batches, books.files, dict(books.counts), dict(books.exports)) == ((), (), {}, {})
+    assert status_text(books).endswith("no batch has been sealed yet; start with: clickstream run")
+
+
+def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, add_log: AddLog) -> None:
+    record = add_log("one.log", 30, broken=2)
+
+    (batch,) = status(settings).batches
+
+    assert (batch.batch_id, batch.state, batch.documents) == (record.batch_id, "not loaded", None)
+    assert (batch.objects, batch.lines_read, batch.lines_ok, batch.events) == (1, 32, 30, 30)
+    assert (batch.lines_warn, batch.lines_skip, batch.lines_reject) == (0, 0, 2)
+
+
+def test_the_newest_ledger_tells_the_states(settings: Settings, add_log: AddLog) -> None:
+    old, new = add_log("one.log", 30), add_log("one.log", 20)
+    write_ledger(settings, [old, new], {old.batch_id: "live"})
+    write_ledger(settings, [old, new], {old.batch_id: "replaced", new.batch_id: "live"})
+
+    states = {batch.batch_id: batch.state for batch in status(settings).batches}
+
+    assert states == {old.batch_id: "replaced", new.batch_id: "live"}
+
+
+def test_a_ledger_that_a_crash_left_unfinished_does_not_count(
+    settings: Settings, add_log: AddLog
+) -> None:
+    record = add_log("one.log", 30)
+    write_ledger(settings, [record], {record.batch_id: "live"})
+    (settings.data / "warehouse" / "_loads" / f"{2:020}").mkdir()
+
+    assert status(settings).batches[0].state == "live"
+
+
+def test_replaced_batches_do_not_count(settings: Settings, add_log: AddLog) -> None:
+    old = add_log("one.log", 30, broken=3)
+    new = add_log("one.log", 20, broken=2)
+    seal(settings, old, 30)
+    seal(settings, new, 20)
+
+    books = status(settings)
+
+    assert new.replaces == (old.batch_id,)
+    assert books.counts == {"no_match": 2}
+    assert books.exports == {"es": 20}
+
+
+def test_objects_of_replaced_batches_are_not_listed(settings: Settings, add_log: AddLog) -> None:
+    raw = Path(settings.sources[0].uri)
+    (raw / "odd.log").touch()
+    old = add_log("one.log", 30)
+    assert [file.batch for file in status(settings).files] == [old.number]
+    new = add_log("one.log", 20)
+
+    (file,) = status(settings).files
+
+    assert (file.source_file, file.file_status, file.batch) == ("odd.log", "empty", new.number)
+
+
+def test_the_newest_seal_of_a_batch_counts(settings: Settings, add_log: AddLog) -> None:
+    record = add_log("one.log", 30)
+    seal(settings, record, 30)
+    seal(settings, record, 29, revision=2)
+
+    books = status(settings)
+
+    assert books.batches[0].documents == 29
+    assert books.exports == {"es": 29}
+
+
+def test_the_text_shows_it_all(settings: Settings, add_log: AddLog) -> None:
+    (Path(settings.sources[0].uri) / "odd.log").touch()
+    good = add_log("one.log", 30)
+    bad = add_log("bad.log", 1000, broken=50)
+    write_ledger(settings, [good, bad], {good.batch_id: "live", bad.batch_id: "quarantined"})
+    seal(settings, good, 1)
+
+    text = status_text(status(settings))
+
+    assert (
+        "batch 2 exceeds the reject limit and is quarantined; accept it with: "
+        f"clickstream run --accept {bad.batch_id}"
+    ) in text
+    assert "exported to es: 1 document\n" in f"{text}\n"
+    rows = [line.split() for line in text.splitlines()]
+    assert f"1 {good.batch_id[:12]} raw live 2 30 30 0 0 0 30 1".split() in rows
+    assert ["no_match", "50"] in rows
+    assert ["empty", "1", "odd.log"] in [row[:3] for row in rows]
+
+
+def test_a_long_list_of_files_is_cut_and_says_so(settings: Settings, add_log: AddLog) -> None:
+    for number in range(25):
+        (Path(settings.sources[0].uri) / f"odd{number}.log").touch()
+    add_log("one.log", 1)
+
+    assert "... and 5 more (--json lists all)" in status_text(status(settings))
+
+
+def test_no_export_yet_is_said(settings: Settings, add_log: AddLog) -> None:
+    add_log("one.log", 1)
+
+    assert status_text(status(settings)).endswith("nothing has been exported yet")
