@@ -96,7 +96,7 @@ def _overlap(one: PurePath, other: PurePath) -> bool:
 
 
 def list_source(source: Source) -> Listing:
-    """Return what lies in `source` now: a folder, or one single file.
+    """Return what is in `source` now: a folder, or one single file.
 
     Objects that cannot be read are in `failed`. Raises SettingsError when the place is missing.
     """
@@ -114,12 +114,12 @@ def list_source(source: Source) -> Listing:
 
 
 def utf8_text(key: str) -> str:
-    """Return `key` as UTF-8 text, bytes that are none as \\xNN."""
+    """Return `key` as UTF-8 text, with other bytes as \\xNN."""
     return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def open_source(source: Source) -> tuple[Storage, str]:
-    """Return where `source` lies, and the key of its one object ("" = all of them).
+    """Return the storage of `source`, and the key of its one object ("" = all of them).
 
     Raises SettingsError when the place is missing.
     """
@@ -176,7 +176,7 @@ def check_collisions(
     """Raise SettingsError when two sources hold the same key: event ids are made from it.
 
     `configured` are the names of all sources, listed now or not: what came from a source that
-    was renamed meanwhile is no collision.
+    was renamed since then does not collide.
     """
     seen: dict[str, str] = {}
     for listing in listings:

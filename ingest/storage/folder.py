@@ -143,7 +143,7 @@ class FolderStorage:
         folder.mkdir(parents=True, exist_ok=True)
 
     def _sync_folders(self, folder: Path) -> None:
-        """Force the folder entries from `folder` up to the root to disk: each may be new."""
+        """Force the folders from `folder` up to the root to disk: each may be new."""
         while folder != self._root and self._root in folder.parents:
             _sync(folder)
             folder = folder.parent

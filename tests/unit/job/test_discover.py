@@ -1,4 +1,4 @@
-"""Discovery: what is new, what changed, what came twice, and where sources must not lie."""
+"""Discovery: what is new, what changed, what came twice, and places that must not overlap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lake files: what stands in the file's own Parquet schema, and what comes back."""
+"""Lake files: what is in the file's own Parquet schema, and what comes back."""
 
 from __future__ import annotations
 

@@ -171,10 +171,10 @@ def test_a_batch_is_quarantined_above_the_limit(read: int, reject: int, quaranti
 
 
 def _plan_id(
-    *entries: StoredObject, replaces: tuple[str, ...] = (), range_bytes: int = 64 * MIB
+    *objects: StoredObject, replaces: tuple[str, ...] = (), range_bytes: int = 64 * MIB
 ) -> str:
     return batch_id(
-        entries,
+        objects,
         range_bytes=range_bytes,
         parser_version=1,
         contract_version=1,
