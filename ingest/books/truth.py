@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,28 @@ _PER_FILE = (
 
 
 def read_truth(path: Path) -> dict[str, Any]:
-    """Return the content of a truth.json; raises SettingsError when it is none."""
+    """Return the content of a truth.json; raises SettingsError when it is something else."""
     try:
         truth: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        truth["files"], truth["marts"], truth["totals"], truth["events"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        truth["files"], truth["totals"]
+        names = {str(name) for mart in truth["marts"].items() for name in _names(*mart)}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise SettingsError(
-            f"{path} is no truth.json of `clickstream sample` ({type(error).__name__}: {error})"
+            f"{path} is not a truth.json of this version's `clickstream sample` "
+            f"({type(error).__name__}: {error})"
         ) from error
+    # They go into SQL.
+    wrong = sorted(name for name in names if not re.fullmatch("[a-z_]+", name))
+    if wrong:
+        raise SettingsError(f"{path} has names that no mart or column has: {first_few(wrong)}")
     return truth
+
+
+def _names(name: str, mart: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of a mart and of its columns."""
+    yield from (name, mart["key"])
+    for row in mart["rows"].values():
+        yield from row
 
 
 def other_objects(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> str:
@@ -62,68 +76,21 @@ def lake_checks(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> list[C
 
 
 def mart_checks(truth: Mapping[str, Any], warehouse: Warehouse) -> list[Check]:
-    """Compare each mart with the truth, row by row where the truth has rows."""
-    marts = truth["marts"]
-
-    def rows(sql: str) -> dict[object, object]:
-        found = warehouse.query(sql.format(schema=warehouse.schemas.marts)).rows
-        return {_key(row[0]): row[1:] for row in found}
-
-    return [
-        compare_rows(
-            "number_of_views_per_session by action = truth",
-            {
-                action: (cell["rows"], cell["number_of_views"])
-                for action, cell in marts["number_of_views_per_session"]["by_action"].items()
-            },
-            rows(_VIEWS),
-        ),
-        compare_rows(
-            "number_of_sessions_per_ip = truth",
-            {
-                client: (cell["total_sessions"], cell["total_events"])
-                for client, cell in marts["number_of_sessions_per_ip"].items()
-            },
-            rows(_CLIENTS),
-        ),
-        compare_rows(
-            "number_of_events_per_http_response = truth",
-            {
-                status: (count,)
-                for status, count in marts["number_of_events_per_http_response"].items()
-            },
-            rows(_STATUSES),
-        ),
-        compare_rows(
-            "number_of_events_per_brand = truth",
-            {
-                brand: (cell["total_events"], cell["views"], cell["purchases"])
-                for brand, cell in marts["number_of_events_per_brand"].items()
-            },
-            rows(_BRANDS),
-        ),
-        compare_rows(
-            "fct_traffic_hourly = truth",
-            {
-                hour: (cell["events"], cell["events"] - cell["bots"])
-                for hour, cell in truth["events"]["by_hour"].items()
-            },
-            rows(_HOURS),
-        ),
-    ]
+    """Compare each mart with the truth: for each value of a key its rows, and their sums."""
+    return [_mart_check(name, mart, warehouse) for name, mart in truth["marts"].items()]
 
 
-def _key(value: object) -> str:
+def _mart_check(name: str, mart: Mapping[str, Any], warehouse: Warehouse) -> Check:
+    key, rows = mart["key"], mart["rows"]
+    sums = sorted({column for row in rows.values() for column in row} - {"row_count"})
+    columns = ("row_count", *sums)
+    measures = ", ".join(["count(*)", *(f"sum({column})" for column in sums)])
+    relation = f"{warehouse.schemas.marts}.{name}"
+    answer = warehouse.query(f"select {key}, {measures} from {relation} group by {key}")  # noqa: S608
+    found = {_text(value): dict(zip(columns, cells, strict=True)) for value, *cells in answer.rows}
+    return compare_rows(f"{name} = truth", rows, found)
+
+
+def _text(value: object) -> str:
+    """Return the value of a key as JSON, where keys are texts, has it."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-_VIEWS = """
-    select action, count(*), sum(number_of_views)
-    from {schema}.number_of_views_per_session group by action
-"""
-_CLIENTS = "select clientip, total_sessions, total_events from {schema}.number_of_sessions_per_ip"
-_STATUSES = "select status_code, total_events from {schema}.number_of_events_per_http_response"
-_BRANDS = "select brand, total_events, views, purchases from {schema}.number_of_events_per_brand"
-_HOURS = """
-    select event_hour, total_events, human_events from {schema}.fct_traffic_hourly
-"""

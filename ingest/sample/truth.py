@@ -1,17 +1,18 @@
 """The right answer, counted while the lines are drawn; no parser is ever asked.
 
 The numbers follow the definitions of the event (actions, views, purchases, brands) and of the
-four marts. What truth.json holds:
+marts. What truth.json holds:
 
     sample    the arguments
     files     file below raw/ -> its verdict, lines by verdict, events, first and last event time,
               counts (code or reason -> lines)
     totals    the sums of these, files_by_status, counts
     events    all, bots, views, purchases, without_time; by_action, by_campaign
-              (source/medium/name), by_hour (UTC -> events, bots)
-    sessions  all = distinct session ids; with_action (action -> sessions that have it)
-    marts     number_of_views_per_session: rows, number_of_views, rows_by_number_of_views,
-              by_action (action -> rows, number_of_views); the other three: key -> columns
+              (source/medium/name)
+    sessions  all = distinct session ids; pages_by_views (number of views -> how many combinations
+              of session, url and action have it)
+    marts     mart -> `key`, a column of it, and `rows`: value of the key -> row_count, the rows of
+              the mart that have it, and the sums of other columns over them
 """
 
 from __future__ import annotations
@@ -123,16 +124,17 @@ class Tally:
     def __init__(self) -> None:
         """Start at zero."""
         self._events: Counter[str] = Counter()
-        self._sessions: Counter[str] = Counter()
+        self._sessions = 0
         self._groups: Counter[int] = Counter()
         self._group_actions: Counter[str] = Counter()
         self._views: Counter[str] = Counter()
-        self._clients: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._statuses: Counter[int] = Counter()
         self._actions: Counter[str] = Counter()
+        self._campaigns: Counter[str] = Counter()
+        # Counters of one row of a mart: they have the names of its columns.
+        self._clients: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._statuses: defaultdict[int, Counter[str]] = defaultdict(Counter)
         self._brands: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._hours: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        self._campaigns: Counter[str] = Counter()
 
     def add(self, facts: Facts) -> None:
         """Add many lines of one file; their sessions occur in no other file."""
@@ -141,7 +143,7 @@ class Tally:
         self._add_clients(facts)
         self._add_brands(facts)
         for status, count in _counted(facts.status).items():
-            self._statuses[status] += count
+            self._statuses[status]["total_events"] += count
         for campaign, count in _counted(facts.campaign).items():
             self._campaigns[facts.campaigns[campaign]] += count
 
@@ -153,28 +155,27 @@ class Tally:
         if event.at is None:
             self._events["without_time"] += 1
         else:
-            self._hours[event.at // 3600]["events"] += 1
+            self._hours[event.at // 3600].update(total_events=1, human_events=1)
         if event.status is not None:
-            self._statuses[event.status] += 1
+            self._statuses[event.status]["total_events"] += 1
         if event.campaign is not None:
             self._campaigns[event.campaign] += 1
         if event.action is not None:
             self._actions[event.action] += 1
         if event.client is not None:
             client = self._clients[event.client]
-            client.update(events=1, sessions=int(event.session is not None))
+            client.update(total_events=1, total_sessions=int(event.session is not None))
         if event.brand is not None:
             self._brands[event.brand].update(
-                events=1, views=event.views or 0, purchases=event.purchases or 0
+                total_events=1, views=event.views or 0, purchases=event.purchases or 0
             )
         if event.session is not None:
-            self._sessions["all"] += 1
+            self._sessions += 1
             self._add_step(event)
 
     def _add_step(self, event: Event) -> None:
         if event.views is None or event.action is None:
             return
-        self._sessions[event.action] += 1
         self._groups[event.views] += 1
         self._group_actions[event.action] += 1
         self._views[event.action] += event.views
@@ -188,18 +189,16 @@ class Tally:
             views=int(facts.views.clip(0).sum()),
             purchases=int(facts.purchases.clip(0).sum()),
         )
-        for name, which in (("events", timed), ("bots", timed & facts.is_bot)):
+        for name, which in (("total_events", timed), ("human_events", timed & ~facts.is_bot)):
             for hour, count in _counted(facts.at[which] // 3600).items():
                 self._hours[hour][name] += count
         for action, count in _counted(facts.action).items():
             self._actions[facts.actions[action]] += count
 
     def _add_sessions(self, facts: Facts) -> None:
-        self._sessions["all"] += len(np.unique(facts.session[facts.session >= 0]))
+        self._sessions += len(np.unique(facts.session[facts.session >= 0]))
         which = (facts.session >= 0) & (facts.views >= 0) & (facts.action >= 0)
         session, action = facts.session[which], facts.action[which]
-        for index, name in enumerate(facts.actions):
-            self._sessions[name] += len(np.unique(session[action == index]))
         keys = (session * len(facts.urls) + facts.url[which]) * len(facts.actions) + action
         groups, members = np.unique(keys, return_inverse=True)
         views = np.bincount(members, weights=facts.views[which]).astype(np.int64)
@@ -212,17 +211,17 @@ class Tally:
 
     def _add_clients(self, facts: Facts) -> None:
         for client, events in _counted(facts.client).items():
-            self._clients[facts.clients[client]]["events"] += events
+            self._clients[facts.clients[client]]["total_events"] += events
         pairs = facts.client * (1 << 32) + facts.session
         pairs = np.unique(pairs[(facts.client >= 0) & (facts.session >= 0)])
         for client, sessions in _counted(pairs >> 32).items():
-            self._clients[facts.clients[client]]["sessions"] += sessions
+            self._clients[facts.clients[client]]["total_sessions"] += sessions
 
     def _add_brands(self, facts: Facts) -> None:
         for brand, events in _counted(facts.brand).items():
             which = facts.brand == brand
             self._brands[facts.brands[brand]].update(
-                events=events,
+                total_events=events,
                 views=int(facts.views[which].clip(0).sum()),
                 purchases=int(facts.purchases[which].clip(0).sum()),
             )
@@ -239,47 +238,42 @@ class Tally:
                 },
                 "by_action": dict(+self._actions),
                 "by_campaign": dict(+self._campaigns),
-                "by_hour": {
-                    str(_iso(hour * 3600)): {"events": cell["events"], "bots": cell["bots"]}
-                    for hour, cell in sorted(self._hours.items())
-                },
             },
             "sessions": {
-                "all": self._sessions["all"],
-                "with_action": {
-                    name: count for name, count in (+self._sessions).items() if name != "all"
-                },
+                "all": self._sessions,
+                "pages_by_views": {str(k): n for k, n in sorted(self._groups.items())},
             },
             "marts": self._marts(),
         }
 
     def _marts(self) -> dict[str, Any]:
-        return {
-            "number_of_views_per_session": {
-                "rows": self._groups.total(),
-                "number_of_views": self._views.total(),
-                "rows_by_number_of_views": {str(k): n for k, n in sorted(self._groups.items())},
-                "by_action": {
-                    name: {"rows": rows, "number_of_views": self._views[name]}
-                    for name, rows in sorted((+self._group_actions).items())
-                },
-            },
-            "number_of_sessions_per_ip": {
-                client: {"total_sessions": cell["sessions"], "total_events": cell["events"]}
-                for client, cell in sorted(self._clients.items())
-            },
-            "number_of_events_per_http_response": {
-                str(status): count for status, count in sorted(self._statuses.items())
-            },
-            "number_of_events_per_brand": {
-                brand: {
-                    "total_events": cell["events"],
-                    "views": cell["views"],
-                    "purchases": cell["purchases"],
-                }
-                for brand, cell in sorted(self._brands.items())
-            },
+        hours = {_iso(hour * 3600): cell for hour, cell in self._hours.items()}
+        actions = {
+            name: {"row_count": count, "number_of_views": self._views[name]}
+            for name, count in (+self._group_actions).items()
         }
+        return {
+            "number_of_views_per_session": {"key": "action", "rows": actions},
+            "number_of_sessions_per_ip": _mart(
+                "clientip", self._clients, "total_sessions", "total_events"
+            ),
+            "number_of_events_per_http_response": _mart(
+                "status_code", self._statuses, "total_events"
+            ),
+            "number_of_events_per_brand": _mart(
+                "brand", self._brands, "total_events", "views", "purchases"
+            ),
+            "fct_traffic_hourly": _mart("event_hour", hours, "total_events", "human_events"),
+        }
+
+
+def _mart(key: str, cells: Mapping[Any, Counter[str]], *columns: str) -> dict[str, Any]:
+    """Return the truth about a mart that has one row for each value of its `key`."""
+    rows = {
+        str(value): {"row_count": 1, **{column: cell[column] for column in columns}}
+        for value, cell in cells.items()
+    }
+    return {"key": key, "rows": rows}
 
 
 def _totals(files: Mapping[str, FileTruth]) -> dict[str, Any]:

@@ -155,21 +155,22 @@ def test_the_marts_hold_the_truth_and_what_came_later(outcome: Outcome, more: Mo
     marts = outcome.truth["marts"]
 
     assert outcome.rows("views") == {
-        views: (rows,)
-        for views, rows in marts["number_of_views_per_session"]["rows_by_number_of_views"].items()
+        views: (count,) for views, count in outcome.truth["sessions"]["pages_by_views"].items()
     }
     assert outcome.rows("clients") == {
         **{
             client: (row["total_sessions"], row["total_events"])
-            for client, row in marts["number_of_sessions_per_ip"].items()
+            for client, row in marts["number_of_sessions_per_ip"]["rows"].items()
         },
         **{client: (0, count) for client, count in more.clients.items()},
     }
-    statuses = Counter(marts["number_of_events_per_http_response"]) + more.statuses
+    statuses = more.statuses.copy()
+    for status, row in marts["number_of_events_per_http_response"]["rows"].items():
+        statuses[status] += row["total_events"]
     assert outcome.rows("statuses") == {status: (count,) for status, count in statuses.items()}
     assert outcome.rows("brands") == {
         brand: (row["total_events"], row["views"], row["purchases"])
-        for brand, row in marts["number_of_events_per_brand"].items()
+        for brand, row in marts["number_of_events_per_brand"]["rows"].items()
     }
 
 
@@ -177,8 +178,8 @@ def test_the_hours_of_the_sample_hold_the_truth(outcome: Outcome) -> None:
     hours = {hour: row for hour, row in outcome.rows("hours").items() if hour[:4] != "2015"}
 
     assert hours == {
-        hour.replace("T", " ")[:13]: (row["events"], row["events"] - row["bots"])
-        for hour, row in outcome.truth["events"]["by_hour"].items()
+        hour.replace("T", " ")[:13]: (row["total_events"], row["human_events"])
+        for hour, row in outcome.truth["marts"]["fct_traffic_hourly"]["rows"].items()
     }
 
 
@@ -203,8 +204,9 @@ def test_every_run_balances_its_books(outcome: Outcome, run: int) -> None:
 
 def test_the_report_shows_the_truth_and_loads_nothing(outcome: Outcome) -> None:
     marts = outcome.truth["marts"]
-    purchases = sum(row["purchases"] for row in marts["number_of_events_per_brand"].values())
-    unavailable = marts["number_of_events_per_http_response"]["503"]
+    brands = marts["number_of_events_per_brand"]["rows"]
+    purchases = sum(row["purchases"] for row in brands.values())
+    unavailable = marts["number_of_events_per_http_response"]["rows"]["503"]["total_events"]
 
     for number in (outcome.truth["events"]["all"], purchases, unavailable):
         assert f">{number:,}<" in outcome.report

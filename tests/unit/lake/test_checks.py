@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import pytest
 
-from ingest.books.truth import read_truth
 from ingest.books.verify import Verification, _index_checks, verify_text
-from ingest.errors import SettingsError
 from ingest.lake.checks import Check, compare_rows, first_few
 from ingest.search.proof import Proof
 
@@ -50,21 +45,6 @@ def test_verdict_in_words() -> None:
     text = verify_text(Verification(checks=(good, bad), notes=("search is off",)))
     assert "DIFFERS  batch 3" in text
     assert text.splitlines()[-2:] == ["note: search is off", "THE BOOKS DO NOT BALANCE"]
-
-
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": {}}', "\udcff"])
-def test_a_truth_that_is_none(tmp_path: Path, content: str) -> None:
-    path = tmp_path / "truth.json"
-    path.write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.raises(SettingsError, match=r"no truth\.json"):
-        read_truth(path)
-
-
-def test_a_truth(tmp_path: Path) -> None:
-    path = tmp_path / "truth.json"
-    truth: dict[str, object] = {"files": {}, "marts": {}, "totals": {}, "events": {}}
-    path.write_text(json.dumps(truth))
-    assert read_truth(path) == truth
 
 
 @pytest.mark.parametrize(

@@ -220,16 +220,19 @@ def test_the_books_of_each_file_balance(sample: Path, truth: dict[str, Any]) -> 
 
 def test_the_marts_agree_with_the_events(truth: dict[str, Any]) -> None:
     events, marts = truth["events"], truth["marts"]
-    brands = marts["number_of_events_per_brand"].values()
-    views = marts["number_of_views_per_session"]
+    brands = marts["number_of_events_per_brand"]["rows"].values()
+    actions = marts["number_of_views_per_session"]["rows"].values()
+    pages = truth["sessions"]["pages_by_views"]
+    hours = marts["fct_traffic_hourly"]["rows"].values()
 
     assert events["all"] == truth["totals"]["events"]
     assert sum(brand["views"] for brand in brands) == events["views"]
     assert sum(brand["purchases"] for brand in brands) == events["purchases"]
-    assert sum(views["rows_by_number_of_views"].values()) == views["rows"]
-    assert sum(row["events"] for row in events["by_hour"].values()) == (
-        events["all"] - events["without_time"]
+    assert sum(pages.values()) == sum(action["row_count"] for action in actions)
+    assert sum(int(views) * count for views, count in pages.items()) == (
+        sum(action["number_of_views"] for action in actions)
     )
+    assert sum(hour["total_events"] for hour in hours) == events["all"] - events["without_time"]
     assert 0 < events["bots"] < events["all"] / 5
     assert events["by_action"]["view"] > events["by_action"]["addtocart"]
     assert events["by_action"]["addtocart"] > events["by_action"]["purchase"] > 0
@@ -311,22 +314,31 @@ def test_the_parsed_events_add_up_to_the_truth(
             by_brand[brand].append(event)
     marts = truth["marts"]
 
-    assert (
-        Counter(map(str, views.values()))
-        == (marts["number_of_views_per_session"]["rows_by_number_of_views"])
-    )
-    assert marts["number_of_sessions_per_ip"] == {
+    assert truth["sessions"]["pages_by_views"] == Counter(map(str, views.values()))
+    actions: defaultdict[str, list[int]] = defaultdict(list)
+    for (_, _, action), count in views.items():
+        actions[action].append(count)
+    assert marts["number_of_views_per_session"]["rows"] == {
+        action: {"row_count": len(counts), "number_of_views": sum(counts)}
+        for action, counts in actions.items()
+    }
+    assert marts["number_of_sessions_per_ip"]["rows"] == {
         client: {
+            "row_count": 1,
             "total_sessions": len({row["session_id"] for row in rows if row["session_id"]}),
             "total_events": len(rows),
         }
         for client, rows in clients.items()
     }
-    assert marts["number_of_events_per_http_response"] == Counter(
+    statuses = Counter(
         str(event["status_code"]) for event in events if event["status_code"] is not None
     )
-    assert marts["number_of_events_per_brand"] == {
+    assert marts["number_of_events_per_http_response"]["rows"] == {
+        status: {"row_count": 1, "total_events": count} for status, count in statuses.items()
+    }
+    assert marts["number_of_events_per_brand"]["rows"] == {
         brand: {
+            "row_count": 1,
             "total_events": len(rows),
             "views": sum(row["view_count"] or 0 for row in rows),
             "purchases": sum(row["purchase_count"] or 0 for row in rows),
@@ -340,22 +352,24 @@ def test_the_parsed_events_have_the_hours_actions_and_campaigns_of_the_truth(
     read: dict[str, tuple[list[Row], ObjectVerdict]], truth: dict[str, Any]
 ) -> None:
     events = [row for rows, _ in read.values() for row in rows]
-    hours = Counter(
-        event["event_time"].replace(minute=0, second=0, microsecond=0).isoformat()
-        for event in events
-        if event["event_time"]
-    )
+    # Every bot of the sample says so with a link to its own page.
+    bots = ["; +http" in (event["user_agent"] or "") for event in events]
+    hours: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for event, is_bot in zip(events, bots, strict=True):
+        if event["event_time"]:
+            hour = event["event_time"].replace(minute=0, second=0, microsecond=0)
+            hours[hour.isoformat()].update(total_events=1, human_events=int(not is_bot))
     campaigns = Counter(
         "/".join(event[f"campaign_{part}"] or "-" for part in ("source", "medium", "name"))
         for event in events
         if event["campaign_source"]
     )
-    # Every bot of the sample says so with a link to its own page.
-    bots = sum("; +http" in (event["user_agent"] or "") for event in events)
 
-    assert hours == {hour: row["events"] for hour, row in truth["events"]["by_hour"].items()}
+    assert truth["marts"]["fct_traffic_hourly"]["rows"] == {
+        hour: {"row_count": 1, **counts} for hour, counts in hours.items()
+    }
     assert campaigns == truth["events"]["by_campaign"]
-    assert bots == truth["events"]["bots"]
+    assert sum(bots) == truth["events"]["bots"]
     assert truth["events"]["by_action"] == Counter(
         event["event_name"].lower() for event in events if event["event_name"]
     )
