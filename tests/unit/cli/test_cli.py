@@ -16,6 +16,7 @@ import pytest
 from ingest import cli
 from ingest.cli.common import plain
 from ingest.errors import BooksError, ClickstreamError, SettingsError, TooManyRejects
+from ingest.settings import Settings
 
 LINE = b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"\n'
 
@@ -55,6 +56,34 @@ def test_each_failure_has_its_exit_code(
     assert streams.out == ""
     assert streams.err.strip().startswith("error: ")
     assert "Traceback" not in streams.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(ClickstreamError('ö "a"'), 1), (BooksError("a"), 4), (KeyboardInterrupt(), 130)],
+)
+def test_with_json_a_failure_is_one_object_too(
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(_settings: Settings) -> None:
+        raise error
+
+    monkeypatch.setattr("ingest.books.status.status", fail)
+    assert cli.run(["status", "--json"]) == code
+    streams = capsys.readouterr()
+    told = json.loads(streams.out)
+    assert told == {"error": streams.err.strip().removeprefix("error: "), "exit_code": code}
+
+
+def test_with_json_a_wrong_argument_is_one_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["status", "--json", "--nonsense"]) == 2
+    streams = capsys.readouterr()
+    told = json.loads(streams.out)
+    assert told["exit_code"] == 2
+    assert told["error"] in streams.err
 
 
 def test_a_full_disk_is_no_bug(

@@ -1,0 +1,138 @@
+"""Which commands start an engine: those that need one, and only the part of it that they need."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fixtures.memory_warehouse import MemoryWarehouse
+
+from ingest.cli import engines
+from ingest.cli.engines import export_tasks_for, export_tasks_on, warehouse_for
+from ingest.errors import ClickstreamError, SettingsError
+from ingest.lake.records import create_lake
+from ingest.search.exporter import RunTasks
+from ingest.settings import SearchSettings, Settings
+
+PACKAGE = Path(__file__).resolve().parents[3] / "ingest"
+# Runs commands in one process and tells which of them imported an engine, with their exit codes.
+RUN = """
+import contextlib, io, json, sys
+from ingest import cli
+told = []
+for command in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
+        code = cli.run(command)
+    told.append([command, code, sorted({"pyspark", "py4j", "dbt"} & sys.modules.keys())])
+json.dump(told, sys.stdout)
+"""
+
+
+def test_commands_without_an_engine_import_none(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(b"not a log line\n")
+    create_lake(str(tmp_path / "lake"))
+    commands: list[tuple[list[str], int]] = [
+        (["status", "--json"], 0),
+        (["parse", str(log), "--format", "access"], 0),
+        (["formats"], 0),
+        (["formats", "explain", "access"], 0),
+        (["sample", str(tmp_path), "--lines", "500"], 0),
+        (["contract", "check"], 0),
+        (["search", "status"], 1),
+        (["search", "down"], 0),
+        (["export", "--json"], 1),  # nobody listens at that address
+    ]
+    environment = {
+        **os.environ,
+        "CLICKSTREAM_DATA": str(tmp_path),
+        "ES_URL": "http://127.0.0.1:9",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps([command for command, _ in commands])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [[command, code, []] for command, code in commands]
+
+
+def test_only_the_rooms_of_spark_import_it() -> None:
+    rooms = {PACKAGE / "spark", PACKAGE / "warehouse" / "spark"}
+    others = [
+        f"{path.relative_to(PACKAGE)} imports {name}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        if not rooms & set(path.parents)
+        for name in _imported_when_run(path)
+        if name in {"pyspark", "py4j"}
+    ]
+    assert others == []
+
+
+def _imported_when_run(path: Path) -> Iterator[str]:
+    """Yield what `path` imports, inside functions too, but not for its types alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        node
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
+        for node in ast.walk(test)
+    }
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("submitted", [False, True])
+def test_an_export_takes_the_cluster_that_it_was_submitted_to(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, submitted: bool
+) -> None:
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    if submitted:
+        monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    on_cluster: RunTasks = lambda _tasks: []  # noqa: E731
+    monkeypatch.setattr(engines, "spark_for", lambda _settings: nullcontext())
+    monkeypatch.setattr(engines, "export_tasks_on", lambda _session, _settings: on_cluster)
+
+    with export_tasks_for(make_settings()) as run_tasks:
+        assert (run_tasks is on_cluster) is submitted
+
+
+def test_a_cluster_is_not_sent_to_the_local_search_server(
+    make_settings: Callable[..., Settings],
+) -> None:
+    session: Any = SimpleNamespace(sparkContext=SimpleNamespace(master="yarn"))
+    settings = replace(make_settings(), search=SearchSettings())
+
+    with pytest.raises(SettingsError, match="set ES_URL"):
+        export_tasks_on(session, settings)([])
+
+
+@pytest.mark.parametrize("error", [None, ClickstreamError("a"), KeyboardInterrupt()])
+def test_the_warehouse_is_closed_unless_a_call_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    warehouse = MemoryWarehouse()
+    monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ingest.warehouse.open_warehouse", lambda _settings: warehouse)
+
+    with suppress(ClickstreamError, KeyboardInterrupt), warehouse_for(None):
+        if error is not None:
+            raise error
+    assert warehouse.closed is not isinstance(error, KeyboardInterrupt)

@@ -1,0 +1,128 @@
+"""What the commands of the hops print when a hop ends early: the summary, and one JSON object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest import cli
+from ingest.cli import hops
+from ingest.errors import BooksError, ClickstreamError
+from ingest.pipeline import RunSummary
+from ingest.search.export import ExportSummary
+from ingest.settings import Settings
+from ingest.warehouse.load import LoadSummary
+
+EXPORTED = ExportSummary(index="i", batches=(1,), documents=30, created=30)
+LOADED = LoadSummary(loaded=("b1",), replaced=(), quarantined=(), live=1, events=30, seconds=1.0)
+
+
+@pytest.fixture(autouse=True)
+def no_engine(
+    make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No warehouse is opened, no session started."""
+
+    @contextmanager
+    def warehouse_for(_target: str | None) -> Iterator[tuple[Settings, None]]:
+        yield make_settings(), None
+
+    @contextmanager
+    def spark_for(_settings: Settings) -> Iterator[None]:
+        yield None
+
+    monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
+    (tmp_path / "raw").mkdir()
+    monkeypatch.setattr(hops, "warehouse_for", warehouse_for)
+    monkeypatch.setattr(hops, "spark_for", spark_for)
+
+
+def stopped_run(*_: object, **__: object) -> RunSummary:
+    summary = RunSummary(load=LOADED)
+    summary.add_problem("export: 3 != 4", BooksError.exit_code)
+    return summary
+
+
+def test_a_run_that_stopped_prints_its_summary(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ingest.pipeline.run_pipeline", stopped_run)
+
+    assert cli.run(["run"]) == 4
+    lines = capsys.readouterr().out.splitlines()
+    assert "load     1 batch, 30 events; 1 live batch (1.0 s)" in lines
+    assert "export   not done" in lines
+    assert "problem: export: 3 != 4" in lines
+
+
+def test_a_run_that_stopped_gives_one_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ingest.pipeline.run_pipeline", stopped_run)
+
+    assert cli.run(["run", "--json"]) == 4
+    told = json.loads(capsys.readouterr().out)
+    assert (told["exit_code"], told["problems"]) == (4, ["export: 3 != 4"])
+    assert (told["load"]["live"], told["export"]) == (1, None)
+
+
+def failing(error: ClickstreamError, done: object) -> Callable[..., Any]:
+    def hop(*_: object, **__: object) -> None:
+        error.done = done
+        raise error
+
+    return hop
+
+
+def test_a_hop_that_failed_halfway_prints_what_it_did(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ingest.search.export.export", failing(BooksError("3 != 4"), EXPORTED))
+
+    assert cli.run(["export"]) == 4
+    streams = capsys.readouterr()
+    assert streams.out.startswith("1 batch, 30 documents (30 new, 0 updated, 0 dead)")
+    assert streams.err == "error: 3 != 4\n"
+
+
+def test_a_hop_that_failed_halfway_gives_one_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ingest.search.export.export", failing(BooksError("3 != 4"), EXPORTED))
+
+    assert cli.run(["export", "--json"]) == 4
+    streams = capsys.readouterr()
+    told = json.loads(streams.out)
+    assert (told["batches"], told["problems"], told["exit_code"]) == ([1], ["3 != 4"], 4)
+    assert streams.err == "error: 3 != 4\n"
+
+
+def test_a_hop_that_did_nothing_gives_only_the_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ingest.job.run.ingest", failing(BooksError("3 != 4"), None))
+    monkeypatch.setattr(hops, "ingest_tasks_on", lambda _session: None)
+
+    assert cli.run(["ingest", "--json"]) == 4
+    assert json.loads(capsys.readouterr().out) == {"error": "3 != 4", "exit_code": 4}
+
+
+@pytest.mark.parametrize("command", ["load", "export", "run"])
+def test_a_hop_that_went_well_ends_with_its_own_code(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quarantined = LoadSummary(
+        loaded=(), replaced=(), quarantined=("b",), live=0, events=0, seconds=0.0
+    )
+    monkeypatch.setattr("ingest.warehouse.load.load", lambda *_, **__: quarantined)
+    monkeypatch.setattr("ingest.search.export.export", lambda *_, **__: EXPORTED)
+    monkeypatch.setattr("ingest.pipeline.run_pipeline", lambda *_, **__: RunSummary())
+    monkeypatch.setattr(hops, "ingest_tasks_on", lambda _session: None)
+
+    assert cli.run([command, "--json"]) == (3 if command == "load" else 0)
+    json.loads(capsys.readouterr().out)

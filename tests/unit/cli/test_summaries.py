@@ -1,0 +1,157 @@
+"""The lines of the summary: every number there, and nouns that agree with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.books.verify import Verification
+from ingest.cli.summaries import (
+    dbt_line,
+    export_line,
+    ingest_line,
+    load_line,
+    summary_text,
+)
+from ingest.job.discover import Duplicate, Failed
+from ingest.job.run import IngestSummary
+from ingest.lake.checks import Check
+from ingest.pipeline import RunSummary
+from ingest.search.export import ExportSummary
+from ingest.settings import Settings
+from ingest.warehouse.dbt import DbtSummary, Failure
+from ingest.warehouse.load import LoadSummary
+
+INGESTED = IngestSummary(
+    sealed=(), elsewhere=(), changed=(), duplicates=(), failed=(), seconds=1.25
+)
+LOADED = LoadSummary(loaded=("b",), replaced=(), quarantined=(), live=2, events=1234, seconds=0.5)
+BUILT = DbtSummary(passed=70, warned=1, failed=2, skipped=3, failures=(), seconds=20.0)
+EXPORTED = ExportSummary(
+    index="i", batches=(1, 2), planned=(1, 2), documents=12, created=9, updated=2, dead=1,
+    retries=1, total=1234, expected=1235, seconds=2.0,
+)  # fmt: skip
+
+
+def test_ingest(
+    make_settings: Callable[..., Settings],
+    ingest_here: Callable[..., IngestSummary],
+    access_lines: Callable[..., bytes],
+) -> None:
+    raw = Path(make_settings().sources[0].uri)
+    (raw / "one.log").write_bytes(access_lines(3) + b"\nbad\n")
+    summary = replace(
+        ingest_here(),
+        elsewhere=("b",),
+        changed=("x.log", "y.log"),
+        duplicates=(Duplicate(source_file="c.log", original="one.log"),),
+        failed=(Failed(source_file="d.log", reason="denied"),),
+        seconds=1.25,
+    )
+
+    assert ingest_line(summary) == (
+        "1 batch, 1 object, 5 lines = 3 ok + 0 warn + 1 skip + 1 reject; "
+        "1 batch sealed by another run; 1 copy of known bytes left out; "
+        "2 changed objects read again; 1 object could not be read (1.2 s)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "summary", "text"),
+    [
+        (ingest_line, INGESTED, "nothing is new (1.2 s)"),
+        (load_line, LOADED, "1 batch, 1,234 events; 2 live batches (0.5 s)"),
+        (
+            load_line,
+            replace(LOADED, loaded=("a", "b"), replaced=("c",), quarantined=("d",), live=1),
+            "2 batches, 1,234 events; 1 live batch, 1 replaced, 1 QUARANTINED (0.5 s)",
+        ),
+        (
+            load_line,
+            replace(LOADED, loaded=()),
+            "nothing is new, no row added; 2 live batches (0.5 s)",
+        ),
+        (
+            dbt_line,
+            BUILT,
+            "70 models, seeds and tests passed, 1 warned, 2 failed, 3 skipped (20.0 s)",
+        ),
+        (
+            dbt_line,
+            replace(BUILT, passed=0, failed=0),
+            "nothing is new: the marts were built and tested from the same batches and models",
+        ),
+        (
+            export_line,
+            EXPORTED,
+            "2 batches, 12 documents (9 new, 2 updated, 1 dead), 1 retry; i holds 1,234, "
+            "the lake 1,235 (2.0 s)",
+        ),
+        (
+            export_line,
+            replace(EXPORTED, batches=(), planned=()),
+            "nothing is new, no document added; i holds 1,234, the lake 1,235 (2.0 s)",
+        ),
+        (export_line, replace(EXPORTED, batches=(), planned=(7,)), "would export batch 7"),
+        (export_line, replace(EXPORTED, batches=()), "would export batches 1, 2"),
+        (export_line, ExportSummary(skipped=True), "off: nothing was indexed"),
+    ],
+)
+def test_a_line_per_hop(line: Callable[[Any], str], summary: object, text: str) -> None:
+    assert line(summary) == text
+
+
+def test_the_text_shows_each_check_and_how_to_go_on(
+    make_settings: Callable[..., Settings],
+) -> None:
+    checks = (
+        Check(name="landing = lake", expected=1000, found=1000, detail="b1"),
+        Check(name="marts = landing", expected=1000, found=1000, detail="7 files"),
+    )
+    summary = RunSummary(
+        load=LOADED,
+        verification=Verification(checks=checks, notes=("the index was not compared",)),
+        report=Path("report.html"),
+    )
+
+    lines = summary_text(make_settings(), summary).splitlines()
+
+    assert lines[:6] == [
+        "ingest   not done",
+        "load     1 batch, 1,234 events; 2 live batches (0.5 s)",
+        "dbt      not done",
+        "export   not done",
+        "verify   the books balance: 2 comparisons",
+        "report   report.html",
+    ]
+    assert lines[7:10] == [
+        "  landing = lake         1,000  = 1,000",
+        "  marts = landing        1,000  = 1,000  7 files",
+        "  note: the index was not compared",
+    ]
+    assert lines[11].startswith("Go on ")
+    assert any("clickstream status" in line for line in lines[11:])
+
+
+def test_the_text_shows_what_differs_and_the_problems(
+    make_settings: Callable[..., Settings],
+) -> None:
+    check = Check(name="landing = lake", expected=1000, found=999, detail="b1")
+    summary = RunSummary(verification=Verification(checks=(check,)))
+    summary.add_problem("verification: the books do not balance: landing = lake", 4)
+
+    lines = summary_text(make_settings(), summary).splitlines()
+
+    assert "verify   THE BOOKS DO NOT BALANCE: 1 comparison" in lines
+    assert "  landing = lake        1,000 != 999  b1" in lines
+    assert lines[-1] == "problem: verification: the books do not balance: landing = lake"
+    assert not any(line.startswith("Go on") for line in lines)
+
+
+def test_a_build_is_a_success_without_failures() -> None:
+    assert BUILT.success
+    assert not replace(BUILT, failures=(Failure(name="x", message="y"),)).success
