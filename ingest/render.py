@@ -1,18 +1,22 @@
-"""The contract in the forms that others read: Arrow, Spark DDL, dbt source YAML, Elasticsearch.
+"""The contract in the forms that others read: Arrow, Spark DDL, dbt YAML, Elasticsearch.
 
 Generated files are committed; `stale_files` names those that no longer say what the contract says.
+Of the staging models' YAML only the blocks between two marks are generated; the rest is written by
+hand.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from ingest.contract import BATCHES, CONTRACT_VERSION, EVENTS, TABLES, Column, Table, Type
+from ingest.contract import BATCHES, EVENTS, TABLES, Column, Table, Type
+from ingest.errors import SettingsError
 
 _ARROW: dict[Type, pa.DataType] = {
     Type.STRING: pa.string(),
@@ -28,6 +32,15 @@ PARTITIONS = ("batch_id", "part")
 
 SOURCES_YAML = Path("models/staging/_landing__sources.yml")
 COLUMN_DOCS = Path("models/staging/_landing__columns.md")
+STAGING_YAML = Path("models/staging/_staging__models.yml")
+# Columns that staging does not pass on: no model needs them, and cookies are personal.
+NOT_STAGED = frozenset({"cookie", "extra"})
+_STAGING_BLOCK = re.compile(
+    r"(?P<begin>^ *# begin of the columns of (?P<table>\w+),.*\n)"
+    r"(?:.*\n)*?"
+    r"(?P<end> *# end of the columns of (?P=table)\n)",
+    re.MULTILINE,
+)
 
 
 def arrow_schema(table: Table) -> pa.Schema:
@@ -35,18 +48,16 @@ def arrow_schema(table: Table) -> pa.Schema:
     return pa.schema([(column.name, _ARROW[column.type]) for column in table.columns])
 
 
-def spark_columns(table: Table) -> list[str]:
-    """Return `name type COMMENT '...'` per column of `table`, partition columns left out."""
-    return [
+def spark_ddl(table: Table) -> str:
+    """Return the statement that makes the landing table; `{location}` is left to the loader.
+
+    Columns that are folders of the lake are in PARTITIONED BY.
+    """
+    columns = ",\n    ".join(
         f"{column.name} {column.type} COMMENT '{_quoted(column.description)}'"
         for column in table.columns
         if table is BATCHES or column.name not in PARTITIONS
-    ]
-
-
-def spark_ddl(table: Table) -> str:
-    """Return the statement that makes the landing table; `{location}` is left to the loader."""
-    columns = ",\n    ".join(spark_columns(table))
+    )
     partitions = "" if table is BATCHES else "\nPARTITIONED BY (batch_id string, part string)"
     return (
         f"CREATE TABLE IF NOT EXISTS landing.{table.name} (\n    {columns}\n)\nUSING parquet"
@@ -110,6 +121,34 @@ def dbt_docs() -> str:
     return "\n".join(blocks)
 
 
+def staged_columns(table: Table) -> tuple[str, ...]:
+    """Return the names of the columns that the staging model of `table` passes on, in order."""
+    return tuple(name for name in table.names if name not in NOT_STAGED)
+
+
+def staging_models(text: str) -> str:
+    """Return `text`, the YAML of the staging models, with the contract's columns in its blocks.
+
+    Raises SettingsError unless there is one block for each table.
+    """
+    blocks = [block["table"] for block in _STAGING_BLOCK.finditer(text)]
+    if sorted(blocks) != sorted(table.name for table in TABLES):
+        raise SettingsError(
+            f"{STAGING_YAML} needs one block of columns for each of "
+            f"{', '.join(table.name for table in TABLES)}; it has {', '.join(blocks) or 'none'}"
+        )
+    return _STAGING_BLOCK.sub(_staging_block, text)
+
+
+def _staging_block(block: re.Match[str]) -> str:
+    (table,) = (table for table in TABLES if table.name == block["table"])
+    columns = "".join(
+        f"      - name: {name}\n        description: \"{{{{ doc('{table.name}__{name}') }}}}\"\n"
+        for name in staged_columns(table)
+    )
+    return block["begin"] + columns + block["end"]
+
+
 def _described(column: Column) -> str:
     if column.null_when:
         return f"{column.description} Null when {column.null_when}."
@@ -135,24 +174,27 @@ def elasticsearch_mappings() -> dict[str, Any]:
     return {"dynamic": "strict", "properties": elasticsearch_properties()}
 
 
-def as_text(form: str) -> str:
-    """Return the contract as `arrow`, `spark`, `dbt` or `elasticsearch`, ready to be read."""
-    match form:
-        case "arrow":
-            return "\n".join(f"{t.name}\n{_indented(str(arrow_schema(t)))}" for t in TABLES) + "\n"
-        case "spark":
-            return "\n".join(spark_ddl(table) for table in TABLES)
-        case "dbt":
-            return dbt_sources()
-        case "elasticsearch":
-            mappings = elasticsearch_mappings() | {
-                "_meta": {"clickstream": {"contract_version": CONTRACT_VERSION}}
-            }
-            return json.dumps({"mappings": mappings}, indent=2, sort_keys=True) + "\n"
-    raise ValueError(form)
+def _arrow_text() -> str:
+    schemas = (f"{table.name}\n{_indented(str(arrow_schema(table)))}" for table in TABLES)
+    return "\n".join(schemas) + "\n"
 
 
-FORMS = ("arrow", "dbt", "elasticsearch", "spark")
+def _spark_text() -> str:
+    return "\n".join(spark_ddl(table) for table in TABLES)
+
+
+def _elasticsearch_text() -> str:
+    mappings = {"mappings": elasticsearch_mappings()}
+    return json.dumps(mappings, indent=2, sort_keys=True) + "\n"
+
+
+# The whole contract in a form, as text for people and for other tools.
+FORMS: Mapping[str, Callable[[], str]] = {
+    "arrow": _arrow_text,
+    "dbt": dbt_sources,
+    "elasticsearch": _elasticsearch_text,
+    "spark": _spark_text,
+}
 
 
 def stale_files(root: Path) -> list[Path]:
@@ -165,8 +207,21 @@ def stale_files(root: Path) -> list[Path]:
 
 
 def generated_files(root: Path) -> dict[Path, str]:
-    """Return each generated file with the text that it must hold."""
-    return {root / SOURCES_YAML: dbt_sources(), root / COLUMN_DOCS: dbt_docs()}
+    """Return each generated file with the text that it must hold.
+
+    Raises SettingsError when the YAML of the staging models is missing or has not its blocks: what
+    is written in it by hand cannot be generated.
+    """
+    staging = root / STAGING_YAML
+    try:
+        models = staging.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{staging} cannot be read ({error.strerror})") from error
+    return {
+        root / SOURCES_YAML: dbt_sources(),
+        root / COLUMN_DOCS: dbt_docs(),
+        staging: staging_models(models),
+    }
 
 
 def _quoted(text: str) -> str:

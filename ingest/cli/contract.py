@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 from ingest.errors import ClickstreamError
-from ingest.render import FORMS
+
+# The keys of ingest.render.FORMS, which would bring pyarrow into every `--help`.
+FORMS = ("arrow", "dbt", "elasticsearch", "spark")
 
 
 @click.group()
@@ -17,9 +19,9 @@ def contract() -> None:
 @click.option("--as", "form", type=click.Choice(FORMS), default="arrow", show_default=True)
 def show_contract(form: str) -> None:
     """Print the contract in one of its forms."""
-    from ingest.render import as_text
+    from ingest import render
 
-    click.echo(as_text(form), nl=False)
+    click.echo(render.FORMS[form](), nl=False)
 
 
 @contract.command()
@@ -28,15 +30,18 @@ def check() -> None:
     from ingest.render import stale_files
     from ingest.settings import project_root
 
-    stale = stale_files(project_root())
+    root = project_root()
+    stale = stale_files(root)
     if stale:
-        names = ", ".join(str(path) for path in stale)
-        raise ClickstreamError(f"out of date: {names}; mend it with: clickstream contract render")
+        names = ", ".join(str(path.relative_to(root)) for path in stale)
+        raise ClickstreamError(
+            f"out of date: {names}; regenerate with: clickstream contract render"
+        )
 
 
 @contract.command()
 def render() -> None:
-    """Write the generated files anew."""
+    """Write the generated files again."""
     from ingest.render import generated_files
     from ingest.settings import project_root
 

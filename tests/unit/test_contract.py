@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,26 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from ingest import cli
+from ingest.cli.contract import FORMS as CHOICES
 from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, TABLES, Type
+from ingest.errors import SettingsError
 from ingest.render import (
+    COLUMN_DOCS,
+    FORMS,
+    SOURCES_YAML,
+    STAGING_YAML,
     arrow_schema,
-    as_text,
     dbt_sources,
     elasticsearch_properties,
     generated_files,
-    spark_columns,
+    spark_ddl,
+    staged_columns,
+    staging_models,
     stale_files,
 )
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_fifty_columns_in_their_order() -> None:
@@ -56,9 +68,12 @@ def test_arrow() -> None:
 
 
 def test_spark_leaves_folders_out_of_the_columns() -> None:
-    assert not any(line.startswith("batch_id ") for line in spark_columns(EVENTS))
-    assert spark_columns(BATCHES)[0].startswith("batch_id string COMMENT ")
-    assert "status_code int COMMENT 'HTTP status; 0 when no response was sent.'" in as_text("spark")
+    columns, partitions = spark_ddl(EVENTS).split("USING parquet")
+    assert "batch_id" not in columns
+    assert "PARTITIONED BY (batch_id string, part string)" in partitions
+    assert "status_code int COMMENT 'HTTP status; 0 when no response was sent.'" in columns
+    assert "batch_id string COMMENT" in spark_ddl(BATCHES)
+    assert "PARTITIONED" not in spark_ddl(BATCHES)
 
 
 def test_search_mapping() -> None:
@@ -88,22 +103,113 @@ def test_dbt_sources_are_yaml_with_every_column_described() -> None:
     assert len(events["columns"]) == 51
 
 
-def test_drift_of_a_generated_file_is_found(tmp_path: Path) -> None:
-    files = generated_files(tmp_path)
-    assert stale_files(tmp_path) == list(files)
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    assert stale_files(tmp_path) == []
-    path, text = next(iter(files.items()))
-    path.write_text(text.replace("event_id", "event_key"), encoding="utf-8")
-    assert stale_files(tmp_path) == [path]
+def test_staging_passes_on_all_columns_but_two() -> None:
+    assert set(EVENTS.names) - set(staged_columns(EVENTS)) == {"cookie", "extra"}
+    assert staged_columns(BATCHES) == BATCHES.names
+
+
+STAGING = """
+models:
+  - name: stg_landing__events # by hand
+    columns:
+      # begin of the columns of events, rendered by `clickstream contract render`
+      - name: of_old
+      # end of the columns of events
+      - name: is_bot
+""" + "".join(
+    f"""
+  - name: stg_landing__{name}
+    columns:
+      # begin of the columns of {name}, rendered by `clickstream contract render`
+      # end of the columns of {name}
+"""
+    for name in ("rejects", "files", "batches")
+)
+
+
+def test_only_the_blocks_of_the_staging_yaml_are_rendered() -> None:
+    text = staging_models(STAGING)
+
+    events, *others = yaml.safe_load(text)["models"]
+    names = [column["name"] for column in events["columns"]]
+    assert names == [*(n for n in EVENTS.names if n not in ("cookie", "extra")), "is_bot"]
+    assert events["columns"][0]["description"] == "{{ doc('events__event_id') }}"
+    assert [len(model["columns"]) for model in others] == [12, 16, 21]
+    assert "  - name: stg_landing__events # by hand\n" in text
+    assert staging_models(text) == text
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# begin of the columns of files,", "#"),
+        ("# end of the columns of files", "#"),
+        ("columns of files", "columns of filles"),
+        ("columns of files", "columns of events"),
+    ],
+)
+def test_a_block_without_its_marks_is_not_lost(old: str, new: str) -> None:
+    with pytest.raises(SettingsError, match=r"needs one block .* it has "):
+        staging_models(STAGING.replace(old, new))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with nothing but the generated files, copied from this one."""
+    for path in (SOURCES_YAML, COLUMN_DOCS, STAGING_YAML):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", [SOURCES_YAML, COLUMN_DOCS, STAGING_YAML])
+def test_drift_of_a_generated_file_is_found(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: Path
+) -> None:
+    monkeypatch.setattr("ingest.settings.project_root", lambda: project)
+    drifted = project / path
+    text = drifted.read_text(encoding="utf-8")
+    drifted.write_text(text.replace("user_name", "x"), encoding="utf-8")
+
+    assert stale_files(project) == [drifted]
+    assert cli.run(["contract", "check"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: out of date: {path}; regenerate with: clickstream contract render\n"
+    )
+    assert cli.run(["contract", "render"]) == 0
+    assert drifted.read_text(encoding="utf-8") == text
+
+
+def test_a_generated_file_that_is_missing_is_out_of_date(project: Path) -> None:
+    (project / COLUMN_DOCS).unlink()
+
+    assert stale_files(project) == [project / COLUMN_DOCS]
+
+
+def test_what_is_written_by_hand_cannot_be_rendered(project: Path) -> None:
+    (project / STAGING_YAML).unlink()
+
+    with pytest.raises(SettingsError, match=r"_staging__models\.yml cannot be read"):
+        generated_files(project)
 
 
 def test_the_committed_files_say_what_the_contract_says() -> None:
-    assert stale_files(Path(__file__).resolve().parents[2]) == []
+    assert stale_files(ROOT) == []
 
 
-def test_unknown_form() -> None:
-    with pytest.raises(ValueError, match="csv"):
-        as_text("csv")
+@pytest.mark.parametrize(
+    ("form", "reads"),
+    [
+        ("arrow", lambda text: "status_code: int32" in text),
+        ("dbt", lambda text: len(yaml.safe_load(text)["sources"][0]["tables"]) == 4),
+        ("elasticsearch", lambda text: json.loads(text)["mappings"]["dynamic"] == "strict"),
+        ("spark", lambda text: text.count("CREATE TABLE IF NOT EXISTS landing.") == 4),
+    ],
+)
+def test_the_contract_is_shown_in_each_form(
+    capsys: pytest.CaptureFixture[str], form: str, reads: Callable[[str], bool]
+) -> None:
+    assert cli.run(["contract", "show", "--as", form]) == 0
+
+    assert reads(capsys.readouterr().out)
+    assert tuple(FORMS) == CHOICES
