@@ -13,7 +13,7 @@ from statistics import median
 from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
 from bench.lines import write_lines
 from bench.memory import peak_memory
-from bench.single import hostile_milliseconds, obvious_rate
+from bench.single import hostile_milliseconds, reference_rate
 
 ROUNDS = 3
 CLICKSTREAM, CSV, REGEXP = "clickstream", "pyarrow.csv", "regexp_extract"
@@ -29,7 +29,7 @@ def main() -> None:
         size = path.stat().st_size
         print(f"{options.lines:,} combined lines, {size / 1e6:,.0f} MB", flush=True)
         _print_speed(_speed(path, spark=not options.no_spark), size)
-        print(f"reference parser, one core: {obvious_rate(path):,.0f} lines/s")
+        print(f"reference parser, one core: {reference_rate(path):,.0f} lines/s")
         print("hostile lines of 0.5 and 1 MB, ms:")
         for name, (half, whole) in hostile_milliseconds().items():
             print(f"  {name:16}{half:8.1f}{whole:8.1f}")

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from ingest.contract import EVENTS
 from ingest.lake.parquet import ROW_GROUP_ROWS, ParquetSink
-from ingest.parse.model import Identity, ObjectVerdict, ParseSettings
+from ingest.parse.model import Identity, ObjectVerdict
 from ingest.parse.reader import parse_object
+from ingest.settings import ParseSettings
 
 CORES = 2
 RANGE_BYTES = 64 << 20  # what one Spark task reads by default

@@ -16,22 +16,16 @@ import pyarrow as pa
 
 from ingest.errors import ClickstreamError, ObjectUnreadable
 from ingest.parse.collector import EVENTS_SCHEMA
-from ingest.parse.model import Identity, ObjectVerdict, Parsed, ParseSettings, ReadRange
+from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
 from ingest.parse.reader import parse_object
-from ingest.parse.registry import AUTO, BUILT, FORMATS, check_format
+from ingest.parse.registry import AUTO, check_settings, lookup, supported
+from ingest.parse.sniff import remedy
+from ingest.settings import ParseSettings
 
 BATCH_ID = "parse"
 _ROWS = 1024  # turned into Python objects at once
 _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
 _LINE_BREAKS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"})
-_REMEDIES = {
-    "missing_header": "the first record must name Action, SessionID and ClientIP",
-    "multiline_json": "write one JSON value per line",
-    "nested_gzip": "unpack it: two layers of gzip are read, not three",
-    "not_utf8": "convert it to UTF-8",
-    "unknown_format": f"no format that is built fits; built: {', '.join(BUILT)}",
-    "unsupported_content": "unpack or convert it: plain text and gzip are read",
-}
 _AUTO = """\
 The format is found from the first 64 KiB of each file: the one that fits most of up to 100
 lines. A file that none fits is refused as a whole (unknown_format); one file has one format."""
@@ -48,13 +42,13 @@ def json_lines(
     `ingest_time` (UTC) is by default when the file was last changed, so that the same file gives
     the same text. Lines come as they are read. Raises ClickstreamError at the end when the file
     is damaged or refused as a whole, ObjectUnreadable when it cannot be read, SettingsError for
-    a format that is not built.
+    a format that is not supported or does not read the settings given for it.
     """
-    check_format(settings.format)
+    check_settings(settings)
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise ObjectUnreadable(f"{path} is no file")
+            raise ObjectUnreadable(f"{path} is not a regular file")
         identity = Identity(
             source_file=os.fsencode(path.name).decode(errors="backslashreplace"),
             batch_id=BATCH_ID,
@@ -95,7 +89,9 @@ def _conclude(path: Path, verdict: ObjectVerdict) -> None:
     if status == "corrupt_gzip":
         raise ClickstreamError(f"{path} is corrupt gzip, nothing of it would be loaded: {reason}")
     if status == "rejected":
-        raise ClickstreamError(f"{path} is refused as a whole ({reason}): {_REMEDIES[reason]}")
+        advice = remedy(reason)
+        text = f"({reason}): {advice}" if advice else f"({reason})"
+        raise ClickstreamError(f"{path} is refused as a whole {text}")
     if status != "ok":
         logger.warning("%s: %s (%s)", path, status, reason)
 
@@ -125,11 +121,11 @@ def _events(events: pa.Table) -> Iterator[dict[str, Any]]:
                 "status": row["parse_status"],
                 "warnings": codes.split(",") if codes else [],
                 "reason": None,
-                "event": {k: _plain(k, v) for k, v in row.items() if v is not None},
+                "event": {k: _json_value(k, v) for k, v in row.items() if v is not None},
             }
 
 
-def _plain(column: str, value: Any) -> Any:
+def _json_value(column: str, value: Any) -> Any:
     """Return `value` as JSON has it: times with six digits and Z, `extra` as an object."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
@@ -153,10 +149,9 @@ def _others(table: pa.Table, status: str) -> Iterator[dict[str, Any]]:
 def formats() -> list[tuple[str, str]]:
     """Return (name, description) of each format that can be configured."""
     auto = (AUTO, "finds the format of each file from its content")
-    return [auto, *((form.name, form.description) for form in FORMATS.values())]
+    return [auto, *((form.name, form.description) for form in supported())]
 
 
 def explain(name: str) -> str:
-    """Return what the format `name` captures; raises SettingsError when it is not built."""
-    check_format(name)
-    return _AUTO if name == AUTO else FORMATS[name].grammar
+    """Return what the format `name` captures; raises SettingsError when it is not supported."""
+    return _AUTO if name == AUTO else lookup(name).grammar

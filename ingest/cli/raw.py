@@ -43,8 +43,7 @@ def parse(file: Path, log_format: str, timezone: str) -> None:
     No Spark, no settings, nothing is stored: try a format before you ingest it.
     """
     from ingest.cli.preview import json_lines
-    from ingest.parse.model import ParseSettings
-    from ingest.settings import check_timezone
+    from ingest.settings import ParseSettings, check_timezone
 
     settings = ParseSettings(format=log_format, timezone=check_timezone(timezone))
     out = sys.stdout.buffer

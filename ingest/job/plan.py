@@ -12,8 +12,9 @@ from ingest.errors import ObjectChanged, ObjectUnreadable
 from ingest.job.discover import Batch
 from ingest.lake.identity import batch_id
 from ingest.lake.records import hash_json
-from ingest.parse.model import PARSER_VERSION, ParseSettings
+from ingest.parse.model import PARSER_VERSION
 from ingest.parse.sniff import SNIFF_BYTES, sniff
+from ingest.settings import ParseSettings
 from ingest.storage import Storage, StoredObject
 
 # Many tiny objects: opening them is the work, so their number bounds a task too.

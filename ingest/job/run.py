@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
 
-from ingest.errors import ClickstreamError, ObjectUnreadable, StorageError
+from ingest.errors import ClickstreamError, ObjectUnreadable, SettingsError, StorageError
 from ingest.job.discover import (
     Batch,
     Duplicate,
@@ -32,8 +32,7 @@ from ingest.lake.identity import read_content_hash
 from ingest.lake.ownership import Ownership, read_ownership, write_checkpoint
 from ingest.lake.records import BatchRecord, create_lake, read_log
 from ingest.lake.seal import seal
-from ingest.parse.model import ParseSettings
-from ingest.parse.registry import check_format
+from ingest.parse.registry import check_settings
 from ingest.settings import Settings, Source
 from ingest.storage import Storage, StoredObject
 from ingest.terminal.text import printable
@@ -111,15 +110,17 @@ def check_sources(settings: Settings, names: Sequence[str] = ()) -> list[Source]
     """
     selected = [settings.source(name) for name in names] or list(settings.sources)
     for source in selected:
-        check_format(source.format)
+        _check_parse(source)
         open_source(source)
     check_places(settings.sources, settings.lake)
     return selected
 
 
-def parse_settings(source: Source) -> ParseSettings:
-    """Return how the lines of `source` are read."""
-    return ParseSettings(format=source.format, timezone=source.timezone)
+def _check_parse(source: Source) -> None:
+    try:
+        check_settings(source.parse)
+    except SettingsError as error:
+        raise SettingsError(f"source {source.name!r}: {error}") from error
 
 
 class _Run:
@@ -228,7 +229,7 @@ class _Run:
             batch,
             listing.root,
             lake=self._lake.uri,
-            parse=parse_settings(listing.source),
+            parse=listing.source.parse,
             range_bytes=self._settings.range_bytes,
             ingest_time=datetime.now(UTC),
         )

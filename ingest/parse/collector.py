@@ -17,9 +17,10 @@ from ingest.parse.fields.ids import event_ids
 from ingest.parse.fields.text import cut
 from ingest.parse.fields.times import DAY, micros_of
 from ingest.parse.lines import RAW_BYTES, LongLine
-from ingest.parse.model import Identity, Parsed, ParseSettings
-from ingest.parse.verdict import Event, Reject, Skip, Verdict
+from ingest.parse.model import Identity, Parsed
+from ingest.parse.verdict import Event, EventArray, Reject, Skip, Verdict
 from ingest.render import arrow_schema
+from ingest.settings import ParseSettings
 
 EVENTS_SCHEMA = arrow_schema(EVENTS)
 REJECTS_SCHEMA = arrow_schema(REJECTS)
@@ -33,11 +34,11 @@ _DETAIL_BYTES = REJECTS.column("detail").width or 0
 class Collector:
     """Collects the verdicts on consecutive lines of one object into one `Parsed`."""
 
-    def __init__(self, identity: Identity, settings: ParseSettings, *, source_format: str) -> None:
-        """`source_format` is the concrete format of all events and rejects."""
+    def __init__(self, identity: Identity, settings: ParseSettings) -> None:
+        """`settings.format` is the concrete format of all events and rejects."""
         self._identity = identity
         self._settings = settings
-        self._format = source_format
+        self._lines: list[tuple[Event, ...]] = []
         self._events: list[Event] = []
         self._places: list[tuple[int, int | None]] = []
         self._skips: list[tuple[int, int | None, str]] = []
@@ -56,12 +57,21 @@ class Collector:
     def add(self, verdict: Verdict, *, offset: int, line: int | None, raw: bytes) -> None:
         """Add the verdict on the line `raw` at content `offset`; `line` None = in a range."""
         if isinstance(verdict, Event):
-            self._events.append(verdict)
-            self._places.append((offset, line))
+            self._add_events((verdict,), offset, line)
+        elif isinstance(verdict, EventArray):
+            for event in verdict.events:
+                event.warnings.add("json_array")
+            self._add_events(verdict.events, offset, line)
         elif isinstance(verdict, Skip):
             self._skips.append((offset, line, verdict.reason))
         else:
             self._reject(verdict, offset=offset, line=line, head=raw, length=len(raw))
+
+    def _add_events(self, events: tuple[Event, ...], offset: int, line: int | None) -> None:
+        # Element i of an array is placed at byte i of its line, so that no two share an offset.
+        self._lines.append(events)
+        self._events += events
+        self._places += ((offset + i, line) for i in range(len(events)))
 
     def _reject(
         self, verdict: Reject, *, offset: int, line: int | None, head: bytes, length: int
@@ -81,18 +91,19 @@ class Collector:
 
     def parsed(self) -> Parsed:
         """Return what was collected."""
-        events = self._event_table()
-        warned = sum(1 for event in self._events if event.warnings)
+        events = self._event_table()  # first, since it adds warnings
+        codes = [set().union(*(event.warnings for event in line)) for line in self._lines]
+        warned = sum(map(bool, codes))
         counts: Counter[str] = Counter()
-        for event in self._events:
-            counts.update(event.warnings)
+        for of_line in codes:
+            counts.update(of_line)
         counts.update(reason for _, _, reason in self._skips)
         counts.update(reject["reason"] for reject in self._rejects)
         return Parsed(
             events=events,
             rejects=self._reject_table(),
             skips=_skip_table(self._skips),
-            lines_ok=len(self._events) - warned,
+            lines_ok=len(self._lines) - warned,
             lines_warn=warned,
             counts=dict(counts),
         )
@@ -108,7 +119,7 @@ class Collector:
         size = len(self._rejects)
         columns["batch_id"] = [self._identity.batch_id] * size
         columns["ingest_time"] = [self._identity.ingest_time] * size
-        columns["source_format"] = [self._format] * size
+        columns["source_format"] = [self._settings.format] * size
         columns["source_file"] = [self._identity.source_file] * size
         return pa.table(columns, schema=REJECTS_SCHEMA)
 
@@ -130,8 +141,7 @@ class Collector:
     def _shared_columns(self, times: list[int | None]) -> dict[str, pa.Array]:
         offsets = np.array([offset for offset, _ in self._places], dtype=np.int64)
         identity = self._identity
-        constants = shared_columns(identity, len(offsets), source_format=self._format)
-        return constants | {
+        return _constant_columns(identity, self._settings, len(offsets)) | {
             "event_id": event_ids(identity.source_file, offsets),
             "event_time": pa.array(times, pa.timestamp("us", tz="UTC")),
             "event_date": self._event_dates(times),
@@ -174,14 +184,16 @@ class Collector:
         return pa.array(values, pa.string())
 
 
-def shared_columns(identity: Identity, size: int, *, source_format: str) -> dict[str, pa.Array]:
+def _constant_columns(
+    identity: Identity, settings: ParseSettings, size: int
+) -> dict[str, pa.Array]:
     """Return the columns that are the same for `size` events of one object."""
     return {
         "batch_id": pa.repeat(pa.scalar(identity.batch_id), size),
         "ingest_time": pa.repeat(
             pa.scalar(identity.ingest_time, pa.timestamp("us", tz="UTC")), size
         ),
-        "source_format": pa.repeat(pa.scalar(source_format), size),
+        "source_format": pa.repeat(pa.scalar(settings.format), size),
         "source_file": pa.repeat(pa.scalar(identity.source_file), size),
     }
 

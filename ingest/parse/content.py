@@ -38,6 +38,12 @@ _TEXT_MAGICS = re.compile(rb"BZh[1-9]|PAR[1E]|ORC")
 _TEXT_LINE = re.compile(rb"[!-~]++ [\t -~]*+(?:\r?+\n|\Z)")
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _NUL_TEST_BYTES = 4096
+# What to do about content that is no text of any format: file_reason -> remedy.
+REMEDIES = {
+    "nested_gzip": "unpack it: two layers of gzip are read, not three",
+    "not_utf8": "convert it to UTF-8",
+    "unsupported_content": "unpack or convert it: plain text and gzip are read",
+}
 
 
 class Stored:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -15,28 +15,6 @@ PARSER_VERSION = 1
 
 # (start, end) -> exactly the stored bytes [start, end), or ObjectUnreadable / ObjectChanged.
 ReadRange = Callable[[int, int], bytes]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ParseSettings:
-    """How lines are read; the names are those of the format specification.
-
-    `action`, `item`, ... are the names of the URL parameters. Plain values only: it travels to
-    Spark tasks and into the hash of the settings.
-    """
-
-    format: str = "auto"
-    timezone: str = "UTC"
-    max_line_bytes: int = 1_048_576
-    future_limit: timedelta = timedelta(hours=24)
-    min_event_time: datetime = datetime(1995, 1, 1, tzinfo=UTC)
-    client_from: str = "host"
-    keep_cookie: bool = True
-    action_parameter: str = "action"
-    item_parameter: str = "itemId"
-    product_parameter: str = "productId"
-    category_parameter: str = "categoryId"
-    session_parameter: str = "JSESSIONID"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +51,8 @@ class Parsed:
     dictionaries (`ingest.lake.parquet.encoded_schema`). `skips` has the columns
     source_offset (int64), source_line (int64, null in ranges) and reason (string).
     `counts` maps each warning code, skip and reject reason to its number of lines.
-    lines_read = lines_ok + lines_warn + skips.num_rows + rejects.num_rows.
+    lines_read = lines_ok + lines_warn + skips.num_rows + rejects.num_rows; each line of
+    lines_ok and lines_warn brings one event, a JSON array one for each element.
     """
 
     events: pa.Table

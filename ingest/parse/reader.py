@@ -14,12 +14,13 @@ from datetime import datetime
 import pyarrow.compute as pc
 
 from ingest.parse.content import BOM, GZIP_MAGIC, Gunzip, Stored, owned, peek
-from ingest.parse.formats.access import FORMAT as ACCESS
+from ingest.parse.format import Parser
 from ingest.parse.lines import Cutter, LongLine
-from ingest.parse.model import Identity, Lines, ObjectVerdict, Parsed, ParseSettings, ReadRange
-from ingest.parse.registry import FORMATS, Parser, check_format
+from ingest.parse.model import Identity, Lines, ObjectVerdict, Parsed, ReadRange
+from ingest.parse.registry import check_settings, fallback, lookup
 from ingest.parse.sniff import SNIFF_BYTES, find_format
 from ingest.parse.verdict import Refused
+from ingest.settings import ParseSettings
 
 _GZIP_SUFFIXES = (".gz", ".gzip")
 _MAX_LAYERS = 2
@@ -38,10 +39,11 @@ def parse_object(
     """Yield the verdicts on the lines that start in [start, end), then one ObjectVerdict.
 
     `size` counts the stored bytes, `name` is the object's key; `end` None is the end of the
-    object. Raises SettingsError for a format that is not built, ValueError for a range of an
-    object that `sniff` does not call splittable, and what `read` raises.
+    object. Raises SettingsError for a format that is not supported or does not read the settings
+    given for it, ValueError for a range of an object that `sniff` does not call splittable, and
+    what `read` raises.
     """
-    check_format(settings.format)
+    check_settings(settings)
     stored = Stored(read, size, start=start, end=end)
     try:
         verdict = yield from _read(_opened(stored, settings), name, identity, settings)
@@ -109,7 +111,8 @@ def _read(
     content: _Content, name: str, identity: Identity, settings: ParseSettings
 ) -> Generator[Parsed, None, ObjectVerdict]:
     """Yield the verdicts on the lines of `content`; return the one on the object."""
-    parser = FORMATS[content.format or ACCESS].parser(identity, settings)
+    form = lookup(content.format) if content.format else fallback()
+    parser = form.open(identity, settings)
     books = _Books()
     for lines in _cut(content, settings):
         books.add(parsed := _parsed(parser, lines))

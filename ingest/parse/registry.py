@@ -1,82 +1,74 @@
-"""The registry of formats: which exist, which are built, and the parser of each.
+"""All formats by name. Each module of `ingest.parse.formats` registers its own when it is loaded.
 
 Names: section 4 of the format specification.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 
 from ingest.errors import SettingsError
-from ingest.parse.formats import access, schematic
-from ingest.parse.lines import LongLine
-from ingest.parse.model import Identity, Lines, Parsed, ParseSettings
+from ingest.parse import formats
+from ingest.parse.format import Format
+from ingest.settings import BY_FORMAT, ParseSettings
 
 AUTO = "auto"
-# Named by the specification; each comes with an issue of its own.
-PLANNED = frozenset(
-    """
-    jsonl common combined vhost_combined nginx_combined nginx_main ingress_nginx combined_time_us
-    combined_time_ms combined_time_s splunk_tutorial nginx_json json_mapping alb clb cloudfront
-    cloudfront_v2 cloudfront_rt s3 waf apigw_json apigw_clf segment snowplow ga4
-    """.split()  # noqa: SIM905  thirty quoted names would hide the list
-)
+_formats: dict[str, Format] = {}
 
 
-class Parser(Protocol):
-    """Turns the lines of one object, chunk after chunk in their order, into verdicts."""
-
-    def parse(self, lines: Lines) -> Parsed:
-        """Return the verdicts that `lines` complete."""
-        ...
-
-    def reject_long(self, line: LongLine) -> Parsed:
-        """Return the verdicts that a line over the limit completes, its own among them."""
-        ...
-
-    def finish(self) -> Parsed:
-        """Return the verdicts on what was still waiting for more lines."""
-        ...
+def register(form: Format) -> None:
+    """Make `form` known under its name; raises ValueError when the name is taken."""
+    if form.name in (AUTO, *_formats):
+        raise ValueError(f"two formats are named {form.name!r}")
+    _formats[form.name] = form
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """A format that is built. `splittable`: a plain object may be read in byte ranges."""
-
-    name: str
-    description: str
-    grammar: str
-    splittable: bool
-    parser: Callable[[Identity, ParseSettings], Parser]
+def known() -> list[Format]:
+    """Return all formats in order of name, those that are only recognised among them."""
+    _load()
+    return [_formats[name] for name in sorted(_formats)]
 
 
-FORMATS = {
-    form.name: form
-    for form in (
-        Format(
-            name=schematic.FORMAT,
-            description="the reference file's CSV: one shop event a record, a required header",
-            grammar=schematic.GRAMMAR,
-            splittable=False,  # the header, and quoted line breaks, reach over range borders
-            parser=schematic.SchematicParser,
-        ),
-        Format(
-            name=access.FORMAT,
-            description="web server logs of the CLF family, read by one lenient grammar",
-            grammar=access.GRAMMAR,
-            splittable=True,
-            parser=access.AccessParser,
-        ),
-    )
-}
-BUILT = (AUTO, *FORMATS)
+def supported() -> list[Format]:
+    """Return the formats that have a parser, in order of name."""
+    return [form for form in known() if form.parser is not None]
 
 
-def check_format(name: str) -> None:
-    """Raise SettingsError unless `name` is a format that can be configured."""
-    if name in BUILT:
-        return
-    problem = "is not built yet" if name in PLANNED else "is unknown"
-    raise SettingsError(f"format {name!r} {problem}; built: {', '.join(BUILT)}")
+def names() -> list[str]:
+    """Return the names that may be configured: `auto`, then those of the supported formats."""
+    return [AUTO, *(form.name for form in supported())]
+
+
+def lookup(name: str) -> Format:
+    """Return the format `name`; raises SettingsError unless it is supported."""
+    _load()
+    found = _formats.get(name)
+    if found is None or found.parser is None:
+        problem = "is recognised but not supported yet" if found else "is unknown"
+        raise SettingsError(f"format {name!r} {problem}; supported: {', '.join(names())}")
+    return found
+
+
+def fallback() -> Format:
+    """Return the format of content in which nothing but blank lines and comments was seen."""
+    return next(form for form in supported() if form.is_fallback)
+
+
+def check_settings(settings: ParseSettings) -> None:
+    """Raise SettingsError unless the format has a parser that reads all settings given for it."""
+    reads = frozenset() if settings.format == AUTO else lookup(settings.format).reads
+    problems = [
+        f"{name} needs a format that reads it; `{settings.format}` does not"
+        for name in BY_FORMAT
+        if getattr(settings, name) is not None and name not in reads
+    ]
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+
+@cache
+def _load() -> None:
+    for module in iter_modules(formats.__path__, f"{formats.__name__}."):
+        import_module(module.name)

@@ -1,4 +1,4 @@
-"""The verdict on a single line: an event, a skip or a reject (section 1 of the specification)."""
+"""The verdict on a single line: events, a skip or a reject (section 1 of the specification)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MAX_PORT = 65_535
 
 @dataclass(slots=True)
 class Event:
-    """What one line says. `values`: column -> value (event_time in UTC microseconds).
+    """What one record says. `values`: column -> value (event_time in UTC microseconds).
 
     Columns that all events of an object share, and those that follow from others, are not in
     `values`. None and missing mean null. `extra` has no null values.
@@ -67,6 +67,13 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class EventArray:
+    """A line that is an array of one or more records: an event for each, in their order."""
+
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Skip:
     """A line that is no record; `reason` from section 1.1."""
 
@@ -90,7 +97,7 @@ class Refused(Exception):
         self.reason = reason
 
 
-Verdict = Event | Skip | Reject
+Verdict = Event | EventArray | Skip | Reject
 BLANK = Skip("blank")
 COMMENT = Skip("comment")
 HEADER = Skip("header")

@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from ingest.errors import ClickstreamError
-from ingest.parse.model import ParseSettings
 from ingest.report import queries
 from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
+from ingest.settings import ParseSettings
 from ingest.warehouse import Warehouse
 from ingest.warehouse.ledger import LIVE
 

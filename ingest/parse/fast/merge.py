@@ -1,4 +1,4 @@
-"""Events of the fast and of the reference parser, and what both count, as one `Parsed`."""
+"""Events of the fast path and of the reference parser, and what both count, as one `Parsed`."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pyarrow.compute as pc
 from ingest.parse.model import Parsed
 
 
-def with_fast(plain: pa.Table, obvious: Parsed) -> Parsed:
-    """Return `obvious` with the events of `plain`, of other lines of its chunk, before its own."""
-    warned, counts = _warnings(plain["parse_warnings"])
+def with_fast(fast: pa.Table, others: Parsed) -> Parsed:
+    """Return `others` with the events of `fast`, one for each other line, before its own."""
+    warned, counts = _warnings(fast["parse_warnings"])
     return Parsed(
-        events=together(plain, obvious.events),
-        rejects=obvious.rejects,
-        skips=obvious.skips,
-        lines_ok=obvious.lines_ok + plain.num_rows - warned,
-        lines_warn=obvious.lines_warn + warned,
-        counts=dict(counts + Counter(obvious.counts)),
+        events=together(fast, others.events),
+        rejects=others.rejects,
+        skips=others.skips,
+        lines_ok=others.lines_ok + fast.num_rows - warned,
+        lines_warn=others.lines_warn + warned,
+        counts=dict(counts + Counter(others.counts)),
     )
 
 
 def _warnings(codes: pa.ChunkedArray) -> tuple[int, Counter[str]]:
-    """Return the lines that have warning codes, and the lines of each code."""
+    """Return the number of lines that have warning codes, and that of each code."""
     warned = len(codes) - codes.null_count
     counts: Counter[str] = Counter()
     if warned:

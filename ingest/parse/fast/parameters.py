@@ -19,7 +19,7 @@ from ingest.parse.fast.scan import AMPERSAND, QUESTION, QUOTE, Candidates, Marks
 from ingest.parse.fast.texts import Codes, DictionaryColumn, cut, dictionary_column, holds, scatter
 from ingest.parse.fast.words import WORD, Bytes, Mask, Positions, following, low_bytes, word
 from ingest.parse.fields.parameters import CAMPAIGN, SHOP_ACTIONS
-from ingest.parse.model import ParseSettings
+from ingest.settings import ParseSettings
 
 # A name with its `=` is compared as two words.
 _LONGEST_NAME = 2 * WORD - 1

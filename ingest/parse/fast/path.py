@@ -50,9 +50,9 @@ from ingest.parse.fast.words import Bytes, Mask, Positions, words_of
 from ingest.parse.fields.ids import event_ids
 from ingest.parse.fields.times import SECOND
 from ingest.parse.lines import READ_AHEAD
-from ingest.parse.model import Identity, Lines, ParseSettings
+from ingest.parse.model import Identity, Lines
+from ingest.settings import ParseSettings
 
-FORMAT = "access"
 SCHEMA = encoded_schema(EVENTS)
 # Lines that are parsed at once: so few that the arrays of a step fit into the caches.
 _PIECE = 1 << 14
@@ -103,7 +103,7 @@ def _events(
     parts: _Parts, lines: Lines, identity: Identity, settings: ParseSettings
 ) -> tuple[Mask | slice, pa.Table]:
     """Return which rows of `parts` are handled after all, and their events."""
-    columns = _place(parts, lines, identity) | _time(parts, identity, settings)
+    columns = _place(parts, lines, identity, settings) | _time(parts, identity, settings)
     columns |= _request(parts, lines.buffer) | _shop(parts)
     size = parts.line.size
     arrays = [columns[f.name] if f.name in columns else nulls(size, f.type) for f in SCHEMA]
@@ -175,13 +175,13 @@ def _kept(item: Any, rows: Mask) -> Any:
     return type(item)(*(_kept(getattr(item, field.name), rows) for field in fields(item)))
 
 
-def _place(parts: _Parts, lines: Lines, identity: Identity) -> Columns:
+def _place(parts: _Parts, lines: Lines, identity: Identity, settings: ParseSettings) -> Columns:
     offsets = parts.start + lines.offset
     size = offsets.size
     columns = {
         "event_id": event_ids(identity.source_file, offsets),
         "batch_id": constant(identity.batch_id, size),
-        "source_format": constant(FORMAT, size),
+        "source_format": constant(settings.format, size),
         "source_file": constant(identity.source_file, size),
         "source_offset": pa.array(offsets),
     }

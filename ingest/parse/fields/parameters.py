@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ingest.parse.fields.urls import Url, parameters, split_target
-from ingest.parse.model import ParseSettings
+from ingest.settings import ParseSettings
 
 SHOP_ACTIONS = frozenset({"view", "addtocart", "remove", "changequantity", "purchase"})
 CAMPAIGN = {

@@ -8,13 +8,9 @@ Every repetition in the patterns is possessive, so that parsing is linear in the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
-
-from ingest.parse.collector import Collector
-from ingest.parse.fast.merge import with_fast
 from ingest.parse.fast.path import parse_fast
 from ingest.parse.fields.addresses import choose_client, is_address_list
 from ingest.parse.fields.parameters import read_shop
@@ -22,11 +18,12 @@ from ingest.parse.fields.prefix import Prefix, read_prefix
 from ingest.parse.fields.text import QUOTED, cut, is_blank, is_wider, repair, unescape, value
 from ingest.parse.fields.times import BadTime, read_time
 from ingest.parse.fields.urls import NO_URL, Url, domain_of, read_request, split_target
-from ingest.parse.lines import LongLine
-from ingest.parse.model import Identity, Lines, Parsed, ParseSettings
-from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
+from ingest.parse.format import FastPath, Format, Head, ParserOfLines
+from ingest.parse.model import Identity
+from ingest.parse.registry import register
+from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Skip
+from ingest.settings import ParseSettings
 
-FORMAT = "access"
 GRAMMAR = """\
 prefix [time] "request" status bytes [number] ["referrer" "user-agent"] tail
 
@@ -45,8 +42,33 @@ user-agent  user_agent
 tail        ["text"] [X-Forwarded-For="list"] [integer]: forwarded_for or cookie,
             forwarded_for, duration_other; anything else is extra.tail as it stands
 
-It takes the lines of common, combined, vhost_combined, nginx's combined and main, and more.
 URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
+# Formats whose lines this grammar reads: name -> (description, the string of the web server).
+_NAMED = {
+    "common": ("Apache's common log", '%h %l %u %t "%r" %>s %b'),
+    "combined": (
+        "Apache's combined log",
+        '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
+    ),
+    "vhost_combined": (
+        "Apache's combined log after the virtual host",
+        '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i"',
+    ),
+    "nginx_combined": (
+        "nginx's log by default",
+        '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
+        '"$http_referer" "$http_user_agent"',
+    ),
+    "nginx_main": (
+        "nginx's packaged log: combined with X-Forwarded-For",
+        '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
+        '"$http_referer" "$http_user_agent" "$http_x_forwarded_for"',
+    ),
+    "splunk_tutorial": (
+        "the Splunk tutorial's web log: combined without time zone, then an integer",
+        "combined, a time without zone, perhaps `HTTP 1.1`, and one integer (duration_other)",
+    ),
+}
 # Only an IPv6 address at the very start (or of a quoted list there) may bring a `[` of its own.
 _HEAD = re.compile(
     r'("?+(?:\[[0-9A-Fa-f:.]{2,45}(?:%[^\[\] ]*+)?+\])?+[^\[]*+)(?<= )\[([^\]]*+)\] '
@@ -69,58 +91,20 @@ class _Quoted(NamedTuple):
     closed: bool
 
 
-class AccessParser:
-    """Parses the lines of one object; each stands for itself."""
-
-    def __init__(self, identity: Identity, settings: ParseSettings) -> None:
-        """There is no state between lines."""
-        self._identity = identity
-        self._settings = settings
-
-    def parse(self, lines: Lines) -> Parsed:
-        """Return the verdicts on `lines`."""
-        return parse_access(lines, self._identity, self._settings)
-
-    def reject_long(self, line: LongLine) -> Parsed:
-        """Return the verdict on a line over the limit."""
-        collector = self._collector()
-        collector.reject_long(line)
-        return collector.parsed()
-
-    def finish(self) -> Parsed:
-        """Return nothing: no line waits for another."""
-        return self._collector().parsed()
-
-    def _collector(self) -> Collector:
-        return Collector(self._identity, self._settings, source_format=FORMAT)
+def access_parser(
+    identity: Identity, settings: ParseSettings, *, fast_path: FastPath | None = parse_fast
+) -> ParserOfLines:
+    """Return the parser of one object; without `fast_path` it is the oracle of the fast path."""
+    line_parser = partial(parse_line, settings=settings)
+    return ParserOfLines(identity, settings, line_parser, fast_path=fast_path)
 
 
-def parse_access(lines: Lines, identity: Identity, settings: ParseSettings) -> Parsed:
-    """Return the verdicts on `lines`: the plain ones all at once, the others one by one."""
-    plain, handled = parse_fast(lines, identity, settings)
-    others = _parse_each(lines, np.flatnonzero(~handled).tolist(), identity, settings)
-    return with_fast(plain, others)
+def score(head: Head, settings: ParseSettings) -> int:
+    """Return how many lines of the sample have the shape of the grammar."""
+    return sum(parse_line(line, settings) != Reject("no_match") for line in head.sample)
 
 
-def parse_reference(lines: Lines, identity: Identity, settings: ParseSettings) -> Parsed:
-    """Return the verdicts on `lines`, found line by line: the oracle of the fast path."""
-    return _parse_each(lines, range(len(lines.starts)), identity, settings)
-
-
-def _parse_each(
-    lines: Lines, indexes: Iterable[int], identity: Identity, settings: ParseSettings
-) -> Parsed:
-    collector = Collector(identity, settings, source_format=FORMAT)
-    buffer = lines.buffer.data
-    for index in indexes:
-        start, end = int(lines.starts[index]), int(lines.ends[index])
-        raw = bytes(buffer[start:end])
-        number = None if lines.first_line is None else lines.first_line + index
-        collector.add(parse_line(raw, settings), offset=lines.offset + start, line=number, raw=raw)
-    return collector.parsed()
-
-
-def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
+def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     """Return the verdict on one line, given without its line end."""
     if is_blank(raw):
         return BLANK
@@ -299,3 +283,27 @@ def _put_request_line(event: Event, raw: str) -> Url:
         "url_query": url.query,
     }
     return url
+
+
+register(
+    Format(
+        name="access",
+        description="web server logs of the CLF family, read by one lenient grammar",
+        grammar=f"{GRAMMAR}\n\nIt takes the lines of {', '.join(_NAMED)}, and more.",
+        splittable=True,
+        parser=access_parser,
+        score=score,
+        rank=9,
+        is_fallback=True,
+    )
+)
+for _name, (_description, _string) in _NAMED.items():
+    register(
+        Format(
+            name=_name,
+            description=_description,
+            grammar=f"{_string}\n\nRead by the grammar of `access`:\n\n{GRAMMAR}",
+            splittable=True,
+            parser=access_parser,
+        )
+    )

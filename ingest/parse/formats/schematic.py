@@ -14,11 +14,13 @@ from ingest.parse.fields.parameters import SHOP_ACTIONS
 from ingest.parse.fields.text import is_blank, repair
 from ingest.parse.fields.times import BadTime, read_time
 from ingest.parse.fields.urls import domain_of
+from ingest.parse.format import Format, Head
 from ingest.parse.lines import LongLine
-from ingest.parse.model import Identity, Lines, Parsed, ParseSettings
+from ingest.parse.model import Identity, Lines, Parsed
+from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, HEADER, Event, Refused, Reject, Verdict
+from ingest.settings import ParseSettings
 
-FORMAT = "schematic-csv"
 GRAMMAR = """\
 RFC 4180 with a header; names are trimmed and compared without case, in any order.
 Required: Action, SessionID, ClientIP. The record counts as one line.
@@ -75,10 +77,13 @@ def header_names(fields: Iterable[str]) -> list[str]:
     return [field.strip(" \t").lower() for field in fields]
 
 
-def is_header(line: bytes) -> bool:
-    """Return whether `line` looks like the header of this format."""
-    names = header_names(line.decode(errors="replace").replace('"', "").split(","))
-    return len(_KNOWN.intersection(names)) >= _SIGNATURE_NAMES
+def score(head: Head, _settings: ParseSettings) -> int:
+    """Return that all lines of the sample fit behind a first line that looks like the header.
+
+    They are at least one: a header that begins with `# Of Purchases` is taken for a comment.
+    """
+    names = header_names(head.first.decode(errors="replace").replace('"', "").split(","))
+    return max(1, len(head.sample)) * (len(_KNOWN.intersection(names)) >= _SIGNATURE_NAMES)
 
 
 class SchematicParser:
@@ -120,7 +125,7 @@ class SchematicParser:
         return self._number - 1
 
     def _judged(self, records: Iterable[Record]) -> Collector:
-        collector = Collector(self._identity, self._settings, source_format=FORMAT)
+        collector = Collector(self._identity, self._settings)
         for record in records:
             verdict = self._verdict(record)
             collector.add(verdict, offset=record.offset, line=self._next_number(), raw=record.raw)
@@ -259,3 +264,19 @@ _PUTS: dict[str, Put] = {
     "url": _put_referrer,
 }
 _KNOWN = frozenset({*_TEXTS, *_BIGINTS, *_INTS, *_EXTRAS, *_PUTS, "timestamp"})
+
+
+register(
+    Format(
+        name="schematic-csv",
+        description="the reference file's CSV: one shop event a record, a required header",
+        grammar=GRAMMAR,
+        splittable=False,  # the header, and quoted line breaks, reach over the borders of ranges
+        parser=SchematicParser,
+        score=score,
+        rank=3,
+        remedies={
+            "missing_header": "the first record must name Action, SessionID and ClientIP",
+        },
+    )
+)

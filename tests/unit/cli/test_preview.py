@@ -14,7 +14,7 @@ from fixtures.outcome import CSV_HEADER, LINE, SETTINGS
 
 from ingest.cli.preview import explain, formats, json_lines
 from ingest.errors import ClickstreamError, ObjectUnreadable, SettingsError
-from ingest.parse.model import ParseSettings
+from ingest.settings import ParseSettings
 
 
 @pytest.fixture
@@ -123,8 +123,9 @@ def test_refused_file(log: Path) -> None:
         shown(log)
     assert caught.value.exit_code == 1
     assert str(caught.value) == (
-        f"{log} is refused as a whole (unknown_format): no format that is built fits; "
-        "built: auto, schematic-csv, access"
+        f"{log} is refused as a whole (unknown_format): no supported format fits; "
+        "supported: auto, access, combined, common, nginx_combined, nginx_main, schematic-csv, "
+        "splunk_tutorial, vhost_combined"
     )
 
 
@@ -150,7 +151,7 @@ def test_empty_file(log: Path) -> None:
 def test_missing_file_and_folder(log: Path) -> None:
     with pytest.raises(ObjectUnreadable, match=r"a\.log cannot be read: No such file"):
         shown(log)
-    with pytest.raises(ObjectUnreadable, match="is no file"):
+    with pytest.raises(ObjectUnreadable, match="is not a regular file"):
         shown(log.parent)
 
 
@@ -161,15 +162,18 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
 
 
 def test_formats() -> None:
-    assert [name for name, _ in formats()] == ["auto", "schematic-csv", "access"]
+    names = [name for name, _ in formats()]
+    assert names[:2] == ["auto", "access"]
+    assert {"combined", "schematic-csv", "splunk_tutorial"} <= set(names)
+    assert "alb" not in names
     for name, description in formats():
         assert description
         assert explain(name)
 
 
-def test_formats_that_are_not_built(log: Path) -> None:
+def test_formats_that_are_not_supported(log: Path) -> None:
     log.touch()
-    with pytest.raises(SettingsError, match="'waf' is not built yet"):
-        explain("waf")
+    with pytest.raises(SettingsError, match="'alb' is recognised but not supported yet"):
+        explain("alb")
     with pytest.raises(SettingsError, match="'nope' is unknown"):
         list(json_lines(log, ParseSettings(format="nope")))

@@ -19,7 +19,8 @@ from ingest.job.plan import Plan, make_plan
 from ingest.job.tally import Tally, add_up, merge, write_record
 from ingest.job.task import RangeFacts, TaskFacts, run_task
 from ingest.lake.parquet import open_parquet
-from ingest.parse.model import ObjectVerdict, ParseSettings
+from ingest.parse.model import ObjectVerdict
+from ingest.settings import ParseSettings
 from ingest.storage import Storage, StoredObject
 
 MIB = 1 << 20

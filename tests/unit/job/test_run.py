@@ -20,7 +20,7 @@ from ingest.lake import ownership
 from ingest.lake.ownership import read_ownership
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, lake_id, read_log
-from ingest.settings import Settings, Source
+from ingest.settings import ParseSettings, Settings, Source
 from ingest.storage import Storage, open_storage
 
 Lines = Callable[..., bytes]
@@ -415,8 +415,8 @@ def test_nothing_is_made_when_a_source_is_missing(
 def test_a_format_that_is_unknown_stops_before_anything_is_made(
     raw: Storage, make_here: Callable[..., Settings], ingest_here: Ingest
 ) -> None:
-    settings = make_here(Source(name="web", uri=raw.uri, format="nope"))
-    with pytest.raises(SettingsError, match="nope"):
+    settings = make_here(Source(name="web", uri=raw.uri, parse=ParseSettings(format="nope")))
+    with pytest.raises(SettingsError, match="source 'web': format 'nope' is unknown"):
         ingest_here(settings)
     assert list(open_storage(settings.lake).list()) == []
 

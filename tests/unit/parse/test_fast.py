@@ -1,28 +1,31 @@
-"""The fast path: what it gives for each plain shape, and that it agrees with the obvious one."""
+"""The fast path: what it gives for each shape it takes, and that the reference parser agrees."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.contract import EVENTS
-from ingest.parse.fast import path as plain
+from ingest.parse.fast import path
 from ingest.parse.fast.path import parse_fast
-from ingest.parse.formats.access import parse_reference
-from ingest.parse.model import Identity, Lines, ParseSettings
+from ingest.parse.formats.access import access_parser
+from ingest.parse.model import Identity, Lines
+from ingest.settings import ParseSettings
 
 IDENTITY = Identity(
     source_file="s3://example-logs/web/access.log",
     batch_id="b" * 32,
     ingest_time=datetime(2024, 5, 1, 12, tzinfo=UTC),
 )
-SETTINGS = ParseSettings()
+SETTINGS = ParseSettings(format="access")
 FILLER = b"#" * 100 + b"\n"
 
 
@@ -39,11 +42,16 @@ def lines_of(raw: Sequence[bytes], *, offset: int = 0, first_line: int | None = 
 
 
 def parsed(*raw: bytes, parse: ParseSettings = SETTINGS) -> list[dict[str, Any]]:
-    """Return the rows of `raw`, all of which must have the plain shape."""
+    """Return the rows of `raw`, all of which the fast path must take."""
     table, handled = parse_fast(lines_of(raw), IDENTITY, parse)
     assert handled.tolist() == [True] * len(raw)
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
+
+
+def reference(lines: Lines, parse: ParseSettings) -> pa.Table:
+    """Return the events of `lines` as the parser without a fast path finds them."""
+    return access_parser(IDENTITY, parse, fast_path=None).parse(lines).events
 
 
 def filled(row: dict[str, Any]) -> dict[str, Any]:
@@ -130,11 +138,11 @@ def test_nginx_main_line_brings_the_forwarded_addresses(sent: bytes, expected: s
 @pytest.mark.parametrize(
     ("sent", "client_from"), [(b"theme=dark", "host"), (b"192.0.2.77", "forwarded_for")]
 )
-def test_a_cookie_or_another_client_is_left_to_the_obvious_parser(
+def test_a_cookie_or_another_client_is_left_to_the_reference_parser(
     sent: bytes, client_from: str
 ) -> None:
     lines = lines_of([NGINX_MAIN % b"-", NGINX_MAIN % sent])
-    _, handled = parse_fast(lines, IDENTITY, ParseSettings(client_from=client_from))
+    _, handled = parse_fast(lines, IDENTITY, replace(SETTINGS, client_from=client_from))
     assert handled.tolist() == [True, False]
 
 
@@ -224,7 +232,7 @@ GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "
         (" HTTP/1.1", ""),
     ],
 )
-def test_unusual_lines_are_left_to_the_obvious_parser(old: str, new: str) -> None:
+def test_unusual_lines_are_left_to_the_reference_parser(old: str, new: str) -> None:
     unusual = GOOD.replace(old, new, 1)
     assert unusual != GOOD
     table, handled = parse_fast(
@@ -234,14 +242,14 @@ def test_unusual_lines_are_left_to_the_obvious_parser(old: str, new: str) -> Non
     assert table["source_line"].to_pylist() == [1, 3]
 
 
-def test_a_long_parameter_name_leaves_all_to_the_obvious_parser() -> None:
-    parse = ParseSettings(action_parameter="a" * 16)
+def test_a_long_parameter_name_leaves_all_to_the_reference_parser() -> None:
+    parse = replace(SETTINGS, action_parameter="a" * 16)
     table, handled = parse_fast(lines_of([GOOD.encode()]), IDENTITY, parse)
     assert (table.num_rows, handled.tolist()) == (0, [False])
 
 
 @pytest.mark.parametrize("raw", [b"", b"?a=1&b=2", b'"?', b'"' * 6, b"[" * 50 + b'"?&"' * 3])
-def test_chunks_without_a_plain_line(raw: bytes) -> None:
+def test_chunks_of_which_nothing_is_taken(raw: bytes) -> None:
     table, handled = parse_fast(lines_of([raw]), IDENTITY, SETTINGS)
     assert (table.num_rows, handled.tolist()) == (0, [False])
 
@@ -333,7 +341,7 @@ AGENTS = (
 
 @st.composite
 def raw_lines(draw: st.DrawFn) -> bytes:
-    """Lines of the plain shape, of a shape that is nearly plain, and damaged ones."""
+    """Lines that the fast path takes, lines that it nearly takes, and damaged ones."""
     line = (
         f"{_mostly_first(draw, CLIENTS)} {_mostly_first(draw, USERS)} "
         f'[{_mostly_first(draw, TIMES)}] "{draw(st.sampled_from(REQUESTS))}" '
@@ -364,21 +372,18 @@ def _mostly_first(draw: st.DrawFn, values: Sequence[str]) -> str:
     st.sampled_from(["UTC", "Europe/Berlin"]),
     st.sampled_from(["host", "forwarded_for"]),
 )
-def test_plain_rows_are_those_of_the_obvious_parser(
+def test_its_rows_are_those_of_the_reference_parser(
     raw: list[bytes], timezone: str, client_from: str
 ) -> None:
-    parse = ParseSettings(timezone=timezone, client_from=client_from)
+    parse = replace(SETTINGS, timezone=timezone, client_from=client_from)
     lines = lines_of(raw, offset=1000)
     table, handled = parse_fast(lines, IDENTITY, parse)
-    expected = {
-        row["source_line"]: row
-        for row in parse_reference(lines, IDENTITY, parse).events.to_pylist()
-    }
+    expected = {row["source_line"]: row for row in reference(lines, parse).to_pylist()}
     assert table.to_pylist() == [expected[int(i) + 1] for i in np.flatnonzero(handled)]
 
 
 def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plain, "_PIECE", 2)
+    monkeypatch.setattr(path, "_PIECE", 2)
     agents = ["a", "bb" * 5, "ccc" * 9, "dddd", "e"]  # pieces of which no two have the same shape
     raw = [GOOD.replace("agent", agent).encode() for agent in agents]
     rows = parsed(*raw)
@@ -395,7 +400,7 @@ def test_a_name_without_a_value_comes_first() -> None:
     )
     _, handled = parse_fast(lines_of([line]), IDENTITY, SETTINGS)
     assert not handled.any()
-    (row,) = parse_reference(lines_of([line]), IDENTITY, SETTINGS).events.to_pylist()
+    (row,) = reference(lines_of([line]), SETTINGS).to_pylist()
     assert row["item_id"] is None
     assert row["product_id"] == "P"
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ingest.cli.preview import json_lines
 from ingest.errors import ClickstreamError
-from ingest.parse.model import ParseSettings
+from ingest.settings import ParseSettings
 
 LONG = 1 << 18
 SMALL = ParseSettings(format="access", max_line_bytes=40)

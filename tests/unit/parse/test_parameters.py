@@ -8,7 +8,7 @@ import pytest
 
 from ingest.parse.fields.parameters import read_shop
 from ingest.parse.fields.urls import split_target
-from ingest.parse.model import ParseSettings
+from ingest.settings import ParseSettings
 
 SETTINGS = ParseSettings()
 

@@ -11,7 +11,7 @@ from fixtures.outcome import ACCESS, LINE, SETTINGS, Outcome, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.parse.model import ParseSettings
+from ingest.settings import ParseSettings
 
 SHORT = ParseSettings(format="access", max_line_bytes=200)
 PIECES = st.sampled_from(

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from ingest.errors import SettingsError
-from ingest.parse.model import Identity, ObjectVerdict, Parsed, ParseSettings
+from ingest.parse.model import Identity, ObjectVerdict, Parsed
 from ingest.parse.reader import parse_object
 from ingest.sample import FORMATS, write_sample
 from ingest.sample.vocabulary import load_catalog
+from ingest.settings import ParseSettings
 
 Row = dict[str, Any]
 

@@ -1,0 +1,155 @@
+"""What a format is, and what the parser of an object does. Nothing here knows any format.
+
+A new format is one module in `ingest.parse.formats` that registers what is defined here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ingest.parse.collector import Collector
+from ingest.parse.fast.merge import with_fast
+from ingest.parse.lines import LongLine
+from ingest.parse.model import Identity, Lines, Parsed
+from ingest.parse.verdict import Verdict
+from ingest.settings import ParseSettings
+
+
+class Parser(Protocol):
+    """Turns the lines of one object, chunk after chunk in their order, into verdicts.
+
+    Each method may raise `Refused`: the object is not what its format needs.
+    """
+
+    def parse(self, lines: Lines) -> Parsed:
+        """Return the verdicts that `lines` complete."""
+        ...
+
+    def reject_long(self, line: LongLine) -> Parsed:
+        """Return the verdicts that a line over the limit completes, its own among them."""
+        ...
+
+    def finish(self) -> Parsed:
+        """Return the verdicts on what was still waiting for more lines."""
+        ...
+
+
+class LineParser(Protocol):
+    """Gives the verdict on one line; it may keep what the lines before said of those behind."""
+
+    def __call__(self, raw: bytes) -> Verdict:
+        """Return the verdict on the line `raw`, which has no line end."""
+        ...
+
+
+# (lines, identity, settings) -> the events of some of the lines, one a line and in their order,
+# and a mask: True = handled here, as the LineParser would have done it.
+FastPath = Callable[[Lines, Identity, ParseSettings], tuple[pa.Table, npt.NDArray[np.bool_]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What is seen of a content before its format is known, as lines without their ends.
+
+    `lines` are all complete lines of the first bytes. `sample` holds the first of these (100 at
+    most) that are neither blank nor start with `#`. `first` is the first line that is not blank.
+    """
+
+    lines: tuple[bytes, ...]
+    sample: tuple[bytes, ...]
+    first: bytes
+
+
+def _no_refusal(_head: Head) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A format: how its content is recognised, described and parsed.
+
+    `parser` makes the parser of one object from settings that name this format, never `auto`.
+    None = the format is only recognised, so that its content is refused and not misread.
+
+    `score` returns how many lines of the sample fit; None = the format is never guessed. Of
+    equal scores the lowest `rank` wins: the place in the table of section 3.10 of the format
+    specification. `refusal` returns why content that nothing can read is refused, when this
+    format knows better than `unknown_format`. `is_fallback` marks the one format that reads
+    content of which nothing but blank lines and comments was seen.
+
+    `splittable`: an object that is not compressed may be read in byte ranges. `reads` names the
+    settings among `BY_FORMAT` that the format takes. `remedies` tells people what to do about an
+    object that is refused as a whole: file_reason -> remedy.
+    """
+
+    name: str
+    description: str
+    grammar: str = ""
+    splittable: bool = False
+    parser: Callable[[Identity, ParseSettings], Parser] | None = None
+    score: Callable[[Head, ParseSettings], int] | None = None
+    rank: int = 0
+    refusal: Callable[[Head], str | None] = _no_refusal
+    is_fallback: bool = False
+    reads: frozenset[str] = frozenset()
+    remedies: Mapping[str, str] = field(default_factory=dict)
+
+    def open(self, identity: Identity, settings: ParseSettings) -> Parser:
+        """Return the parser of one object; the format must have one."""
+        assert self.parser is not None  # noqa: S101  `lookup` gives no other
+        return self.parser(identity, replace(settings, format=self.name))
+
+
+class ParserOfLines:
+    """The parser of a format in which each line is a record, or an array of records."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        settings: ParseSettings,
+        line_parser: LineParser,
+        *,
+        fast_path: FastPath | None = None,
+    ) -> None:
+        """`fast_path` gets all lines first, and `line_parser` those that are left."""
+        self._identity = identity
+        self._settings = settings
+        self._line_parser = line_parser
+        self._fast_path = fast_path
+
+    def parse(self, lines: Lines) -> Parsed:
+        """Return the verdicts on `lines`."""
+        if self._fast_path is None:
+            return self._parse_each(lines, range(len(lines.starts)))
+        events, handled = self._fast_path(lines, self._identity, self._settings)
+        return with_fast(events, self._parse_each(lines, np.flatnonzero(~handled).tolist()))
+
+    def reject_long(self, line: LongLine) -> Parsed:
+        """Return the verdict on a line over the limit."""
+        collector = self._collector()
+        collector.reject_long(line)
+        return collector.parsed()
+
+    def finish(self) -> Parsed:
+        """Return nothing: no line waits for another."""
+        return self._collector().parsed()
+
+    def _parse_each(self, lines: Lines, indexes: Iterable[int]) -> Parsed:
+        collector = self._collector()
+        buffer = lines.buffer.data
+        for index in indexes:
+            start, end = int(lines.starts[index]), int(lines.ends[index])
+            raw = bytes(buffer[start:end])
+            number = None if lines.first_line is None else lines.first_line + index
+            verdict = self._line_parser(raw)
+            collector.add(verdict, offset=lines.offset + start, line=number, raw=raw)
+        return collector.parsed()
+
+    def _collector(self) -> Collector:
+        return Collector(self._identity, self._settings)

@@ -1,0 +1,203 @@
+"""clickstream.toml and the environment, read once at the edge into one frozen object.
+
+The environment wins over the file; secrets come from the environment only and are not kept here.
+All that is wrong is collected and raised as one SettingsError.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ingest.errors import SettingsError
+from ingest.settings.sources import (
+    BY_FORMAT,
+    RAW_VARIABLES,
+    ParseSettings,
+    Source,
+    absolute,
+    check_timezone,
+    read_source,
+)
+from ingest.settings.values import FILE, Table
+
+__all__ = [
+    "BY_FORMAT",
+    "HASH_CHUNK_BYTES",
+    "ParseSettings",
+    "SearchSettings",
+    "Settings",
+    "Source",
+    "check_timezone",
+    "load_settings",
+    "project_root",
+]
+
+MIB = 1 << 20
+# A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
+HASH_CHUNK_BYTES = 8 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSettings:
+    """The search hop. `url` None = the local search server, "off" = the hop is skipped."""
+
+    url: str | None = None
+    index: str = "clickstream_data"
+    shards: int = 1
+    writers: int = 2
+    body_mib: int = 5
+    deadline_seconds: int = 300
+    max_dead: int = 0
+    size: str = "small"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one run.
+
+    `root` is the project root (where dbt_project.yml is), `data` the absolute folder of
+    everything local, `lake` an absolute folder or an s3:// prefix, `target` the dbt target.
+    `range_bytes` is a multiple of 8 MiB.
+    """
+
+    root: Path
+    data: Path
+    lake: str
+    target: str
+    sources: tuple[Source, ...]
+    search: SearchSettings
+    range_bytes: int = 64 * MIB
+
+    def source(self, name: str) -> Source:
+        """Return the source `name`; raises SettingsError that lists the known ones."""
+        for source in self.sources:
+            if source.name == name:
+                return source
+        known = ", ".join(source.name for source in self.sources)
+        raise SettingsError(f"no source is named {name!r}; {FILE} has: {known}")
+
+
+def project_root() -> Path:
+    """Return the folder that holds dbt_project.yml: the current one or one above, else ours."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dbt_project.yml").is_file() and (folder / FILE).is_file():
+            return folder
+    return Path(__file__).resolve().parents[2]
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    *,
+    root: Path | None = None,
+    target: str | None = None,
+) -> Settings:
+    """Read clickstream.toml below `root` and `environ` (default: the process's).
+
+    `target` is the command line's --target and wins over CLICKSTREAM_TARGET. Raises SettingsError
+    that lists everything that is missing or wrong.
+    """
+    root = root or project_root()
+    given = _given(os.environ if environ is None else environ)
+    problems: list[str] = []
+    toml = Table(_read_toml(root), problems)
+    data = _data(given, root)
+    settings = Settings(
+        root=root,
+        data=data,
+        lake=_lake(toml.table("lake"), given, root=root, data=data),
+        target=target or given.get("CLICKSTREAM_TARGET", "local"),
+        sources=_sources(toml, given, root=root, data=data),
+        search=_search(toml.table("search"), given),
+        range_bytes=toml.table("ingest").whole("range_mib", 64, least=8, most=1024, step=8) * MIB,
+    )
+    toml.check_names()
+    if problems:
+        raise SettingsError("wrong settings:\n" + "\n".join(f"- {p}" for p in problems))
+    return settings
+
+
+def _given(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what is set; a variable that is blank counts as unset."""
+    return {name: text for name, value in environ.items() if (text := value.strip())}
+
+
+def _read_toml(root: Path) -> dict[str, Any]:
+    path = root / FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+
+
+# A path in the environment was typed here and now, so it is relative to the current folder; one
+# in the file is relative to the file.
+def _data(given: Mapping[str, str], root: Path) -> Path:
+    path = given.get("CLICKSTREAM_DATA")
+    return Path(absolute(path, Path.cwd())) if path else root / "data"
+
+
+def _lake(table: Table, given: Mapping[str, str], *, root: Path, data: Path) -> str:
+    configured = table.text("uri")
+    if uri := given.get("CLICKSTREAM_LAKE"):
+        return absolute(uri, Path.cwd())
+    return absolute(configured, root) if configured else str(data / "lake")
+
+
+def _sources(
+    toml: Table, given: Mapping[str, str], *, root: Path, data: Path
+) -> tuple[Source, ...]:
+    """Return the one source of the environment, else those of the file, else <data>/raw."""
+    sources = tuple(read_source(table, root) for table in toml.tables("sources"))
+    names = [source.name for source in sources if source.name]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        toml.problems.append(f"two sources are named {name!r}: give each a name of its own")
+    raw = {key: given[name] for key, name in RAW_VARIABLES.items() if name in given}
+    if "uri" in raw:
+        table = Table({"name": "raw", **raw}, toml.problems, called=RAW_VARIABLES)
+        return (read_source(table, Path.cwd()),)
+    for key in raw:
+        toml.problems.append(
+            f"{RAW_VARIABLES[key]} needs {RAW_VARIABLES['uri']}; a source in {FILE} has its own"
+            f" `{key}`"
+        )
+    return sources or (Source(name="raw", uri=str(data / "raw")),)
+
+
+def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
+    usual = SearchSettings()
+    cores = min(8, os.cpu_count() or 1)
+    url, index = table.text("url"), table.text("index")
+    search = SearchSettings(
+        url=given.get("ES_URL") or url,
+        index=given.get("ES_INDEX") or index or usual.index,
+        shards=table.whole("shards", usual.shards, least=1, most=1024),
+        writers=table.whole("writers", cores, least=1, most=64),
+        body_mib=table.whole("body_mib", usual.body_mib, least=1, most=10),
+        deadline_seconds=table.whole(
+            "deadline_seconds", usual.deadline_seconds, least=1, most=86_400
+        ),
+        max_dead=table.whole("max_dead", usual.max_dead, least=0, most=1_000_000_000),
+        size=table.choice("size", ("small", "large")) or usual.size,
+    )
+    table.problems.extend(_search_problems(search))
+    return search
+
+
+def _search_problems(search: SearchSettings) -> Iterator[str]:
+    index = f"ES_INDEX / search.index = {search.index!r}: must"
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,200}", search.index):
+        yield f"{index} be lower-case letters, digits, . _ -"
+    if re.match(r"(logs|metrics|traces)-.+-", search.index):
+        yield f"{index} not look like a data stream"
+    if search.url and search.url != "off" and not re.match(r"https?://[^/\s]+", search.url):
+        # The address may hold a password: it is not shown.
+        yield "ES_URL / search.url must be http(s)://host[:port], or off"

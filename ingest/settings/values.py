@@ -1,0 +1,161 @@
+"""Typed values out of the tables of clickstream.toml; what is wrong is collected, not raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+FILE = "clickstream.toml"
+_A_TEXT = "a non-empty text"
+
+
+class Table:
+    """One table. Each method returns the value of a key, or the default when it is not there.
+
+    A wrong value is noted in `problems` and treated as if it were not there. Keys that no method
+    was asked for are unknown: `check_names` notes them, so that no typing error is ignored.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        problems: list[str],
+        *,
+        name: str = "",
+        called: Mapping[str, str] | None = None,
+    ) -> None:
+        """`name` is empty for the whole file; `called` names keys that come from elsewhere."""
+        self.problems = problems
+        self._values = values
+        self._name = name
+        self._called = called or {}
+        self._asked: dict[str, None] = {}
+        self._tables: list[Table] = []
+
+    def table(self, key: str) -> Table:
+        """Return the table `[key]`, empty when there is none."""
+        found = self._get(key, {})
+        if not isinstance(found, dict):
+            self.wrong(key, f"written as a [{key}] table")
+            found = {}
+        return self._below(found, self._place(key))
+
+    def tables(self, key: str) -> list[Table]:
+        """Return all the tables `[[key]]` in order."""
+        found = self._get(key, [])
+        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+            self.wrong(key, f"written as [[{key}]] tables")
+            return []
+        return [self._below(entry, f"{self._place(key)}[{i}]") for i, entry in enumerate(found)]
+
+    def text(
+        self, key: str, *, fits: Callable[[str], object] = str.strip, wanted: str = _A_TEXT
+    ) -> str | None:
+        """Return a text that `fits` (default: not blank), None when there is none."""
+        value = self._get(key, None)
+        if value is not None and not (isinstance(value, str) and fits(value)):
+            self.wrong(key, wanted)
+            return None
+        return value
+
+    def required(
+        self, key: str, *, fits: Callable[[str], object] = str.strip, wanted: str = _A_TEXT
+    ) -> str:
+        """Return a text as `text` does; none is a problem too, and gives empty text."""
+        if self._get(key, None) is None:
+            self.wrong(key, wanted)
+        return self.text(key, fits=fits, wanted=wanted) or ""
+
+    def choice(self, key: str, choices: Sequence[str]) -> str | None:
+        """Return one of `choices`, None when there is none."""
+        wanted = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        return self.text(key, fits=choices.__contains__, wanted=wanted)
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Return true or false."""
+        value = self._get(key, default)
+        if not isinstance(value, bool):
+            self.wrong(key, "true or false")
+            return default
+        return value
+
+    def whole(self, key: str, default: int, *, least: int, most: int, step: int = 1) -> int:
+        """Return a whole number from `least` to `most` that is a multiple of `step`."""
+        value = self._get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.wrong(key, f"a whole number from {least} to {most}")
+            return default
+        if value % step:
+            self.wrong(key, f"a multiple of {step}")
+            return default
+        return int(value)
+
+    def ratio(self, key: str, default: float) -> float:
+        """Return a share from 0 to 1."""
+        value = self._get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            self.wrong(key, "a share from 0 to 1")
+            return default
+        return float(value)
+
+    def time(self, key: str, default: datetime) -> datetime:
+        """Return a time in UTC; in the file it names its offset."""
+        value = self._get(key, default)
+        try:
+            if isinstance(value, datetime) and value.tzinfo is not None:
+                return value.astimezone(UTC)
+        except OverflowError:  # the first and the last day that Python knows, in another zone
+            pass
+        self.wrong(key, "a time with its offset, such as 1995-01-01T00:00:00Z, without quotes")
+        return default
+
+    def texts(self, key: str) -> tuple[str, ...] | None:
+        """Return a list of texts, None when there is none."""
+        value = self._get(key, None)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not value or not all(map(_is_text, value)):
+            self.wrong(key, "a list of non-empty texts")
+            return None
+        return tuple(value)
+
+    def pairs(self, key: str) -> tuple[tuple[str, str], ...] | None:
+        """Return a table of texts as (key, value) pairs sorted by key, None when there is none."""
+        value = self._get(key, None)
+        if value is None:
+            return None
+        if not isinstance(value, dict) or not value or not all(map(_is_text, value.values())):
+            self.wrong(key, "a table of non-empty texts")
+            return None
+        return tuple(sorted(value.items()))
+
+    def wrong(self, key: str, wanted: str) -> None:
+        """Note that the value of `key` is not what is `wanted`."""
+        self.problems.append(f"{self._place(key)} = {self._get(key, None)!r}: must be {wanted}")
+
+    def check_names(self) -> None:
+        """Note each key, here and in the tables below, that nothing was asked for."""
+        kind = "key" if self._name else "section"
+        for key in self._values:
+            if key not in self._asked:
+                known = ", ".join(self._asked)
+                self.problems.append(f"{FILE}: unknown {kind} {self._place(key)}; known: {known}")
+        for table in self._tables:
+            table.check_names()
+
+    def _get(self, key: str, default: Any) -> Any:
+        self._asked[key] = None
+        return self._values.get(key, default)
+
+    def _place(self, key: str) -> str:
+        return self._called.get(key) or (f"{self._name}.{key}" if self._name else key)
+
+    def _below(self, values: Mapping[str, Any], name: str) -> Table:
+        table = Table(values, self.problems, name=name)
+        self._tables.append(table)
+        return table
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
