@@ -1,4 +1,4 @@
-"""Fixtures of all tests. Real neighbours stand in tests/fixtures, one module each."""
+"""Fixtures of all tests. Real neighbours are in tests/fixtures, one module each."""
 
 from __future__ import annotations
 
@@ -9,12 +9,41 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# The real input stays outside the project; a fresh clone may lie beside it or not.
-SHARED_DATA = ROOT.parent / "shared" / "data"
+# Reference inputs are kept beside the project, not in it: a public clone has none.
+REFERENCE = ROOT.parent / "shared"
+REFERENCE_FIXTURES = frozenset(("seed_csv", "hackers_log", "field_cases"))
+_LEFT_OUT = pytest.StashKey[list[str]]()
 
 pytest_plugins = [
     f"fixtures.{path.stem}" for path in sorted((ROOT / "tests/fixtures").glob("*.py"))
 ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs the reference inputs, where there are none at all."""
+    if REFERENCE.is_dir():
+        return
+    left_out = [item for item in items if needs_reference(item)]
+    items[:] = [item for item in items if not needs_reference(item)]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[_LEFT_OUT] = [item.nodeid for item in left_out]
+
+
+def needs_reference(item: pytest.Item) -> bool:
+    """Return whether the test, or a fixture of it, takes a reference input."""
+    return not REFERENCE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Name the tests that were left out."""
+    left_out = config.stash.get(_LEFT_OUT, [])
+    if left_out:
+        terminalreporter.section("left out")
+        terminalreporter.write_line(f"{REFERENCE} holds the reference inputs, and is not there:")
+        for name in left_out:
+            terminalreporter.write_line(f"  {name}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -27,20 +56,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-def _shared(name: str) -> Path:
-    path = SHARED_DATA / name
-    if not path.is_file():
-        pytest.skip(f"the real input {name} is not at hand: it belongs into {SHARED_DATA}")
-    return path
-
-
 @pytest.fixture(scope="session")
 def seed_csv() -> Path:
     """The reference input that users start with: 18,501 rows."""
-    return _shared("Schematic_Log.csv")
+    return REFERENCE / "data" / "Schematic_Log.csv"
 
 
 @pytest.fixture(scope="session")
 def hackers_log() -> Path:
     """3,456 real combined lines of an attacked server."""
-    return _shared("hackers-access.log")
+    return REFERENCE / "data" / "hackers-access.log"
+
+
+@pytest.fixture(scope="session")
+def field_cases() -> Path:
+    """Small inputs after public bug reports, a folder each with its right values."""
+    return REFERENCE / "cases" / "field"
