@@ -1,4 +1,4 @@
-"""Commands around raw logs: no Spark, no settings."""
+"""Commands for raw logs: no Spark, no settings."""
 
 from __future__ import annotations
 
@@ -30,11 +30,42 @@ def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_
     show(truth["totals"], f"{text}; the answers: {directory / 'truth.json'}", as_json)
 
 
+def _pairs(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> tuple[tuple[str, str], ...] | None:
+    """Return COLUMN=PATH texts as pairs, in order as settings have them; None without any."""
+    pairs = {}
+    for text in values:
+        column, _, path = text.partition("=")
+        if not column.strip() or not path.strip():
+            raise click.BadParameter(f"{text!r} is not COLUMN=PATH")
+        pairs[column] = path
+    return tuple(sorted(pairs.items())) or None
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "log_format", default="auto", show_default=True, metavar="F")
+@click.option("--format", "format_name", default="auto", show_default=True, metavar="F")
 @click.option("--timezone", default="UTC", show_default=True, metavar="TZ")
-def parse(file: Path, log_format: str, timezone: str) -> None:
+@click.option(
+    "--log-format",
+    metavar="STRING",
+    help="Your own Apache or nginx string, for formats that take one.",
+)
+@click.option(
+    "--mapping",
+    multiple=True,
+    metavar="COLUMN=PATH",
+    callback=_pairs,
+    help="Where JSON holds a column, for formats that take it. Repeatable.",
+)
+def parse(
+    file: Path,
+    format_name: str,
+    timezone: str,
+    log_format: str | None,
+    mapping: tuple[tuple[str, str], ...] | None,
+) -> None:
     """Print the verdict on each line of FILE as JSON lines.
 
     \b
@@ -45,7 +76,12 @@ def parse(file: Path, log_format: str, timezone: str) -> None:
     from ingest.cli.preview import json_lines
     from ingest.settings import ParseSettings, check_timezone
 
-    settings = ParseSettings(format=log_format, timezone=check_timezone(timezone))
+    settings = ParseSettings(
+        format=format_name,
+        timezone=check_timezone(timezone),
+        log_format=log_format,
+        mapping=mapping,
+    )
     out = sys.stdout.buffer
     try:
         for line in json_lines(file, settings):

@@ -132,7 +132,9 @@ class Table:
 
     def wrong(self, key: str, wanted: str) -> None:
         """Note that the value of `key` is not what is `wanted`."""
-        self.problems.append(f"{self._place(key)} = {self._get(key, None)!r}: must be {wanted}")
+        value = self._get(key, None)
+        found = "is missing" if value is None else f"= {_as_written(value)}"
+        self.problems.append(f"{self._place(key)} {found}: must be {wanted}")
 
     def check_names(self) -> None:
         """Note each key, here and in the tables below, that nothing was asked for."""
@@ -155,6 +157,10 @@ class Table:
         table = Table(values, self.problems, name=name)
         self._tables.append(table)
         return table
+
+
+def _as_written(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
 
 
 def _is_text(value: object) -> bool:

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingest.errors import SettingsError
-from ingest.settings import ParseSettings, Settings, Source, check_timezone, load_settings
+from ingest.job.plan import hash_settings
+from ingest.settings import (
+    BY_FORMAT,
+    ParseSettings,
+    Settings,
+    Source,
+    check_timezone,
+    load_settings,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def load(root: Path, toml: str = "", **environ: str) -> Settings:
@@ -38,12 +52,48 @@ def test_file_is_relative_to_itself_and_environment_to_the_current_folder(
     assert settings.data == here / "d"
 
 
+def test_the_file_that_is_delivered_shows_the_defaults(tmp_path: Path) -> None:
+    shown = (ROOT / "clickstream.toml").read_text(encoding="utf-8")
+    toml = "\n".join(re.findall(r"^# (\[.+|[a-z_]+ = .+)$", shown, re.MULTILINE))
+    settings, usual = load(tmp_path, toml), load(tmp_path)
+    assert (settings.lake, settings.range_bytes) == (usual.lake, usual.range_bytes)
+    url, writers = "http://127.0.0.1:9200", settings.search.writers
+    assert settings.search == replace(usual.search, url=url, writers=writers)
+    (source,) = settings.sources
+    assert all(getattr(source.parse, name) for name in BY_FORMAT)
+    parse = replace(source.parse, **dict.fromkeys(BY_FORMAT))
+    assert (replace(source, parse=parse),) == usual.sources
+
+
 def test_raw_replaces_all_sources(tmp_path: Path) -> None:
     toml = '[[sources]]\nname = "web"\nuri = "logs"\n'
     settings = load(tmp_path, toml, CLICKSTREAM_RAW="/x/y", CLICKSTREAM_FORMAT="access")
     assert settings.sources == (
         Source(name="raw", uri="/x/y", parse=ParseSettings(format="access")),
     )
+
+
+def test_the_format_and_time_zone_of_the_raw_source(tmp_path: Path) -> None:
+    settings = load(tmp_path, CLICKSTREAM_RAW="/x", CLICKSTREAM_TIMEZONE="Europe/Berlin")
+    parse = ParseSettings(timezone="Europe/Berlin")
+    assert settings.sources == (Source(name="raw", uri="/x", parse=parse),)
+    with pytest.raises(SettingsError, match="CLICKSTREAM_TIMEZONE = 'Mars': must be an IANA name"):
+        load(tmp_path, CLICKSTREAM_RAW="/x", CLICKSTREAM_TIMEZONE="Mars")
+
+
+@pytest.mark.parametrize("name", ["CLICKSTREAM_FORMAT", "CLICKSTREAM_TIMEZONE"])
+def test_what_describes_a_raw_source_needs_one(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} needs CLICKSTREAM_RAW"):
+        load(tmp_path, **{name: "access" if name.endswith("FORMAT") else "UTC"})
+    assert load(tmp_path, **{name: " "}).sources[0].parse == ParseSettings()
+
+
+def test_a_mistake_in_a_source_that_the_environment_replaces_is_not_ignored(
+    tmp_path: Path,
+) -> None:
+    toml = '[[sources]]\nname = "web"\nuri = "logs"\nformt = "access"\n'
+    with pytest.raises(SettingsError, match=r"unknown key sources\[0\]\.formt"):
+        load(tmp_path, toml, CLICKSTREAM_RAW="/x")
 
 
 def test_search_names_that_existing_users_know(tmp_path: Path) -> None:
@@ -62,7 +112,6 @@ bodymib = 5
 max_dead = -1
 [[sources]]
 name = "a b"
-uri = "x"
 reject_limit_ratio = 5
 [[sources]]
 name = "web"
@@ -79,6 +128,7 @@ timezone = "Mars/Olympus"
         "search.max_dead = -1",
         "sources[0].name = 'a b'",
         "sources[0].reject_limit_ratio = 5",
+        "sources[0].uri is missing: must be a folder",
         "sources[1].timezone = 'Mars/Olympus'",
         "unknown section what",
     ):
@@ -129,3 +179,91 @@ def test_timezones_that_are_none(zone: str) -> None:
 def test_unknown_source_lists_the_known(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"'nope'.*has: raw"):
         load(tmp_path).source("nope")
+
+
+SOURCE = '[[sources]]\nname = "web"\nuri = "x"\n'
+# Each setting as the file has it and as the parser gets it, none with its default.
+PARSE: dict[str, tuple[str, Any]] = {
+    "format": ('format = "access"', "access"),
+    "timezone": ('timezone = "+01:00"', "+01:00"),
+    "max_line_bytes": ("max_line_bytes = 4096", 4096),
+    "future_limit": ("future_limit_hours = 0", timedelta(0)),
+    "min_event_time": (
+        "min_event_time = 2001-01-01T01:00:00+01:00",
+        datetime(2001, 1, 1, tzinfo=UTC),
+    ),
+    "client_from": ('client_from = "forwarded_for"', "forwarded_for"),
+    "keep_cookie": ("keep_cookie = false", False),
+    "action_parameter": ('action_parameter = "do"', "do"),
+    "item_parameter": ('item_parameter = "sku"', "sku"),
+    "product_parameter": ('product_parameter = "p"', "p"),
+    "category_parameter": ('category_parameter = "c"', "c"),
+    "session_parameter": ('session_parameter = "sid"', "sid"),
+    "log_format": ("log_format = '%h \"%r\"'", '%h "%r"'),
+    "mapping": (
+        'mapping = { url = "page.url", event_name = "name" }',
+        (("event_name", "name"), ("url", "page.url")),
+    ),
+    "fields": ('fields = ["c-ip", "time"]', ("c-ip", "time")),
+    "delimiter": ('delimiter = "\\t"', "\t"),
+    "time_unit": ('time_unit = "ms"', "ms"),
+}
+
+
+def test_every_parse_setting_is_tested() -> None:
+    assert PARSE.keys() == {field.name for field in fields(ParseSettings)}
+
+
+@pytest.mark.parametrize("name", PARSE)
+def test_every_parse_setting_is_reachable_and_part_of_the_hash(tmp_path: Path, name: str) -> None:
+    text, value = PARSE[name]
+    usual = ParseSettings()
+    assert getattr(usual, name) != value
+    parse = load(tmp_path, SOURCE + text).source("web").parse
+    assert parse == replace(usual, **{name: value})
+    assert hash_settings(parse) != hash_settings(usual)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("format = 1", "format = 1: must be a name that `clickstream formats` lists"),
+        ("timezone = 1", "timezone = 1: must be an IANA name such as Europe/Berlin, or an offset"),
+        ("max_line_bytes = 1023", "max_line_bytes = 1023: must be a whole number from 1024 to"),
+        ("future_limit_hours = -1", "future_limit_hours = -1: must be a whole number from 0 to"),
+        ("future_limit_hours = true", "future_limit_hours = True: must be a whole number"),
+        ('min_event_time = "1995"', "min_event_time = '1995': must be a time with its offset"),
+        (
+            "min_event_time = 1995-01-01T00:00:00",
+            "min_event_time = 1995-01-01T00:00:00: must be a time with its offset",
+        ),
+        ("min_event_time = 0001-01-01T00:00:00+01:00", "must be a time with its offset"),
+        ('client_from = "peer"', "client_from = 'peer': must be host or forwarded_for"),
+        ('keep_cookie = "no"', "keep_cookie = 'no': must be true or false"),
+        ('item_parameter = " "', "item_parameter = ' ': must be a non-empty text"),
+        ("log_format = []", "log_format = []: must be a non-empty text"),
+        ("mapping = {}", "mapping = {}: must be a table of non-empty texts"),
+        ("mapping = { a = 1 }", "mapping = {'a': 1}: must be a table of non-empty texts"),
+        ('fields = "a"', "fields = 'a': must be a list of non-empty texts"),
+        ('fields = ["a", ""]', "fields = ['a', '']: must be a list of non-empty texts"),
+        ('delimiter = ""', "delimiter = '': must be a non-empty text"),
+        ('time_unit = "h"', "time_unit = 'h': must be auto, s, ms or us"),
+        ('future_limit = "1 h"', "unknown key sources[0].future_limit; known: "),
+    ],
+)
+def test_each_wrong_parse_setting_is_one_problem(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, SOURCE + text)
+    title, *problems = str(caught.value).splitlines()
+    assert title == "wrong settings:"
+    assert len(problems) == 1
+    assert problem in problems[0]
+
+
+@pytest.mark.parametrize("text", ["", "name = 5", 'name = "a b"'])
+def test_a_source_without_a_good_name_is_one_problem(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, f'[[sources]]\nuri = "x"\n{text}\n')
+    problems = str(caught.value).splitlines()[1:]
+    assert len(problems) == 1
+    assert "must be 1 to 64 letters, digits, - or _" in problems[0]

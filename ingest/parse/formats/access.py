@@ -43,30 +43,31 @@ tail        ["text"] [X-Forwarded-For="list"] [integer]: forwarded_for or cookie
             forwarded_for, duration_other; anything else is extra.tail as it stands
 
 URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
-# Formats whose lines this grammar reads: name -> (description, the string of the web server).
+# Formats whose lines this grammar reads: name -> (description, the string in the server's terms).
 _NAMED = {
     "common": ("Apache's common log", '%h %l %u %t "%r" %>s %b'),
     "combined": (
-        "Apache's combined log",
+        "Apache's combined log: common, then referrer and user agent",
         '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
     ),
     "vhost_combined": (
-        "Apache's combined log after the virtual host",
+        "Apache's combined log with the virtual host and its port in front",
         '%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i"',
     ),
     "nginx_combined": (
-        "nginx's log by default",
+        "nginx's predefined log: the fields of combined",
         '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
         '"$http_referer" "$http_user_agent"',
     ),
     "nginx_main": (
-        "nginx's packaged log: combined with X-Forwarded-For",
+        "the log of nginx packages: combined, then X-Forwarded-For",
         '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
         '"$http_referer" "$http_user_agent" "$http_x_forwarded_for"',
     ),
     "splunk_tutorial": (
-        "the Splunk tutorial's web log: combined without time zone, then an integer",
-        "combined, a time without zone, perhaps `HTTP 1.1`, and one integer (duration_other)",
+        "the log of the Splunk tutorial: combined without time zone, then an integer",
+        "combined, but for a time without zone and one integer at the end (duration_other);\n"
+        "the protocol may be `HTTP 1.1`",
     ),
 }
 # Only an IPv6 address at the very start (or of a quoted list there) may bring a `[` of its own.
@@ -289,7 +290,7 @@ register(
     Format(
         name="access",
         description="web server logs of the CLF family, read by one lenient grammar",
-        grammar=f"{GRAMMAR}\n\nIt takes the lines of {', '.join(_NAMED)}, and more.",
+        grammar=f"{GRAMMAR}\n\nIt takes the lines of {', '.join(_NAMED)},\nand more.",
         splittable=True,
         parser=access_parser,
         score=score,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from fixtures.outcome import CSV_HEADER, LINE, SETTINGS
 
+from ingest import cli
 from ingest.cli.preview import explain, formats, json_lines
 from ingest.errors import ClickstreamError, ObjectUnreadable, SettingsError
 from ingest.settings import ParseSettings
@@ -177,3 +178,40 @@ def test_formats_that_are_not_supported(log: Path) -> None:
         explain("alb")
     with pytest.raises(SettingsError, match="'nope' is unknown"):
         list(json_lines(log, ParseSettings(format="nope")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--log-format", "%h"], "log_format needs a format that reads it; `combined` does not"),
+        (["--mapping", "url=a.b"], "mapping needs a format that reads it; `combined` does not"),
+        (["--mapping", "url"], "'url' is not COLUMN=PATH"),
+    ],
+)
+def test_options_that_the_format_does_not_read(
+    log: Path, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.write_text(LINE, encoding="utf-8")
+    assert cli.run(["parse", str(log), "--format", "combined", *arguments]) == 2
+    streams = capsys.readouterr()
+    assert told in streams.err
+    assert streams.out == ""
+
+
+def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[ParseSettings] = []
+
+    def keep(_path: Path, settings: ParseSettings) -> list[str]:
+        given.append(settings)
+        return []
+
+    monkeypatch.setattr("ingest.cli.preview.json_lines", keep)
+    mapping = ["--mapping", "url=page.url", "--mapping", "event_name=a=b"]
+    assert cli.run(["parse", str(log), "--timezone", "+01:00", "--log-format", "%h", *mapping]) == 0
+    assert given == [
+        ParseSettings(
+            timezone="+01:00",
+            log_format="%h",
+            mapping=(("event_name", "a=b"), ("url", "page.url")),
+        )
+    ]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from fixtures.outcome import HEAD, LINE, event, reason, warnings
+from fixtures.outcome import ACCESS, HEAD, LINE, event, read, reason, warnings
+
+from ingest.settings import ParseSettings
 
 NGINX_MAIN = (
     r"198.51.100.23 - ann [03/Mar/2024:07:08:09 +0100] "
@@ -439,3 +442,29 @@ class TestRequest:
         assert row["url_path"] == "/" + "é" * 2047
         assert row["url_original"] == "/" + "é" * 3000
         assert row["parse_warnings"] == "truncated_field"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("common", HEAD),
+        ("combined", LINE),
+        ("vhost_combined", f"www.example.net:443 {LINE}"),
+        ("nginx_combined", LINE),
+        ("nginx_main", NGINX_MAIN),
+        ("splunk_tutorial", SPLUNK),
+    ],
+)
+def test_predefined_names_are_read_by_the_same_grammar(name: str, line: str) -> None:
+    # One line for the fast path, which needs more bytes behind it, and one for the other.
+    data = f"{line}\n{line}\n# {'x' * 80}\n".encode()
+    access, named = read(data, settings=ACCESS), read(data, settings=ParseSettings(format=name))
+    assert named.verdict == replace(access.verdict, source_format=name)
+    assert named.events == [row | {"source_format": name} for row in access.events]
+
+
+def test_a_predefined_name_is_the_format_of_rejects_and_ranges_too() -> None:
+    settings = ParseSettings(format="combined")
+    outcome = read(f"x\n{LINE}\n".encode(), settings=settings, start=0, end=2)
+    assert [row["source_format"] for row in outcome.rejects] == ["combined"]
+    assert outcome.verdict.source_format == "combined"
