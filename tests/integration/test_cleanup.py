@@ -1,8 +1,9 @@
-"""A kill in the middle of a build leaves half made tables; the next run must get past them."""
+"""What is left behind: half made tables of a killed build, and Spark's temporary folders."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -45,3 +46,17 @@ def test_only_what_is_half_made_goes(
     assert lasting == {"plain", "whole"}
     assert {path.name for path in folder.iterdir()} == {"plain", "whole"}
     assert spark.table("cut_marts.whole").count() == 1
+
+
+def test_spark_works_below_the_data_folder(
+    warehouse_settings: Settings, spark: SparkSession
+) -> None:
+    folder = warehouse_settings.data / "tmp"
+    assert spark._jvm is not None
+    system: Any = spark._jvm.java.lang.System
+    spark.sql("CREATE SCHEMA IF NOT EXISTS cut_marts")  # Hive makes its folder at the first use
+    spark.sql("DROP SCHEMA cut_marts")
+
+    assert system.getProperty("java.io.tmpdir") == str(folder)
+    assert {path.name.split("-")[0] for path in folder.iterdir()} >= {"spark", "resources"}
+    assert list(folder.glob("*_resources")) == []

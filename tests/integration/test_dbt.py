@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,6 +37,7 @@ KNOWN_QUERY = (
 ROOT = Path(__file__).resolve().parents[2]
 # Generous: on a busy machine of 2 cores a JVM alone takes half a minute.
 COMMAND_SECONDS = 300
+JVM_END_SECONDS = 30
 
 
 @pytest.fixture
@@ -234,11 +236,14 @@ def test_dbt_typed_by_hand_sees_the_same_tables(
         log(shop_line(1, "S1", "view", hour=9), shop_line(1, "S2", "view", hour=9))
     )
     ingest(settings, run_tasks_here)
+    left = tmp_path / "tmp" / "spark-of-a-killed-process"
+    left.mkdir(parents=True)
 
     def typed(*command: str) -> str:
         return run_in_root(*command, data=tmp_path)
 
     typed("python", "-c", LOAD_AND_SEED)
+    assert not left.exists()
     typed("dbt", "run", "--select", "+number_of_sessions_per_ip")
     typed("dbt", "test", "--select", "number_of_sessions_per_ip", "--indirect-selection=cautious")
     typed("dbt", "docs", "generate")
@@ -250,6 +255,17 @@ def test_dbt_typed_by_hand_sees_the_same_tables(
     assert mart.select(["clientip", "total_sessions"]).to_pylist() == [
         {"clientip": "192.0.2.1", "total_sessions": 2}
     ]
+    assert only_these_are_left(tmp_path / "tmp", {".lock", "resources"})
+
+
+def only_these_are_left(folder: Path, names: set[str]) -> bool:
+    """Return whether `folder` holds nothing else, once the JVMs have ended after their commands."""
+    deadline = time.monotonic() + JVM_END_SECONDS
+    while not {path.name for path in folder.iterdir()} <= names:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def run_in_root(program: str, *arguments: str, data: Path) -> str:
