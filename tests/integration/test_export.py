@@ -217,6 +217,7 @@ def test_search_that_is_off_is_skipped(settings: Settings) -> None:
 
 
 def test_an_empty_lake_makes_an_empty_index(settings: Settings, elastic: Elasticsearch) -> None:
+    create_lake(settings.lake)
     assert (export(settings).total, export(settings).exit_code) == (0, 0)
     assert elastic.count(index=settings.search.index)["count"] == 0
 
