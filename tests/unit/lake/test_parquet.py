@@ -148,6 +148,15 @@ def test_dictionaries_and_plain_texts_mix_and_end_as_plain_strings(lake: Storage
     assert file.num_row_groups == 1
 
 
+@pytest.mark.parametrize(
+    ("column", "is_dictionary"),
+    [("user_agent", True), ("client_ip", True), ("event_id", False), ("url_original", False)],
+)
+def test_dictionary_columns_are_taken_as_dictionaries(column: str, is_dictionary: bool) -> None:
+    kind = encoded_schema(EVENTS).field(column).type
+    assert pa.types.is_dictionary(kind) is is_dictionary
+
+
 def test_no_rows_make_a_readable_file(lake: Storage) -> None:
     facts = written(lake)
     assert facts.rows == 0
