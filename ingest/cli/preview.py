@@ -28,7 +28,8 @@ _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
 _LINE_BREAKS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"})
 _AUTO = """\
 The format is found from the first 64 KiB of each file: the one that fits most of up to 100
-lines. A file that none fits is refused as a whole (unknown_format); one file has one format."""
+lines. A file that no format fits is refused as a whole (unknown_format). One file has one
+format."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ def json_lines(
 ) -> Iterator[str]:
     """Yield {"offset", "status", "warnings", "reason", "event"} per line of `path`, in order.
 
-    `event` holds the columns that are not null, for `ok` and `warn`, else it is null.
+    A line that is an array of records gives one for each of its events. `event` holds the columns
+    that are not null, for `ok` and `warn`, else it is null.
     `ingest_time` (UTC) is by default when the file was last changed, so that the same file gives
     the same text. Lines come as they are read. Raises ClickstreamError at the end when the file
     is damaged or refused as a whole, ObjectUnreadable when it cannot be read, SettingsError for

@@ -1,4 +1,4 @@
-"""Stored bytes of an object to content: hashing, byte ranges, gzip layers, what is no text.
+"""Stored bytes of an object to content: hashing, byte ranges, gzip layers, what is not text.
 
 Rules: sections 1.4 (file status) and 3.1 (opening, gzip, ranges) of the format specification.
 """
@@ -17,10 +17,10 @@ from ingest.parse.model import ReadRange
 BLOCK_BYTES = 8 << 20  # read and hashed at once
 GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
-# Input is fed to zlib in slices of this size: at the end of each gzip member zlib copies what
-# is left of the slice, which would make millions of tiny members quadratic.
-_SLICE_BYTES = 64 << 10
-# No call returns more than this, whatever a decompression bomb would like.
+# Input is fed to zlib in blocks of this size: at the end of each gzip member zlib copies what
+# is left of its input, which would make millions of tiny members quadratic.
+_INPUT_BYTES = 64 << 10
+# No call returns more than this, even for a decompression bomb.
 _OUTPUT_BYTES = 8 << 20
 _GZIP_WINDOW = 31
 _FIRST_BEYOND_BYTES = 64 << 10
@@ -38,11 +38,11 @@ _TEXT_MAGICS = re.compile(rb"BZh[1-9]|PAR[1E]|ORC")
 _TEXT_LINE = re.compile(rb"[!-~]++ [\t -~]*+(?:\r?+\n|\Z)")
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _NUL_TEST_BYTES = 4096
-# What to do about content that is no text of any format: file_reason -> remedy.
+# What to do about content that cannot be text of any format: file_reason -> remedy.
 REMEDIES = {
     "nested_gzip": "unpack it: two layers of gzip are read, not three",
     "not_utf8": "convert it to UTF-8",
-    "unsupported_content": "unpack or convert it: plain text and gzip are read",
+    "unsupported_content": "unpack or convert it: text and gzip are read",
 }
 
 
@@ -87,7 +87,7 @@ class Stored:
 def owned(stored: Stored) -> tuple[int, Iterator[bytes]]:
     """Return (offset of the first line that starts in the range, the bytes of all such lines).
 
-    The last of these lines may end behind the range.
+    The last of these lines may end after the range.
     """
     if stored.start == 0 or stored.read(stored.start - 1, stored.start) == b"\n":
         return stored.start, _to_line_end(stored, stored.blocks)
@@ -132,19 +132,19 @@ class Gunzip:
 
     def _pieces(self, stored: Iterator[bytes]) -> Iterator[bytes]:
         member: zlib._Decompress | None = None
-        held = b""  # what may be the first bytes of a member
-        for data in _slices(stored):
+        pending = b""  # what may be the first bytes of a member
+        for data in _small_blocks(stored):
             if self.error:
                 continue  # read on, so that all of the object is hashed
             if self.garbage:
                 self.garbage += len(data)
                 continue
-            rest = held + data
-            held = b""
+            rest = pending + data
+            pending = b""
             while rest:
                 if member is None:
                     if len(rest) < len(GZIP_MAGIC):
-                        held = rest
+                        pending = rest
                         break
                     if not rest.startswith(GZIP_MAGIC):
                         self.garbage = len(rest)
@@ -156,7 +156,7 @@ class Gunzip:
                     self.error = str(error)
                     break
                 rest, member = (member.unused_data, None) if member.eof else (b"", member)
-        self.garbage += len(held)
+        self.garbage += len(pending)
         if member is not None and self.error is None:
             self.error = "the file ends inside a gzip member"
 
@@ -172,10 +172,10 @@ class Gunzip:
                 return
 
 
-def _slices(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _small_blocks(blocks: Iterator[bytes]) -> Iterator[bytes]:
     for block in blocks:
-        for start in range(0, len(block), _SLICE_BYTES):
-            yield block[start : start + _SLICE_BYTES]
+        for start in range(0, len(block), _INPUT_BYTES):
+            yield block[start : start + _INPUT_BYTES]
 
 
 def peek(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes], bool]:
@@ -199,7 +199,7 @@ def _again(seen: list[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def refusal(head: bytes) -> str | None:
-    """Return why content that begins with `head` is no text at all, None when it may be text."""
+    """Return why content that begins with `head` is not text at all, None when it may be text."""
     if head.startswith(_BINARY_MAGICS) or (_TEXT_MAGICS.match(head) and not _TEXT_LINE.match(head)):
         return "unsupported_content"
     start = head[:_NUL_TEST_BYTES]

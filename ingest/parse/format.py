@@ -41,15 +41,15 @@ class Parser(Protocol):
 
 
 class LineParser(Protocol):
-    """Gives the verdict on one line; it may keep what the lines before said of those behind."""
+    """Gives the verdict on one line; it may remember what earlier lines said, such as a header."""
 
     def __call__(self, raw: bytes) -> Verdict:
         """Return the verdict on the line `raw`, which has no line end."""
         ...
 
 
-# (lines, identity, settings) -> the events of some of the lines, one a line and in their order,
-# and a mask: True = handled here, as the LineParser would have done it.
+# (lines, identity, settings) -> (the events of some lines, one per line and in order; a mask of
+# the lines: True = handled here, exactly as the LineParser would have).
 FastPath = Callable[[Lines, Identity, ParseSettings], tuple[pa.Table, npt.NDArray[np.bool_]]]
 
 
@@ -84,8 +84,8 @@ class Format:
     content of which nothing but blank lines and comments was seen.
 
     `splittable`: an object that is not compressed may be read in byte ranges. `reads` names the
-    settings among `BY_FORMAT` that the format takes. `remedies` tells people what to do about an
-    object that is refused as a whole: file_reason -> remedy.
+    settings among `BY_FORMAT` that the format takes. `remedies` says what to do about an object
+    that is refused as a whole: file_reason -> remedy.
     """
 
     name: str

@@ -19,8 +19,8 @@ CHUNK_BYTES = 16 << 20
 RAW_BYTES = 48_000
 # Of shorter lines a chunk holds fewer bytes: each line may become a Python object of 3 KB.
 CHUNK_LINES = 1 << 16
-# A chunk's buffer goes on behind its last line where more follows: the fast path reads up to so
-# many bytes behind a line without asking where the buffer ends.
+# A chunk's buffer goes on after its last line where more follows: the fast path reads up to this
+# many bytes after a line without checking where the buffer ends.
 READ_AHEAD = 80
 _BLOCK_BYTES = 1 << 19  # searched at once: fits into the second-level cache
 LF, CR = 10, 13
@@ -54,7 +54,7 @@ class _Open:
 class Cutter:
     """Takes content piece by piece and gives its lines back in chunks.
 
-    What it holds is bounded by a chunk, or by a few times `max_line_bytes`, however long a line
+    What it keeps is bounded by a chunk, or by a few times `max_line_bytes`, however long a line
     is. The content has to begin at the first byte of a line.
     """
 
@@ -67,7 +67,7 @@ class Cutter:
         self._limit = max_line_bytes
         self._after_bom = after_bom
         self._parts: list[bytes] = []
-        self._held = 0
+        self._waiting_bytes = 0
         self._wanted = CHUNK_BYTES
         self._open: _Open | None = None
 
@@ -81,8 +81,8 @@ class Cutter:
             yield self._closed(self._open)
             piece = piece[end + 1 :]
         self._parts.append(piece)
-        self._held += len(piece)
-        if self._held >= self._wanted:
+        self._waiting_bytes += len(piece)
+        if self._waiting_bytes >= self._wanted:
             yield from self._cut()
 
     def finish(self, *, broken_off: bool = False) -> Iterator[Lines | LongLine]:
@@ -92,24 +92,24 @@ class Cutter:
             return
         if self._open is not None:
             yield self._closed(self._open)
-        elif self._held:
+        elif self._waiting_bytes:
             rest = np.frombuffer(self._parts[0], dtype=np.uint8)
             yield from self._lines(rest, np.array([len(rest)], dtype=np.int64))
 
     def _cut(self) -> Iterator[Lines | LongLine]:
-        """Yield all complete lines that are held, and hold the beginning of the next."""
+        """Yield all complete lines that are waiting, and keep the beginning of the next."""
         data = b"".join(self._parts)
         buffer = np.frombuffer(data, dtype=np.uint8)
         newlines = _newlines(buffer)
         if len(newlines):
             yield from self._lines(buffer, newlines)
             data = data[newlines[-1] + 1 :]
-        self._parts, self._held = [data], len(data)
+        self._parts, self._waiting_bytes = [data], len(data)
         # Twice the rest, so that a long line within the limit is not joined again at every piece.
-        self._wanted = max(CHUNK_BYTES, 2 * self._held)
-        if self._held > self._limit:
+        self._wanted = max(CHUNK_BYTES, 2 * self._waiting_bytes)
+        if self._waiting_bytes > self._limit:
             self._open = _Open(data[:RAW_BYTES], len(data), data[-1] == CR)
-            self._parts, self._held = [], 0
+            self._parts, self._waiting_bytes = [], 0
 
     def _closed(self, line: _Open) -> LongLine:
         closed = self._long(0, line.length - int(line.ends_in_cr), line.head, number=self._number)
@@ -125,7 +125,7 @@ class Cutter:
     def _lines(
         self, buffer: npt.NDArray[np.uint8], stops: npt.NDArray[np.int64]
     ) -> Iterator[Lines | LongLine]:
-        """Yield the lines of `buffer` whose LF, or end of content, stand at `stops`."""
+        """Yield the lines of `buffer` whose LF, or end of content, is at `stops`."""
         starts = np.concatenate([np.zeros(1, dtype=np.int64), stops[:-1] + 1])
         ends = stops - ((stops > starts) & (buffer[stops - 1] == CR))
         long = stops - starts > self._limit
@@ -187,7 +187,7 @@ def _newlines(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
 
 
 def where(hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """Return the positions of the few that are True; the size of `hit` is a multiple of 8.
+    """Return the positions of what is True, which is rare; the size of `hit` is a multiple of 8.
 
     Eight flags are looked at together: twice as fast as `np.flatnonzero` alone.
     """

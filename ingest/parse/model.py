@@ -31,7 +31,7 @@ class Lines:
     """Consecutive physical lines of one object, cut but not yet parsed.
 
     `buffer` holds their raw bytes (uint8); line i is buffer[starts[i]:ends[i]] without LF and
-    without a CR directly before it. buffer[0] stands at content offset `offset`. `first_line` is
+    without a CR directly before it. buffer[0] is at content offset `offset`. `first_line` is
     the number (from 1) of line 0, None when the object is read in byte ranges.
     """
 
@@ -52,7 +52,7 @@ class Parsed:
     source_offset (int64), source_line (int64, null in ranges) and reason (string).
     `counts` maps each warning code, skip and reject reason to its number of lines.
     lines_read = lines_ok + lines_warn + skips.num_rows + rejects.num_rows; each line of
-    lines_ok and lines_warn brings one event, a JSON array one for each element.
+    lines_ok and lines_warn gives one event, a JSON array one for each element.
     """
 
     events: pa.Table
@@ -67,7 +67,7 @@ class Parsed:
 class ObjectVerdict:
     """The verdict on one raw object, or on one byte range of it, after its last line.
 
-    For `corrupt_gzip` and `rejected` all counts are 0 and whatever `Parsed` came before is void.
+    For `corrupt_gzip` and `rejected` all counts are 0 and every `Parsed` that came before is void.
     `chunk_digests` are the SHA-256 digests of the consecutive 8 MiB chunks of the stored bytes
     in [start, end). `source_format` is None when none was found or needed.
     """

@@ -21,6 +21,7 @@ from ingest.parse.registry import check_settings, fallback, lookup
 from ingest.parse.sniff import SNIFF_BYTES, find_format
 from ingest.parse.verdict import Refused
 from ingest.settings import ParseSettings
+from ingest.terminal.text import count_of
 
 _GZIP_SUFFIXES = (".gz", ".gzip")
 _MAX_LAYERS = 2
@@ -57,7 +58,7 @@ def parse_object(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Content:
-    """The content of an object behind all its gzip layers, from `offset` on.
+    """The content of an object inside all its gzip layers, from `offset` on.
 
     `pieces` are all its bytes, the first ones being `head`; `format` is None when the content
     needs none. `first_line` is None in a byte range.
@@ -95,7 +96,9 @@ def _opened(stored: Stored, settings: ParseSettings) -> _Content:
     if sniffed.reason is not None:
         raise Refused(sniffed.reason)
     if not stored.is_whole and (layers or not sniffed.splittable):
-        raise ValueError("only a plain object of a splittable format is read in byte ranges")
+        raise ValueError(
+            "only an uncompressed object of a splittable format is read in byte ranges"
+        )
     offset, pieces = (0, pieces) if stored.is_whole else owned(stored)
     return _Content(
         offset=offset,
@@ -120,7 +123,7 @@ def _read(
     books.add(parsed := parser.finish())
     yield parsed
     if content.error is not None:
-        readable = f"{content.layers[-1].size} bytes and {books.lines_read} lines could be read"
+        readable = _readable(content.layers[-1].size, books.lines_read)
         return ObjectVerdict(
             source_format=content.format,
             file_status="corrupt_gzip",
@@ -128,6 +131,10 @@ def _read(
         )
     status, reason = _status(content, name)
     return books.verdict(source_format=content.format, file_status=status, file_reason=reason)
+
+
+def _readable(size: int, lines: int) -> str:
+    return f"{count_of(size, 'byte')} and {count_of(lines, 'line')} could be read"
 
 
 def _cut(content: _Content, settings: ParseSettings) -> Iterator[Lines | LongLine]:
@@ -161,7 +168,7 @@ def _status(content: _Content, name: str) -> tuple[str, str | None]:
         return "double_gzip", "gzip inside gzip, unwrapped twice"
     garbage = sum(layer.garbage for layer in content.layers)
     if garbage:
-        return "trailing_garbage", f"{garbage} bytes behind the last gzip member"
+        return "trailing_garbage", f"{count_of(garbage, 'byte')} after the last gzip member"
     if bool(content.layers) != name.lower().endswith(_GZIP_SUFFIXES):
         return "misnamed", "gzip under another name" if content.layers else "not gzip"
     return "ok", None

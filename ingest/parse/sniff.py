@@ -17,9 +17,9 @@ _SAMPLE_LINES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sniffed:
-    """What the first bytes of an object tell.
+    """What the first bytes of an object show.
 
-    `format` is a concrete format, None when there is none or none is needed. `splittable` says
+    `format` is a concrete format, None when there is none or none is needed. `splittable`:
     whether the object may be read in byte ranges. `reason` is why it is refused as a whole.
     """
 
@@ -29,7 +29,7 @@ class Sniffed:
 
 
 def sniff(head: bytes, *, name: str, settings: ParseSettings) -> Sniffed:
-    """Return what `head`, the first 64 KiB of the stored bytes of an object, tells.
+    """Return what `head`, the first 64 KiB of the stored bytes of an object, shows.
 
     Fewer bytes mean that they are the whole object. `name` plays no part: content decides.
     gzip is never splittable, and its format is found when it is read.
@@ -41,9 +41,9 @@ def sniff(head: bytes, *, name: str, settings: ParseSettings) -> Sniffed:
 
 
 def find_format(start: bytes, *, whole: bool, settings: ParseSettings) -> Sniffed:
-    """Return what the first bytes `start` of a content tell; `whole` = they are all of it.
+    """Return what the first bytes `start` of a content show; `whole` = they are all of it.
 
-    No format at all is found where there are only blank lines and comments, and needed neither.
+    Content of blank lines and comments only has no format, and needs none.
     """
     reason = refusal(start)
     if reason is not None:
@@ -55,7 +55,7 @@ def find_format(start: bytes, *, whole: bool, settings: ParseSettings) -> Sniffe
     if winner is not None and winner.parser is not None:
         return _found(winner)
     if winner is None and not head.sample:
-        # What follows a long preamble is unknown; read by the fallback, none of it gets lost.
+        # What follows a long preamble is unknown; the fallback loses none of it.
         return Sniffed() if whole else _found(fallback())
     return Sniffed(reason=next(_refusals(head), "unknown_format"))
 

@@ -58,7 +58,7 @@ class Event:
         self.values["status_code"] = status
 
     def put_client(self, client: Client) -> None:
-        """Store who sent the request; with `invalid_client_ip` when that is no client."""
+        """Store who sent the request; with `invalid_client_ip` when that is not a client."""
         if not client.valid:
             self.warnings.add("invalid_client_ip")
         self.values["client_ip"] = client.ip
@@ -75,7 +75,7 @@ class EventArray:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A line that is no record; `reason` from section 1.1."""
+    """A line that is not a record; `reason` from section 1.1."""
 
     reason: str
 

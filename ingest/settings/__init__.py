@@ -197,7 +197,7 @@ def _search_problems(search: SearchSettings) -> Iterator[str]:
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,200}", search.index):
         yield f"{index} be lower-case letters, digits, . _ -"
     if re.match(r"(logs|metrics|traces)-.+-", search.index):
-        yield f"{index} not look like a data stream"
+        yield f"{index} not be a name that data streams claim"
     if search.url and search.url != "off" and not re.match(r"https?://[^/\s]+", search.url):
         # The address may hold a password: it is not shown.
         yield "ES_URL / search.url must be http(s)://host[:port], or off"

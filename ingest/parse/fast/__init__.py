@@ -1,1 +1,1 @@
-"""The fast path: plain lines parsed with whole arrays, exactly as the reference parser does."""
+"""The fast path: lines of the usual shapes, parsed as arrays just as the reference parser would."""

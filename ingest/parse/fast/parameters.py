@@ -1,6 +1,6 @@
 """Parameters of URLs and referrers, many lines at once: section 2.4 of the specification.
 
-Finds each parameter by its name behind `?` or `&`. A line is left to the reference parser where a
+Finds each parameter by its name after `?` or `&`. A line is left to the reference parser where a
 wanted parameter repeats, is encoded, or is longer than its column.
 """
 
@@ -33,7 +33,7 @@ class _Parameters:
     """All parameters of the candidates in order; `name` is the position of the first character.
 
     `text` is 2 x candidate for its request, 2 x candidate + 1 for its referrer. `closed` is False
-    where a character that may be encoded stands before the end of the value.
+    where a character that may be encoded comes before the end of the value.
     """
 
     name: Positions
@@ -64,8 +64,8 @@ def wanted_names(settings: ParseSettings) -> dict[str, str] | None:
         "category": settings.category_parameter,
         "session_id": settings.session_parameter,
     } | {column: name for name, column in CAMPAIGN.items()}
-    plain = all(_NAME.fullmatch(n) and len(n) <= _LONGEST_NAME for n in names.values())
-    return names if plain else None
+    can_be_found = all(_NAME.fullmatch(n) and len(n) <= _LONGEST_NAME for n in names.values())
+    return names if can_be_found else None
 
 
 def read_shop(
@@ -79,7 +79,7 @@ def read_shop(
 ) -> Shop:
     """Return what the parameters named by `names` say about each candidate.
 
-    `target_ends` are the positions behind the targets of the requests; `absolute` tells which
+    `target_ends` are the positions after the targets of the requests; `absolute` says which
     referrers are http or https URLs, the only ones that are searched.
     """
     query, parameters = _parameters(marks, found, target_ends)
@@ -105,10 +105,12 @@ def _parameters(
     first[text[is_question][::-1]] = at[is_question][::-1]
     starts = np.where(is_question, at == first[text], at > first[text])
     index, text, at = (each.compress(starts) for each in (index, text, at))
-    behind = marks.kind[index + 1]
+    following_kind = marks.kind[index + 1]
     in_request = (text & 1) == 0
-    end = np.where((behind == QUOTE) & in_request, target_ends[text >> 1], marks.at[index + 1])
-    closed = (behind == QUOTE) | (behind == AMPERSAND)
+    end = np.where(
+        (following_kind == QUOTE) & in_request, target_ends[text >> 1], marks.at[index + 1]
+    )
+    closed = (following_kind == QUOTE) | (following_kind == AMPERSAND)
     return np.minimum(first[::2], target_ends), _Parameters(at + 1, end, text, closed)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a plain line, many lines at once: client, user, request, status, referrer.
+"""The parts of lines, many lines at once: client, user, request, status, referrer.
 
 Each function returns positions or values per candidate, and `valid`: where they can be trusted.
 """
@@ -62,7 +62,7 @@ class Clients:
 def read_prefixes(
     buffer: Bytes, words: Words, *, starts: Positions, brackets: Positions
 ) -> Clients:
-    """Return what stands before the `[` at `brackets`: `host - user `."""
+    """Return what comes before the `[` at `brackets`: `host - user `."""
     hosts = find(buffer, starts, b" ", limit=_HOST_BYTES)
     # A line without a blank would take the bytes of the next ones, which may be no text at all.
     found = (hosts < _HOST_BYTES) & (starts + hosts < brackets)
@@ -92,9 +92,9 @@ def _addresses(hosts: DictionaryColumn) -> tuple[DictionaryColumn, Mask]:
 def _users(
     buffer: Bytes, words: Words, host_ends: Positions, brackets: Positions
 ) -> tuple[DictionaryColumn, Mask]:
-    behind = words[host_ends]
-    valid = (behind & low_bytes(3)) == word(b" - ")
-    anonymous = ((behind & low_bytes(6)) == word(b" - - [")) & (brackets == host_ends + 5)
+    after = words[host_ends]
+    valid = (after & low_bytes(3)) == word(b" - ")
+    anonymous = ((after & low_bytes(6)) == word(b" - - [")) & (brackets == host_ends + 5)
     rows = np.flatnonzero(valid & ~anonymous)
     begins, ends = host_ends[rows] + 3, brackets[rows] - 1
     fits = (ends > begins) & (ends - begins <= _USER_BYTES)
@@ -143,7 +143,7 @@ def read_requests(words: Words, quotes: Positions) -> Requests:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers, true only where `valid`; a second array tells where each is not null."""
+    """Numbers, true only where `valid`; a second array says where each is not null."""
 
     status: Positions
     size: Positions
@@ -157,7 +157,7 @@ _STATUS = Pattern(b'" 000 ??')
 
 
 def read_counts(words: Words, quotes: Positions, line_ends: Positions) -> Counts:
-    """Return ` status bytes ` behind the request and the integer at the end of the line."""
+    """Return ` status bytes ` after the request and the integer at the end of the line."""
     digits, valid = _STATUS.match(words[quotes[1]])
     status = byte(digits, 2) * 100 + byte(digits, 3) * 10 + byte(digits, 4)
     valid &= (status == 0) | ((status >= 100) & (status <= 599))
@@ -203,7 +203,7 @@ def read_headers(buffer: Bytes, words: Words, quotes: Positions) -> Headers:
 
 
 def read_forwarded(buffer: Bytes, words: Words, quotes: Positions) -> tuple[DictionaryColumn, Mask]:
-    """Return the address lists behind the agent, and which rows have a list, `-` or nothing."""
+    """Return the address lists after the agent, and which rows have a list, `-` or nothing."""
     if len(quotes) < 8:
         return null_column(quotes[0].size), np.ones(quotes[0].size, dtype=np.bool_)
     between = words[quotes[5]]
@@ -222,8 +222,8 @@ def _domains(
 ) -> tuple[DictionaryColumn, Mask, Mask]:
     """Return the hosts, which referrers are http or https URLs, and where the host is true.
 
-    The host is decided on the text up to the slash behind the authority, or on all of a short
-    referrer of another kind: few different texts, whatever the URLs.
+    The host is decided on the text up to the slash after the authority, or on all of a short
+    referrer of another kind: few different texts, however many URLs.
     """
     first = words[begin]
     https, http = first == word(b"https://"), (first & low_bytes(7)) == word(b"http://")

@@ -1,4 +1,4 @@
-"""The fast path: lines of the plain shape, parsed with whole arrays instead of one by one.
+"""The fast path: lines of the usual shapes, parsed with whole arrays instead of one by one.
 
     host - user [dd/Mon/yyyy:HH:mm:ss ±HHmm] "METHOD /target HTTP/d.d" status bytes
     ... the same, then "referrer" "agent", perhaps "addresses", and perhaps an integer
@@ -54,7 +54,7 @@ from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
 SCHEMA = encoded_schema(EVENTS)
-# Lines that are parsed at once: so few that the arrays of a step fit into the caches.
+# Lines that are parsed at once: few enough for the arrays of a step to fit into the caches.
 _PIECE = 1 << 14
 # By bits: 1 future, 2 no zone, 4 stale; each text is sorted as the reference parser sorts it.
 _CODES = ("future_timestamp", "no_timezone", "stale_timestamp")
@@ -69,9 +69,9 @@ Columns = dict[str, pa.Array]
 def parse_fast(
     lines: Lines, identity: Identity, settings: ParseSettings
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
-    """Return the events of the plain lines in input order, and a mask: True = handled here.
+    """Return the events of the lines of a usual shape in order, and a mask: True = handled here.
 
-    The table has the columns of the contract; those with few different values are dictionaries
+    The table has the columns of the contract; some are dictionary columns
     (`ingest.lake.parquet.encoded_schema`).
     """
     handled = np.zeros(lines.starts.size, dtype=np.bool_)
@@ -128,7 +128,10 @@ class _Parts:
 
 
 def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Parts | None:
-    """Return the parts of the plain lines, None without any; `names` are those wanted."""
+    """Return the parts of the lines of a usual shape, None without any.
+
+    `names` are the URL parameters to find.
+    """
     marks = scan(lines.buffer)
     found = candidates(lines, marks, longest=min(LONGEST_LINE, settings.max_line_bytes))
     if not found.line.size:

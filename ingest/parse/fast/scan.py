@@ -1,4 +1,4 @@
-"""Where the delimiters of a chunk stand, and which of its lines can have the plain shape."""
+"""Where the delimiters of a chunk are, and which of its lines may have the usual shape."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _KINDS = _kinds()
 class Marks:
     """All delimiters of a chunk in order: positions in the buffer, and the kind of each.
 
-    BAD is what keeps a line from being plain: a control character, a byte that is not ASCII, a
-    backslash (escapes) or `#` (fragments). A last mark of that kind stands at the buffer's end.
+    BAD is what the fast path leaves alone: a control character, a byte that is not ASCII, a
+    backslash (escapes) or `#` (fragments). A last mark of that kind is at the buffer's end.
     """
 
     at: Positions
@@ -85,12 +85,12 @@ def _hits(buffer: Bytes) -> list[Positions]:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The lines that have the quotes of the plain shape and nothing BAD, by their number.
+    """The lines that have the quotes of the usual shape and nothing BAD, by their number.
 
     `quotes` holds a row of positions per quote of a line: as many rows as most lines have, of 6
-    (request, referrer, agent), 8 (one text more) and 2 (request only). `slots` tells for each
+    (request, referrer, agent), 8 (one text more) and 2 (request only). `slots` says for each
     quote of the chunk which text it opens: 2 x candidate for a request, 2 x candidate + 1 for a
-    referrer, -1 for anything else; a last item stands for no quote.
+    referrer, -1 for anything else; a last item means no quote.
     """
 
     line: Positions
@@ -101,11 +101,11 @@ class Candidates:
 
 
 def candidates(lines: Lines, marks: Marks, *, longest: int) -> Candidates:
-    """Return the lines of at most `longest` bytes that may be plain."""
+    """Return the lines of at most `longest` bytes that may have the usual shape."""
     quotes = marks.at.compress(marks.kind == QUOTE)
     first = np.searchsorted(quotes, lines.starts)
-    behind = np.searchsorted(quotes, lines.ends[-1:])
-    count = np.diff(first, append=behind)  # no quote stands between two lines
+    after = np.searchsorted(quotes, lines.ends[-1:])
+    count = np.diff(first, append=after)  # there is no quote between two lines
     wanted = max(_QUOTES, key=lambda quotes: np.count_nonzero(count == quotes))
     lengths = lines.ends - lines.starts
     fits = (count == wanted) & (lengths <= longest)

@@ -1,4 +1,4 @@
-"""Columns of text cut out of the bytes of a chunk, and columns with few different values."""
+"""Columns of text cut out of the bytes of a chunk, and dictionary columns."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Times:
 
 
 def read_times(buffer: Bytes, words: Words, request: Positions) -> Times:
-    """Return the times that stand in brackets before the quotes at `request`."""
+    """Return the times in brackets before the quotes at `request`."""
     zoned = (words[request - _ZONED_LENGTH - 4] & low_bytes(2)) == _OPENING
     bracket = request - np.where(zoned, _ZONED_LENGTH, _BARE_LENGTH) - 3
     texts = list(following(buffer, bracket + 1, 4))

@@ -56,7 +56,7 @@ def byte(words: Words, index: int) -> Positions:
 
 
 class Pattern:
-    """Text of at most eight characters in which `0` stands for any digit and `?` for anything."""
+    """Text of at most eight characters in which `0` means any digit and `?` anything."""
 
     def __init__(self, text: bytes) -> None:
         fixed = bytes(0 if c == ord("?") else c for c in text)
@@ -93,7 +93,7 @@ def find(buffer: Bytes, begins: Positions, character: bytes, *, limit: int) -> P
 
 
 def index_of(words: Words, character: bytes) -> Positions:
-    """Return where the first `character` stands in each word, 8 where it does not."""
+    """Return where the first `character` is in each word, 8 where it is not."""
     values = words ^ (_LOW * np.uint64(character[0]))
     zeros = (values - _LOW) & ~values & _HIGH
     # The bits below the lowest set one: 8 for each byte before it, 64 where there is none.
@@ -104,7 +104,7 @@ def index_of(words: Words, character: bytes) -> Positions:
 def numbers(words: Words, begins: Positions, ends: Positions) -> tuple[Positions, Mask]:
     """Return the decimal numbers at [begin, end), and where these are 1 to 8 ASCII digits.
 
-    The bytes are ASCII; at least eight stand before each end.
+    The bytes are ASCII; there are at least eight before each end.
     """
     lengths = ends - begins
     valid = (lengths >= 1) & (lengths <= WORD)

@@ -1,1 +1,1 @@
-"""What one field of a line means, whatever its format."""
+"""What one field of a line means, in any format."""

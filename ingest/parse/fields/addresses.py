@@ -37,7 +37,7 @@ _NOT_PUBLIC_6 = tuple(IPv6Network(b) for b in ("::/128", "::1/128", "fc00::/7", 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address in canonical text, and the port that was written behind it."""
+    """An address in canonical text, and the port that was written after it."""
 
     ip: str
     port: int | None = None
@@ -88,7 +88,7 @@ def _canonical_ipv6(text: str) -> str | None:
 
 
 def read_client(token: str) -> Client:
-    """Return the client of one token, which is no list."""
+    """Return the client of one token, which is not a list."""
     if token in ("", "-"):
         return Client()
     address = read_address(token)
@@ -123,7 +123,7 @@ def choose_client(addresses: str) -> Client:
 
 @lru_cache(maxsize=65_536)
 def is_public(ip: str) -> bool:
-    """Return whether the canonical address `ip` lies outside the private and local blocks."""
+    """Return whether the canonical address `ip` is outside the private and local blocks."""
     if ":" in ip:
         v6 = IPv6Address(ip)
         return not any(v6 in block for block in _NOT_PUBLIC_6)

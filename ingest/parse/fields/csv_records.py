@@ -1,6 +1,6 @@
 """RFC 4180 records out of physical lines, with quoted line breaks (section 4.1).
 
-A quote counts only at the start of a field; in an unquoted field it is a plain character. All
+A quote counts only at the start of a field; in an unquoted field it is an ordinary character. All
 repetitions are possessive: reading is linear, but that a quote which is never closed is looked
 for in up to 100 lines from each line on.
 """
@@ -102,7 +102,7 @@ def _opens(raw: bytes, at: int) -> bool:
 def split_record(text: str, warnings: set[str]) -> list[str]:
     """Return the fields of a closed record.
 
-    Text behind a closing quote belongs to the field, with `unterminated_quote`.
+    Text after a closing quote belongs to the field, with `unterminated_quote`.
     """
     if '"' not in text:
         return text.split(",")

@@ -1,4 +1,4 @@
-"""What stands before the time in a line of the grammar `access` (section 4.2, access prefix)."""
+"""What comes before the time in a line of the grammar `access` (section 4.2, access prefix)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ingest.parse.fields.addresses import Client, choose_client, read_address, r
 from ingest.parse.fields.text import QUOTED, unescape, value
 
 _QUOTED_LIST = re.compile(QUOTED + r"(?![^ ]) *+", re.DOTALL)
-_PLAIN_LIST = re.compile(r"([^ ,]++(?: *+,[ ,]*+[^ ,]++)++) *+")
+_BARE_LIST = re.compile(r"([^ ,]++(?: *+,[ ,]*+[^ ,]++)++) *+")
 _THREE_TOKENS = re.compile(r"([^ ]++) ++[^ ]++ ++[^ ]")
 
 
@@ -37,17 +37,17 @@ def read_prefix(text: str) -> Prefix | None:
     if text.startswith('"'):
         quoted = _QUOTED_LIST.match(text)
         return None if quoted is None else _after_list(unescape(quoted[1]), text[quoted.end() :])
-    plain = _PLAIN_LIST.match(text)
-    if plain is not None:
-        return _after_list(plain[1], text[plain.end() :])
+    bare = _BARE_LIST.match(text)
+    if bare is not None:
+        return _after_list(bare[1], text[bare.end() :])
     return _after_vhost(text)
 
 
 def _after_list(sent: str, rest: str) -> Prefix:
-    peer, behind = _token(rest)
+    peer, after = _token(rest)
     if read_address(peer) is None:
-        peer, behind = "", rest
-    ident, user = _ident_and_user(behind)
+        peer, after = "", rest
+    ident, user = _ident_and_user(after)
     return Prefix(
         client=choose_client(sent),
         ident=ident,

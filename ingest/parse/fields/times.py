@@ -36,7 +36,7 @@ _EPOCH_UNITS = ((10**11, 0), (10**14, 3), (10**17, 6))
 
 
 class BadTime(ValueError):
-    """The text is no time, or one that cannot exist."""
+    """The text is not a time, or one that cannot exist."""
 
 
 def read_time(text: str, warnings: set[str], *, timezone: str) -> int:
@@ -118,7 +118,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _read_epoch(text: str) -> int:
-    """Return an epoch without a declared unit, which its size tells, as microseconds."""
+    """Return an epoch without a declared unit, which follows from its size, as microseconds."""
     match = _EPOCH.fullmatch(text)
     if match is None:
         raise BadTime(text[:64])

@@ -46,7 +46,7 @@ def read_request(line: str) -> Request | None:
     method, blank, rest = line.partition(" ")
     if not blank or method == "-" or not _METHOD.fullmatch(method):
         return None
-    # The blank before HTTP may be the one behind the method: then the target is empty.
+    # The blank before HTTP may be the one after the method: then the target is empty.
     tail = line[-_PROTOCOL_LENGTH:]
     protocol = _PROTOCOL.search(tail)
     if protocol is not None:
@@ -92,7 +92,7 @@ def _split_connect(target: str) -> Url:
 def split_authority(authority: str) -> tuple[str | None, int | None]:
     """Return (host in lower case without user info and brackets, port or None).
 
-    What stands behind the last colon without being a port stays part of the host.
+    Text after the last colon that is not a port stays part of the host.
     """
     host = authority.rpartition("@")[2]
     port = None

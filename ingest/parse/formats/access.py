@@ -33,14 +33,14 @@ prefix      [vhost[:port]] host [ident [user]]; or an address list, quoted or wi
             extra.ident, user_name, forwarded_for, extra.peer_address
 time        event_time; 03/Mar/2024:07:08:09 +0100, 2024-03-03T07:08:09Z, an epoch
 request     http_method, http_version, url_original, url_scheme, url_domain, url_path,
-            url_query, extra.url_port; extra.request_line when it is no request
+            url_query, extra.url_port; extra.request_line when it is not a request
 status      status_code
 bytes       response_bytes
 number      extra.number_after_bytes
 referrer    referrer, referrer_domain
 user-agent  user_agent
 tail        ["text"] [X-Forwarded-For="list"] [integer]: forwarded_for or cookie,
-            forwarded_for, duration_other; anything else is extra.tail as it stands
+            forwarded_for, duration_other; anything else is extra.tail as logged
 
 URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
 # Formats whose lines this grammar reads: name -> (description, the string in the server's terms).
@@ -210,7 +210,7 @@ def _put_broken_tail(event: Event, tail: str) -> bool:
 
 
 def _put_text(event: Event, raw: str | None) -> None:
-    """Store the field behind the user agent: a list of addresses, or else a cookie."""
+    """Store the field after the user agent: a list of addresses, or else a cookie."""
     text = None if raw is None else _text(raw)
     if text is not None:
         column = "forwarded_for" if is_address_list(text) else "cookie"
@@ -235,7 +235,7 @@ def _put_prefix(event: Event, prefix: Prefix, settings: ParseSettings) -> None:
     if prefix.server_port is not None:
         event.put_port("server_port", prefix.server_port)
     if prefix.forwarded_for is not None:
-        # A list before the time is where the client stands; one in the tail stays beside it.
+        # A list before the time is where the client is; one in the tail is kept beside it.
         event.put_extra("tail", values.get("forwarded_for"))
         values["forwarded_for"] = prefix.forwarded_for
     _put_client(event, prefix, settings)

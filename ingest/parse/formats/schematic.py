@@ -78,9 +78,10 @@ def header_names(fields: Iterable[str]) -> list[str]:
 
 
 def score(head: Head, _settings: ParseSettings) -> int:
-    """Return that all lines of the sample fit behind a first line that looks like the header.
+    """Return the number of lines of the sample if the first line looks like the header, else 0.
 
-    They are at least one: a header that begins with `# Of Purchases` is taken for a comment.
+    At least 1: a header that begins with `# Of Purchases` looks like a comment, so that there may
+    be no sample.
     """
     names = header_names(head.first.decode(errors="replace").replace('"', "").split(","))
     return max(1, len(head.sample)) * (len(_KNOWN.intersection(names)) >= _SIGNATURE_NAMES)
@@ -117,7 +118,7 @@ class SchematicParser:
         return collector.parsed()
 
     def finish(self) -> Parsed:
-        """Return the verdicts on the lines behind a quote that was never closed."""
+        """Return the verdicts on the lines after a quote that was never closed."""
         return self._judged(self._records.read([], final=True)).parsed()
 
     def _next_number(self) -> int:

@@ -134,7 +134,7 @@ def test_corrupt_file_shows_what_could_be_read(log: Path) -> None:
     log.write_bytes(gzip.compress(f"{LINE}\n".encode())[:-4])
     lines = json_lines(log, SETTINGS)
     assert json.loads(next(lines))["status"] == "ok"
-    with pytest.raises(ClickstreamError, match=r"nothing of it would be loaded: .* and 1 lines"):
+    with pytest.raises(ClickstreamError, match=r"nothing of it would be loaded: .* and 1 line could be read"):
         next(lines)
 
 

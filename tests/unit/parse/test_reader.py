@@ -150,11 +150,13 @@ def test_misnamed() -> None:
     assert len(outcome.events) == 2
 
 
-@pytest.mark.parametrize("garbage", [b"\0" * 1000, b"x", b"\x1f", b"\n"])
-def test_trailing_garbage(garbage: bytes) -> None:
+@pytest.mark.parametrize(
+    ("garbage", "told"),
+    [(b"\0" * 1000, "1,000 bytes"), (b"x", "1 byte"), (b"\x1f", "1 byte"), (b"\n", "1 byte")],
+)
+def test_trailing_garbage(garbage: bytes, told: str) -> None:
     outcome = read(gzip.compress(LOG) + garbage, name="a.log")
-    reason = f"{len(garbage)} bytes behind the last gzip member"
-    assert status(outcome) == ("trailing_garbage", reason)
+    assert status(outcome) == ("trailing_garbage", f"{told} after the last gzip member")
     assert len(outcome.events) == 2
 
 
