@@ -29,7 +29,7 @@ from ingest.settings import ParseSettings
 
 NOW = micros_of(datetime(2024, 5, 1, tzinfo=UTC))
 LATER = micros_of(datetime(2025, 5, 1, tzinfo=UTC))
-TOY = ParseSettings(format="toy")
+TOY = ParseSettings(format="made-up")
 
 
 def _event(name: str) -> Event:
@@ -39,14 +39,14 @@ def _event(name: str) -> Event:
 
 
 def parse_toy(raw: bytes) -> Verdict:
-    """Read `toy a` to one event and `toys a b c` to three."""
+    """Read `one a` to one event and `many a b c` to three."""
     kind, *words = raw.decode().split(" ")
     match kind:
         case "":
             return BLANK
-        case "toy":
+        case "one":
             return _event(words[0])
-        case "toys":
+        case "many":
             return EventArray(tuple(map(_event, words)))
         case "broken":
             raise Refused("broken_toy")
@@ -56,7 +56,7 @@ def parse_toy(raw: bytes) -> Verdict:
 def fast_toys(
     lines: Lines, identity: Identity, settings: ParseSettings
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
-    """Take the lines `toy a`, which have five bytes."""
+    """Take the lines `one a`, which have five bytes."""
     handled = lines.ends - lines.starts == 5
     collector = Collector(identity, settings)
     for index in np.flatnonzero(handled):
@@ -67,9 +67,11 @@ def fast_toys(
     return collector.parsed().events, handled
 
 
-def toy_format(name: str = "toy", *, rank: int = 99, fast_path: FastPath | None = None) -> Format:
+def toy_format(
+    name: str = "made-up", *, rank: int = 99, fast_path: FastPath | None = None
+) -> Format:
     def score(head: Head, _settings: ParseSettings) -> int:
-        return sum(line.startswith((b"toy", b"broken")) for line in head.sample)
+        return sum(line.startswith((b"one ", b"many ", b"broken")) for line in head.sample)
 
     def parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
         return ParserOfLines(identity, settings, parse_toy, fast_path=fast_path)
@@ -77,7 +79,7 @@ def toy_format(name: str = "toy", *, rank: int = 99, fast_path: FastPath | None 
     return Format(
         name=name,
         description="events by name",
-        grammar="toy NAME, or toys NAME ...",
+        grammar="one NAME, or many NAME ...",
         splittable=True,
         parser=parser,
         score=score,
@@ -99,7 +101,7 @@ def toy() -> None:
     register(toy_format())
 
 
-DATA = b"toy a\ntoys bc d e\n\nnonsense\ntoys F\ntoys G H\n"
+DATA = b"one a\nmany bc d e\n\nnonsense\nmany F\nmany G H\n"
 
 
 def balance(outcome: Outcome) -> tuple[int, int, dict[str, int]]:
@@ -108,16 +110,16 @@ def balance(outcome: Outcome) -> tuple[int, int, dict[str, int]]:
 
 @pytest.mark.usefixtures("toy")
 def test_a_registered_format_is_found_listed_and_explained() -> None:
-    assert sniff(DATA, name="x", settings=SETTINGS) == Sniffed(format="toy", splittable=True)
+    assert sniff(DATA, name="x", settings=SETTINGS) == Sniffed(format="made-up", splittable=True)
     assert read(DATA).events == read(DATA, settings=TOY).events
-    assert {row["source_format"] for row in read(DATA).events} == {"toy"}
-    assert ("toy", "events by name") in formats()
-    assert explain("toy") == "toy NAME, or toys NAME ..."
+    assert {row["source_format"] for row in read(DATA).events} == {"made-up"}
+    assert ("made-up", "events by name") in formats()
+    assert explain("made-up") == "one NAME, or many NAME ..."
 
 
 def test_what_is_not_registered_is_unknown() -> None:
     assert sniff(DATA, name="x", settings=SETTINGS) == Sniffed(reason="unknown_format")
-    with pytest.raises(SettingsError, match="format 'toy' is unknown"):
+    with pytest.raises(SettingsError, match="format 'made-up' is unknown"):
         read(DATA, settings=TOY)
 
 
@@ -128,7 +130,7 @@ def test_a_name_is_taken_once() -> None:
 
 
 @pytest.mark.usefixtures("toy")
-@pytest.mark.parametrize(("rank", "winner"), [(98, "another"), (100, "toy")])
+@pytest.mark.parametrize(("rank", "winner"), [(98, "another"), (100, "made-up")])
 def test_of_equal_scores_the_lowest_rank_wins(rank: int, winner: str) -> None:
     register(toy_format("another", rank=rank))
     assert read(DATA).verdict.source_format == winner
@@ -136,8 +138,8 @@ def test_of_equal_scores_the_lowest_rank_wins(rank: int, winner: str) -> None:
 
 @pytest.mark.usefixtures("toy")
 def test_the_most_lines_win_whatever_the_rank() -> None:
-    assert read(f"toy a\n{LINE}\n{LINE}".encode()).verdict.source_format == "access"
-    assert read(f"toy a\ntoy b\n{LINE}".encode()).verdict.source_format == "toy"
+    assert read(f"one a\n{LINE}\n{LINE}".encode()).verdict.source_format == "access"
+    assert read(f"one a\none b\n{LINE}".encode()).verdict.source_format == "made-up"
 
 
 @pytest.mark.usefixtures("toy")
@@ -198,7 +200,7 @@ def test_an_array_belongs_to_the_range_that_holds_its_first_byte(cut: int) -> No
 @pytest.mark.usefixtures("toy")
 def test_the_preview_shows_each_event_of_an_array(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
-    path.write_bytes(b"toys a b\nx\ntoy c\n")
+    path.write_bytes(b"many a b\nx\none c\n")
     rows = [json.loads(line) for line in json_lines(path, TOY, ingest_time=IDENTITY.ingest_time)]
     assert [(row["offset"], row["status"], row["warnings"]) for row in rows] == [
         (0, "warn", ["json_array"]),
@@ -212,7 +214,7 @@ def test_the_preview_shows_each_event_of_an_array(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("toy")
 def test_a_parser_refuses_the_object_and_the_format_knows_the_remedy(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
-    path.write_bytes(b"toy a\nbroken\n")
+    path.write_bytes(b"one a\nbroken\n")
     verdict = read(path.read_bytes(), settings=TOY).verdict
     assert (verdict.file_status, verdict.file_reason) == ("rejected", "broken_toy")
     with pytest.raises(ClickstreamError, match=re.escape("(broken_toy): mend the toy")):
@@ -222,12 +224,14 @@ def test_a_parser_refuses_the_object_and_the_format_knows_the_remedy(tmp_path: P
 @pytest.mark.usefixtures("toy")
 def test_settings_that_only_some_formats_read() -> None:
     pairs = (("event_name", "a.b"),)
-    check_settings(ParseSettings(format="toy", mapping=pairs))
+    check_settings(ParseSettings(format="made-up", mapping=pairs))
     with pytest.raises(SettingsError) as caught:
-        check_settings(ParseSettings(format="toy", log_format="%h", mapping=pairs, time_unit="s"))
+        check_settings(
+            ParseSettings(format="made-up", log_format="%h", mapping=pairs, time_unit="s")
+        )
     assert str(caught.value) == (
-        "log_format needs a format that reads it; `toy` does not\n"
-        "time_unit needs a format that reads it; `toy` does not"
+        "log_format needs a format that reads it; `made-up` does not\n"
+        "time_unit needs a format that reads it; `made-up` does not"
     )
 
 

@@ -20,10 +20,6 @@ from ingest.parse.model import ObjectVerdict
 from ingest.parse.reader import parse_object
 from ingest.settings import ParseSettings
 
-SUPPORTED = (
-    "auto, access, combined, common, nginx_combined, nginx_main, schematic-csv, splunk_tutorial, "
-    "vhost_combined"
-)
 LOG = f"{LINE}\n{LINE}\n".encode()
 GZ = "access.log.gz"
 
@@ -352,15 +348,16 @@ def test_a_short_read_is_an_error_of_storage() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"),
+    ("name", "problem"),
     [
-        ("alb", f"format 'alb' is recognised but not supported yet; supported: {SUPPORTED}"),
-        ("xml", f"format 'xml' is unknown; supported: {SUPPORTED}"),
+        ("alb", "format 'alb' is recognised but not supported yet; supported: auto, access, "),
+        ("xml", "format 'xml' is unknown; supported: auto, access, "),
     ],
 )
-def test_a_format_that_is_not_supported_is_an_error_of_settings(name: str, message: str) -> None:
+def test_a_format_that_is_not_supported_is_an_error_of_settings(name: str, problem: str) -> None:
     settings = ParseSettings(format=name)
     arguments: dict[str, Any] = {"name": "a", "identity": IDENTITY, "settings": settings}
     with pytest.raises(SettingsError) as caught:
         list(parse_object(lambda *_: b"", 0, **arguments))
-    assert str(caught.value) == message
+    assert str(caught.value).startswith(problem)
+    assert "alb" not in str(caught.value).partition("supported: ")[2]
