@@ -96,15 +96,15 @@ class More:
 def last_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A log of 2015, whose clients are not those of the sample."""
     path = tmp_path_factory.mktemp("last") / MORE
-    path.write_text(
-        "".join(
-            f"100.64.{index % 7}.{index % 250} - - "
-            f'[17/May/2015:{index // 150:02}:05:{index % 60:02} +0000] "GET /feed/{index} HTTP/1.1" '
-            f'{(200, 206, 301, 404)[index % 4]} {index} "-" "reader/{index % 5}"\n'
-            for index in range(MORE_EVENTS)
-        )
-    )
+    path.write_text("".join(map(_last_line, range(MORE_EVENTS))))
     return path
+
+
+def _last_line(index: int) -> str:
+    client, status = f"100.64.{index % 7}.{index % 250}", (200, 206, 301, 404)[index % 4]
+    time = f"17/May/2015:{index // 150:02}:05:{index % 60:02} +0000"
+    request = f"GET /feed/{index} HTTP/1.1"
+    return f'{client} - - [{time}] "{request}" {status} {index} "-" "reader/{index % 5}"\n'
 
 
 @pytest.fixture(scope="module")
