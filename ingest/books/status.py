@@ -1,7 +1,7 @@
 """What the ledgers record, without recounting: batches, files, rejects, loads and exports.
 
 Only the lake and the ledger files are read: no Spark, no search server, no waiting.
-`ingest.books.verify` counts again where the rows lie.
+`ingest.books.verify` counts again where the rows are.
 """
 
 from __future__ import annotations

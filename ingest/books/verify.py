@@ -1,4 +1,4 @@
-"""Lake = landing = marts = index, with numbers: each hop is counted again where its rows lie."""
+"""Lake = landing = marts = index, with numbers: each hop is counted again where its rows are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.terminal.text import count_of, table_text
-from ingest.warehouse import Warehouse
+from ingest.warehouse import Schemas, Warehouse
 from ingest.warehouse.ledger import LIVE, QUARANTINED
 from ingest.warehouse.marts import Mart, read_marts
 
@@ -179,21 +179,20 @@ def _mart_checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
     if not marts_are_built(settings, warehouse):
         return [Check(name="marts", expected=1, found=0, detail="not built: run `dbt build`")]
     marts = read_marts(settings.root)
-    ((*expected,),) = warehouse.query(_belonging(marts, warehouse)).rows
-    found = dict(warehouse.query(_counted(marts, warehouse)).rows)
+    ((*expected,),) = warehouse.query(belonging(marts, warehouse.schemas)).rows
+    found = dict(warehouse.query(counted(marts, warehouse.schemas)).rows)
     return [
         Check(
             name=f"{mart.name} = landing",
-            expected=int(belonging or 0),
+            expected=int(total or 0),
             found=int(found[mart.name] or 0),
         )
-        for mart, belonging in zip(marts, expected, strict=True)
+        for mart, total in zip(marts, expected, strict=True)
     ]
 
 
-def _belonging(marts: Sequence[Mart], warehouse: Warehouse) -> str:
+def belonging(marts: Sequence[Mart], schemas: Schemas) -> str:
     """Return the query for how many live events belong in each mart, in one row."""
-    schemas = warehouse.schemas
     counts = ", ".join(f"sum(case when {mart.where} then 1 else 0 end)" for mart in marts)
     return f"""
         select {counts}
@@ -205,11 +204,11 @@ def _belonging(marts: Sequence[Mart], warehouse: Warehouse) -> str:
     """  # noqa: S608
 
 
-def _counted(marts: Sequence[Mart], warehouse: Warehouse) -> str:
+def counted(marts: Sequence[Mart], schemas: Schemas) -> str:
     """Return the query for how many events each mart holds, in one row a mart."""
     return " union all ".join(
         f"select '{mart.name}', sum(total_events) "  # noqa: S608
-        f"from {warehouse.schemas.marts}.{mart.name}"
+        f"from {schemas.marts}.{mart.name}"
         for mart in marts
     )
 

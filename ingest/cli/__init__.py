@@ -104,10 +104,10 @@ def cli(verbose: bool) -> None:
     # They log each retry, which is our business; what remains at the end is raised and shown.
     for noisy in ("elastic_transport", "jgo", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    # py4j logs a Ctrl-C with its stack, and by the root logger, which nobody else uses.
+    # py4j logs a Ctrl-C with its stack, through the root logger, which nothing else uses.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     logging.getLogger().addFilter(lambda record: verbose or record.name != "root")
-    # Warnings speak to developers: tests turn them into errors, users are spared.
+    # Warnings are for developers: tests turn them into errors, users do not see them.
     if not verbose and not sys.warnoptions:
         warnings.simplefilter("ignore")
 

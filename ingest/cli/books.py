@@ -34,7 +34,7 @@ def status(as_json: bool) -> None:
 @target_option
 @json_option
 def verify(truth: Path | None, target: str | None, as_json: bool) -> None:
-    """Count every hop again where its rows lie.
+    """Count every hop again where its rows are.
 
     Lake = landing = marts = index; exit 4 when they disagree.
     """

@@ -36,7 +36,7 @@ def gather(warehouse: Warehouse, *, indexed: int | None = None) -> Report:
     """
     if not warehouse.exists(f"{warehouse.schemas.marts}.number_of_views_per_session"):
         raise ClickstreamError("there are no marts to report on yet: run `clickstream run` first")
-    ask = _Asker(warehouse=warehouse)
+    ask = Asker(warehouse=warehouse)
     landed = ask.count(queries.LANDED)
     views, sessions = _views(ask)
     clients, client_count = _clients(ask)
@@ -57,7 +57,7 @@ def gather(warehouse: Warehouse, *, indexed: int | None = None) -> Report:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asker:
+class Asker:
     """Asks one warehouse; the names in braces in a query are its schemas."""
 
     warehouse: Warehouse
@@ -89,7 +89,7 @@ class _Asker:
         return int(self.rows(query, **names)[0][0] or 0)
 
 
-def _views(ask: _Asker) -> tuple[Chart, int]:
+def _views(ask: Asker) -> tuple[Chart, int]:
     """Return the chart of the sessions with most views and how many sessions there are."""
     sessions = ask.count(queries.SESSIONS)
     series = (*(name for name in ACTIONS if name != "purchase"), OTHER)
@@ -115,7 +115,7 @@ def _stacked(cells: Iterable[Sequence[Any]], series: Sequence[str]) -> tuple[Row
     return tuple(sorted(rows, key=lambda row: (-row.total, row.label)))
 
 
-def _clients(ask: _Asker) -> tuple[Chart, int]:
+def _clients(ask: Asker) -> tuple[Chart, int]:
     """Return the chart of the clients with most sessions and how many clients there are."""
     clients = ask.count(queries.CLIENTS)
     chart = Chart(
@@ -133,7 +133,7 @@ def _clients(ask: _Asker) -> tuple[Chart, int]:
     return chart, clients
 
 
-def _brands(ask: _Asker) -> tuple[Chart, int]:
+def _brands(ask: Asker) -> tuple[Chart, int]:
     """Return the chart of the brands with most events, and all purchases."""
     rows = []
     for brand, *numbers in ask.rows(queries.TOP_BRANDS):
@@ -151,7 +151,7 @@ def _brands(ask: _Asker) -> tuple[Chart, int]:
     return chart, ask.count(queries.PURCHASES)
 
 
-def _responses(ask: _Asker) -> tuple[Chart, Chart]:
+def _responses(ask: Asker) -> tuple[Chart, Chart]:
     """Return the charts of all responses by class, and of those without success."""
     rows = [
         (int(code), label or "", int(number)) for code, label, number in ask.rows(queries.RESPONSES)
@@ -192,7 +192,7 @@ def _status_class(code: int) -> str:
     return STATUS_CLASSES[place] if 0 <= place < len(STATUS_CLASSES) else "no valid status"
 
 
-def _traffic(ask: _Asker, events: int) -> Traffic:
+def _traffic(ask: Asker, events: int) -> Traffic:
     """Return people and bots by time, in the finest unit that gives a readable chart."""
     believable = ask.text(
         queries.BELIEVABLE,
@@ -214,7 +214,7 @@ def _unit(hours: int) -> str:
     return "day" if hours <= 24 * MAX_DAYS else "month"
 
 
-def _books(ask: _Asker, *, landed: int, indexed: int | None) -> Books:
+def _books(ask: Asker, *, landed: int, indexed: int | None) -> Books:
     batches = tuple(_batch(row) for row in ask.rows(queries.BATCHES))
     places = [
         ("batch records, loaded", sum(b.events for b in batches if b.state == LIVE)),

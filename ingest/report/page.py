@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ingest.report.figures import Report
 from ingest.report.plot import plot_traffic
+from ingest.terminal.text import count_of
 
 TEMPLATE = "page.html.j2"
 LABEL_CHARACTERS = 80
@@ -23,7 +24,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(number=_number, label=_label, percent=_percent)
+    environment.filters.update(number=_number, label=_label, percent=_percent, count_of=count_of)
     plot = plot_traffic(report.traffic)
     return environment.get_template(TEMPLATE).render(report=report, plot=plot)
 

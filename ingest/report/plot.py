@@ -71,7 +71,7 @@ def plot_traffic(traffic: Traffic) -> Plot:
 
 
 def _slot(first: datetime, at: datetime, unit: str) -> int:
-    """Return how many units `at` lies after `first`."""
+    """Return how many units `at` is after `first`."""
     if unit == "month":
         return 12 * (at.year - first.year) + at.month - first.month
     return int((at - first).total_seconds()) // _SECONDS[unit]

@@ -20,7 +20,7 @@ _LOCK = ".lock"
 _DERBY_LOCK = "metastore/dbex.lck"
 
 # Kept until the process ends: the JVM has Derby booted even when its session is stopped.
-_held: dict[Path, IO[str]] = {}
+_locks: dict[Path, IO[str]] = {}
 
 
 def hold_warehouse(data: Path) -> None:
@@ -29,7 +29,7 @@ def hold_warehouse(data: Path) -> None:
     Raises WarehouseBusy when another process has it. A lock file left behind by a killed process
     does not matter: the kernel drops locks with their process.
     """
-    if data in _held:
+    if data in _locks:
         return
     data.mkdir(parents=True, exist_ok=True)
     lock = (data / _LOCK).open("a+", encoding="utf-8")
@@ -41,7 +41,7 @@ def hold_warehouse(data: Path) -> None:
     lock.truncate(0)
     json.dump({"pid": os.getpid(), "command": _command()}, lock)
     lock.flush()
-    _held[data] = lock
+    _locks[data] = lock
     atexit.register(lock.close)
 
 
@@ -63,8 +63,8 @@ def _take(lock: IO[str], data: Path) -> None:
 def _holder(lock: IO[str]) -> str:
     lock.seek(0)
     try:
-        held = json.load(lock)
-        return f"pid {held['pid']}, {held['command']}"
+        holder = json.load(lock)
+        return f"pid {holder['pid']}, {holder['command']}"
     except (ValueError, KeyError, TypeError):
         return "clickstream"  # between taking the lock and writing who took it
 

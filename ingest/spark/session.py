@@ -79,10 +79,10 @@ def check_spark_home(environ: Mapping[str, str]) -> None:
 
 
 def _same_warehouse(running: SparkSession, parameters: Mapping[str, str]) -> SparkSession:
-    held = str(running.conf.get(_WAREHOUSE)).removeprefix("file:")
-    if held != parameters[_WAREHOUSE]:
+    current = str(running.conf.get(_WAREHOUSE)).removeprefix("file:")
+    if current != parameters[_WAREHOUSE]:
         raise WarehouseBusy(
-            f"this process works on the warehouse {held}; "
+            f"this process works on the warehouse {current}; "
             f"{parameters[_WAREHOUSE]} needs a process of its own"
         )
     return running

@@ -90,7 +90,7 @@ class Warehouse(Protocol):
         ...
 
     def close(self) -> None:
-        """Give the engine back; nothing may be asked of it any more."""
+        """Release the engine; no other call may follow."""
         ...
 
 

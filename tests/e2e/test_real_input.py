@@ -66,18 +66,18 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory, engine_url: str, seed_csv: Path) -> Outcome:
+def outcome(tmp_path_factory: pytest.TempPathFactory, search_url: str, seed_csv: Path) -> Outcome:
     """Run the product over a folder that holds the reference file and nothing else."""
     data = tmp_path_factory.mktemp("real")
     (data / "raw").mkdir()
     shutil.copy(seed_csv, data / "raw")
-    product = Product(data=data, environ={"ES_URL": engine_url, "ES_INDEX": "real_input"})
+    product = Product(data=data, environ={"ES_URL": search_url, "ES_INDEX": "real_input"})
     run = product.json("run")
     return Outcome(
         run=run,
         records=product.records(),
         answers=dict(zip(QUERIES, product.sql(*QUERIES.values()), strict=True)),
-        index=Index(url=engine_url, name="real_input"),
+        index=Index(url=search_url, name="real_input"),
     )
 
 

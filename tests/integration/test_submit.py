@@ -67,9 +67,9 @@ def test_under_spark_submit_its_session_is_taken(data: Path, tmp_path: Path) -> 
 def test_an_ingest_of_its_own_does_not_wait_for_the_warehouse(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_held", {})
+    monkeypatch.setattr(lock, "_locks", {})
     hold_warehouse(data)
 
     assert sealed_events(data, sys.executable, "-m", "ingest.cli") == 30
     assert not (data / "metastore").exists()
-    lock._held.pop(data).close()
+    lock._locks.pop(data).close()

@@ -1,7 +1,7 @@
 """What a build that was cut off leaves behind: half made tables, which dbt cannot make again.
 
 Spark writes a table's files, then tells the metastore of the table, then of its partitions. A kill
-between these leaves files without a table, or a table whose partitions nobody knows.
+between these leaves files without a table, or a table without its partitions.
 """
 
 from __future__ import annotations

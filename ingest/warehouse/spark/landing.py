@@ -22,7 +22,7 @@ from ingest.render import spark_ddl
 from ingest.warehouse.spark.times import from_micros
 
 SCHEMA = "landing"
-# Tables whose rows lie in the lake; the fourth, `batches`, is the ledger.
+# Tables whose rows are in the lake; the fourth, `batches`, is the ledger.
 LAKE_TABLES = (EVENTS, REJECTS, FILES)
 # Statement length stays far below what Derby and the parser take.
 _PARTITIONS_PER_STATEMENT = 500
@@ -60,8 +60,8 @@ def add_partitions(session: SparkSession, lake: str, records: Sequence[BatchReco
             for record in records
             for file in record.files.get(table.name, ())
         ]
-        for some in _slices(clauses, _PARTITIONS_PER_STATEMENT):
-            session.sql(f"ALTER TABLE {SCHEMA}.{table.name} ADD IF NOT EXISTS {' '.join(some)}")
+        for chunk in _chunks(clauses, _PARTITIONS_PER_STATEMENT):
+            session.sql(f"ALTER TABLE {SCHEMA}.{table.name} ADD IF NOT EXISTS {' '.join(chunk)}")
 
 
 def drop_partitions(session: SparkSession, batch_ids: Collection[str]) -> None:
@@ -74,8 +74,8 @@ def drop_partitions(session: SparkSession, batch_ids: Collection[str]) -> None:
             for row in session.sql(f"SHOW PARTITIONS {SCHEMA}.{table.name}").collect()
         }
         clauses = [f"PARTITION (batch_id = '{one}')" for one in sorted(known & set(batch_ids))]
-        for some in _slices(clauses, _PARTITIONS_PER_STATEMENT):
-            session.sql(f"ALTER TABLE {SCHEMA}.{table.name} DROP IF EXISTS {', '.join(some)}")
+        for chunk in _chunks(clauses, _PARTITIONS_PER_STATEMENT):
+            session.sql(f"ALTER TABLE {SCHEMA}.{table.name} DROP IF EXISTS {', '.join(chunk)}")
 
 
 def prove(session: SparkSession, records: Sequence[BatchRecord]) -> None:
@@ -132,7 +132,7 @@ def _count(
 
 
 def location(session: SparkSession, table: str) -> str | None:
-    """Return where the landing table `table` lies, as a path or URI; None when there is none."""
+    """Return where the landing table `table` is, as a path or URI; None when there is none."""
     if not session.catalog.tableExists(f"{SCHEMA}.{table}"):
         return None
     described = session.sql(f"DESCRIBE TABLE EXTENDED {SCHEMA}.{table}").collect()
@@ -141,7 +141,7 @@ def location(session: SparkSession, table: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """Return `text` as it stands between the quotes of a Spark string literal."""
+    """Return `text` as it is written between the quotes of a Spark string literal."""
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
@@ -154,7 +154,7 @@ def _part(file: NamedFile) -> str:
     return PurePosixPath(file.path).parent.name.removeprefix("part=")
 
 
-def _slices(clauses: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def _chunks(clauses: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(clauses), size):
         yield clauses[start : start + size]
 

@@ -44,7 +44,7 @@ def only_reads(session: SparkSession, sql: str) -> bool:
     """Return whether Spark's own parser takes `sql` for a query or a question about tables."""
     parse: Any = session._jsparkSession.sessionState().sqlParser().parsePlan
     try:
-        # Only a query can stand in brackets. It is parsed, not run.
+        # Only a query is valid in brackets. It is parsed, not run.
         parse(f"SELECT * FROM (\n{sql.strip().rstrip(';')}\n)")  # noqa: S608
     except ParseException:
         kind = str(parse(sql).getClass().getSimpleName())

@@ -113,7 +113,7 @@ class SparkWarehouse:
             raise spark_failure(error, self._data) from error
 
     def _check_metastore(self) -> None:
-        """Raise SettingsError when tables lie in the warehouse that the metastore does not know.
+        """Raise SettingsError when the warehouse has tables that the metastore does not know.
 
         Spark would refuse to make them again, one after the other, in words about locations.
         """

@@ -74,16 +74,16 @@ def test_with_json_a_failure_is_one_object_too(
     monkeypatch.setattr("ingest.books.status.status", fail)
     assert cli.run(["status", "--json"]) == code
     streams = capsys.readouterr()
-    told = json.loads(streams.out)
-    assert told == {"error": streams.err.strip().removeprefix("error: "), "exit_code": code}
+    answer = json.loads(streams.out)
+    assert answer == {"error": streams.err.strip().removeprefix("error: "), "exit_code": code}
 
 
 def test_with_json_a_wrong_argument_is_one_object_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["status", "--json", "--nonsense"]) == 2
     streams = capsys.readouterr()
-    told = json.loads(streams.out)
-    assert told["exit_code"] == 2
-    assert told["error"] in streams.err
+    answer = json.loads(streams.out)
+    assert answer["exit_code"] == 2
+    assert answer["error"] in streams.err
 
 
 def test_a_full_disk_is_no_bug(
@@ -91,9 +91,9 @@ def test_a_full_disk_is_no_bug(
 ) -> None:
     failing.append(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
     assert cli.run(["contract", "check"]) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("error: /data/x: No space left on device: make room on that disk")
-    assert "bug" not in told
+    message = capsys.readouterr().err
+    assert message.startswith("error: /data/x: No space left on device: make room on that disk")
+    assert "bug" not in message
 
 
 def test_a_command_that_ends_with_a_code_exits_with_it(

@@ -25,16 +25,16 @@ from ingest.search.exporter import RunTasks
 from ingest.settings import SearchSettings, Settings
 
 PACKAGE = Path(__file__).resolve().parents[3] / "ingest"
-# Runs commands in one process and tells which of them imported an engine, with their exit codes.
+# Runs commands in one process and prints which engines each imported, with their exit codes.
 RUN = """
 import contextlib, io, json, sys
 from ingest import cli
-told = []
+answers = []
 for command in json.loads(sys.argv[1]):
     with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
         code = cli.run(command)
-    told.append([command, code, sorted({"pyspark", "py4j", "dbt"} & sys.modules.keys())])
-json.dump(told, sys.stdout)
+    answers.append([command, code, sorted({"pyspark", "py4j", "dbt"} & sys.modules.keys())])
+json.dump(answers, sys.stdout)
 """
 
 
@@ -51,7 +51,7 @@ def test_commands_without_an_engine_import_none(tmp_path: Path) -> None:
         (["contract", "check"], 0),
         (["search", "status"], 1),
         (["search", "down"], 0),
-        (["export", "--json"], 1),  # nobody listens at that address
+        (["export", "--json"], 1),  # nothing listens there
     ]
     environment = {
         **os.environ,

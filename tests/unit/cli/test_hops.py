@@ -66,9 +66,9 @@ def test_a_run_that_stopped_gives_one_object(
     monkeypatch.setattr("ingest.pipeline.run_pipeline", stopped_run)
 
     assert cli.run(["run", "--json"]) == 4
-    told = json.loads(capsys.readouterr().out)
-    assert (told["exit_code"], told["problems"]) == (4, ["export: 3 != 4"])
-    assert (told["load"]["live"], told["export"]) == (1, None)
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["exit_code"], answer["problems"]) == (4, ["export: 3 != 4"])
+    assert (answer["load"]["live"], answer["export"]) == (1, None)
 
 
 def failing(error: ClickstreamError, done: object) -> Callable[..., Any]:
@@ -97,8 +97,8 @@ def test_a_hop_that_failed_halfway_gives_one_object(
 
     assert cli.run(["export", "--json"]) == 4
     streams = capsys.readouterr()
-    told = json.loads(streams.out)
-    assert (told["batches"], told["problems"], told["exit_code"]) == ([1], ["3 != 4"], 4)
+    answer = json.loads(streams.out)
+    assert (answer["batches"], answer["problems"], answer["exit_code"]) == ([1], ["3 != 4"], 4)
     assert streams.err == "error: 3 != 4\n"
 
 

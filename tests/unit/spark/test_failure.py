@@ -1,4 +1,4 @@
-"""What is told of a failure of Spark: its first words, and a remedy."""
+"""What a failure of Spark says: its first words, and a remedy."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_the_same_spark_and_none_are_accepted(tmp_path: Path) -> None:
 
 
 def test_the_lock_says_who_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "_held", {})
+    monkeypatch.setattr(lock, "_locks", {})
     monkeypatch.setattr(sys, "argv", ["/venv/bin/clickstream", "run", "--target", "local"])
     hold_warehouse(tmp_path)
     hold_warehouse(tmp_path)  # the same process may ask again
@@ -75,7 +75,7 @@ def test_the_lock_says_who_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_warehouse_held_by_a_command_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_held", {})
+    monkeypatch.setattr(lock, "_locks", {})
     (tmp_path / ".lock").write_text('{"pid": 123, "command": "clickstream run"}')
 
     with (
@@ -86,7 +86,7 @@ def test_a_warehouse_held_by_a_command_is_busy(
 
 
 def test_a_warehouse_held_by_dbt_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "_held", {})
+    monkeypatch.setattr(lock, "_locks", {})
     derby = tmp_path / "metastore" / "dbex.lck"
     derby.parent.mkdir()
     derby.write_bytes(b"x")
@@ -96,13 +96,13 @@ def test_a_warehouse_held_by_dbt_is_busy(tmp_path: Path, monkeypatch: pytest.Mon
         pytest.raises(WarehouseBusy, match=r"\(probably dbt\)"),
     ):
         hold_warehouse(tmp_path)
-    assert not lock._held
+    assert not lock._locks
 
 
 def test_locks_left_by_a_killed_process_do_not_block(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "_held", {})
+    monkeypatch.setattr(lock, "_locks", {})
     (tmp_path / ".lock").write_text('{"pid": 123, "command": "clickstream run"}')
     (tmp_path / "metastore").mkdir()
     for name in ("dbex.lck", "db.lck"):
@@ -115,6 +115,6 @@ def test_locks_left_by_a_killed_process_do_not_block(
 
 
 def release(data: Path) -> None:
-    file = lock._held.pop(data)
+    file = lock._locks.pop(data)
     fcntl.flock(file, fcntl.LOCK_UN)
     file.close()
