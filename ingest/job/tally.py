@@ -15,6 +15,7 @@ from ingest.contract import CONTRACT_VERSION, FILES
 from ingest.errors import BooksError
 from ingest.job.plan import Plan
 from ingest.job.task import VOID, RangeFacts, TaskFacts, store
+from ingest.lake.counts import COUNTS, add_counts
 from ingest.lake.identity import content_hash
 from ingest.lake.parquet import ParquetSink
 from ingest.lake.records import RECORD_FORMAT, BatchRecord, NamedFile, ObjectRecord, Totals
@@ -34,7 +35,6 @@ _PRECEDENCE = (
     "misnamed",
     "ok",
 )
-_LINES = ("lines_read", "lines_ok", "lines_warn", "lines_skip", "lines_reject")
 _REASON_BYTES = FILES.column("file_reason").width or 0
 
 
@@ -85,12 +85,11 @@ def merge(ranges: Iterable[RangeFacts]) -> ObjectVerdict:
         source_format=next((v.source_format for v in verdicts if v.source_format), None),
         file_status=worst.file_status,
         file_reason=reason,
-        events=sum(verdict.events for verdict in verdicts),
         min_event_time=min(_known(verdict.min_event_time for verdict in verdicts), default=None),
         max_event_time=max(_known(verdict.max_event_time for verdict in verdicts), default=None),
         counts=_sum_counts(verdicts),
         chunk_digests=digests,
-        **{name: sum(getattr(verdict, name) for verdict in verdicts) for name in _LINES},
+        **add_counts(verdicts),
     )
 
 
@@ -138,8 +137,7 @@ def _named_files(
 
 def _check_books(tally: Tally) -> None:
     for key, verdict in tally.verdicts.items():
-        judged = sum(getattr(verdict, name) for name in _LINES[1:])
-        _equal(f"lines of {key}", verdict.lines_read, judged)
+        _equal(f"lines of {key}", verdict.lines_read, verdict.judged)
     verdicts = tally.verdicts.values()
     rows = {table: sum(file.rows for file in files) for table, files in tally.files.items()}
     _equal("events", sum(verdict.events for verdict in verdicts), rows["events"])
@@ -175,9 +173,8 @@ def _files_row(batch_id: str, stored: StoredObject, verdict: ObjectVerdict) -> d
         "source_file": stored.key,
         "size_bytes": stored.size,
         "etag": stored.etag,
-        "events": verdict.events,
         "counts": counts,
-        **{name: getattr(verdict, name) for name in (*taken, *_LINES)},
+        **{name: getattr(verdict, name) for name in (*taken, *COUNTS)},
     }
 
 
@@ -190,8 +187,7 @@ def _object_record(stored: StoredObject, verdict: ObjectVerdict) -> ObjectRecord
         source_format=verdict.source_format,
         file_status=verdict.file_status,
         file_reason=verdict.file_reason,
-        events=verdict.events,
-        **{name: getattr(verdict, name) for name in _LINES},
+        **add_counts([verdict]),
     )
 
 
@@ -208,12 +204,11 @@ def _totals(tally: Tally) -> Totals:
     return Totals(
         objects=len(verdicts),
         bytes=sum(stored.size for stored in tally.plan.batch.objects),
-        events=sum(verdict.events for verdict in verdicts),
         rejects=sum(file.rows for file in tally.files["rejects"]),
         min_event_time=min(_known(verdict.min_event_time for verdict in verdicts), default=None),
         max_event_time=max(_known(verdict.max_event_time for verdict in verdicts), default=None),
         counts=_sum_counts(verdicts),
-        **{name: sum(getattr(verdict, name) for verdict in verdicts) for name in _LINES},
+        **add_counts(verdicts),
     )
 
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ingest.errors import BooksError, SettingsError, StorageError
+from ingest.lake.counts import COUNTS, LineCounts
 from ingest.storage import Storage, StoredObject, open_storage
 
 RECORD_FORMAT = 1
@@ -46,7 +47,7 @@ class NamedFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectRecord:
+class ObjectRecord(LineCounts):
     """One raw object as a batch read it."""
 
     source_file: str
@@ -56,26 +57,14 @@ class ObjectRecord:
     source_format: str | None
     file_status: str
     file_reason: str | None
-    lines_read: int
-    lines_ok: int
-    lines_warn: int
-    lines_skip: int
-    lines_reject: int
-    events: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(LineCounts):
     """Sums over the objects of a batch. `counts`: code or reason -> lines."""
 
     objects: int
     bytes: int
-    lines_read: int
-    lines_ok: int
-    lines_warn: int
-    lines_skip: int
-    lines_reject: int
-    events: int
     rejects: int
     min_event_time: datetime | None
     max_event_time: datetime | None
@@ -248,6 +237,11 @@ def _with_times(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, **times}
 
 
+def _with_counts(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `fields`; raises KeyError where a count is missing: it must not pass for 0."""
+    return {**fields, **{name: fields[name] for name in COUNTS}}
+
+
 def _record(fields: Mapping[str, Any]) -> BatchRecord:
     if fields["format"] > RECORD_FORMAT:
         raise SettingsError(
@@ -260,11 +254,11 @@ def _record(fields: Mapping[str, Any]) -> BatchRecord:
             "sealed_at": datetime.fromisoformat(fields["sealed_at"]),
             "ingest_time": datetime.fromisoformat(fields["ingest_time"]),
             "replaces": tuple(fields["replaces"]),
-            "objects": tuple(ObjectRecord(**one) for one in fields["objects"]),
+            "objects": tuple(ObjectRecord(**_with_counts(one)) for one in fields["objects"]),
             "files": {
                 table: tuple(NamedFile(**_with_times(one)) for one in named)
                 for table, named in fields["files"].items()
             },
-            "totals": Totals(**_with_times(fields["totals"])),
+            "totals": Totals(**_with_counts(_with_times(fields["totals"]))),
         }
     )

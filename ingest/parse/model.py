@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ingest.lake.counts import LineCounts
+
 # Raise it with every change that gives another event for the same bytes: it is part of batch_id.
 PARSER_VERSION = 1
 
@@ -62,9 +64,22 @@ class Parsed:
     lines_warn: int
     counts: Mapping[str, int]
 
+    @property
+    def line_counts(self) -> LineCounts:
+        """The lines by verdict, and the events."""
+        skipped, rejected = self.skips.num_rows, self.rejects.num_rows
+        return LineCounts(
+            lines_read=self.lines_ok + self.lines_warn + skipped + rejected,
+            lines_ok=self.lines_ok,
+            lines_warn=self.lines_warn,
+            lines_skip=skipped,
+            lines_reject=rejected,
+            events=self.events.num_rows,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectVerdict:
+class ObjectVerdict(LineCounts):
     """The verdict on one raw object, or on one byte range of it, after its last line.
 
     For `corrupt_gzip` and `rejected` all counts are 0 and every `Parsed` that came before is void.
@@ -75,12 +90,6 @@ class ObjectVerdict:
     source_format: str | None
     file_status: str
     file_reason: str | None
-    lines_read: int = 0
-    lines_ok: int = 0
-    lines_warn: int = 0
-    lines_skip: int = 0
-    lines_reject: int = 0
-    events: int = 0
     min_event_time: datetime | None = None
     max_event_time: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)

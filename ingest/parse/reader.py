@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow.compute as pc
 
+from ingest.lake.counts import LineCounts, add_counts
 from ingest.parse.content import BOM, GZIP_MAGIC, Gunzip, Stored, owned, peek
 from ingest.parse.format import Parser
 from ingest.parse.lines import Cutter, LongLine
@@ -174,32 +175,24 @@ def _status(content: _Content, name: str) -> tuple[str, str | None]:
     return "ok", None
 
 
-@dataclass(slots=True)
 class _Books:
     """What was read so far."""
 
-    lines_ok: int = 0
-    lines_warn: int = 0
-    lines_skip: int = 0
-    lines_reject: int = 0
-    events: int = 0
-    times: list[datetime] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self._counts = LineCounts()
+        self._times: list[datetime] = []
+        self._codes: Counter[str] = Counter()
 
     @property
     def lines_read(self) -> int:
-        return self.lines_ok + self.lines_warn + self.lines_skip + self.lines_reject
+        return self._counts.lines_read
 
     def add(self, parsed: Parsed) -> None:
-        self.lines_ok += parsed.lines_ok
-        self.lines_warn += parsed.lines_warn
-        self.lines_skip += parsed.skips.num_rows
-        self.lines_reject += parsed.rejects.num_rows
-        self.events += parsed.events.num_rows
-        self.counts.update(parsed.counts)
+        self._counts = LineCounts(**add_counts([self._counts, parsed.line_counts]))
+        self._codes.update(parsed.counts)
         ends = pc.min_max(parsed.events["event_time"]).as_py()
-        times = [*self.times, *(time for time in ends.values() if time is not None)]
-        self.times = [min(times), max(times)] if times else []
+        times = [*self._times, *(time for time in ends.values() if time is not None)]
+        self._times = [min(times), max(times)] if times else []
 
     def verdict(
         self, *, source_format: str | None, file_status: str, file_reason: str | None
@@ -208,13 +201,9 @@ class _Books:
             source_format=source_format,
             file_status=file_status,
             file_reason=file_reason,
-            lines_read=self.lines_read,
-            lines_ok=self.lines_ok,
-            lines_warn=self.lines_warn,
-            lines_skip=self.lines_skip,
-            lines_reject=self.lines_reject,
-            events=self.events,
-            min_event_time=self.times[0] if self.times else None,
-            max_event_time=self.times[-1] if self.times else None,
-            counts=dict(self.counts),
+            min_event_time=self._times[0] if self._times else None,
+            max_event_time=self._times[-1] if self._times else None,
+            counts=dict(self._codes),
+            chunk_digests=(),
+            **add_counts([self._counts]),
         )

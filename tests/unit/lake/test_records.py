@@ -201,3 +201,15 @@ def test_content_hash_is_made_of_chunks(lake: Storage) -> None:
     digests = [hashlib.sha256(data[at : at + 8 * MIB]).digest() for at in (0, 8 * MIB, 16 * MIB)]
     expected = hashlib.sha256(b"".join(digests)).hexdigest()
     assert read_content_hash(lake, lake.stat("raw")) == expected == content_hash(digests)
+
+
+@pytest.mark.parametrize("table", ["totals", "objects"])
+def test_a_record_without_a_count_stops_the_reader(lake: Storage, table: str) -> None:
+    """What is missing must not pass for 0."""
+    record = sealed(lake, make_draft("a", raw_object("a.log")))
+    fields = json.loads(record_to_json(record))
+    del (fields["totals"] if table == "totals" else fields["objects"][0])["lines_reject"]
+    lake.put(record_key(1), json.dumps(fields).encode())
+
+    with pytest.raises(BooksError, match=r"not a batch record .*lines_reject"):
+        read_log(lake)
