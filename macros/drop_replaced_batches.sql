@@ -1,4 +1,4 @@
-{#- Marts ignore what is not live anyway; this only frees the space. -#}
+{#- Marts ignore batches that are not live anyway; this only frees space. -#}
 {% macro drop_replaced_batches() %}
     {%- set live_sql = "select batch_id from " ~ ref('stg_landing__batches') ~ " where is_live" -%}
     {%- set live = run_query(live_sql).columns[0].values() -%}
@@ -8,7 +8,7 @@
             {%- set ids = counted_batches(relation) | reject('in', live) | list -%}
             {%- if ids -%}
                 {%- do forget_batches(relation, ids) -%}
-                {%- do log(node.name ~ ": dropped " ~ ids | length ~ " batches", info=true) -%}
+                {%- do log(node.name ~ ": replaced batches dropped: " ~ ids | length, info=true) -%}
             {%- endif -%}
         {%- endif -%}
     {%- endfor -%}

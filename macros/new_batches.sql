@@ -1,4 +1,4 @@
-{#- Ids are found when the model runs and written out: literals always prune partitions. -#}
+{#- The ids are looked up when the model runs, because only literals always prune partitions. -#}
 {% macro new_batches() %}
     {%- set batches = ref('stg_landing__batches') -%}
     {%- if is_incremental() -%}
@@ -26,7 +26,7 @@
 {% endmacro %}
 
 
-{#- The catalog knows, without reading a file. -#}
+{#- The catalog knows the partitions without reading a file. -#}
 {% macro spark__counted_batches(relation) %}
     {%- set partitions = run_query("show partitions " ~ relation).columns[0].values() -%}
     {{ return(partitions | map('replace', 'batch_id=', '') | list) }}

@@ -5,7 +5,7 @@ with events as (
 
 ),
 
--- The catalogue has a row per product and item; a product has one brand, which a test proves.
+-- The catalogue has one row per product and item; a test proves that a product has one brand.
 brands as (
 
     select distinct

@@ -20,7 +20,7 @@ steps as (
 
 ),
 
--- What is no shop event of a session stays as one group, so that the books balance.
+-- Events that are not shop events of a session are kept in one null group: the books balance.
 grouped as (
 
     select

@@ -10,8 +10,8 @@ bot_patterns as (
 
 ),
 
--- Few agents send many events: patterns are tried once for each, not once for each event.
--- batch_id is in the key so that a filter on it prunes here too.
+-- Few user agents send many events: patterns are matched once per agent, not once per event.
+-- batch_id is part of the key so that a filter on it prunes partitions here too.
 agents as (
 
     select distinct

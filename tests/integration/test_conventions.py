@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from ingest.contract import TABLES
+from ingest.render import staged_columns
+from ingest.warehouse.marts import read_marts
+
 # No JVM, but dbt takes 5 s to parse: too long for the unit tests.
 pytestmark = pytest.mark.integration
 
@@ -63,18 +67,38 @@ def test_every_model_and_seed_says_its_grain(manifest: dict[str, Any]) -> None:
 
 
 def test_every_model_seed_and_source_has_a_tested_key(manifest: dict[str, Any]) -> None:
-    keyed = {
-        node["attached_node"] or node["depends_on"]["nodes"][0]
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "test"
-        and (node.get("test_metadata") or {}).get("name") == "unique_key"
-    }
     tables = {
         unique_id
         for unique_id, node in (manifest["nodes"] | manifest["sources"]).items()
         if node["resource_type"] in ("model", "seed", "source")
     }
-    assert tables - keyed == set()
+    assert tables - attached_to("unique_key", manifest) == set()
+
+
+def attached_to(name: str, manifest: dict[str, Any]) -> set[str]:
+    """Return the unique ids of what the generic test `name` is attached to."""
+    return {
+        node["attached_node"] or node["depends_on"]["nodes"][0]
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "test" and (node.get("test_metadata") or {}).get("name") == name
+    }
+
+
+def test_whatever_counts_events_is_compared_with_all_of_them(
+    manifest: dict[str, Any], models: list[Node]
+) -> None:
+    counting = {
+        column: {model["unique_id"] for model in models if column in model["columns"]}
+        for column in ("event_count", "total_events")
+    }
+
+    assert attached_to("counts_every_event", manifest) == counting["event_count"]
+    assert attached_to("covers_all_events", manifest) == counting["total_events"]
+    assert {mart.name: mart.where for mart in read_marts(ROOT)} == {
+        model["name"]: model["config"]["meta"]["counts_where"]
+        for model in models
+        if model["unique_id"] in counting["total_events"]
+    }
 
 
 def test_every_column_is_described(manifest: dict[str, Any]) -> None:
@@ -88,9 +112,22 @@ def test_every_column_is_described(manifest: dict[str, Any]) -> None:
 def test_the_columns_described_are_the_columns_selected(models: list[Node]) -> None:
     """Marts have contracts that dbt enforces; here the other layers."""
     for model in models:
-        sql = model["raw_code"].rpartition("\nselect\n")[2].rpartition("\nfrom ")[0]
-        selected = [part.split()[-1].split(".")[-1] for part in split_columns(sql)]
-        assert list(model["columns"]) == selected, model["name"]
+        assert list(model["columns"]) == selected(model), model["name"]
+
+
+def test_staging_passes_on_the_columns_of_the_contract(models: list[Node]) -> None:
+    """In the contract's order, and before those that it derives itself."""
+    by_name = {model["name"]: selected(model) for model in models}
+    for table in TABLES:
+        columns = by_name[f"stg_landing__{table.name}"]
+        derived = [name for name in columns if name not in table.names]
+        assert columns == [*staged_columns(table), *derived], table.name
+
+
+def selected(model: Node) -> list[str]:
+    """Return the names of the columns in the model's last select list."""
+    sql = model["raw_code"].rpartition("\nselect\n")[2].rpartition("\nfrom ")[0]
+    return [part.split()[-1].split(".")[-1] for part in split_columns(sql)]
 
 
 def split_columns(sql: str) -> list[str]:

@@ -1,4 +1,4 @@
-{#- A pre-aggregate counts every event of each live batch once; a batch that it lacks counts 0. -#}
+{#- A pre-aggregate counts each event of a live batch once. A batch that it lacks counts as 0. -#}
 {% test counts_every_event(model) %}
     with counted as (
 

@@ -1,4 +1,4 @@
--- The books of each live batch: what landing holds is what its record says.
+-- The books of each live batch balance: landing holds what the batch record says.
 with batches as (
 
     select * from {{ ref('stg_landing__batches') }} where is_live

@@ -1,4 +1,4 @@
--- Else the join on product_id would count an event more than once.
+-- Otherwise the join on product_id would count an event more than once.
 select product_id
 from {{ ref('products') }}
 group by product_id
