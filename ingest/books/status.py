@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.search.seals import Seal, read_seals, targets
 from ingest.settings import Settings
@@ -23,7 +24,7 @@ _ACCEPT = "clickstream run --accept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchState:
+class BatchState(LineCounts):
     """A sealed batch. `state` is live, replaced, quarantined, or `not loaded`.
 
     `documents` are indexed; None for a batch that was not exported.
@@ -36,12 +37,6 @@ class BatchState:
     state: str
     objects: int
     bytes: int
-    lines_read: int
-    lines_ok: int
-    lines_warn: int
-    lines_skip: int
-    lines_reject: int
-    events: int
     documents: int | None
 
 
@@ -128,13 +123,8 @@ def _batch(
         state=states.get(record.batch_id, "not loaded"),
         objects=totals.objects,
         bytes=totals.bytes,
-        lines_read=totals.lines_read,
-        lines_ok=totals.lines_ok,
-        lines_warn=totals.lines_warn,
-        lines_skip=totals.lines_skip,
-        lines_reject=totals.lines_reject,
-        events=totals.events,
         documents=None if newest is None else newest.indexed,
+        **add_counts([totals]),
     )
 
 

@@ -15,13 +15,11 @@ from typing import Any
 
 from ingest.errors import SettingsError
 from ingest.lake.checks import Check, compare_rows, first_few
+from ingest.lake.counts import COUNTS
 from ingest.lake.records import BatchRecord
 from ingest.warehouse import Warehouse
 
-_PER_FILE = (
-    "file_status", "source_format", "lines_read", "lines_ok", "lines_warn", "lines_skip",
-    "lines_reject", "events",
-)  # fmt: skip
+_PER_FILE = ("file_status", "source_format", *COUNTS)
 
 
 def read_truth(path: Path) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def _lake_checks(lake: Storage, records: Sequence[BatchRecord]) -> Iterator[Chec
     yield Check(
         name="lines = ok + warn + skip + reject",
         expected=sum(t.lines_read for t in totals),
-        found=sum(t.lines_ok + t.lines_warn + t.lines_skip + t.lines_reject for t in totals),
+        found=sum(t.judged for t in totals),
         detail=" + ".join(
             f"{sum(getattr(t, f'lines_{verdict}') for t in totals):,} {verdict}"
             for verdict in ("ok", "warn", "skip", "reject")

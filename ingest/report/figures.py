@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ingest.lake.counts import LineCounts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -52,7 +54,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(LineCounts):
     """A line of the ledger of loaded batches."""
 
     number: int
@@ -60,12 +62,6 @@ class Batch:
     state: str
     ingest_time: datetime
     objects: int
-    lines_read: int
-    lines_ok: int
-    lines_warn: int
-    lines_skip: int
-    lines_reject: int
-    events: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +85,7 @@ class Books:
     def balanced(self) -> bool:
         """Whether all places hold equally many events and each batch's verdicts add up."""
         return len({count for _, count in self.places}) <= 1 and all(
-            b.lines_read == b.lines_ok + b.lines_warn + b.lines_skip + b.lines_reject
-            for b in self.batches
+            batch.lines_read == batch.judged for batch in self.batches
         )
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ingest.contract import BATCHES
 from ingest.errors import SettingsError
+from ingest.lake.counts import COUNTS
 from ingest.lake.records import BatchRecord, NamedFile, hash_json, is_quarantined
 from ingest.render import arrow_schema
 from ingest.settings import Settings, Source
@@ -23,10 +24,7 @@ LIVE, REPLACED, QUARANTINED = "live", "replaced", "quarantined"
 # For a source that has left clickstream.toml since.
 _DEFAULT_LIMIT = Source(name="", uri="").reject_limit_ratio
 # Columns of the ledger that a batch record has in its totals, by the same names.
-_TOTALS = (
-    "objects", "bytes", "lines_read", "lines_ok", "lines_warn", "lines_skip", "lines_reject",
-    "events", "rejects", "min_event_time", "max_event_time",
-)  # fmt: skip
+_TOTALS = ("objects", "bytes", *COUNTS, "rejects", "min_event_time", "max_event_time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
