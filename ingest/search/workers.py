@@ -31,18 +31,17 @@ def run_in_processes(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskF
             initializer=_prepare_worker,
         ) as pool,
     ):
-        futures = [pool.submit(export_task, task) for task in tasks]
         try:
+            futures = [pool.submit(export_task, task) for task in tasks]
             for done, _ in enumerate(as_completed(futures), start=1):
                 show(done)
             return [future.result() for future in futures]
         except BrokenProcessPool as error:
             raise ClickstreamError(
-                "export: a worker process was killed, perhaps for want of memory; nothing is lost: "
-                "run it again, or set search.writers to less"
+                "export: a worker process was killed (out of memory?); nothing is lost: run it "
+                "again, or lower search.writers"
             ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+        except BaseException:  # an interruption: what is not sealed is sent again by the next run
             for worker in multiprocessing.active_children():
                 worker.terminate()
             raise
