@@ -46,7 +46,7 @@ class Column:
     `null_when` is None for a column that is never null. `search` is None when the column is not
     exported. The last three tell how lake files store it: `dictionary` for a text with few
     different values in most logs, `statistics` for what readers prune by, `unique` for a text that
-    differs in every row, so that a dictionary would be built only to be given up.
+    differs in every row, so that a dictionary would be built only to be discarded.
     """
 
     name: str
@@ -131,8 +131,8 @@ def _keyword(field: str) -> Search:
 
 
 def _long_keyword(field: str) -> Search:
-    # Lucene refuses terms over 32,766 bytes; a longer value stays in _source, only its search
-    # is lost.
+    # Lucene refuses terms over 32,766 bytes; a longer value stays in _source but cannot be
+    # searched.
     return Search(field=field, type="keyword", parameters=(("ignore_above", 2048),))
 
 
@@ -147,7 +147,7 @@ EVENTS = Table(
     key=("event_id",),
     columns=(
         _text("event_id", 32, "Hash of source_file and source_offset: 32 lower-case hexadecimal characters.", search=_keyword("_id"), unique=True),
-        _text("batch_id", 64, "Batch that brought the event.", search=_keyword("clickstream.batch_id"), dictionary=True, statistics=True),
+        _text("batch_id", 64, "Batch that the event belongs to.", search=_keyword("clickstream.batch_id"), dictionary=True, statistics=True),
         _number("event_time", Type.TIMESTAMP, "When the event happened, UTC.", "the record holds no time", _typed("@timestamp", "date")),
         _number("event_date", Type.DATE, "UTC date of event_time; the date of ingest_time where event_time is null, in the future or stale.", statistics=True),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC.", search=_typed("event.ingested", "date")),
@@ -160,41 +160,41 @@ EVENTS = Table(
         _text("event_type", 32, "Kind of event, from a closed list: request, a shop action, or a type of an event log.", search=_keyword("event.action"), dictionary=True),
         _text("event_name", 256, "Name of the event as sent.", "none was sent", _keyword("clickstream.event_name"), dictionary=True),
         _text("native_id", 256, "Id given by the source; may repeat, since sources deliver at least once.", "the source gives none", _keyword("clickstream.native_id")),
-        _text("client_ip", 45, "Canonical address of the client.", "none, a host name or invalid", _typed("source.ip", "ip", ("ignore_malformed", True)), dictionary=True, statistics=True),
+        _text("client_ip", 45, "Canonical address of the client.", "there is none, or it is a host name or invalid", _typed("source.ip", "ip", ("ignore_malformed", True)), dictionary=True, statistics=True),
         _text("client_address", 255, "Client as logged: address or host name.", "not logged", _keyword("source.address"), dictionary=True),
         _text("forwarded_for", 2048, "Whole X-Forwarded-For list as sent.", "none was sent", _keyword("clickstream.forwarded_for"), dictionary=True),
-        _text("user_name", 512, "Authenticated user.", "none", _keyword("user.name"), dictionary=True),
-        _text("user_id", 256, "User id of an event log.", "none", _keyword("user.id")),
-        _text("visitor_id", 256, "Anonymous or device id.", "none", _keyword("clickstream.visitor_id")),
-        _text("session_id", 256, "Session id as sent, case kept.", "none", _keyword("session.id"), statistics=True),
-        _text("http_method", 32, "Request method as sent.", "there is no request, or a bad one", _keyword("http.request.method"), dictionary=True),
+        _text("user_name", 512, "Authenticated user.", "there is none", _keyword("user.name"), dictionary=True),
+        _text("user_id", 256, "User id of an event log.", "there is none", _keyword("user.id")),
+        _text("visitor_id", 256, "Anonymous or device id.", "there is none", _keyword("clickstream.visitor_id")),
+        _text("session_id", 256, "Session id as sent, case kept.", "there is none", _keyword("session.id"), statistics=True),
+        _text("http_method", 32, "Request method as sent.", "there is no request or a bad one", _keyword("http.request.method"), dictionary=True),
         _text("http_version", 8, "Digits after HTTP/ in the request line.", "not logged", _keyword("http.version"), dictionary=True),
-        _text("url_original", 8192, "Request target or page URL as sent.", "there is no request, or a bad one", _long_keyword("url.original")),
+        _text("url_original", 8192, "Request target or page URL as sent.", "there is no request or a bad one", _long_keyword("url.original")),
         _text("url_scheme", 16, "Scheme of the URL in lower case.", "not logged", _keyword("url.scheme")),
         _text("url_domain", 255, "Host of an absolute URL in lower case, without port.", "the URL is not absolute", _keyword("url.domain")),
         _text("url_path", 4096, "Path of the URL up to its query or fragment, not decoded.", "the target has no path", _long_keyword("url.path")),
-        _text("url_query", 8192, "Query of the URL without the question mark, not decoded.", "none or empty", _long_keyword("url.query")),
+        _text("url_query", 8192, "Query of the URL without the question mark, not decoded.", "there is none, or it is empty", _long_keyword("url.query")),
         _number("status_code", Type.INT, "HTTP status; 0 when no response was sent.", "not logged", _typed("http.response.status_code", "integer"), statistics=True),
         _number("request_bytes", Type.BIGINT, "Bytes received from the client.", "not logged", _typed("http.request.bytes", "long")),
         _number("response_bytes", Type.BIGINT, "Bytes sent to the client.", "not logged", _typed("http.response.bytes", "long")),
-        _text("bytes_scope", 5, "What response_bytes counts: body, or total with headers. Never add the two up.", "the format has no byte count", _keyword("clickstream.bytes_scope"), dictionary=True),
+        _text("bytes_scope", 5, "What response_bytes counts: body, or total with headers. Never add the two.", "the format has no byte count", _keyword("clickstream.bytes_scope"), dictionary=True),
         _number("duration_ms", Type.DOUBLE, "Whole time of the request in milliseconds.", "not logged", _typed("event.duration", "long")),
-        _number("duration_other", Type.BIGINT, "Trailing integer of unknown meaning.", "none", _typed("clickstream.duration_other", "long")),
+        _number("duration_other", Type.BIGINT, "Trailing integer of unknown meaning.", "there is none", _typed("clickstream.duration_other", "long")),
         _text("referrer", 8192, "Referring URL as sent.", "none was sent", _long_keyword("http.request.referrer")),
-        _text("referrer_domain", 255, "Host of an absolute referrer in lower case.", "none", _keyword("clickstream.referrer_domain"), dictionary=True),
+        _text("referrer_domain", 255, "Host of an absolute referrer in lower case.", "there is none", _keyword("clickstream.referrer_domain"), dictionary=True),
         _text("user_agent", 8192, "User agent, unescaped.", "none was sent", _long_keyword("user_agent.original"), dictionary=True),
-        _text("cookie", 8192, "Cookie header; personal data, never exported.", "none, or keep_cookie is false"),
+        _text("cookie", 8192, "Cookie header; personal data, never exported.", "there is none, or keep_cookie is false"),
         _text("server_name", 255, "Virtual host, Host header or bucket.", "not logged", _keyword("destination.domain")),
-        _text("item_id", 128, "Item of a shop event.", "none", _keyword("product.item_id"), dictionary=True),
-        _text("item_name", 256, "Name of the item as sent.", "none", _keyword("product.item_name")),
-        _text("product_id", 128, "Product of a shop event.", "none", _keyword("product.id"), dictionary=True),
+        _text("item_id", 128, "Item of a shop event.", "there is none", _keyword("product.item_id"), dictionary=True),
+        _text("item_name", 256, "Name of the item as sent.", "there is none", _keyword("product.item_name")),
+        _text("product_id", 128, "Product of a shop event.", "there is none", _keyword("product.id"), dictionary=True),
         _text("brand", 128, "Brand as sent; where raw logs have none, dbt adds it from product_id.", "none was sent", _keyword("product.brand")),
-        _text("category", 128, "Category as sent.", "none", _keyword("product.category"), dictionary=True),
-        _number("purchase_count", Type.INT, "1 for a purchase, 0 for another shop event.", "not a shop event", _typed("clickstream.purchases", "integer")),
-        _number("view_count", Type.INT, "1 for a shop event that is no purchase, else 0.", "not a shop event", _typed("clickstream.views", "integer")),
-        _text("campaign_source", 256, "utm_source of the URL.", "none", _keyword("clickstream.campaign.source"), dictionary=True),
-        _text("campaign_medium", 256, "utm_medium of the URL.", "none", _keyword("clickstream.campaign.medium"), dictionary=True),
-        _text("campaign_name", 256, "utm_campaign of the URL.", "none", _keyword("clickstream.campaign.name"), dictionary=True),
+        _text("category", 128, "Category as sent.", "there is none", _keyword("product.category"), dictionary=True),
+        _number("purchase_count", Type.INT, "1 for a purchase, 0 for another shop event.", "it is not a shop event", _typed("clickstream.purchases", "integer")),
+        _number("view_count", Type.INT, "1 for a shop event that is not a purchase, else 0.", "it is not a shop event", _typed("clickstream.views", "integer")),
+        _text("campaign_source", 256, "utm_source of the URL.", "there is none", _keyword("clickstream.campaign.source"), dictionary=True),
+        _text("campaign_medium", 256, "utm_medium of the URL.", "there is none", _keyword("clickstream.campaign.medium"), dictionary=True),
+        _text("campaign_name", 256, "utm_campaign of the URL.", "there is none", _keyword("clickstream.campaign.name"), dictionary=True),
         _text("extra", 65535, "JSON object with everything else that was logged; keys sorted.", "nothing else was logged", _typed("clickstream.extra", "flattened", ("depth_limit", 128), ("ignore_above", 2048))),
     ),
 )
@@ -212,7 +212,7 @@ REJECTS = Table(
         _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", statistics=True),
         _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
         _text("reason", 32, "Why the line was rejected, from a closed list."),
-        _text("detail", 1024, "What exactly did not fit.", "the reason says it all"),
+        _text("detail", 1024, "What exactly is wrong with the line.", "the reason says it all"),
         _number("raw_length", Type.BIGINT, "Bytes of the line without its line end."),
         _text("raw_base64", 64000, "First 48,000 raw bytes of the line in base64.", "the line is empty"),
         _text("raw_text", 1024, "First 1,024 bytes of the line, repaired to UTF-8.", "the line is empty"),
@@ -223,8 +223,8 @@ _LINE_COUNTS = (
     _number("lines_read", Type.BIGINT, "Lines read: the sum of the four verdicts."),
     _number("lines_ok", Type.BIGINT, "Lines that became events without a warning."),
     _number("lines_warn", Type.BIGINT, "Lines that became events with warnings."),
-    _number("lines_skip", Type.BIGINT, "Lines that are no records: blank, comment, header, control."),
-    _number("lines_reject", Type.BIGINT, "Lines that were refused; each stands in rejects."),
+    _number("lines_skip", Type.BIGINT, "Lines that are not records: blank, comment, header, control."),
+    _number("lines_reject", Type.BIGINT, "Rejected lines; each has a row in rejects."),
 )
 _EVENT_TIMES = (
     _number("min_event_time", Type.TIMESTAMP, "Earliest event_time, UTC.", "no event has a time"),
@@ -244,7 +244,7 @@ FILES = Table(
         _text("file_status", 32, "Verdict on the object, from a closed list."),
         _text("file_reason", 1024, "Reason of the verdict.", "file_status is ok"),
         *_LINE_COUNTS,
-        _number("events", Type.BIGINT, "Events that came out of the object."),
+        _number("events", Type.BIGINT, "Events from the object."),
         *_EVENT_TIMES,
         _text("counts", 65535, "JSON object: each warning code, skip or reject reason with its number of lines."),
     ),
@@ -261,7 +261,7 @@ BATCHES = Table(
         _text("state", 16, "live, replaced, or quarantined (over the reject limit, data not loaded)."),
         _text("replaced_by", 64, "Batch that supersedes this one.", "state is not replaced"),
         _number("contract_version", Type.INT, "Version of the contract the batch was written with."),
-        _text("manifest_hash", 64, "SHA-256 of what was loaded: the named files of the record.", "nothing was loaded"),
+        _text("manifest_hash", 64, "SHA-256 of what was loaded: the files that the batch record names.", "nothing was loaded"),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC."),
         _number("sealed_at", Type.TIMESTAMP, "When the batch record was written, UTC."),
         _number("loaded_at", Type.TIMESTAMP, "When this row was written, UTC."),

@@ -7,7 +7,7 @@
     |-- StorageError            1  the lake or a raw object could not be read or written
         |-- ObjectUnreadable    1  denied, gone or broken; becomes file_status `failed`
         |-- ObjectChanged       1  size or etag moved while reading; becomes `failed`
-    |-- SearchServerError       1  the search engine cannot be fetched, started or reached
+    |-- SearchServerError       1  the search server cannot be fetched, started or reached
     |-- WarehouseBusy           1  another process holds the local warehouse
 
 Exit code 130 (interrupted) belongs to KeyboardInterrupt and 0 to success.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class ClickstreamError(Exception):
-    """Base of all; `exit_code` is what the command line returns.
+    """Base class of all errors; `exit_code` is what the command line returns.
 
     `done` is the summary of what a hop had finished when it failed, None when that is nothing.
     """
@@ -49,7 +49,7 @@ class StorageError(ClickstreamError):
 
 
 class ObjectUnreadable(StorageError):
-    """A raw object is denied, gone or breaks off."""
+    """A raw object cannot be read: it is denied, gone or broken."""
 
 
 class ObjectChanged(StorageError):
@@ -57,7 +57,7 @@ class ObjectChanged(StorageError):
 
 
 class SearchServerError(ClickstreamError):
-    """The search engine could not be fetched, started or reached."""
+    """The search server could not be fetched, started or reached."""
 
 
 class WarehouseBusy(ClickstreamError):

@@ -28,14 +28,15 @@ def find_java(needed_by: str = "clickstream", *, environ: Mapping[str, str] | No
     """Return the runtime in JAVA_HOME or, without that, the one of `java` on PATH.
 
     Raises SettingsError when there is none, when it does not start, or when it is neither 17 nor
-    21; `needed_by` names who asks in the message.
+    21; the message says that `needed_by` needs it.
     """
     environ = os.environ if environ is None else environ
     program = _program(needed_by, environ)
     java = _ask(program, needed_by)
     if java.major not in VERSIONS:
         raise SettingsError(
-            f"{needed_by} needs Java 17 or 21; found {java.major} at {java.home}. Set JAVA_HOME."
+            f"{needed_by} needs Java 17 or 21, but found Java {java.major} at {java.home}; set"
+            " JAVA_HOME to the folder of a Java 17 or 21"
         )
     return java
 
@@ -46,21 +47,21 @@ def _program(needed_by: str, environ: Mapping[str, str]) -> Path:
         program = Path(home) / "bin" / "java"
         if not program.is_file():
             raise SettingsError(
-                f"{needed_by} needs Java 17 or 21; JAVA_HOME is {home}, which holds no bin/java. "
-                "Set it to the folder of a Java 17 or 21."
+                f"{needed_by} needs Java 17 or 21, but JAVA_HOME ({home}) has no bin/java; set it"
+                " to the folder of a Java 17 or 21"
             )
         return program
     found = shutil.which("java", path=environ.get("PATH"))
     if found is None:
         raise SettingsError(
-            f"{needed_by} needs Java 17 or 21; found none. Install one (Debian and Ubuntu: package "
-            "openjdk-17-jdk-headless) or set JAVA_HOME."
+            f"{needed_by} needs Java 17 or 21, but found none; install one (on Debian and Ubuntu,"
+            " the package openjdk-17-jdk-headless) or set JAVA_HOME"
         )
     return Path(found)
 
 
 def _ask(program: Path, needed_by: str) -> Java:
-    """Return what the runtime says of itself: `java` on PATH may be a stub or a script."""
+    """Ask the runtime for its home and version: `java` on PATH may be a stub or a script."""
     try:
         answer = subprocess.run(
             [program, "-XshowSettings:properties", "-version"],
@@ -76,7 +77,7 @@ def _ask(program: Path, needed_by: str) -> Java:
     version = re.search(r"^\s*java\.specification\.version = (?:1\.)?(\d+)", answer, re.MULTILINE)
     if home is None or version is None:
         raise SettingsError(
-            f"{needed_by} needs Java 17 or 21; {program} does not start or is none "
-            "(`java -version` shows why). Set JAVA_HOME."
+            f"{needed_by} needs Java 17 or 21, but {program} does not start or is not a Java"
+            " runtime; run it with -version to see why, or set JAVA_HOME"
         )
     return Java(Path(home[1].strip()).resolve(), int(version[1]))

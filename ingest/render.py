@@ -1,7 +1,7 @@
 """The contract in the forms that others read: Arrow, Spark DDL, dbt YAML, Elasticsearch.
 
-Generated files are committed; `stale_files` names those that no longer say what the contract says.
-Of the staging models' YAML only the blocks between two marks are generated; the rest is written by
+Generated files are committed; `stale_files` returns those that differ from the contract. In the
+YAML of the staging models only the blocks between two marks are generated; the rest is written by
 hand.
 """
 
@@ -27,7 +27,7 @@ _ARROW: dict[Type, pa.DataType] = {
     Type.DATE: pa.date32(),
     Type.BOOLEAN: pa.bool_(),
 }
-# Constant within a batch and a part, and so folders of the lake instead of columns in Spark.
+# Constant within a batch and a part: folders of the lake, and partition columns in Spark.
 PARTITIONS = ("batch_id", "part")
 
 SOURCES_YAML = Path("models/staging/_landing__sources.yml")
@@ -44,7 +44,7 @@ _STAGING_BLOCK = re.compile(
 
 
 def arrow_schema(table: Table) -> pa.Schema:
-    """Return the Arrow schema of `table`; every field is nullable, as Redshift's COPY wants."""
+    """Return the Arrow schema of `table`; every field is nullable, as Redshift's COPY expects."""
     return pa.schema([(column.name, _ARROW[column.type]) for column in table.columns])
 
 
@@ -66,14 +66,14 @@ def spark_ddl(table: Table) -> str:
 
 
 def dbt_sources() -> str:
-    """Return the YAML of the dbt source `landing`, with two tests a table: key and never null."""
+    """Return the YAML of the dbt source `landing`, with two tests per table: key, never null."""
     lines = [
         "# Rendered from ingest/contract.py by `clickstream contract render`: change it there.",
         "version: 2",
         "",
         "sources:",
         "  - name: landing",
-        '    description: "What the loader brought from sealed batches, column for column."',
+        '    description: "What the loader wrote from sealed batches, column for column."',
         "    tables:",
     ]
     for table in TABLES:
@@ -81,7 +81,7 @@ def dbt_sources() -> str:
             f"      - name: {table.name}",
             f"        description: {json.dumps(table.description)}",
             "        data_tests:",
-            # One scan a table, not one query a column.
+            # One scan per table, not one query per column.
             *_dbt_test("unique_key", table.key),
             *_dbt_test("never_null", (c.name for c in table.columns if not c.nullable)),
             "        columns:",
@@ -170,7 +170,7 @@ def elasticsearch_properties() -> dict[str, Any]:
 
 
 def elasticsearch_mappings() -> dict[str, Any]:
-    """Return the strict mapping of the index; whoever makes an index adds its own `_meta`."""
+    """Return the strict mapping of the index, without the `_meta` that each index has."""
     return {"dynamic": "strict", "properties": elasticsearch_properties()}
 
 
@@ -188,7 +188,7 @@ def _elasticsearch_text() -> str:
     return json.dumps(mappings, indent=2, sort_keys=True) + "\n"
 
 
-# The whole contract in a form, as text for people and for other tools.
+# The whole contract in each form, as text for people and for other tools.
 FORMS: Mapping[str, Callable[[], str]] = {
     "arrow": _arrow_text,
     "dbt": dbt_sources,
@@ -209,7 +209,7 @@ def stale_files(root: Path) -> list[Path]:
 def generated_files(root: Path) -> dict[Path, str]:
     """Return each generated file with the text that it must hold.
 
-    Raises SettingsError when the YAML of the staging models is missing or has not its blocks: what
+    Raises SettingsError when the YAML of the staging models is missing or lacks its blocks: what
     is written in it by hand cannot be generated.
     """
     staging = root / STAGING_YAML
