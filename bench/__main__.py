@@ -40,7 +40,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--lines", type=int, default=2_000_000)
-    parser.add_argument("--folder", type=Path, help="where the input goes (4 GB are needed)")
+    parser.add_argument("--folder", type=Path, help="where to write the input (4 GB)")
     parser.add_argument("--no-spark", action="store_true", help="leave out regexp_extract")
     return parser.parse_args()
 

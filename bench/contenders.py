@@ -41,7 +41,7 @@ def _warm(_: int) -> None:
 
 
 def _in_ranges(pool: ProcessPoolExecutor, path: Path, out: Path) -> int:
-    """Parse equal ranges of at most 64 MiB, as many for each core."""
+    """Parse equal ranges of at most 64 MiB, the same number for each core."""
     size = path.stat().st_size
     count = CORES * -(-size // (CORES * RANGE_BYTES))
     bounds = [size * part // count for part in range(count + 1)]
@@ -82,7 +82,7 @@ _CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "byt
 
 @contextmanager
 def arrow_csv() -> Iterator[Contender]:
-    """Yield pyarrow.csv: ten columns split at blanks outside quotes, without any meaning."""
+    """Yield pyarrow.csv: ten columns split at blanks outside quotes, none of them interpreted."""
     pa.set_cpu_count(CORES)
     yield _by_arrow_csv
 
@@ -153,7 +153,7 @@ def spark_regexp() -> Iterator[Contender]:
 
 
 def emptied(out: Path) -> Path:
-    """Return the folder `out`, made new and empty."""
+    """Return the folder `out`, emptied or created."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     return out

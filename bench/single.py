@@ -1,4 +1,4 @@
-"""The reference parser alone, and lines that are made to be slow."""
+"""The reference parser alone, and lines that are meant to be slow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Find raw objects that no sealed batch owns, and group them into the next batch to read.
 
-There is no look-back window: a source is listed whole each time, so an object that comes late is
-read like any other.
+There is no look-back window: each run lists a whole source, so an object that arrives late is read
+like any other.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class Listing:
 class Batch:
     """The objects of one batch to be read, in the order of their keys.
 
-    `replaces` are the ids of batches that are read again, because the keys `changed` did.
+    `replaces` are the ids of the batches that are read again, because the objects with the keys
+    `changed` have changed.
     """
 
     objects: tuple[StoredObject, ...]
@@ -74,7 +75,7 @@ def local_path(uri: str) -> Path | None:
 def check_places(sources: Sequence[Source], lake: str) -> None:
     """Raise SettingsError when a source and the lake, or two sources, overlap.
 
-    Else the lake's own files would be read as logs, or every log twice.
+    Otherwise the lake's own files would be read as logs, or every log twice.
     """
     places = [(f"source {source.name}", source.uri) for source in sources]
     places.append(("the lake", lake))
@@ -147,10 +148,10 @@ def _name_problem(key: str) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matched:
-    """What the log of batches does not own yet of a listing.
+    """What a listing holds that the log of batches does not own yet.
 
     `new` are the objects that it does not know. `changed` maps the id of a batch to the keys that
-    it owns and that came again with another size or etag.
+    it owns and that now have another size or etag.
     """
 
     new: tuple[StoredObject, ...]
@@ -193,23 +194,22 @@ def check_collisions(
 def _check_owner(key: str, owner: str, source: str) -> None:
     if owner != source:
         raise SettingsError(
-            f"sources {owner} and {source} both have {key}: the path within its source is what"
-            " identifies an event; set the uri of one of them to the folder above, or rename the"
-            " file"
+            f"sources {owner} and {source} both have {key}, but an event is identified by the path"
+            " within its source: set the uri of one of them to the folder above, or rename the file"
         )
 
 
 def replacement(
     batch_id: str, changed: Sequence[str], listing: Listing, ownership: Ownership
 ) -> Batch:
-    """Return the batch that reads again all objects of `batch_id`, of which `changed` did.
+    """Return the batch that reads all objects of `batch_id` again, because `changed` have changed.
 
     Raises ObjectUnreadable when one of its objects is gone: without it, its events would be lost.
     """
     keys = [key for key, owned in ownership.live.items() if owned.batch_id == batch_id]
     for key in keys:
         if key not in listing.objects:
-            raise ObjectUnreadable(f"{key}, of the same batch, is gone or unreadable: restore it")
+            raise ObjectUnreadable(f"{key} of the same batch is gone or unreadable: restore it")
     objects = sorted((listing.objects[key] for key in keys), key=_by_key)
     return Batch(objects=tuple(objects), replaces=(batch_id,), changed=tuple(changed))
 
@@ -219,7 +219,7 @@ def split_duplicates(
     ownership: Ownership,
     content_hash: Callable[[StoredObject], str],
 ) -> tuple[list[StoredObject], list[Duplicate]]:
-    """Return the objects with bytes that are new, and those whose bytes have come before.
+    """Return the objects whose bytes are new, and those whose bytes are known already.
 
     Only objects of a size that occurs elsewhere are read. Empty objects are never duplicates, and
     one that cannot be read counts as new: its task says what is wrong with it.

@@ -17,7 +17,7 @@ from ingest.parse.sniff import SNIFF_BYTES, sniff
 from ingest.settings import ParseSettings
 from ingest.storage import Storage, StoredObject
 
-# Many tiny objects: opening them is the work, so their number bounds a task too.
+# With many tiny objects, opening them is the work, so their number bounds a task too.
 MAX_PACKED = 1_000
 # Events of an object are buffered until its verdict is known, up to this many ranges of memory.
 # Measured with 64 MiB ranges: 2 give a peak of 5.8 ranges above an idle worker, 4 give 7.5.
@@ -114,7 +114,7 @@ def make_plan(
 
 
 def hash_settings(parse: ParseSettings) -> str:
-    """Return the hash of all that decides, beside the bytes, what an event looks like."""
+    """Return the hash of all that decides, besides the bytes, what an event looks like."""
     fields = dataclasses.asdict(parse)
     fields["future_limit"] = parse.future_limit.total_seconds()
     return hash_json(fields)
@@ -151,7 +151,7 @@ def _large(
     """Yield one task per range, all of one format, or one for an object that cannot be cut."""
     try:
         head = root.read(stored.key, 0, SNIFF_BYTES, etag=stored.etag)
-    except (ObjectUnreadable, ObjectChanged):  # the task finds the same and gives the verdict
+    except (ObjectUnreadable, ObjectChanged):  # the task fails likewise and gives the verdict
         yield (_whole(stored),), parse
         return
     sniffed = sniff(head, name=stored.key, settings=parse)

@@ -37,7 +37,7 @@ from ingest.settings import Settings, Source
 from ingest.storage import Storage, StoredObject
 from ingest.terminal.text import printable
 
-# How often a run plans again because another one was faster; then it leaves the work to that one.
+# How often a run plans again because another one was faster, before it leaves the work to that one.
 MAX_GIVE_UPS = 3
 _log = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class _Run:
     # --- hop 1: discover
 
     def _discover(self, listing: Listing) -> Iterator[Batch]:
-        """Yield the batches of `listing`, each chosen when the one before it was sealed, or not.
+        """Yield the batches of `listing`, each chosen once the one before it was sealed, or not.
 
         Changed objects come first: an object that took the old bytes under a new key (a rotated
         log) is new only after that.
@@ -189,7 +189,7 @@ class _Run:
             except ObjectUnreadable as error:
                 self._keep(keys, str(error))
                 continue
-            _log.info("%s changed: batch %s is read again", printable(", ".join(keys)), batch_id)
+            _log.info("%s changed: reading batch %s again", printable(", ".join(keys)), batch_id)
             yield batch
             if any(stored.key in self._failed for stored in batch.objects):
                 self._keep(keys, "an object of the same batch could not be read")
@@ -203,19 +203,19 @@ class _Run:
         }
 
     def _new_batches(self, listing: Listing) -> Iterator[Batch]:
-        """Yield the objects that nobody owns, as many at a time as fit into a batch."""
-        # Each version of an object is read once a run.
+        """Yield the objects that no batch owns, as many at a time as fit into a batch."""
+        # Each version of an object is read once per run.
         content_hash = cache(partial(read_content_hash, listing.root))
         while new := self._new_objects(listing, content_hash):
             chosen = capped(new)
             if len(chosen) < len(new):
-                _log.info("%d of %d objects fit into this batch", len(chosen), len(new))
+                _log.info("this batch takes %d of %d objects", len(chosen), len(new))
             yield Batch(objects=chosen)
 
     def _new_objects(
         self, listing: Listing, content_hash: Callable[[StoredObject], str]
     ) -> Sequence[StoredObject]:
-        """Return the objects that nobody owns, but for those that failed and copies of others."""
+        """Return the objects that no batch owns, without those that failed and copies of others."""
         known = self._failed.keys() | {duplicate.source_file for duplicate in self._duplicates}
         new = [one for one in match(listing, self._ownership).new if one.key not in known]
         if self._accept_duplicates:
@@ -271,8 +271,8 @@ class _Run:
         _log.info("another run sealed some of the same objects first; planning the rest again")
         if self._give_ups >= MAX_GIVE_UPS:
             raise StorageError(
-                f"another run took objects of this one {MAX_GIVE_UPS} times; nothing is lost:"
-                " run it again when the other one is done"
+                f"another run sealed objects of this one first, {MAX_GIVE_UPS} times; nothing is"
+                " lost: run it again when the other one is done"
             )
 
     def _fail(self, key: str, reason: str) -> None:

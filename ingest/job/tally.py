@@ -1,4 +1,4 @@
-"""Add up what the tasks of a batch did, prove it, and write the batch's record."""
+"""Add up what the tasks of a batch did, check it, and write the batch's record."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def add_up(plan: Plan, facts: Sequence[TaskFacts]) -> Tally:
 
 
 def merge(ranges: Iterable[RangeFacts]) -> ObjectVerdict:
-    """Return the verdict on an object from those on its ranges; a voided one counts nothing."""
+    """Return the verdict on an object from those on its ranges; a void one has no counts."""
     verdicts = [done.verdict for done in sorted(ranges, key=lambda done: done.start)]
     worst = min(verdicts, key=lambda verdict: _PRECEDENCE.index(verdict.file_status))
     digests = tuple(digest for verdict in verdicts for digest in verdict.chunk_digests)
@@ -94,7 +94,7 @@ def merge(ranges: Iterable[RangeFacts]) -> ObjectVerdict:
 
 
 def write_record(tally: Tally, lake: Storage, *, source: str, writer: str) -> BatchRecord:
-    """Write the batch's files.parquet and return its record, number and sealing time open.
+    """Write the batch's files.parquet and return its record, still without number and time.
 
     Raises BooksError when a file in the lake is not as large as its task says.
     """
@@ -147,8 +147,8 @@ def _check_books(tally: Tally) -> None:
 def _equal(what: str, expected: int, found: int) -> None:
     if expected != found:
         raise BooksError(
-            f"{what} do not balance: {expected:,} expected, {found:,} found; nothing was sealed."
-            " This is a bug: please report it with the file"
+            f"{what} do not balance: expected {expected:,}, found {found:,}; nothing was sealed;"
+            " this is a bug: please report it together with the raw file"
         )
 
 

@@ -80,7 +80,7 @@ def run_task(task: Task) -> TaskFacts:
 def _run_range(
     task: Task, wanted: ObjectRange, *, lake: Storage, source: Storage, shared: _Attempt
 ) -> tuple[ObjectVerdict, list[TaskFile]]:
-    """Return the verdict on the range `wanted`, and the files that it got for itself.
+    """Return the verdict on the range `wanted`, and the files that hold only its rows.
 
     Its rows are buffered until the verdict is known, then they go to `shared`. A range alone in its
     task, or too large for the buffer, goes straight to files of its own, which are dropped if the

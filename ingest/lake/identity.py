@@ -1,4 +1,4 @@
-"""By what a plan, and the bytes of an object, are known again: hashes."""
+"""Hashes that identify a plan, and the bytes of an object."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def batch_id(
 ) -> str:
     """Return the id of a plan, 32 hexadecimal digits: the same plan has the same id.
 
-    `replaces` takes part where there is any: an object that changes and changes back gives the
-    plan of a batch that was replaced meanwhile, and an id must not come twice.
+    `replaces` is hashed where there is any: an object that changes and changes back gives the plan
+    of a batch that was replaced meanwhile, and no id may come twice.
     """
     plan: dict[str, Any] = {
         "objects": sorted((stored.key, stored.size, stored.etag) for stored in objects),

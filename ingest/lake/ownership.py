@@ -19,7 +19,7 @@ from ingest.lake.records import BatchRecord, read_log
 from ingest.lake.seal import owned_keys
 from ingest.storage import Storage
 
-# A run reads at most about so many records before it knows what is owned.
+# A run reads at most about this many records before it knows what is owned.
 CHECKPOINT_RECORDS = 50
 _KEY = re.compile(r"checkpoints/(\d{20})\.parquet")
 _SCHEMA = pa.schema(
@@ -105,7 +105,7 @@ def _read_checkpoint(lake: Storage, number: int) -> Ownership:
         return Ownership(last=number, ledger=tuple(Owned(**row) for row in rows))
     except (pa.ArrowException, OSError, TypeError) as error:
         raise BooksError(
-            f"{lake.uri}/{key}: not a checkpoint ({error}); remove it: it is made again from the"
+            f"{lake.uri}/{key}: not a checkpoint ({error}); remove it: it is rebuilt from the"
             " batch records"
         ) from error
 

@@ -1,7 +1,7 @@
 """Lake files: Parquet that Redshift's COPY, Spark and pyarrow all read the same.
 
 Settings and reasons: the warehouse specification, section 2.7. Timestamps are INT96, because COPY
-misreads INT64 timestamps without an error, and INT96 knows no unit: read it with `open_parquet`.
+misreads INT64 timestamps without an error, and INT96 has no unit: read it with `open_parquet`.
 """
 
 from __future__ import annotations

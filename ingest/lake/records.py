@@ -26,7 +26,7 @@ LAKE_FORMAT = 1
 QUARANTINE_FROM_LINES = 1_000
 LAKE_KEY = "lake.json"
 FOLDER = "batches/"
-# What reading JSON ends with that this program never wrote.
+# What reading JSON that this program did not write may raise.
 _NOT_OURS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _RECORD_KEY = re.compile(r"batches/(\d{20})\.json")
 Field = TypeVar("Field")
@@ -93,7 +93,7 @@ class BatchRecord:
 
 
 def create_lake(uri: str) -> Storage:
-    """Return the lake at `uri`, made if there is none: what `ingest` does, and nobody else.
+    """Return the lake at `uri`, created if there is none; only `ingest` does this.
 
     Raises what `open_lake` raises, and SettingsError or StorageError when its place cannot hold a
     lake.
@@ -108,7 +108,7 @@ def open_lake(uri: str, *, must_exist: bool = False) -> Storage:
     """Return the lake at `uri` to be read; where there is none it is empty, unless it must exist.
 
     Raises SettingsError when a newer clickstream made it or when it must exist and does not,
-    BooksError when its lake.json is not one, StorageError when it cannot be read.
+    BooksError when its lake.json is not valid, StorageError when it cannot be read.
     """
     lake = open_storage(uri)
     if _exists(lake):
@@ -141,8 +141,8 @@ def _check_format(lake: Storage) -> None:
     found = _lake_field(lake, "format", int)
     if found > LAKE_FORMAT:
         raise SettingsError(
-            f"{lake.uri}: the lake has format {found}, this clickstream reads up to"
-            f" {LAKE_FORMAT}; use a newer one"
+            f"{lake.uri}: the lake has format {found}, but this clickstream reads formats up to"
+            f" {LAKE_FORMAT}; use a newer clickstream"
         )
 
 
@@ -173,7 +173,7 @@ def read_log(lake: Storage, *, after: int = 0) -> tuple[BatchRecord, ...]:
         match = _RECORD_KEY.fullmatch(found.key)
         if match is None:
             _check_folder(lake, found)
-            continue  # the temporary file of a writer, alive or dead
+            continue  # a writer's temporary file, in use or left behind
         expected = after + len(records) + 1
         if int(match[1]) != expected:
             raise BooksError(
@@ -192,7 +192,7 @@ def read_record(lake: Storage, number: int) -> BatchRecord:
     except _NOT_OURS as error:
         raise BooksError(f"{lake.uri}/{key}: not a batch record ({error}); restore it") from error
     if record.number != number:
-        raise BooksError(f"{lake.uri}/{key}: holds record {record.number}; restore it")
+        raise BooksError(f"{lake.uri}/{key} holds record {record.number}; restore it")
     return record
 
 
@@ -225,7 +225,7 @@ def record_to_json(record: BatchRecord) -> bytes:
 def _time_text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    raise TypeError(f"{type(value).__name__} has no place in canonical JSON")
+    raise TypeError(f"{type(value).__name__} cannot be written as canonical JSON")
 
 
 def _time(text: str | None) -> datetime | None:
@@ -245,8 +245,8 @@ def _with_counts(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _record(fields: Mapping[str, Any]) -> BatchRecord:
     if fields["format"] > RECORD_FORMAT:
         raise SettingsError(
-            f"batch record {fields['number']} has format {fields['format']}, this clickstream reads"
-            f" up to {RECORD_FORMAT}; use a newer one"
+            f"batch record {fields['number']} has format {fields['format']}, but this clickstream"
+            f" reads formats up to {RECORD_FORMAT}; use a newer clickstream"
         )
     return BatchRecord(
         **{

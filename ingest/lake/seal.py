@@ -12,7 +12,7 @@ from ingest.errors import StorageError
 from ingest.lake.records import BatchRecord, read_record, record_key, record_to_json
 from ingest.storage import Storage
 
-# A store that is busy or away for a moment: ten more tries within about half a minute.
+# Storage may be busy or unavailable for a moment: ten more tries within about half a minute.
 RETRY_SECONDS = (0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0, 5.0)
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """clickstream.toml and the environment, read once at the edge into one frozen object.
 
-The environment wins over the file; secrets come from the environment only and are not kept here.
-All that is wrong is collected and raised as one SettingsError.
+The environment overrides the file; secrets come from the environment only and are not kept here.
+All problems are collected and raised as one SettingsError.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Settings:
 
 
 def project_root() -> Path:
-    """Return the folder that holds dbt_project.yml: the current one or one above, else ours."""
+    """Return the folder with dbt_project.yml: the current one, one above, or this package's."""
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "dbt_project.yml").is_file() and (folder / FILE).is_file():
@@ -100,7 +100,7 @@ def load_settings(
 ) -> Settings:
     """Read clickstream.toml below `root` and `environ` (default: the process's).
 
-    `target` is the command line's --target and wins over CLICKSTREAM_TARGET. Raises SettingsError
+    `target` is the command line's --target and overrides CLICKSTREAM_TARGET. Raises SettingsError
     that lists everything that is missing or wrong.
     """
     root = root or project_root()
@@ -119,7 +119,7 @@ def load_settings(
     )
     toml.check_names()
     if problems:
-        raise SettingsError("wrong settings:\n" + "\n".join(f"- {p}" for p in problems))
+        raise SettingsError("invalid settings:\n" + "\n".join(f"- {p}" for p in problems))
     return settings
 
 
@@ -159,7 +159,7 @@ def _sources(
     sources = tuple(read_source(table, root) for table in toml.tables("sources"))
     names = [source.name for source in sources if source.name]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        toml.problems.append(f"two sources are named {name!r}: give each a name of its own")
+        toml.problems.append(f"two sources are named {name!r}: give each source its own name")
     raw = {key: given[name] for key, name in RAW_VARIABLES.items() if name in given}
     if "uri" in raw:
         table = Table({"name": "raw", **raw}, toml.problems, called=RAW_VARIABLES)
@@ -195,9 +195,9 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
 def _search_problems(search: SearchSettings) -> Iterator[str]:
     index = f"ES_INDEX / search.index = {search.index!r}: must"
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,200}", search.index):
-        yield f"{index} be lower-case letters, digits, . _ -"
+        yield f"{index} start with a lower-case letter or digit and hold only these and . _ -"
     if re.match(r"(logs|metrics|traces)-.+-", search.index):
-        yield f"{index} not be a name that data streams claim"
+        yield f"{index} not match logs-*-*, metrics-*-* or traces-*-*, which are for data streams"
     if search.url and search.url != "off" and not re.match(r"https?://[^/\s]+", search.url):
         # The address may hold a password: it is not shown.
         yield "ES_URL / search.url must be http(s)://host[:port], or off"

@@ -17,7 +17,7 @@ RAW_VARIABLES = {
     "format": "CLICKSTREAM_FORMAT",
     "timezone": "CLICKSTREAM_TIMEZONE",
 }
-_MAX_LINE_BYTES = 64 << 20  # a line is held in memory several times over
+_MAX_LINE_BYTES = 64 << 20  # a line takes several times its size in memory
 _MAX_FUTURE_HOURS = 10 * 366 * 24
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _A_NAME = "1 to 64 letters, digits, - or _"
@@ -38,7 +38,7 @@ class ParseSettings:
     """How the lines of a source are read; the names are those of the format specification.
 
     `action_parameter`, `item_parameter` ... are the names of URL parameters. Times before
-    `min_event_time`, or more than `future_limit` after the start of the batch, are not believed.
+    `min_event_time`, or more than `future_limit` after the start of the batch, get a warning.
     The settings in `BY_FORMAT` are None unless they were given, and only some formats read them.
     Plain values only: it travels to Spark tasks and into the hash of the settings.
     """
@@ -86,7 +86,7 @@ _USUAL = Source(name="", uri="")
 def read_source(table: Table, base: Path) -> Source:
     """Return the source that `table` describes; a path in it is relative to `base`.
 
-    What is wrong is noted in the problems of `table`.
+    Whatever is wrong is added to the problems of `table`.
     """
     uri = table.required("uri", wanted="a folder")
     return Source(
@@ -115,7 +115,7 @@ def _read_parse(table: Table) -> ParseSettings:
         log_format=table.text("log_format"),
         mapping=table.pairs("mapping"),
         fields=table.texts("fields"),
-        delimiter=table.text("delimiter", fits=bool),  # a TAB or a blank, too
+        delimiter=table.text("delimiter", fits=bool),  # a TAB or a blank will do
         time_unit=table.choice("time_unit", ("auto", "s", "ms", "us")),
         **{name: table.text(name) or getattr(usual, name) for name in _PARAMETERS},
     )
@@ -129,7 +129,7 @@ def absolute(uri: str, base: Path) -> str:
 def check_timezone(name: str) -> str:
     """Return `name`; raises SettingsError unless it is an IANA name or an offset."""
     if not _is_timezone(name):
-        raise SettingsError(f"timezone {name!r} is unknown: give {_A_TIMEZONE}")
+        raise SettingsError(f"unknown time zone {name!r}: use {_A_TIMEZONE}")
     return name
 
 

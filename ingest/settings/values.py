@@ -1,4 +1,4 @@
-"""Typed values out of the tables of clickstream.toml; what is wrong is collected, not raised."""
+"""Typed values from the tables of clickstream.toml; problems are collected, not raised."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 FILE = "clickstream.toml"
-_A_TEXT = "a non-empty text"
+_A_TEXT = "a non-empty string"
 
 
 class Table:
     """One table. Each method returns the value of a key, or the default when it is not there.
 
     A wrong value is noted in `problems` and treated as if it were not there. Keys that no method
-    was asked for are unknown: `check_names` notes them, so that no typing error is ignored.
+    was asked for are unknown: `check_names` notes them, so that no typo is ignored.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Table:
     def required(
         self, key: str, *, fits: Callable[[str], object] = str.strip, wanted: str = _A_TEXT
     ) -> str:
-        """Return a text as `text` does; none is a problem too, and gives empty text."""
+        """Return a text as `text` does; a missing one is a problem too, and gives empty text."""
         if self._get(key, None) is None:
             self.wrong(key, wanted)
         return self.text(key, fits=fits, wanted=wanted) or ""
@@ -95,19 +95,19 @@ class Table:
         """Return a share from 0 to 1."""
         value = self._get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            self.wrong(key, "a share from 0 to 1")
+            self.wrong(key, "a number from 0 to 1")
             return default
         return float(value)
 
     def time(self, key: str, default: datetime) -> datetime:
-        """Return a time in UTC; in the file it names its offset."""
+        """Return a time in UTC; in the file it must have an offset."""
         value = self._get(key, default)
         try:
             if isinstance(value, datetime) and value.tzinfo is not None:
                 return value.astimezone(UTC)
         except OverflowError:  # the first and the last day that Python knows, in another zone
             pass
-        self.wrong(key, "a time with its offset, such as 1995-01-01T00:00:00Z, without quotes")
+        self.wrong(key, "a time with an offset, such as 1995-01-01T00:00:00Z, without quotes")
         return default
 
     def texts(self, key: str) -> tuple[str, ...] | None:
@@ -116,7 +116,7 @@ class Table:
         if value is None:
             return None
         if not isinstance(value, list) or not value or not all(map(_is_text, value)):
-            self.wrong(key, "a list of non-empty texts")
+            self.wrong(key, "a list of non-empty strings")
             return None
         return tuple(value)
 
@@ -126,7 +126,7 @@ class Table:
         if value is None:
             return None
         if not isinstance(value, dict) or not value or not all(map(_is_text, value.values())):
-            self.wrong(key, "a table of non-empty texts")
+            self.wrong(key, "a table of non-empty strings")
             return None
         return tuple(sorted(value.items()))
 

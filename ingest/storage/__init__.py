@@ -21,7 +21,7 @@ def open_storage(uri: str) -> Storage:
     A process gets one storage per URI, so that clients and their connections are made once. Raises
     SettingsError for a scheme that is not supported.
     """
-    # A relative path means another folder after a change of the current one.
+    # A relative path would mean another folder once the current one changes.
     place = uri if "://" in uri else str(Path(uri).absolute())
     return _open(place, os.getpid())
 

@@ -18,7 +18,7 @@ from ingest.storage.protocol import StoredObject
 _NO_HARD_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
 _DENIED = frozenset((errno.EACCES, errno.EPERM))
 _REMEDIES = {
-    errno.ENOENT: "it is gone, or a link whose target is gone: restore or remove it",
+    errno.ENOENT: "the file or the target of its link is gone: restore it or remove the link",
     errno.ELOOP: "a loop of symbolic links: remove it",
     errno.ENOSPC: "the disk is full: free some space",
     errno.EROFS: "the file system is read-only: choose another folder",
@@ -34,7 +34,7 @@ class FolderStorage:
         self.uri = str(self._root)
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
-        """Follow symbolic links, those that lead back to a folder above excepted."""
+        """Follow symbolic links, except those that lead back to a folder above."""
         pending: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
         while pending:
             key, above = pending.pop()

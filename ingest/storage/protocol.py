@@ -42,7 +42,7 @@ class Storage(Protocol):
         """Return bytes [start, end) of `key`; `end` None = all the rest.
 
         Raises ObjectUnreadable, or ObjectChanged when it holds fewer bytes than that, or when
-        `etag` is given and no longer true.
+        `etag` is given and the object has another one by now.
         """
         ...
 
@@ -63,7 +63,7 @@ class Storage(Protocol):
         ...
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete the objects `keys`; one that is not there is no error.
+        """Delete the objects `keys`; a missing one is not an error.
 
         Raises StorageError when one cannot be deleted; those before it are gone.
         """

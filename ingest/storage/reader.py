@@ -1,4 +1,4 @@
-"""A stored object as a binary file to seek in: each read is one range request, nothing is kept."""
+"""A stored object as a seekable binary file: each read is one range request, nothing is kept."""
 
 from __future__ import annotations
 

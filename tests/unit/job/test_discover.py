@@ -107,7 +107,7 @@ def test_what_cannot_become_an_event_id_is_reported(tmp_path: Path) -> None:
     assert list(listing.objects) == ["good"]
     reasons = {failed.source_file: failed.reason for failed in listing.failed}
     assert reasons.pop(r"caf\xe9.log") == "its name is not UTF-8: rename it"
-    assert "target is gone" in reasons.pop("gone")
+    assert "target of its link is gone" in reasons.pop("gone")
     assert list(reasons.values()) == ["its path is longer than 1100 bytes: shorten it"]
 
 
@@ -144,7 +144,7 @@ def test_places_in_a_bucket_must_be_apart_too() -> None:
         check_places([web], lake)
 
 
-def test_what_consoles_make_for_folders_of_a_bucket_is_no_object(listed: Listed) -> None:
+def test_folder_markers_of_bucket_consoles_are_not_objects(listed: Listed) -> None:
     listing = listed({"logs/": b"", "logs/a": b"", "odd/": b"1"})
     assert list(listing.objects) == ["logs/a", "odd/"]
 
@@ -199,7 +199,7 @@ def test_a_batch_with_a_lost_object_cannot_be_replaced(listed: Listed) -> None:
     ledger = (_owned(listing, "a", etag="1-5"), _owned(listing, "b"))
     listing.root.delete(["b"])
     later = listed({})
-    with pytest.raises(ObjectUnreadable, match=r"^b, of the same batch, is gone"):
+    with pytest.raises(ObjectUnreadable, match=r"^b of the same batch is gone"):
         replacement("b1", ["a"], later, Ownership(last=1, ledger=ledger))
 
 

@@ -329,9 +329,9 @@ def _tampered(facts: list[TaskFacts], **fields: int) -> list[TaskFacts]:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"lines_read": 4}, "lines of a do not balance: 4 expected, 3 found"),
-        ({"events": 4}, "events do not balance: 4 expected, 3 found"),
-        ({"lines_ok": 2, "lines_reject": 1}, "rejects do not balance: 1 expected, 0 found"),
+        ({"lines_read": 4}, "lines of a do not balance: expected 4, found 3"),
+        ({"events": 4}, "events do not balance: expected 4, found 3"),
+        ({"lines_ok": 2, "lines_reject": 1}, "rejects do not balance: expected 1, found 0"),
     ],
 )
 def test_books_that_do_not_balance_stop_the_batch(

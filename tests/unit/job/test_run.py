@@ -167,7 +167,7 @@ def test_a_batch_with_a_lost_object_stays_as_it_is(
     raw.put("c.log", access_lines(1))
     summary = ingest_here()
     assert [(failed.source_file, summary.exit_code) for failed in summary.failed] == [("a.log", 1)]
-    assert "b.log, of the same batch, is gone" in summary.failed[0].reason
+    assert "b.log of the same batch is gone" in summary.failed[0].reason
     assert _paths(settings) == (
         _pages("a.log", 0, 3) + _pages("b.log", 0, 2) + _pages("c.log", 0, 1)
     )
@@ -358,7 +358,7 @@ def test_a_run_that_is_always_slower_gives_up(
         for storage in (raw, only):
             storage.put(f"{index}.log", access_lines(1 + index))
         takes.append(partial(ingest_here, make_here(Source(name="raw", uri=only.uri))))
-    with pytest.raises(StorageError, match="another run took objects of this one 3 times"):
+    with pytest.raises(StorageError, match="another run sealed objects of this one first, 3 times"):
         ingest(settings, _meanwhile(run_tasks_here, *takes))
     assert len(_log(settings)) == 3
     assert len(ingest_here().sealed) == 1

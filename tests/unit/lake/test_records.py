@@ -66,7 +66,7 @@ def test_a_hole_in_the_log_stops_the_reader(lake: Storage) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"{}", b"[]", b"\xff", b'{"format":1,"x":2}', b"[" * 100_000]
 )
-def test_what_is_no_record_stops_the_reader(lake: Storage, content: bytes) -> None:
+def test_what_is_not_a_record_stops_the_reader(lake: Storage, content: bytes) -> None:
     lake.put(f"batches/{1:020}.json", content)
     with pytest.raises(BooksError, match="not a batch record"):
         read_log(lake)
@@ -103,7 +103,7 @@ def test_newer_formats_are_refused(lake: Storage) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\xff", b'{"id":"x"}'])
-def test_what_is_no_lake_json_says_so(lake: Storage, content: bytes) -> None:
+def test_an_invalid_lake_json_is_reported(lake: Storage, content: bytes) -> None:
     lake.put("lake.json", content)
     for opened in (open_lake, create_lake):
         with pytest.raises(BooksError, match=r"lake\.json has no valid format field"):
@@ -120,7 +120,7 @@ def test_the_lake_keeps_its_id(lake: Storage) -> None:
         lake_id(lake)
 
 
-def test_readers_take_what_is_no_lake_for_an_empty_one_and_make_none(
+def test_readers_take_a_missing_lake_for_an_empty_one_and_make_none(
     in_memory: Callable[[str], Storage],
 ) -> None:
     store = in_memory("none")

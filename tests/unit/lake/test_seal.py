@@ -28,7 +28,7 @@ def test_an_answer_that_was_lost_is_found_again(lake: Storage) -> None:
     assert len(read_log(lake)) == 1
 
 
-def test_the_same_batch_of_another_run_stands(lake: Storage) -> None:
+def test_the_same_batch_sealed_by_another_run_counts(lake: Storage) -> None:
     other = sealed(lake, make_draft("a", writer="other"))
     assert sealed(lake, make_draft("a")) == other
     assert len(read_log(lake)) == 1

@@ -75,7 +75,7 @@ def test_anything_else_is_invalid(token: str) -> None:
     assert read_client(token) == Client(token, valid=False)
 
 
-def test_nothing_is_no_client() -> None:
+def test_nothing_logged_is_no_client() -> None:
     assert read_client("-") == read_client("") == Client()
 
 

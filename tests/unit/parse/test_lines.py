@@ -85,7 +85,7 @@ def test_the_limit_counts_the_bytes_before_the_lf() -> None:
     ]
 
 
-def test_of_a_long_line_only_the_beginning_is_held() -> None:
+def test_only_the_beginning_of_a_long_line_is_kept() -> None:
     cutter = Cutter(offset=0, first_line=1, max_line_bytes=1 << 20)
     piece = b"x" * (8 << 20)
     for _ in range(20):

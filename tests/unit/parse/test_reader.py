@@ -277,7 +277,7 @@ def test_rejected(data: bytes, reason: str, pack: Callable[[bytes], bytes]) -> N
 
 
 @pytest.mark.parametrize("host", ["PAR1.example.net", "ORCHID", "BZh9"])
-def test_a_host_name_is_no_magic(host: str) -> None:
+def test_a_host_name_is_not_a_magic_number(host: str) -> None:
     row = read(LINE.replace("192.0.2.1", host).encode()).events[0]
     assert row["client_address"] == host
 

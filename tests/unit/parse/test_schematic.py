@@ -194,7 +194,7 @@ def test_missing_header_under_auto() -> None:
     assert read(data.encode()).verdict.file_reason == "missing_header"
 
 
-def test_an_over_long_first_line_is_no_header() -> None:
+def test_an_over_long_first_line_is_not_a_header() -> None:
     settings = replace(SCHEMATIC, max_line_bytes=20)
     assert read(f"{SHORT}\nx\n".encode(), settings=settings).verdict.file_reason == "missing_header"
 
@@ -245,7 +245,7 @@ def test_blank_lines_before_and_between() -> None:
     assert [row["source_line"] for row in outcome.events] == [5]
 
 
-def test_a_hash_is_no_comment_here() -> None:
+def test_a_hash_is_not_a_comment_here() -> None:
     header = "# Of Purchases,Action,SessionID,ClientIP,Brand,ItemID"
     outcome = read(f"{header}\n1,View,s,192.0.2.1,b,i\n".encode(), settings=SETTINGS)
     assert outcome.verdict.source_format == "schematic-csv"

@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_listed_with_its_problem(store: FolderStorage) ->
     found = {one.key: one.problem for one in store.list()}
     assert found.pop("good") is None
     assert "loop" in str(found["circle"])
-    assert "target is gone" in str(found["gone"])
+    assert "target of its link is gone" in str(found["gone"])
     assert "not a regular file" in str(found["pipe"])
     for key in found:
         with pytest.raises(ObjectUnreadable):
@@ -125,7 +125,7 @@ def test_a_touched_file_is_another_version(store: FolderStorage) -> None:
         store.read("a", 0, 3, etag=etag)
 
 
-def test_a_folder_is_no_object(store: FolderStorage) -> None:
+def test_a_folder_is_not_an_object(store: FolderStorage) -> None:
     _write(store, "folder/a")
     with pytest.raises(ObjectUnreadable, match="not a regular file"):
         store.read("folder")
@@ -165,7 +165,7 @@ def test_a_full_disk_is_a_storage_error(
         store.put("a", b"x")
 
 
-def test_a_lake_where_a_file_stands(tmp_path: Path) -> None:
+def test_a_lake_where_there_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="file"):
         FolderStorage(tmp_path / "file").put_if_absent("lake.json", b"{}")

@@ -158,7 +158,7 @@ def test_delete_removes_what_is_named_and_nothing_else(store: Storage) -> None:
     assert _keys(store) == ["a.log", "a/2"]
 
 
-def test_deleting_what_is_not_there_is_no_error(store: Storage) -> None:
+def test_deleting_a_missing_object_is_not_an_error(store: Storage) -> None:
     _put(store, "a")
     store.delete(["none", "deep/none", "a/below", "a", "a"])
     store.delete([])
