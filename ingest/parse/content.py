@@ -1,4 +1,4 @@
-"""Stored bytes of an object to content: hashing, byte ranges, gzip layers, what is not text.
+"""Stored bytes of an object to content: hashing, byte ranges, gzip layers, content that is no text.
 
 Rules: sections 1.4 (file status) and 3.1 (opening, gzip, ranges) of the format specification.
 """
@@ -40,9 +40,9 @@ _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _NUL_TEST_BYTES = 4096
 # What to do about content that cannot be text of any format: file_reason -> remedy.
 REMEDIES = {
-    "nested_gzip": "unpack it: two layers of gzip are read, not three",
+    "nested_gzip": "unpack it: at most two layers of gzip are read",
     "not_utf8": "convert it to UTF-8",
-    "unsupported_content": "unpack or convert it: text and gzip are read",
+    "unsupported_content": "unpack or convert it: only text and gzip are read",
 }
 
 
@@ -69,7 +69,7 @@ class Stored:
         """Return exactly the stored bytes [start, end); raises ObjectUnreadable and others."""
         data = self._read(start, end)
         if len(data) != end - start:
-            raise ObjectUnreadable(f"got {len(data)} of the {end - start} bytes from {start} on")
+            raise ObjectUnreadable(f"got {len(data)} of {end - start} bytes at offset {start}")
         return data
 
     def _blocks(self) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Reads one raw object, or a byte range of it, to verdicts on its lines and one on itself.
 
 Statuses and their precedence: section 1.4 of the format specification. The status `failed` is
-given by whoever can read no further: errors of storage pass through here.
+given by the caller: errors of storage pass through here.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class _Content:
 
 
 def _opened(stored: Stored, settings: ParseSettings) -> _Content:
-    """Return the content of `stored`; raises Refused when it is none that can be read."""
+    """Return the content of `stored`; raises Refused when it cannot be read."""
     if stored.is_whole:
         head, pieces, is_all = peek(stored.blocks, SNIFF_BYTES)
     else:
@@ -98,7 +98,7 @@ def _opened(stored: Stored, settings: ParseSettings) -> _Content:
         raise Refused(sniffed.reason)
     if not stored.is_whole and (layers or not sniffed.splittable):
         raise ValueError(
-            "only an uncompressed object of a splittable format is read in byte ranges"
+            "only an uncompressed object of a splittable format can be read in byte ranges"
         )
     offset, pieces = (0, pieces) if stored.is_whole else owned(stored)
     return _Content(
@@ -171,7 +171,7 @@ def _status(content: _Content, name: str) -> tuple[str, str | None]:
     if garbage:
         return "trailing_garbage", f"{count_of(garbage, 'byte')} after the last gzip member"
     if bool(content.layers) != name.lower().endswith(_GZIP_SUFFIXES):
-        return "misnamed", "gzip under another name" if content.layers else "not gzip"
+        return "misnamed", "gzip without .gz in its name" if content.layers else "not gzip"
     return "ok", None
 
 

@@ -26,7 +26,7 @@ def register(form: Format) -> None:
 
 
 def known() -> list[Format]:
-    """Return all formats in order of name, those that are only recognised among them."""
+    """Return all formats in order of name, including those that are only recognised."""
     _load()
     return [_formats[name] for name in sorted(_formats)]
 

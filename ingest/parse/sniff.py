@@ -95,7 +95,7 @@ def _refusals(head: Head) -> Iterator[str]:
 
 
 def remedy(reason: str) -> str | None:
-    """Return what to do about an object that is refused as a whole, None when nobody knows."""
+    """Return what to do about an object that is refused as a whole; None = no remedy is known."""
     if reason == "unknown_format":
         return f"no supported format fits; supported: {', '.join(names())}"
     of_formats = (form.remedies[reason] for form in known() if reason in form.remedies)

@@ -30,28 +30,28 @@ class Event:
             self.extra[key] = value
 
     def put_bigint(self, column: str, digits: str) -> None:
-        """Store `digits` in a BIGINT column; beyond its range null with `bytes_overflow`."""
+        """Store `digits` in a BIGINT column: out of its range null, with `bytes_overflow`."""
         number = bounded(digits, _MAX_BIGINT)
         if number is None:
             self.warnings.add("bytes_overflow")
         self.values[column] = number
 
     def put_int(self, column: str, digits: str) -> None:
-        """Store `digits` in an INT column; beyond its range null with `invalid_number`."""
+        """Store `digits` in an INT column: out of its range null, with `invalid_number`."""
         number = bounded(digits, _MAX_INT)
         if number is None:
             self.warnings.add("invalid_number")
         self.values[column] = number
 
     def put_port(self, key: str, digits: str) -> None:
-        """Keep a port under `key` of `extra`; beyond its range nothing, with `invalid_number`."""
+        """Keep a port under `key` of `extra`; one out of range is lost, with `invalid_number`."""
         port = bounded(digits, _MAX_PORT)
         if port is None:
             self.warnings.add("invalid_number")
         self.put_extra(key, port)
 
     def put_status(self, digits: str) -> None:
-        """Store a status of three digits; outside 000 and 100-599 with `invalid_status`."""
+        """Store a status of three digits, with `invalid_status` unless it is 000 or 100-599."""
         status = int(digits)
         if status and not 100 <= status <= 599:
             self.warnings.add("invalid_status")

@@ -52,7 +52,7 @@ class CsvWriter:
         names = text_array([name for _, name in catalog.items])
         actions = text_array([page.action or "" for page in PAGES])
         labels = text_array([label for _, label, _ in STATUSES])
-        # A category was sent by every third visitor only.
+        # Only every third visitor sent a category.
         sent, not_sent = [name.lower() for name in CATEGORIES], [""] * len(CATEGORIES)
         categories = text_array(sent + 2 * not_sent)
         return [

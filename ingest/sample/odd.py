@@ -1,7 +1,7 @@
 """What unusual lines of all formats share. The lines: `odd_access` and `odd_csv`.
 
 Each states its own verdict, written down from the format specification. Bytes that are not
-UTF-8 stand in the texts as lone surrogates (`surrogateescape`).
+UTF-8 are lone surrogates in the texts (`surrogateescape`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class OddLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where odd lines stand: the local day, an id for their sessions, the catalogue."""
+    """Where odd lines go: the local day, an id for their sessions, the catalogue."""
 
     day: datetime
     session: str
@@ -56,7 +56,7 @@ class Place:
 
 
 def skipped(text: str, reason: str) -> OddLine:
-    """Return a line that is no record."""
+    """Return a line that is not a record."""
     return OddLine(text=text, verdict="skip", codes=(reason,))
 
 

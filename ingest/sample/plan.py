@@ -22,7 +22,7 @@ DAYS = 7
 # Bounds memory: a file is made in one piece.
 LINES_PER_FILE = 200_000
 ODD_FILE_LINES = 12
-# In bigger samples each odd line comes once per so many lines: rejects stay far below 1 %.
+# In bigger samples each odd line comes once per this many lines: rejects stay far below 1 %.
 LINES_PER_ODD_LINE = 20_000
 # Room for every odd line, header and file, and for some ordinary lines in each file.
 LINES_AT_LEAST = 500
@@ -82,13 +82,13 @@ def _check(lines: int, seed: int, formats: Sequence[str]) -> None:
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown or not formats:
         raise SettingsError(
-            f"No sample can be made of {', '.join(unknown) or 'no format'}: choose from "
-            f"{', '.join(FORMATS)}."
+            f"cannot write a sample of {', '.join(unknown) or 'no format'}; choose from"
+            f" {', '.join(FORMATS)}"
         )
     if lines < LINES_AT_LEAST:
-        raise SettingsError(f"A sample needs at least {LINES_AT_LEAST} lines, not {lines}.")
+        raise SettingsError(f"a sample needs at least {LINES_AT_LEAST} lines, not {lines}")
     if seed < 0:
-        raise SettingsError(f"The seed must not be negative, but is {seed}.")
+        raise SettingsError(f"the seed must not be negative, but is {seed}")
 
 
 def _day_files(
@@ -133,7 +133,7 @@ def _odd_lines(name: str, lines: int, catalog: Catalog, seed: int) -> list[OddLi
 
 
 def _odd_files(name: str) -> list[FilePlan]:
-    """Return the files of the day on which the log shipper broke: one for each file status."""
+    """Return the files of the day on which the log shipper broke: one or more per file status."""
     suffix = _stem(name)[1]
     readable: list[tuple[str, Pack, str]] = [
         (f"members{suffix}.gz", _two_members, "ok"),

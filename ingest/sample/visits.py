@@ -74,14 +74,14 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
-    """The catalogue and everybody who may come; the bots stand last."""
+    """The catalogue and everybody who may come; the bots come last."""
 
     catalog: Catalog
     visitors: tuple[Visitor, ...]
 
     @property
     def people(self) -> int:
-        """How many of the visitors are no bots."""
+        """How many of the visitors are not bots."""
         return len(self.visitors) - BOTS
 
 
@@ -117,7 +117,7 @@ def draw_hits(
 ) -> Hits:
     """Return exactly `count` hits of the seconds [window) of one day, sorted by time.
 
-    `events_only` leaves out bots and all hits that are no shop events. Session numbers start
+    `events_only` leaves out bots and all hits that are not shop events. Session numbers start
     at 0 and have no gaps larger than the sessions that the cut left out.
     """
     bots = 0 if events_only else int(count * BOT_SHARE)

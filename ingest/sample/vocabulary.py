@@ -23,7 +23,7 @@ ZONE_SECONDS = 3600
 class Page:
     """A page of the shop. `action` None = no shop action is named in the URL.
 
-    `views` and `purchases` are None when the hit is no shop event.
+    `views` and `purchases` are None when the hit is not a shop event.
     """
 
     name: str
@@ -167,6 +167,6 @@ def load_catalog(path: Path = PRODUCTS) -> Catalog:
         items = {row["item_id"]: row["item_name"] for row in rows if row["item_id"]}
     except (OSError, KeyError) as error:
         raise SettingsError(
-            f"The product seed {path} cannot be read ({error!r}): restore it from git."
+            f"the product seed {path} cannot be read ({error!r}): restore it from git"
         ) from error
     return Catalog(products=tuple(sorted(products.items())), items=tuple(sorted(items.items())))

@@ -43,8 +43,8 @@ def write_sample(
         return _write_sample(directory, lines=lines, seed=seed, formats=formats)
     except OSError as error:
         raise SettingsError(
-            f"{error.filename or directory} cannot be written ({error.strerror}): choose another "
-            "folder, or make room."
+            f"{error.filename or directory} cannot be written ({error.strerror}): choose another"
+            " folder or free some space"
         ) from error
 
 
@@ -112,7 +112,7 @@ def _draw_file(
 def _mix_in(
     texts: list[str], odd: Iterable[OddLine], rng: np.random.Generator, line_end: str
 ) -> None:
-    """Add the odd lines behind random lines: never first, since formats are told by heads."""
+    """Add the odd lines after random lines: never first, since the head tells the format."""
     for line in sorted(odd, key=lambda line: line.stays_last):
         position = -1 if line.stays_last else int(rng.random() * (len(texts) - 1))
         texts[position] += line.text + line_end
@@ -127,7 +127,7 @@ def _count_odd(odd: Iterable[OddLine], truth: FileTruth, tally: Tally) -> None:
 
 
 def _claim(directory: Path, names: Sequence[str]) -> None:
-    """Note the files to come as ours, and remove those of an earlier sample that are no more.
+    """Note the files to come as ours, and remove those of an earlier sample that are not needed.
 
     Raises SettingsError when one of the names is taken by a file that is not ours.
     """
@@ -137,8 +137,8 @@ def _claim(directory: Path, names: Sequence[str]) -> None:
     for path in foreign if note.exists() else [*foreign, directory / TRUTH]:
         if path.exists():
             raise SettingsError(
-                f"{path} was not written by `clickstream sample`: move it away or choose another "
-                "folder."
+                f"{path} was not written by `clickstream sample`: move it away or choose another"
+                " folder"
             )
     _put(note, json.dumps(sorted(ours | set(names)), indent=1).encode(), scratch=directory)
     for name in sorted(ours - set(names)):
@@ -154,8 +154,8 @@ def _ours(note: Path) -> set[str]:
         return set(map(str, json.loads(note.read_text(encoding="utf-8"))))
     except (ValueError, TypeError) as error:
         raise SettingsError(
-            f"{note} is damaged, so nobody knows which files are the sample's: delete its folder "
-            "or choose another."
+            f"{note} is damaged, so it does not say which files belong to the sample: delete its"
+            " folder or choose another"
         ) from error
 
 

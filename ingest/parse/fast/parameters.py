@@ -47,7 +47,7 @@ class Shop:
     """What parameters say, a row per candidate.
 
     `query` is the position of the `?` of each request, its end where there is none. Only rows
-    that are `clear` are true.
+    that are `clear` can be trusted.
     """
 
     query: Positions
@@ -115,7 +115,7 @@ def _parameters(
 
 
 class _Finder:
-    """Finds parameters by name; `clear` loses the rows that it cannot answer for."""
+    """Finds parameters by name; rows that it cannot decide are taken out of `clear`."""
 
     def __init__(self, buffer: Bytes, parameters: _Parameters, absolute: Mask) -> None:
         self.clear = np.ones(absolute.size, dtype=np.bool_)
@@ -156,7 +156,7 @@ class _Finder:
         return np.asarray(hit)
 
     def _doubt_bare(self, name: bytes, *, with_referrer: bool) -> None:
-        """Lose the rows with a parameter `name` without `=`: it is one, and it may be the first."""
+        """Give up rows with a parameter `name` without `=`: it counts, and may be the first."""
         bare = (self._parameters.end - self._parameters.name == len(name)) & self._named(name)
         text = self._parameters.text[bare]
         self.clear[(text if with_referrer else text[(text & 1) == 0]) >> 1] = False

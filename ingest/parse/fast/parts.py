@@ -143,7 +143,7 @@ def read_requests(words: Words, quotes: Positions) -> Requests:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers, true only where `valid`; a second array says where each is not null."""
+    """Numbers, to be trusted only where `valid`; a second array says where each is not null."""
 
     status: Positions
     size: Positions
@@ -220,7 +220,7 @@ def read_forwarded(buffer: Bytes, words: Words, quotes: Positions) -> tuple[Dict
 def _domains(
     buffer: Bytes, words: Words, begin: Positions, end: Positions
 ) -> tuple[DictionaryColumn, Mask, Mask]:
-    """Return the hosts, which referrers are http or https URLs, and where the host is true.
+    """Return the hosts, which referrers are http or https URLs, and where the host is right.
 
     The host is decided on the text up to the slash after the authority, or on all of a short
     referrer of another kind: few different texts, however many URLs.

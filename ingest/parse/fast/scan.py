@@ -12,9 +12,9 @@ from ingest.parse.fast.words import Bytes, Mask, Positions
 from ingest.parse.lines import READ_AHEAD, where
 from ingest.parse.model import Lines
 
-# So many bytes that the temporaries of one block stay in the second-level cache.
+# Small enough for the temporaries of one block to stay in the second-level cache.
 _BLOCK = 1 << 18
-# No column is narrower than a longer line could fill, but for those that are checked one by one.
+# A line up to this long overflows no column, except those that are checked one by one.
 LONGEST_LINE = 4096
 
 _QUOTES = (6, 8, 2)
@@ -47,7 +47,7 @@ class Marks:
     """All delimiters of a chunk in order: positions in the buffer, and the kind of each.
 
     BAD is what the fast path leaves alone: a control character, a byte that is not ASCII, a
-    backslash (escapes) or `#` (fragments). A last mark of that kind is at the buffer's end.
+    backslash (escapes) or `#` (fragments). The last mark, at the buffer's end, is of that kind.
     """
 
     at: Positions
@@ -88,7 +88,7 @@ class Candidates:
     """The lines that have the quotes of the usual shape and nothing BAD, by their number.
 
     `quotes` holds a row of positions per quote of a line: as many rows as most lines have, of 6
-    (request, referrer, agent), 8 (one text more) and 2 (request only). `slots` says for each
+    (request, referrer, agent), 8 (one more text) and 2 (request only). `slots` says for each
     quote of the chunk which text it opens: 2 x candidate for a request, 2 x candidate + 1 for a
     referrer, -1 for anything else; a last item means no quote.
     """

@@ -44,7 +44,7 @@ def holds(texts: pa.StringArray, character: bytes) -> bool:
 # Chunks are cut into pieces of the same number of lines, so these columns can be shared.
 @lru_cache(maxsize=64)
 def constant(text: str, size: int) -> pa.Array:
-    """Return the column of `size` times the same text."""
+    """Return the column of the same text, `size` times."""
     return pa.DictionaryArray.from_arrays(np.zeros(size, dtype=np.int32), pa.array([text]))
 
 

@@ -41,7 +41,7 @@ _ZONED_LENGTH, _BARE_LENGTH = len("dd/Mon/yyyy:HH:mm:ss +0000"), len("dd/Mon/yyy
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """UTC seconds since 1970 per line, true only where `valid`.
+    """UTC seconds since 1970 per line, to be trusted only where `valid`.
 
     `bracket` is the position of the `[`; `zoned` says that the text names its zone (others are
     read as UTC).

@@ -24,7 +24,7 @@ _ABOVE_ZERO = 0x7F
 
 
 def word(text: bytes) -> np.uint64:
-    """Return `text`, at most eight bytes, as a word filled up with zero bytes."""
+    """Return `text`, at most eight bytes, as a word padded with zero bytes."""
     return np.uint64(int.from_bytes(text.ljust(WORD, b"\0"), "little"))
 
 

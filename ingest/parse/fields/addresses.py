@@ -57,7 +57,7 @@ class Client:
 
 
 def read_address(token: str) -> Address | None:
-    """Return the address of `token`, brackets and `:port` taken off; None when it is none."""
+    """Return the address in `token`, without brackets and `:port`; None when it is not one."""
     return _read_address(token) if len(token) <= _MAX_TOKEN else None
 
 

@@ -1,8 +1,8 @@
 """RFC 4180 records out of physical lines, with quoted line breaks (section 4.1).
 
 A quote counts only at the start of a field; in an unquoted field it is an ordinary character. All
-repetitions are possessive: reading is linear, but that a quote which is never closed is looked
-for in up to 100 lines from each line on.
+repetitions are possessive, so reading is linear, except that the end of a quote which is never
+closed is looked for in up to 100 lines after each line.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Prefix:
 
 
 def read_prefix(text: str) -> Prefix | None:
-    """Return the parts of `text` (no outer blanks), None when it has not the shape of a prefix."""
+    """Return the parts of `text` (no outer blanks), None when it does not look like a prefix."""
     if not text:
         return None
     if text.startswith('"'):

@@ -52,7 +52,7 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def value(text: str | None) -> str | None:
-    """Return `text`, or None when it is one of the ways to write nothing: empty, or `-`."""
+    """Return `text`, or None when it says that there is nothing: empty, or `-`."""
     return None if text in (None, "", "-") else text
 
 

@@ -42,7 +42,7 @@ class BadTime(ValueError):
 def read_time(text: str, warnings: set[str], *, timezone: str) -> int:
     """Return `text` (a time text or an epoch) as UTC microseconds.
 
-    `timezone` (IANA name or offset) holds where the text has no zone, with `no_timezone`.
+    `timezone` (IANA name or offset) applies where the text has no zone, with `no_timezone`.
     Fractions are cut, not rounded. Raises BadTime.
     """
     match = _TEXT.fullmatch(text)

@@ -110,7 +110,7 @@ def domain_of(url: str) -> str | None:
 
 
 def parameters(query: str | None) -> dict[str, str]:
-    """Return the parameters of a query, decoded; of equal names the first, none that is empty."""
+    """Return the parameters of a query, decoded: the first of each name, unless it is empty."""
     if not query:
         return {}
     found: dict[str, str] = {}

@@ -60,17 +60,17 @@ _NAMED = {
         '"$http_referer" "$http_user_agent"',
     ),
     "nginx_main": (
-        "the log of nginx packages: combined, then X-Forwarded-For",
+        "the log of the nginx packages: combined, then X-Forwarded-For",
         '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
         '"$http_referer" "$http_user_agent" "$http_x_forwarded_for"',
     ),
     "splunk_tutorial": (
-        "the log of the Splunk tutorial: combined without time zone, then an integer",
-        "combined, but for a time without zone and one integer at the end (duration_other);\n"
+        "the log of the Splunk tutorial: combined without a time zone, then an integer",
+        "combined, but the time has no zone and an integer follows at the end (duration_other);\n"
         "the protocol may be `HTTP 1.1`",
     ),
 }
-# Only an IPv6 address at the very start (or of a quoted list there) may bring a `[` of its own.
+# Only an IPv6 address at the very start (or of a quoted list there) may contain a `[`.
 _HEAD = re.compile(
     r'("?+(?:\[[0-9A-Fa-f:.]{2,45}(?:%[^\[\] ]*+)?+\])?+[^\[]*+)(?<= )\[([^\]]*+)\] '
     + QUOTED
@@ -290,7 +290,7 @@ register(
     Format(
         name="access",
         description="web server logs of the CLF family, read by one lenient grammar",
-        grammar=f"{GRAMMAR}\n\nIt takes the lines of {', '.join(_NAMED)},\nand more.",
+        grammar=f"{GRAMMAR}\n\nReads the lines of {', '.join(_NAMED)},\nand more.",
         splittable=True,
         parser=access_parser,
         score=score,

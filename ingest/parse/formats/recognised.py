@@ -91,7 +91,7 @@ for _form in (
     ),
     Format(
         name="jsonl",
-        description="one JSON value a line",
+        description="one JSON value per line",
         score=_count(_is_json),
         rank=2,
         refusal=_pretty_printed,

@@ -26,7 +26,7 @@ RFC 4180 with a header; names are trimmed and compared without case, in any orde
 Required: Action, SessionID, ClientIP. The record counts as one line.
 
 Action             event_name; event_type when it is a shop action, else other
-Bytes              duration_other (an integer of unknown meaning, no bytes)
+Bytes              duration_other (an integer of unknown meaning, not a size)
 Item               item_name
 # Of Purchases     purchase_count
 # Of Views         view_count
@@ -45,7 +45,7 @@ URL                referrer, referrer_domain
 Pct_Purchase, Clickhere, Msg, Number of Records and unknown columns
                    extra, under the name in lower case; the usual values are left out"""
 _REQUIRED = frozenset({"action", "sessionid", "clientip"})
-# So many of the known names make a first line a header.
+# A first line with this many of the known names is a header.
 _SIGNATURE_NAMES = 5
 _STATUS_DIGITS = 3
 _TEXTS = {
@@ -66,7 +66,7 @@ _EXTRAS = {
     "msg": "msg",
     "number of records": "number_of_records",
 }
-# What every row says: kept only where a row says something else.
+# Values that nearly every row has: kept only where a row has another one.
 _USUAL = {"clickhere": "Click Here", "number_of_records": "1"}
 
 Put = Callable[[Event, str], None]
@@ -80,8 +80,8 @@ def header_names(fields: Iterable[str]) -> list[str]:
 def score(head: Head, _settings: ParseSettings) -> int:
     """Return the number of lines of the sample if the first line looks like the header, else 0.
 
-    At least 1: a header that begins with `# Of Purchases` looks like a comment, so that there may
-    be no sample.
+    At least 1: a header that begins with `# Of Purchases` looks like a comment, so there may be no
+    sample.
     """
     names = header_names(head.first.decode(errors="replace").replace('"', "").split(","))
     return max(1, len(head.sample)) * (len(_KNOWN.intersection(names)) >= _SIGNATURE_NAMES)
@@ -110,7 +110,7 @@ class SchematicParser:
         return self._judged(self._records.read(physical)).parsed()
 
     def reject_long(self, line: LongLine) -> Parsed:
-        """Return the verdicts on what waited, and the one on a physical line over the limit."""
+        """Return the verdicts on the lines that waited, and on a physical line over the limit."""
         collector = self._judged(self._records.read([], final=True))
         if not self._columns:
             raise Refused("missing_header")
@@ -252,7 +252,7 @@ def _put_referrer(event: Event, text: str) -> None:
 
 
 def _drop_usual_share(event: Event) -> None:
-    """Drop the share of purchases where it says the same as their number."""
+    """Drop the percentage of purchases where it says the same as their number."""
     purchases = event.values.get("purchase_count")
     if purchases is not None and event.extra.get("pct_purchase") == str(100 * purchases):
         del event.extra["pct_purchase"]
@@ -270,7 +270,7 @@ _KNOWN = frozenset({*_TEXTS, *_BIGINTS, *_INTS, *_EXTRAS, *_PUTS, "timestamp"})
 register(
     Format(
         name="schematic-csv",
-        description="the reference file's CSV: one shop event a record, a required header",
+        description="the reference file's CSV: one shop event per record, a header is required",
         grammar=GRAMMAR,
         splittable=False,  # the header, and quoted line breaks, reach over the borders of ranges
         parser=SchematicParser,

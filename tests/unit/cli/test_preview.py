@@ -142,7 +142,7 @@ def test_corrupt_file_shows_what_could_be_read(log: Path) -> None:
 def test_odd_files_are_named_and_read(log: Path, caplog: pytest.LogCaptureFixture) -> None:
     log.write_bytes(gzip.compress(LINE.encode()))
     assert len(shown(log)) == 1
-    assert caplog.messages == [f"{log}: misnamed (gzip under another name)"]
+    assert caplog.messages == [f"{log}: misnamed (gzip without .gz in its name)"]
 
 
 def test_empty_file(log: Path) -> None:
