@@ -1,7 +1,7 @@
 """Hops 4 and 5 on the engine of the dbt target: sealed batches into landing, then the marts.
 
-`Warehouse` is all that hops and commands ask of an engine. Spark implements it in
-`ingest.warehouse.spark`; another engine is one more folder there and one more line below.
+`Warehouse` is all that hops and commands need of an engine. Spark implements it in
+`ingest.warehouse.spark`; another engine is one more folder beside it and a few lines below.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ingest.warehouse.target import load_target
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schemas:
-    """The names of a target's schemas: that of `marts` is in profiles.yml, dbt derives the rest."""
+    """The names of a target's schemas: `marts` comes from profiles.yml, dbt derives the rest."""
 
     marts: str
     landing: str = "landing"
@@ -42,7 +42,7 @@ class Schemas:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """The answer to a query. Each time is a datetime in UTC, whatever the machine's zone is."""
+    """The answer to a query. Times are datetimes in UTC, whatever the machine's zone is."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -65,19 +65,20 @@ class Warehouse(Protocol):
     ) -> None:
         """Let readers see `ledger`: one row for each batch of `lake`, in number order.
 
-        `changed` are the rows of it that readers do not see yet. A live one appears with all its
-        events, rejects and files, in the same moment as what it replaces disappears. Whatever a
-        crash left is completed, so this is called without news too.
+        `changed` are those of its rows that readers do not see yet. A live one appears with all its
+        events, rejects and files at the moment when what it replaces disappears. What a crash left
+        unfinished is completed, so this is called even when nothing changed.
 
         Raises BooksError when the loaded rows, or their first and last time, are not those of the
-        record, SettingsError when the tables belong to another lake; readers see none of it.
+        record, SettingsError when the tables belong to another lake. Readers see nothing of a batch
+        that fails; an engine with transactions may have loaded the batches before it.
         """
         ...
 
     def query(self, sql: str, *, at_most: int | None = None) -> Rows:
         """Return the first `at_most` rows of `sql` (None = all), marts as the current schema.
 
-        Raises SettingsError when `sql` would change something.
+        Raises SettingsError when `sql` would change anything.
         """
         ...
 
@@ -86,7 +87,7 @@ class Warehouse(Protocol):
         ...
 
     def repair(self) -> None:
-        """Remove what a killed dbt build left behind and would stumble over."""
+        """Remove what a killed dbt build left behind and the next one would fail on."""
         ...
 
     def close(self) -> None:
@@ -95,10 +96,10 @@ class Warehouse(Protocol):
 
 
 def open_warehouse(settings: Settings) -> Warehouse:
-    """Return the engine of the dbt target that `settings` names, ready to be asked.
+    """Return the engine of the dbt target that `settings` names, ready to use.
 
-    Raises SettingsError when profiles.yml does not have the target, or an engine that this version
-    does not load into; WarehouseBusy when another process has the local warehouse.
+    Raises SettingsError when profiles.yml lacks the target or its engine is not one that this
+    version loads into, WarehouseBusy when another process uses the local warehouse.
     """
     target = load_target(settings)
     if target.type == "spark":
