@@ -1,4 +1,4 @@
-"""Cutting content into lines, against the obvious way to do it."""
+"""Cutting content into lines, compared with splitting it line by line."""
 
 from __future__ import annotations
 
