@@ -3,7 +3,7 @@
 Every other form of them (Arrow schema, Spark DDL, dbt source YAML, Elasticsearch mapping) is
 rendered by `ingest.render`. Meanings and widths: the specification of the unified event,
 sections 1.5 and 2.2. A new column is nullable, goes to the end and carries the contract version
-that brought it (`since`); nothing is renamed, retyped or narrowed.
+that added it (`since`); nothing is renamed, retyped or narrowed.
 """
 
 from __future__ import annotations

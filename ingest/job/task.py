@@ -203,7 +203,7 @@ class _Attempt:
 
 
 def store(lake: Storage, key: str, sink: ParquetSink) -> NamedFile:
-    """Finish the file of `sink` and bring it to `key`, durably; return how a record names it."""
+    """Finish the file of `sink` and store it as `key`, durably; return how a record names it."""
     written = sink.close()
     lake.upload(written.path, key)
     return NamedFile(

@@ -22,8 +22,8 @@ def batch_id(
 ) -> str:
     """Return the id of a plan, 32 hexadecimal digits: the same plan has the same id.
 
-    `replaces` is hashed where there is any: an object that changes and changes back gives the plan
-    of a batch that was replaced meanwhile, and no id may come twice.
+    `replaces` is hashed too if there is any: an object that changes and changes back gives the
+    plan of a batch that has been replaced since, and no id may be used twice.
     """
     plan: dict[str, Any] = {
         "objects": sorted((stored.key, stored.size, stored.etag) for stored in objects),

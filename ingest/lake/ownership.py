@@ -1,7 +1,7 @@
 """Which raw objects the log of batches owns: the newest checkpoint and the records after it.
 
-A checkpoint is a pure function of the records up to its number, so whoever writes it first is
-right; without any, the log alone gives the same answer more slowly.
+A checkpoint is a pure function of the records up to its number, so it does not matter who writes
+it; without any, the log alone gives the same answer more slowly.
 """
 
 from __future__ import annotations

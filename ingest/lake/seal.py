@@ -49,7 +49,7 @@ def seal(
 def shares_objects(mine: BatchRecord, other: BatchRecord) -> bool:
     """Return whether both would own an object, or replace the same batch.
 
-    The key alone counts: two versions of one object would bring the same event ids twice.
+    The key alone counts: two versions of one object would give the same event ids twice.
     """
     theirs = owned_keys(other)
     return bool(owned_keys(mine) & theirs or set(mine.replaces) & set(other.replaces))

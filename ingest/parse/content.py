@@ -1,4 +1,4 @@
-"""Stored bytes of an object to content: hashing, byte ranges, gzip layers, content that is no text.
+"""From the stored bytes of an object to its content: hashes, byte ranges, gzip layers, refusals.
 
 Rules: sections 1.4 (file status) and 3.1 (opening, gzip, ranges) of the format specification.
 """
@@ -79,7 +79,7 @@ class Stored:
             yield block
 
     def drain(self) -> None:
-        """Read and hash what nobody has asked for."""
+        """Read and hash the bytes that were not asked for."""
         for _ in self.blocks:
             pass
 
@@ -199,7 +199,7 @@ def _again(seen: list[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def refusal(head: bytes) -> str | None:
-    """Return why content that begins with `head` is not text at all, None when it may be text."""
+    """Return why content that begins with `head` cannot be text, None when it may be."""
     if head.startswith(_BINARY_MAGICS) or (_TEXT_MAGICS.match(head) and not _TEXT_LINE.match(head)):
         return "unsupported_content"
     start = head[:_NUL_TEST_BYTES]

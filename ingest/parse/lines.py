@@ -1,6 +1,6 @@
 """Cuts content into chunks of physical lines: section 3.1 of the format specification.
 
-A line ends at LF only; one CR directly before the LF or the end of the content is taken off.
+A line ends at LF only; one CR directly before the LF or the end of the content is removed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ingest.parse.model import Lines
 
 # Large enough to make the cost per chunk vanish, small enough for many tasks on one machine.
 CHUNK_BYTES = 16 << 20
-# Kept of a refused line: their base64 has 64,000 characters, the width of its column.
+# Kept of a rejected line: in base64 these are 64,000 characters, the width of the column.
 RAW_BYTES = 48_000
 # Of shorter lines a chunk holds fewer bytes: each line may become a Python object of 3 KB.
 CHUNK_LINES = 1 << 16
-# A chunk's buffer goes on after its last line where more follows: the fast path reads up to this
+# A chunk's buffer continues after its last line if more follows: the fast path reads up to this
 # many bytes after a line without checking where the buffer ends.
 READ_AHEAD = 80
 _BLOCK_BYTES = 1 << 19  # searched at once: fits into the second-level cache

@@ -120,7 +120,7 @@ def referrer_index(hits: Hits) -> Ints:
     """Return which referrer each hit has.
 
     A reader takes parameters that the URL lacks from the referrer's query, so only hits of the
-    same product may bring it: old links, and the cart when it is opened from the product's page.
+    same product may have it: old links, and the cart when it is opened from the product's page.
     """
     pages = 1 + len(EXTERNAL_REFERRERS)
     external, came_from, page = hits["external"], hits["came_from"], hits["page"]

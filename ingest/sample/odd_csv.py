@@ -44,7 +44,7 @@ class _Style:
         return ",".join({**self.columns, **columns}.values())
 
     def odd(self, *codes: str, says: dict[str, object] | None = None, **columns: str) -> OddLine:
-        """Return the usual record with other columns, codes beside `no_timestamp` and facts."""
+        """Return the usual record with other columns, codes besides `no_timestamp` and facts."""
         return self._accepted(frozenset({"no_timestamp", *codes}), says or {}, columns)
 
     def timed(self, *codes: str, time: str, at: int) -> OddLine:

@@ -60,7 +60,7 @@ PAGES = (
         query="productId={product}",
         has_product=True,
     ),
-    # An item without an action is a `View` when the referrer brings the product.
+    # An item without an action is a `View` when the referrer names the product.
     Page(
         name="oldlink",
         method="GET",

@@ -86,7 +86,7 @@ def _draw_file(
     hits = draw_hits(
         shop,
         rng,
-        # A file that nobody can read has some lines all the same.
+        # An unreadable file has some lines all the same.
         count=(file.lines or 20) - headers - len(file.odd),
         window=file.window,
         events_only=writer.events_only,

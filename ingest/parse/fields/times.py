@@ -31,7 +31,7 @@ _TEXT = re.compile(
 _EPOCH = re.compile(r"(-?)([0-9]{1,20})(?:\.([0-9]+))?")
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})?")
 _MAX_OFFSET = 14 * 3600 * SECOND
-# Digits of an absolute epoch -> its unit in digits after the point of a second.
+# Upper limit of an absolute epoch -> its unit as the number of decimals of a second.
 _EPOCH_UNITS = ((10**11, 0), (10**14, 3), (10**17, 6))
 
 

@@ -85,7 +85,7 @@ _REQUEST_LINE_BYTES = 8192
 
 
 class _Quoted(NamedTuple):
-    """A quoted field: its raw text, where reading goes on, and whether it ended as it should."""
+    """A quoted field: its raw text, where reading continues, and whether it ended as it should."""
 
     text: str
     end: int
@@ -235,7 +235,7 @@ def _put_prefix(event: Event, prefix: Prefix, settings: ParseSettings) -> None:
     if prefix.server_port is not None:
         event.put_port("server_port", prefix.server_port)
     if prefix.forwarded_for is not None:
-        # A list before the time is where the client is; one in the tail is kept beside it.
+        # A list before the time holds the client; one in the tail is kept in addition.
         event.put_extra("tail", values.get("forwarded_for"))
         values["forwarded_for"] = prefix.forwarded_for
     _put_client(event, prefix, settings)
