@@ -1,4 +1,4 @@
-"""Imports run downwards only: each line may import what stands below it, never above or beside."""
+"""Imports run downwards only: each level may import what is below it, never above or beside."""
 
 from __future__ import annotations
 

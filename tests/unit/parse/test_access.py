@@ -172,7 +172,7 @@ def test_example_splunk_tutorial() -> None:
         '[03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5',
         '192.0.2.1 [x] - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5',
         '"192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5',
-        # Arabic-Indic digits are no digits of a status.
+        # Arabic-Indic digits are not digits of a status.
         '192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" ٢٠٠ 5',
     ],
 )
