@@ -169,8 +169,8 @@ def test_a_big_day_comes_in_parts_that_follow_each_other(
     [
         ({"lines": 100, "seed": 1}, "at least 500 lines, not 100"),
         ({"lines": 500, "seed": -1}, "seed must not be negative"),
-        ({"lines": 500, "seed": 1, "formats": ["alb"]}, "No sample can be made of alb"),
-        ({"lines": 500, "seed": 1, "formats": []}, "No sample can be made of no format"),
+        ({"lines": 500, "seed": 1, "formats": ["alb"]}, "cannot write a sample of alb"),
+        ({"lines": 500, "seed": 1, "formats": []}, "cannot write a sample of no format"),
     ],
 )
 def test_bad_arguments_are_named(tmp_path: Path, arguments: Any, message: str) -> None:
