@@ -1,1 +1,1 @@
-"""The local search server: an Elasticsearch for trying things out and for the tests."""
+"""The local search server: an Elasticsearch for trying things out and for tests."""

@@ -1,6 +1,6 @@
-"""The local Elasticsearch: started detached, found again by its state file, stopped by its pid.
+"""The local search server: started detached, found again by its state file, stopped by its pid.
 
-A server on the usual port that we did not start is never used: only ES_URL may name it.
+A server on the usual port that we did not start is never used unless ES_URL names it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _ANSWER_SECONDS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalServerStatus:
-    """What `search status` shows. `documents` are those of our index, None without an index."""
+    """What `search status` shows. `documents` is the size of our index, None without an index."""
 
     server: LocalServer
     memory_bytes: int
     documents: int | None
 
     def line(self) -> str:
-        """Return the sentence that every command which leaves the server running ends with."""
+        """Return the line that ends the output of every command that leaves the server running."""
         return (
             f"Elasticsearch {self.server.version} is running at {self.server.url} "
             f"(pid {self.server.pid}, {self.memory_bytes / 1e9:.1f} GB); "
@@ -46,10 +46,10 @@ class LocalServerStatus:
 
 
 def up(settings: Settings) -> LocalServer:
-    """Start the local search server unless it runs already; it keeps running when we end.
+    """Start the local search server unless it is already running; it outlives this process.
 
-    Raises SettingsError without a fitting Java, SearchServerError when it cannot be fetched or does
-    not start.
+    Raises SettingsError without a suitable Java, SearchServerError when it cannot be fetched or
+    does not start.
     """
     with locked(_home(settings) / ".lock"):
         running = _running(settings)
@@ -59,7 +59,9 @@ def up(settings: Settings) -> LocalServer:
         work = _work_folder(settings)
         place = choose_place(unpacked(), work, java)
         if place.folder != work:
-            _log.info("root's folders are closed to others: the server works in %s", place.folder)
+            _log.info(
+                "other users cannot enter root's folders: the server runs in %s", place.folder
+            )
         server = adopt(place) or start(place, size=settings.search.size)
         write_state(_state_file(settings), server)
         return server
@@ -68,7 +70,7 @@ def up(settings: Settings) -> LocalServer:
 def down(settings: Settings, delete_data: bool = False) -> bool:
     """Stop the server and return whether it was running; `delete_data` drops its index.
 
-    Raises SearchServerError when it does not end.
+    Raises SearchServerError when it does not stop.
     """
     with locked(_home(settings) / ".lock"):
         server = read_state(_state_file(settings))
@@ -82,7 +84,7 @@ def down(settings: Settings, delete_data: bool = False) -> bool:
 
 
 def status(settings: Settings) -> LocalServerStatus | None:
-    """Return the state of the local search server, None when it does not run. Starts nothing."""
+    """Return the state of the local search server, None when it is not running. Starts nothing."""
     server = read_state(_state_file(settings))
     process = server.process() if server else None
     if server is None or process is None or not answers(server):
@@ -99,7 +101,7 @@ def _home(settings: Settings) -> Path:
 
 
 def _work_folder(settings: Settings) -> Path:
-    """Return the work folder; data of another version stays with its version."""
+    """Return the work folder; each version has its own data."""
     return _home(settings) / ELASTICSEARCH.version
 
 
@@ -114,8 +116,8 @@ def _running(settings: Settings) -> LocalServer | None:
     if wait_for(lambda: answers(server) or None, seconds=_ANSWER_SECONDS):
         return server
     raise SearchServerError(
-        f"the local Elasticsearch (pid {server.pid}) does not answer at {server.url}: "
-        "`clickstream search down`, then again"
+        f"the local search server (pid {server.pid}) does not answer at {server.url}: "
+        "run `clickstream search down` and try again"
     )
 
 
@@ -128,6 +130,6 @@ def _documents(server: LocalServer, index: str) -> int | None:
 
 
 def _left_running(settings: Settings) -> psutil.Process | None:
-    """Return the server of a start that was interrupted, wherever it works."""
+    """Return the server of an interrupted start, wherever it works."""
     found = (server_process(folder) for folder in candidates(_work_folder(settings)))
     return next((process for process in found if process is not None), None)

@@ -1,7 +1,7 @@
 """The pinned Elasticsearch distribution: fetched once, checked, unpacked into the user's cache.
 
 It is the server without its bundled Java and without most plugins, published as a Maven artifact
-for integration tests. Nobody redistributes it here: each user fetches it for trying out.
+for integration tests. It is not redistributed: each user downloads it for trying things out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """A published zip of a search server. `bytes` is only told to who waits for the download."""
+    """A published zip of a search server. `bytes` is only shown during the download."""
 
     name: str
     version: str
@@ -43,12 +43,12 @@ class Distribution:
 
     @property
     def title(self) -> str:
-        """Return name and version, as messages show them."""
+        """Return name and version as messages show them."""
         return f"{self.name} {self.version}"
 
     @property
     def folder(self) -> str:
-        """Return the name of the unpacked folder; another content gets another name."""
+        """Return the name of the unpacked folder, which differs for other content."""
         return f"{self.artifact}-{self.version}-{self.sha256[:8]}"
 
 
@@ -91,14 +91,14 @@ def _zip(wanted: Distribution, cache: Path, environ: Mapping[str, str]) -> Path:
     try:
         got = _sha256(Path(given))
     except OSError as error:
-        raise SearchServerError(f"CLICKSTREAM_ENGINE_ZIP: {given}: {error.strerror}.") from error
+        raise SearchServerError(f"CLICKSTREAM_ENGINE_ZIP: {given}: {error.strerror}") from error
     if got != wanted.sha256:
         raise SearchServerError(_not_pinned(wanted, Path(given), got))
     return Path(given)
 
 
 def _fetched(wanted: Distribution, store: Path, mirror: str | None) -> Path:
-    """Return the checked zip. A cut download lies under its final name: only the hash tells."""
+    """Return the checked zip. A partial download has its final name too: only the hash tells."""
     for last in (False, True):
         path = _resolve(wanted, store, mirror)
         got = _sha256(path)
@@ -106,15 +106,15 @@ def _fetched(wanted: Distribution, store: Path, mirror: str | None) -> Path:
             return path
         if last:
             raise SearchServerError(_not_pinned(wanted, path, got))
-        _log.warning("%s is broken: fetching it once more", path)
+        _log.warning("%s is corrupt: fetching it again", path)
         path.unlink()
     raise AssertionError("unreachable")
 
 
 def trust_the_machine(environ: MutableMapping[str, str]) -> None:
-    """Let downloads trust the authorities that the machine trusts, where nobody chose others.
+    """Let downloads trust the authorities that the machine trusts, unless others were chosen.
 
-    requests brings a list of its own, which lacks the authority that many companies run.
+    requests has a list of its own, without the internal authorities that many companies run.
     """
     bundle = ssl.get_default_verify_paths().cafile
     if bundle is not None and Path(bundle).is_file():
@@ -132,8 +132,8 @@ def _resolve(wanted: Distribution, store: Path, mirror: str | None) -> Path:
         return Path(artifact.resolve())
     except (OSError, RuntimeError, ValueError) as error:
         raise SearchServerError(
-            f"Cannot fetch {wanted.title} from Maven Central: {_reason(error)}. Check network or "
-            "proxy, or set CLICKSTREAM_ENGINE_ZIP or ES_URL."
+            f"cannot fetch {wanted.title} from Maven Central: {_reason(error)}; check the network "
+            "or proxy, or set CLICKSTREAM_ENGINE_ZIP or ES_URL"
         ) from None  # the error's own text holds the repository's address
 
 
@@ -142,15 +142,15 @@ def _reason(error: Exception) -> str:
     match error:
         case requests.exceptions.SSLError():
             return (
-                "its certificate was not accepted (REQUESTS_CA_BUNDLE names the file of trusted "
+                "its certificate is not trusted (REQUESTS_CA_BUNDLE names the file of trusted "
                 "certificates)"
             )
         case requests.exceptions.ProxyError():
-            return "the proxy refused"
+            return "the proxy refused the connection"
         case requests.exceptions.Timeout():
             return f"no answer in {_ANSWER_SECONDS} s"
         case requests.exceptions.ChunkedEncodingError():
-            return "the connection broke off"
+            return "the connection was interrupted"
         case requests.exceptions.ConnectionError():
             return "no connection"
         case requests.exceptions.RequestException():
@@ -158,7 +158,7 @@ def _reason(error: Exception) -> str:
         case OSError():
             return error.strerror or type(error).__name__
         case _:
-            return "the repository has no such file, or refused"
+            return "the repository does not serve the file"
 
 
 def _sha256(path: Path) -> str:
@@ -167,11 +167,11 @@ def _sha256(path: Path) -> str:
 
 
 def _not_pinned(wanted: Distribution, path: Path, got: str) -> str:
-    return f"{path} is not the pinned {wanted.title} (SHA-256 {got}, expected {wanted.sha256})."
+    return f"{path} is not the pinned {wanted.title} (SHA-256 {got}, expected {wanted.sha256})"
 
 
 def unpack(archive: Path, home: Path) -> None:
-    """Unpack the zip `archive`, whose content stands in one top folder, to the new folder `home`.
+    """Unpack the zip `archive`, which has one top-level folder, into the new folder `home`.
 
     `home` appears complete or not at all. Raises SearchServerError when a name leads outside.
     """
@@ -188,10 +188,10 @@ def unpack(archive: Path, home: Path) -> None:
 
 
 def _extract(content: zipfile.ZipFile, member: zipfile.ZipInfo, spool: Path) -> None:
-    # zipfile would silently cut such names down to something inside.
+    # zipfile would silently turn such names into paths inside the folder.
     if member.filename.startswith(("/", "\\")) or ".." in Path(member.filename).parts:
         raise SearchServerError(f"{content.filename}: refusing to unpack {member.filename!r}")
     path = Path(content.extract(member, spool))
     mode = stat.S_IMODE(member.external_attr >> 16)
-    if mode:  # zipfile drops it, and with it the right to execute bin/elasticsearch
+    if mode:  # zipfile drops it, so bin/elasticsearch would not be executable
         path.chmod(mode)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` for the length of the block; waits for another holder."""
+    """Hold the lock file `path` during the block; waits while another process holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

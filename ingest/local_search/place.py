@@ -1,7 +1,7 @@
 """Where the local search server works, with which settings, and as which user.
 
-The server refuses to run as root, so there it runs as `nobody`, who must be able to enter every
-parent of the server, of its work folder and of Java.
+The server refuses to run as root. Started by root it runs as `nobody`, who must be able to enter
+every parent folder of the server, of its work folder and of Java.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ingest.java import Java
 _UNPRIVILEGED = "nobody"
 _JAVA_VARIABLES = ("JAVA_HOME", "JAVA_OPTS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "ES_JAVA_OPTS")
 _PORTS = "9200-9299"
-# The fast first compiler only: the second one takes 2-3 times the CPU in the first minutes.
+# Only the fast first compiler: the second one takes 2-3 times the CPU in the first minutes.
 _EARLY_COMPILER = "-XX:TieredStopAtLevel=1"
 _SIZES = {"small": ("512m", (_EARLY_COMPILER,)), "large": ("2g", ())}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """An server and its work folder. `user` is whom it runs as, None = the current user."""
+    """A server and its work folder. `user` is whom it runs as, None = the current user."""
 
     home: Path
     folder: Path
@@ -38,12 +38,12 @@ class Place:
 
     @property
     def config(self) -> Path:
-        """The folder of its settings, written anew at each start."""
+        """The folder of its settings, rewritten at each start."""
         return self.folder / "config"
 
     @property
     def logs(self) -> Path:
-        """The folder of its logs; `http.ports` there names its address."""
+        """The folder of its logs; `http.ports` in it holds the server's address."""
         return self.folder / "logs"
 
     @property
@@ -65,7 +65,7 @@ def pid_file(folder: Path) -> Path:
 def choose_place(home: Path, folder: Path, java: Java) -> Place:
     """Return where the server at `home` runs: in `folder` or, as root, where `nobody` may enter.
 
-    As root, when a parent is closed to `nobody`, server and work folder go to a folder of our own
+    As root, when `nobody` may not enter a parent, server and work folder go to a folder of our own
     in the system's temporary folder, named after `folder`. Raises SettingsError when there is no
     such place.
     """
@@ -90,13 +90,13 @@ def _check_user(java: Java) -> None:
         pwd.getpwnam(_UNPRIVILEGED)
     except KeyError:
         raise SettingsError(
-            f"Elasticsearch does not run as root, and there is no user {_UNPRIVILEGED}: start as "
-            "another user, or set ES_URL."
+            f"Elasticsearch does not run as root, and there is no user {_UNPRIVILEGED}: start it "
+            "as another user, or set ES_URL"
         ) from None
     if not _may_enter(java.home / "bin" / "java"):
         raise SettingsError(
             f"Elasticsearch does not run as root, and the user {_UNPRIVILEGED} cannot start Java "
-            f"at {java.home}: set JAVA_HOME to one that every user can enter, or set ES_URL."
+            f"at {java.home}: set JAVA_HOME to one that every user can run, or set ES_URL"
         )
 
 
@@ -129,7 +129,8 @@ def _borrowed(home: Path, folder: Path) -> tuple[Path, Path]:
     else:
         raise SettingsError(
             f"Elasticsearch does not run as root, and the user {_UNPRIVILEGED} can enter neither "
-            f"{folder} nor a temporary folder: set CLICKSTREAM_DATA to one that it can, or ES_URL."
+            f"{folder} nor a temporary folder: set CLICKSTREAM_DATA to one that it can enter, or "
+            "set ES_URL"
         )
     copy = base / home.name
     if not copy.is_dir():
@@ -144,7 +145,7 @@ def _borrowed(home: Path, folder: Path) -> tuple[Path, Path]:
 
 
 def _bases(folder: Path) -> list[Path]:
-    """Return where the server may go when `folder` is closed: a TMPDIR may be closed as well."""
+    """Return where the server may go when `folder` is closed; TMPDIR may be closed as well."""
     name = f"clickstream-{hashlib.sha256(bytes(folder.parent)).hexdigest()[:8]}"
     parents = dict.fromkeys((tempfile.gettempdir(), "/tmp", "/var/tmp"))  # noqa: S108
     return [Path(parent) / name for parent in parents]
@@ -156,7 +157,7 @@ def candidates(folder: Path) -> list[Path]:
 
 
 def delete_place(folder: Path) -> None:
-    """Delete `folder` and what was put into temporary folders in its stead."""
+    """Delete `folder` and what was put into temporary folders instead of it."""
     shutil.rmtree(folder, ignore_errors=True)
     for base in _bases(folder):
         if base.is_dir() and not base.is_symlink() and base.stat().st_uid == os.geteuid():
@@ -197,7 +198,7 @@ def write_config(
         "path.data": str(place.folder / "data"),
         "path.logs": str(place.logs),
         "xpack.security.enabled": "false",
-        # A laptop's disk is often fuller than a server's may be.
+        # The disk of a laptop is often fuller than the server would accept.
         "cluster.routing.allocation.disk.threshold_enabled": "false",
         "action.destructive_requires_name": "true",
         **(extra or {}),
@@ -231,7 +232,7 @@ def _quoted(value: str) -> str:
 def launch(place: Place, *arguments: str) -> subprocess.Popen[bytes]:
     """Start the server's launcher in a session of its own; what it prints goes to `start_log`.
 
-    Nothing of ours is inherited: an open pipe would keep the caller of our caller waiting.
+    It inherits none of our streams: an open pipe would keep the caller of our caller waiting.
     """
     user = pwd.getpwnam(place.user) if place.user else None
     with place.start_log.open("wb") as log:
@@ -249,7 +250,7 @@ def launch(place: Place, *arguments: str) -> subprocess.Popen[bytes]:
                 extra_groups=[] if user else None,
             )
         except OSError as error:
-            raise SearchServerError(f"Elasticsearch does not start: {error}") from error
+            raise SearchServerError(f"Elasticsearch did not start: {error}") from error
 
 
 def environment(place: Place, environ: Mapping[str, str]) -> dict[str, str]:
@@ -264,7 +265,7 @@ def environment(place: Place, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def address(place: Place) -> str | None:
-    """Return the URL that the running server wrote down, None before it did."""
+    """Return the URL that the running server has written, None before it did."""
     try:
         lines = (place.logs / "http.ports").read_text(encoding="ascii").split()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The server's process: started and awaited, or found where a start broke off."""
+"""The process of the server: started and awaited, or found after an interrupted start."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LINE_CHARACTERS = 500
 
 
 def start(place: Place, *, size: str) -> LocalServer:
-    """Start the server at `place` detached; raises SearchServerError with its last words."""
+    """Start the server at `place` detached; raises SearchServerError with the end of its log."""
     write_config(place, node_name=f"clickstream-{secrets.token_hex(4)}", size=size)
     _log.info("starting Elasticsearch %s", ELASTICSEARCH.version)
     launcher = launch(place, "-d", "-p", str(place.pid_file))
@@ -45,7 +45,9 @@ def start(place: Place, *, size: str) -> LocalServer:
         launcher.wait()
         if (process := server_process(place.folder)) is not None:
             stop(process)
-        raise SearchServerError(start_failure(place, f"not up after {_START_SECONDS} s")) from None
+        raise SearchServerError(
+            start_failure(place, f"it was not up after {_START_SECONDS} s")
+        ) from None
     process = server_process(place.folder)
     if code != 0 or process is None:
         raise SearchServerError(start_failure(place, f"exit code {code}"))
@@ -53,11 +55,11 @@ def start(place: Place, *, size: str) -> LocalServer:
 
 
 def adopt(place: Place) -> LocalServer | None:
-    """Return the server of a start that was interrupted before its state file was written."""
+    """Return the server of a start that was interrupted before it wrote its state file."""
     process = server_process(place.folder)
     if process is None:
         return None
-    _log.info("an Elasticsearch that was left starting uses %s: waiting for it", place.folder)
+    _log.info("waiting for the Elasticsearch of an interrupted start in %s", place.folder)
     return _awaited(place, process, seconds=_START_SECONDS)
 
 
@@ -72,7 +74,7 @@ def server_process(folder: Path) -> psutil.Process | None:
 
 
 def stop(process: psutil.Process) -> None:
-    """End `process`, at first politely; raises SearchServerError when it does not end."""
+    """Stop `process`, politely at first; raises SearchServerError when it does not stop."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             process.send_signal(number)
@@ -83,15 +85,15 @@ def stop(process: psutil.Process) -> None:
             continue
         else:
             return
-    raise SearchServerError(f"the local Elasticsearch (pid {process.pid}) does not end")
+    raise SearchServerError(f"the local search server (pid {process.pid}) does not stop")
 
 
 def _awaited(place: Place, process: psutil.Process, *, seconds: float) -> LocalServer:
-    """Return the server when its node takes requests; raises SearchServerError after `seconds`."""
+    """Return the server once its node is ready; raises SearchServerError after `seconds`."""
     url = wait_for(lambda: address(place), seconds=seconds)
     node = wait_for(lambda: _node(url) if url and _healthy(url) else None, seconds=seconds)
     if url is None or node is None:
-        raise SearchServerError(start_failure(place, "no healthy node"))
+        raise SearchServerError(start_failure(place, "its node is not healthy"))
     name, version = node
     return LocalServer(
         pid=process.pid,
@@ -140,18 +142,18 @@ def wait_for(ask: Callable[[], T | None], *, seconds: float) -> T | None:
 # What a start log says, and what to do about it.
 _CAUSES = (
     (r"failed to obtain node locks", "another Elasticsearch uses its data folder{owner}"),
-    (r"BindHttpException|Address already in use", "ports 9200 to 9299 of 127.0.0.1 are all busy"),
+    (r"BindHttpException|Address already in use", "ports 9200 to 9299 of 127.0.0.1 are all in use"),
     (r"No space left on device", "the disk is full"),
-    (r"AccessDeniedException|Permission denied", "a folder on the way to it is closed to its user"),
-    (r"Module jdk\.incubator\.vector not found", "this Java is not a complete one: set JAVA_HOME"),
+    (r"AccessDeniedException|Permission denied", "its user may not enter one of its folders"),
+    (r"Module jdk\.incubator\.vector not found", "this Java is incomplete: set JAVA_HOME"),
     (r"insufficient memory|Could not reserve enough space", "there is not enough memory"),
 )
 
 
 def start_failure(place: Place, what: str) -> str:
-    """Return why the server at `place` did not start: its own words, its log and a remedy.
+    """Return why the server at `place` did not start: what it printed, its log and a remedy.
 
-    Where its words tell the cause, the line with them is shown, else the last ones.
+    Where a line that it printed tells the cause, that line is shown, else the last ones.
     """
     try:
         lines = place.start_log.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -168,7 +170,7 @@ def start_failure(place: Place, what: str) -> str:
         shown, reason = lines[-_TAIL_LINES:], what
     tail = "".join(f"    {line[:_LINE_CHARACTERS]}\n" for line in shown)
     return (
-        f"Elasticsearch does not start: {reason}.\n{tail}"
+        f"Elasticsearch did not start: {reason}\n{tail}"
         f"    log: {place.logs / 'clickstream-local.log'}\n"
-        "Nothing is lost. Set ES_URL to use another Elasticsearch, or off to go on without."
+        "nothing is lost: set ES_URL to another Elasticsearch, or to off to go on without one"
     )

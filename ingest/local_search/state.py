@@ -1,4 +1,4 @@
-"""Which server runs: the state file that `search up` writes last and `search down` removes."""
+"""Which server is running: the state file that `search up` writes and `search down` removes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CLOCK_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalServer:
-    """A running server, as its state file holds it. `create_time` is that of the process."""
+    """A running server, as in its state file. `create_time` is that of the process."""
 
     pid: int
     create_time: float
@@ -43,7 +43,7 @@ def read_state(path: Path) -> LocalServer | None:
 
 
 def write_state(path: Path, server: LocalServer) -> None:
-    """Write the state file `path`: complete, or as it was."""
+    """Write the state file `path` as a whole or not at all."""
     spool = path.with_suffix(".tmp")
     spool.write_text(json.dumps(asdict(server), indent=1, sort_keys=True) + "\n", encoding="utf-8")
     spool.replace(path)

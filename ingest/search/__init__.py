@@ -1,5 +1,5 @@
 """Hop 6: every event of the sealed batches becomes a document of one index.
 
-`export` plans and proves, `part` is the task, `document` renders, `bulk` sends; `engine` is the
-local Elasticsearch for trying things out and for the tests.
+`export` is what others call, `exporter` one run of it; `plan` decides, `task` is the unit of work,
+`document` renders, `bulk` sends, `proof` compares the index with the lake.
 """

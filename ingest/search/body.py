@@ -1,6 +1,6 @@
 """The body of one bulk request: ready bytes, a line for the action and one for the document.
 
-The server takes some broken action lines without an error, so a wrong body must never leave.
+The server accepts some broken action lines without an error, so a wrong body must not be sent.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.errors import BooksError
+from ingest.terminal.text import count_of
 
 INDEX, DELETE = 2, 1  # lines of an action
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Actions ready to be sent. Action i stands for row `rows[i]` of its Parquet file.
+    """Actions ready to be sent. Action i is that of row `rows[i]` of its Parquet file.
 
     `lines` is INDEX (with a document) or DELETE (without). Raises BooksError when the bytes are
-    not so many lines, each ended by LF, for each row.
+    not that many lines per row, each ended by LF.
     """
 
     data: bytes
@@ -31,7 +32,8 @@ class Body:
         found = self.data.count(b"\n")
         if found != self.lines * len(self.rows) or not self.data.endswith(b"\n"):
             raise BooksError(
-                f"a request of {len(self.rows):,} documents has {found:,} lines: nothing was sent"
+                f"a request of {count_of(len(self.rows), 'document')} has "
+                f"{count_of(found, 'line')}: it was not sent"
             )
 
     def pick(self, wanted: Sequence[int]) -> Body:
@@ -46,7 +48,7 @@ class Body:
         return self.pick(range(middle)), self.pick(range(middle, len(self.rows)))
 
     def documents(self, wanted: Sequence[int]) -> list[tuple[str, dict[str, Any]]]:
-        """Return id and content of the documents at `wanted`; a deletion has no content."""
+        """Return id and content of the documents at `wanted`; a deletion has empty content."""
         lines = self.data.split(b"\n")
         found = []
         for i in wanted:

@@ -1,7 +1,7 @@
-"""Sends bodies until every document has an outcome: indexed, newer, or dead with its reason.
+"""Sends bodies until every document has an outcome: indexed, newer, or a dead letter.
 
-All retries send the same bytes: ids and external versions make that harmless, so whatever is
-unknown (a timeout, a cut reply) is simply sent again. Nothing here knows Spark or Parquet.
+Retries send the same bytes: ids and external versions make that harmless, so whatever has an
+unknown outcome (a timeout, a cut reply) is sent again. Nothing here knows Spark or Parquet.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from ingest.errors import SearchServerError
 from ingest.search.body import Body
 from ingest.search.client import error_type, explain
 from ingest.search.outcome import STOPPING, Verdict, items, outcome, retry_after, verdict
+from ingest.terminal.text import count_of
 
-# Keeps one entry a document, so that item i is document i; halves the client's CPU.
+# Keeps one entry per document, so that item i is document i; halves the client's CPU time.
 FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason"
-# Two requests in flight take 1.7 times the documents of one; four are no better.
+# Two requests in flight index 1.7 times as many documents as one; four are no better.
 IN_FLIGHT = 2
 _CREATED = 201
 _LONGEST_PAUSE = 30.0
 _FULL_UNTIL_HALVED = 3
-_FAULTS_UNTIL_DEAD = 5
-# So many dead letters mean that the mapping is wrong, not the data.
+_SERVER_ERRORS_UNTIL_DEAD = 5
+# That many dead letters mean that the mapping is wrong, not the data.
 _BRAKE_DOCUMENTS, _BRAKE_RATIO = 1_000, 0.1
-_DISK_FULL = "the cluster's disk is full, the index is read-only"
+_DISK_FULL = "the cluster's disk is full and the index is read-only"
 
 
 class BulkClient(Protocol):
@@ -44,8 +45,8 @@ class BulkClient(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dead:
-    """A document that the server will never take. `reason` and `doc` hold log content."""
+class DeadLetter:
+    """A document that the server refuses for good. `reason` and `doc` hold log content."""
 
     id: str
     row: int
@@ -75,13 +76,13 @@ class Tally:
         return self.indexed + self.newer + self.dead
 
 
-# Status, error type and reason that the server gave.
+# Status, error type and reason from the server.
 _Refusal = tuple[int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """A body still to be sent: attempts made, and how many of the last ones found it full."""
+    """A body still to be sent, its attempts, and how many of the last ones met a full server."""
 
     body: Body
     attempts: int = 0
@@ -94,10 +95,10 @@ class _Stopped(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Sender:
-    """Sends bodies to one index. `on_dead` gets each dead document, one call at a time.
+    """Sends bodies to one index. `on_dead_letter` gets each dead letter, one call at a time.
 
-    `most_bytes` is what a body may measure; it shrinks when the server refuses one as too large.
-    After `deadline_seconds` without one accepted document it gives up.
+    `most_bytes` is the largest size of a body; it shrinks when the server refuses one as too large.
+    After `deadline_seconds` without an accepted document it gives up.
     """
 
     client: BulkClient
@@ -105,7 +106,7 @@ class Sender:
     url: str
     most_bytes: int
     deadline_seconds: float
-    on_dead: Callable[[Dead], None]
+    on_dead_letter: Callable[[DeadLetter], None]
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
     pause: Callable[[float], object] | None = None
@@ -117,7 +118,7 @@ class Sender:
     def send_all(self, bodies: Iterable[Body]) -> Tally:
         """Send `bodies` and return what became of them; rendering waits for the server.
 
-        Raises SearchServerError when it gave up or must stop, SettingsError for wrong credentials.
+        Raises SearchServerError when it gives up or must stop, SettingsError for wrong credentials.
         """
         self._accepted_at = self.clock()
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
@@ -165,7 +166,8 @@ class Sender:
                 raise explain(error, self.url) from None
             return self._later(work, f"{type(error).__name__}")
         if len(found) != len(work.body.rows):
-            return self._later(work, f"{len(found)} answers to {len(work.body.rows)} documents")
+            documents = count_of(len(work.body.rows), "document")
+            return self._later(work, f"{count_of(len(found), 'answer')} to {documents}")
         return self._sorted_out(work, found)
 
     def _refused(self, work: _Work, error: ApiError) -> list[_Work]:
@@ -177,7 +179,7 @@ class Sender:
             return self._too_large(work, kind)
         if status == 429:
             work = _Work(work.body, work.attempts, work.full + 1)
-            # Above the node's limit of memory for requests a body can never pass.
+            # A body above the node's memory limit for requests can never pass.
             if work.full >= _FULL_UNTIL_HALVED and len(work.body.rows) > 1:
                 self._wait(work, reason, error)
                 return [_Work(half, work.attempts) for half in work.body.halves()]
@@ -192,21 +194,21 @@ class Sender:
 
     def _too_large(self, work: _Work, kind: str) -> list[_Work]:
         if len(work.body.rows) == 1:
-            self._bury(work, {0: (413, "too_large", kind)})
+            self._set_aside(work, {0: (413, "too_large", kind)})
             return []
         with self._lock:
             self.most_bytes = min(self.most_bytes, len(work.body.data) // 2)
         return [_Work(half, work.attempts) for half in work.body.halves()]
 
     def _sorted_out(self, work: _Work, answers: Sequence[Mapping[str, Any]]) -> list[_Work]:
-        """Book the outcome of each document; return those that must be sent again."""
+        """Record the outcome of each document; return those that must be sent again."""
         again: list[int] = []
         dead: dict[int, _Refusal] = {}
         reason, indexed, created, newer = "", 0, 0, 0
         for position, item in enumerate(answers):
             status, kind, why = outcome(item)
             found = verdict(status, kind)
-            if found is Verdict.SERVER_ERROR and work.attempts > _FAULTS_UNTIL_DEAD:
+            if found is Verdict.SERVER_ERROR and work.attempts > _SERVER_ERRORS_UNTIL_DEAD:
                 found = Verdict.DEAD
             match found:
                 case Verdict.INDEXED:
@@ -216,19 +218,19 @@ class Sender:
                     newer += 1
                 case Verdict.STOP:
                     remedy = STOPPING[status, kind or ""]
-                    raise SearchServerError(f"index {self.index} {remedy}. Nothing is lost.")
+                    raise SearchServerError(f"index {self.index} {remedy} (nothing is lost)")
                 case Verdict.DEAD:
                     dead[position] = status, kind or "", why
                 case _:
                     again.append(position)
                     reason = _DISK_FULL if found is Verdict.DISK_FULL else f"{status} {kind}"
-        self._book(indexed, created, newer)
-        self._bury(work, dead)
+        self._record(indexed, created, newer)
+        self._set_aside(work, dead)
         if not again:
             return []
         return self._later(_Work(work.body.pick(again), work.attempts), reason)
 
-    def _book(self, indexed: int, created: int, newer: int) -> None:
+    def _record(self, indexed: int, created: int, newer: int) -> None:
         with self._lock:
             self.tally.indexed += indexed
             self.tally.created += created
@@ -236,13 +238,16 @@ class Sender:
             if indexed or newer:
                 self._accepted_at = self.clock()
 
-    def _bury(self, work: _Work, refused: Mapping[int, _Refusal]) -> None:
-        """Hand over the documents at the positions `refused`; the brake ends a hopeless export."""
+    def _set_aside(self, work: _Work, refused: Mapping[int, _Refusal]) -> None:
+        """Make dead letters of the documents at the positions `refused`.
+
+        Raises SearchServerError when there are so many that going on is pointless.
+        """
         documents = work.body.documents(list(refused))
         for (position, (status, kind, reason)), (name, doc) in zip(
             refused.items(), documents, strict=True
         ):
-            letter = Dead(
+            letter = DeadLetter(
                 id=name,
                 row=work.body.rows[position],
                 status=status,
@@ -252,13 +257,13 @@ class Sender:
                 doc=doc,
             )
             with self._lock:
-                self.on_dead(letter)
+                self.on_dead_letter(letter)
                 self.tally.dead += 1
                 tally = self.tally
             if tally.dead >= _BRAKE_DOCUMENTS and tally.dead > _BRAKE_RATIO * tally.documents:
                 raise SearchServerError(
-                    f"{tally.dead:,} of {tally.documents:,} documents were refused (last: {status} "
-                    f"{kind}): the mapping of {self.index} is wrong, not the data"
+                    f"{tally.dead:,} of {tally.documents:,} documents were refused (last error: "
+                    f"{status} {kind}): the mapping of {self.index} is wrong, not the data"
                 )
 
     def _later(self, work: _Work, reason: str, error: ApiError | None = None) -> list[_Work]:
@@ -270,8 +275,8 @@ class Sender:
         silent = self.clock() - self._accepted_at
         if silent >= self.deadline_seconds:
             raise SearchServerError(
-                f"Elasticsearch took no document for {self.deadline_seconds:,.0f} s "
-                f"(last: {reason}). Nothing is lost: run `clickstream export` again."
+                f"Elasticsearch accepted no documents for {self.deadline_seconds:,.0f} s "
+                f"(last error: {reason}); nothing is lost: run `clickstream export` again"
             )
         seconds = self.jitter(0.0, min(_LONGEST_PAUSE, 0.5 * 2 ** min(work.attempts, 10)))
         seconds = max(seconds, retry_after(error))

@@ -1,8 +1,8 @@
-"""The one place that makes a client of the search engine, and says what its errors mean.
+"""The one place that makes a client of the search server, and says what its errors mean.
 
 Credentials come from the environment of the process that connects: ES_API_KEY, or ES_USER and
 ES_PASSWORD, or those written into ES_URL; ES_CA_CERTS or ES_SSL_FINGERPRINT for the certificate.
-They stand in no settings, task, message or log.
+No settings, task, message or log contains them.
 """
 
 from __future__ import annotations
@@ -38,15 +38,17 @@ class Target:
 
 
 def public(url: str) -> str:
-    """Return `url` without user and password, and with its port.
+    """Return `url` without user and password, and with a port.
 
-    The port is 443 or 9200 when none is written. Raises SettingsError for a wrong one.
+    The default port is 443 for https, else 9200. Raises SettingsError for an invalid one.
     """
     parts = urlsplit(url)
     try:
         port = parts.port or (443 if parts.scheme == "https" else 9200)
     except ValueError:
-        raise SettingsError("ES_URL / search.url: the port is no number from 1 to 65535") from None
+        raise SettingsError(
+            "ES_URL / search.url: the port is not a number from 1 to 65535"
+        ) from None
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return parts._replace(netloc=f"{host}:{port}").geturl()
 
@@ -56,14 +58,16 @@ def connect(
 ) -> Elasticsearch:
     """Return a client of `url`; nothing is sent yet, and the caller closes it.
 
-    `retries` are the client's own, for questions that may be asked again; the bulk loop has its
-    own rules. Raises SettingsError for credentials that are misplaced, halved or would travel
-    unprotected.
+    `retries` are the client's own, for requests that may be repeated; the bulk loop has its own
+    rules. Raises SettingsError for credentials that are misplaced, incomplete or would be sent
+    unencrypted.
     """
     environ = os.environ if environ is None else environ
     parts = urlsplit(url)
     if "@" in parts.netloc and environ.get("ES_URL", "").strip() != url:
-        raise SettingsError("a password belongs into ES_URL or ES_PASSWORD, not clickstream.toml")
+        raise SettingsError(
+            "put the password into ES_URL or ES_PASSWORD, not into clickstream.toml"
+        )
     options = _credentials(environ, parts) | _certificate(environ, parts)
     return Elasticsearch(
         public(url),
@@ -89,7 +93,7 @@ def _credentials(environ: Mapping[str, str], parts: SplitResult) -> dict[str, An
         options["basic_auth"] = (unquote(written.username), unquote(written.password))
     if options and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
         raise SettingsError(
-            f"credentials for {parts.hostname} would travel unprotected: use https in ES_URL"
+            f"credentials for {parts.hostname} would be sent unencrypted: use https in ES_URL"
         )
     return options
 
@@ -98,7 +102,7 @@ def _certificate(environ: Mapping[str, str], parts: SplitResult) -> dict[str, An
     if parts.scheme != "https":
         return {}
     if environ.get("ES_SSL_FINGERPRINT"):
-        # The fingerprint names one certificate: no chain and no name to check beside it.
+        # The fingerprint identifies one certificate, so neither chain nor name need checking.
         return {
             "ssl_assert_fingerprint": environ["ES_SSL_FINGERPRINT"],
             "verify_certs": False,
@@ -111,13 +115,13 @@ def _certificate(environ: Mapping[str, str], parts: SplitResult) -> dict[str, An
 
 
 def identify(client: Elasticsearch, index: str) -> Target:
-    """Return which cluster `client` talks to; its seals stand under that name in the lake.
+    """Return which cluster `client` talks to; its seals are under that name in the lake.
 
     Raises SettingsError for a server older than 8.9.
     """
     version = _version(client)
     if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
-        raise SettingsError(f"Elasticsearch {version} is too old: 8.9 is the first that will do")
+        raise SettingsError(f"Elasticsearch {version} is not supported; 8.9 or later is required")
     state = client.cluster.state(metric="metadata", filter_path="cluster_uuid")
     uuid = str(state["cluster_uuid"])
     digest = hashlib.sha256(uuid.encode()).hexdigest()[:12]
@@ -136,18 +140,18 @@ def _version(client: Elasticsearch) -> str:
     except ApiError as error:
         if error.status_code != 405:
             raise
-    # The distribution of the local engine has no handler for `GET /`.
+    # The distribution of the local search server has no handler for `GET /`.
     nodes = client.nodes.info(filter_path="nodes.*.version")["nodes"]
     return min(str(node["version"]) for node in nodes.values())
 
 
 @contextmanager
 def explained(url: str) -> Iterator[None]:
-    """Turn the client's errors inside the block into ours, each with its remedy."""
+    """Turn the client's errors inside the block into ours, each with a remedy."""
     try:
         yield
     except (ApiError, TransportError) as error:
-        raise explain(error, url) from None  # its own text may hold log content
+        raise explain(error, url) from None  # its own text may contain log content
 
 
 def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
@@ -161,15 +165,15 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
             )
         case Unreachable():
             return SearchServerError(
-                f"nothing listens on {place}: `clickstream search up`, or check ES_URL"
+                f"nothing is listening on {place}: run `clickstream search up`, or check ES_URL"
             )
         case ConnectionTimeout():
             return SearchServerError(
-                f"{place} gave no answer in {ANSWER_SECONDS} s: is it overloaded?"
+                f"{place} did not answer within {ANSWER_SECONDS} s: is it overloaded?"
             )
         case TransportError():
             return SearchServerError(
-                f"{place} gave an answer that cannot be read: is it Elasticsearch?"
+                f"{place} sent an answer that cannot be read: is it Elasticsearch?"
             )
         case UnsupportedProductError():
             return SettingsError(f"{place} answers, but is not Elasticsearch: check ES_URL")
@@ -180,24 +184,27 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
 def _refused(error: ApiError, place: str) -> ClickstreamError:
     kind = error_type(error)
     if error.status_code == 401:
-        return SettingsError(f"{place} does not accept the credentials of {_used(os.environ)}")
+        return SettingsError(f"{place} {_unauthorised(os.environ)}")
     if error.status_code == 403 and kind == "security_exception":
         return SettingsError(
-            f"{place} refuses: the key or user lacks a privilege. Needed: cluster `monitor` and "
-            "`manage_index_templates`; on the index `create_index`, `manage`, `read`, `write`"
+            f"{place} refuses the request, because the key or user lacks a privilege: grant "
+            "`monitor` and `manage_index_templates` on the cluster, and `create_index`, `manage`, "
+            "`read` and `write` on the index"
         )
     if kind == "media_type_header_exception":
-        return SettingsError(f"{place} does not know this client: install elasticsearch 8.19.x")
-    return SearchServerError(f"{place} refuses: {error.status_code} {kind}")
+        return SettingsError(f"{place} does not support this client: install elasticsearch 8.19.x")
+    return SearchServerError(f"{place} refuses the request: {error.status_code} {kind}")
 
 
-def _used(environ: Mapping[str, str]) -> str:
+def _unauthorised(environ: Mapping[str, str]) -> str:
+    """Return what a server says about the credentials of `environ` when it does not let us in."""
     for name in ("ES_API_KEY", "ES_USER"):
         if environ.get(name):
-            return "ES_USER and ES_PASSWORD" if name == "ES_USER" else name
+            used = "ES_USER and ES_PASSWORD" if name == "ES_USER" else name
+            return f"does not accept the credentials in {used}"
     if "@" in environ.get("ES_URL", ""):
-        return "ES_URL"
-    return "nobody: set ES_API_KEY, or ES_USER and ES_PASSWORD"
+        return "does not accept the credentials in ES_URL"
+    return "requires credentials: set ES_API_KEY, or ES_USER and ES_PASSWORD"
 
 
 def error_type(error: ApiError) -> str:

@@ -1,7 +1,7 @@
-"""Rows of events become the bytes of bulk requests: one expression a column, no Python a row.
+"""Rows of events become the bytes of bulk requests: one expression per column, no Python per row.
 
-Every member of a document is a text column of `"name":value` fragments, null where the member is
-left out; objects and documents are their concatenation. A document holds no null, no empty
+Each member of a document is a text column of `"name":value` fragments, null where the member is
+left out; objects and documents are concatenations of them. A document contains no null, no empty
 object and no line break.
 """
 
@@ -26,7 +26,7 @@ COLUMNS = tuple(column for column in EVENTS.columns if column.search is not None
 _ID_LENGTH = 32
 _NS_IN_MS = 1_000_000
 _MOST_NS = 2**63 - 1024  # the largest double that a long holds
-# The escapes that Python's json uses, so that a rendering in Python gives the same bytes.
+# The same escapes as Python's json, so that both give the same bytes.
 _ESCAPED = {char: json.dumps(char)[1:-1] for char in ['"', "\\", *map(chr, range(32))]}
 _TIME_FORMAT = '"%Y-%m-%dT%H:%M:%S%.6fZ"'
 # The server reads years of four digits only.
@@ -60,11 +60,11 @@ _TREE = _tree()
 def bodies(
     rows: pa.RecordBatch, *, version: int, first_row: int, most_bytes: int
 ) -> Iterator[Body]:
-    """Yield the request bodies of `rows`, in order, none over `most_bytes` but for one document.
+    """Yield the request bodies of `rows`, in order, each of at most `most_bytes` or one document.
 
-    `rows` has contract columns of events; absent ones (an older contract) are null. `version` is
+    `rows` has contract columns of events; missing ones (an older contract) are null. `version` is
     the number of the batch record, `first_row` the position of row 0 in its file. Raises
-    BooksError for rows that the contract excludes.
+    BooksError for rows that violate the contract.
     """
     if not rows.num_rows:
         return
@@ -125,7 +125,7 @@ class _Fragments:
         self._present = set(rows.schema.names)
 
     def of_members(self, level: _Level) -> list[pl.Expr]:
-        """Return the members of `level` that any row has."""
+        """Return the members of `level` that at least one row has."""
         found = (
             self._leaf(name, inner) if isinstance(inner, Column) else self._object(name, inner)
             for name, inner in level.items()
@@ -133,7 +133,7 @@ class _Fragments:
         return [member for member in found if member is not None]
 
     def plain(self, name: str) -> pl.Expr:
-        """Return the column `name` as it stands."""
+        """Return the column `name` unchanged."""
         return pl.lit(pl.Series(name, self._rows[name]))
 
     def _object(self, name: str, level: _Level) -> pl.Expr | None:
@@ -187,7 +187,7 @@ def _escaped(values: pa.Array) -> pl.Expr:
 
 
 def _needs_escape(values: pa.Array) -> bool:
-    """Return whether any value holds a quote, a backslash or a control character."""
+    """Return whether any value contains a quote, a backslash or a control character."""
     values = values.cast(pa.large_string())
     offsets = np.frombuffer(values.buffers()[1], np.int64)
     start, end = offsets[values.offset], offsets[values.offset + len(values)]
@@ -199,7 +199,7 @@ def _times(values: pa.Array) -> pl.Series:
     times = values.cast(pa.timestamp("us"))
     ends = pc.min_max(times.cast(pa.int64())).as_py()
     if ends["min"] < _FIRST_US or ends["max"] > _LAST_US:
-        raise BooksError("a time lies outside the years 1 to 9999")
+        raise BooksError("a time is outside the years 1 to 9999")
     return pl.Series(times).dt.to_string(_TIME_FORMAT)
 
 
@@ -207,7 +207,7 @@ def _nanoseconds(values: pa.Array) -> pl.Series:
     exact = np.rint(values.to_numpy(zero_copy_only=False) * _NS_IN_MS)
     null = values.is_null().to_numpy(zero_copy_only=False)
     if not np.all(null | (np.isfinite(exact) & (exact >= 0))):
-        raise BooksError("a duration is negative or no number")
+        raise BooksError("a duration is negative or not a number")
     fits = null | (exact <= _MOST_NS)
     digits = pl.Series(np.where(null | ~fits, 0, exact).astype(np.int64)).cast(pl.String)
     if not fits.all():

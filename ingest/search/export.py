@@ -1,4 +1,4 @@
-"""Hop 6: the live batches of the lake become documents of the index. What others call."""
+"""Hop 6: the live batches of the lake become documents of the index; what others call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ingest.search.plan import Plan
 from ingest.search.proof import Proof, prove
 from ingest.settings import Settings
 
-# The driver's questions may be asked again; the bulk loop has rules of its own.
+# The driver's requests may be repeated; the bulk loop has its own rules.
 _RETRIES = 3
 OFF = "off"
 
@@ -26,10 +26,10 @@ OFF = "off"
 class ExportSummary:
     """What one export did, and what the index holds after it.
 
-    `skipped` tells that search is off: all counts are 0. `batches` are the numbers exported now,
-    `documents` = created + updated + dead of this run. `total` are the documents of the index and
-    `expected` the events of the live batches: they differ by dead documents only. `quarantined` are
-    ids that wait for `--accept`. `planned` are the numbers of batches to export, for a dry run.
+    `skipped` is whether search is off; then all counts are 0. `batches` are the numbers exported,
+    `documents` = created + updated + dead of this run. `total` are the documents in the index and
+    `expected` the events of the live batches: they differ by the dead letters only. `quarantined`
+    are ids that wait for `--accept`. `planned` are the numbers of the batches to export.
     """
 
     skipped: bool = False
@@ -52,7 +52,7 @@ class ExportSummary:
 
     @property
     def exit_code(self) -> int:
-        """3 when more documents are dead than allowed, or batches are quarantined; else 0."""
+        """3 when there are more dead letters than allowed or quarantined batches, else 0."""
         return TooManyRejects.exit_code if self.dead > self.max_dead or self.quarantined else 0
 
 
@@ -66,10 +66,11 @@ def export(
 ) -> ExportSummary:
     """Export what the index lacks; `run_tasks` runs the tasks of each wave.
 
-    `accept` are ids of quarantined batches to export all the same. `recreate` deletes our index
-    first, `dry_run` only plans. Raises SettingsError without a lake, or for an index that is not
-    ours, SearchServerError when the server is away, BooksError when counts differ; nothing is lost,
-    the next run goes on. Without an address the local search server is started, and stays up.
+    `accept` are ids of quarantined batches to export nevertheless. `recreate` deletes our index
+    first; `dry_run` only plans. Raises SettingsError without a lake, or for an index that is not
+    ours, SearchServerError when the server is unreachable, BooksError when counts differ; nothing
+    is lost, and the next run continues. Without an address the local search server is started,
+    and stays up.
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
@@ -103,7 +104,7 @@ def verify(settings: Settings) -> Proof | None:
     """Compare the index with the lake and change nothing; None when search is off.
 
     Without an address the local search server is started, and stays up. Raises SettingsError for an
-    index that is not ours, SearchServerError when the server is away.
+    index that is not ours, SearchServerError when the server is unreachable.
     """
     if settings.search.url == OFF:
         return None
@@ -121,7 +122,7 @@ def _address(settings: Settings) -> str:
 
 @contextmanager
 def _done_so_far(exporter: Exporter, plan: Plan) -> Iterator[None]:
-    """Let an error tell which batches were exported before it."""
+    """Attach to an error the summary of the batches that were exported before it."""
     try:
         yield
     except ClickstreamError as error:

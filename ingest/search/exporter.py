@@ -1,7 +1,7 @@
 """One run of the export: plan, send in waves, count, sweep, seal, prove.
 
-Only a batch whose count in the index agrees is sealed. Whatever a crash leaves behind is found by
-the same comparison in the next run.
+Only a batch whose count in the index agrees is sealed. The same comparison in the next run finds
+whatever a crash left behind.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
 
-# The tombstone of a document that somebody deleted wins over our older version (index.gc_deletes).
+# The tombstone of a deleted document wins over our older version (index.gc_deletes).
 _VERSION_CONFLICT_REMEDY = (
-    "somebody deleted or changed documents by hand. The server remembers deletions for 60 s: run "
-    "`clickstream export` again after that; if it stays so, `clickstream export --recreate`"
+    "somebody deleted or changed documents by hand, and the server remembers deletions for 60 s: "
+    "wait and run `clickstream export` again; if that fails, run `clickstream export --recreate`"
 )
 
 # Runs tasks somewhere and returns their facts in order.
 RunTasks = Callable[[Sequence[ExportTask]], Sequence[TaskFacts]]
 
-# A local search server that is silent for so long is dead: only the next command restarts it.
+# A local search server that is silent for that long is dead: only the next command restarts it.
 _LOCAL_DEADLINE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """A batch that was exported now; `created` of its documents were not there before."""
+    """A batch that was exported in this run; `created` of its documents were new to the index."""
 
     seal: Seal
     created: int
@@ -57,9 +57,9 @@ class Exported:
 
 @dataclass(slots=True, kw_only=True)
 class Exporter:
-    """One run of the export to one index. `url` holds no password.
+    """One run of the export to one index. `url` contains no password.
 
-    `exported` are the batches that were sealed so far.
+    `exported` are the batches that have been sealed so far.
     """
 
     settings: Settings
@@ -75,10 +75,10 @@ class Exporter:
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
-        """Have the index ready inside the block: made if there was none, tuned while it is filled.
+        """Keep the index ready inside the block: created if missing, tuned while it is filled.
 
-        What the tuning changed is set back at the end. Where that fails, because the server is
-        gone, the next run does it first.
+        The tuning is undone at the end. When that fails, because the server has died, the next run
+        does it first.
         """
         self.index.finalise()
         self.index.prepare(self.run_id)
@@ -91,10 +91,13 @@ class Exporter:
         self.index.finalise()
 
     def plan(self, accept: Collection[str], counts: Mapping[str, int]) -> Plan:
-        """Return what is to be done; raises SettingsError when `accept` names no batch."""
+        """Return what is to be done; raises SettingsError when `accept` names an unknown batch."""
         records = read_log(self.lake)
         if unknown := set(accept) - {record.batch_id for record in records}:
-            raise SettingsError(f"--accept: the lake has no batch {', '.join(sorted(unknown))}")
+            raise SettingsError(
+                f"--accept: {self.lake.uri} has no batch {', '.join(sorted(unknown))}; "
+                "`clickstream status` lists the quarantined ones"
+            )
         self._last_number = records[-1].number if records else 0
         self._seals = read_seals(self.lake, self.target.name)
         plan = plan_from(self.settings, records, accept=accept, seals=self._seals, counts=counts)
@@ -119,7 +122,7 @@ class Exporter:
         missing = [number for number in proof.pending if number <= self._last_number]
         wrong = [*proof.problems, *(f"batch {number} is not in the index" for number in missing)]
         if wrong:
-            raise BooksError("the index is not what the lake says:\n- " + "\n- ".join(wrong))
+            raise BooksError("the index does not agree with the lake:\n- " + "\n- ".join(wrong))
         return proof
 
     def _wave(self, plan: Plan, wave: Sequence[BatchRecord], run: RunTasks) -> None:
@@ -180,7 +183,7 @@ class Exporter:
         }
         later = read_log(self.lake, after=self._last_number)
         if any(record.batch_id in other.replaces for other in later):
-            _log.warning("batch %d was replaced meanwhile: not sealed", record.number)
+            _log.warning("batch %d has been replaced in the meantime: not sealed", record.number)
             return
         seal = self._seal(record, facts, swept, begun)
         there = counts.get(record.batch_id, 0)
@@ -236,7 +239,7 @@ class Exporter:
         return sweep(self.index, old, version=successor.number, url=self.url)
 
     def _report_dead(self, record: BatchRecord, facts: Sequence[FileFacts]) -> None:
-        """Log what was refused: types and ids only, since the rest is log content."""
+        """Log what was refused: only types and ids, since the rest is log content."""
         types: Counter[str] = Counter()
         for fact in facts:
             types.update(fact.dead_types)

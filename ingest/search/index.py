@@ -1,4 +1,4 @@
-"""Makes sure that the index is ours, strict and as the contract wants it; counts what it holds."""
+"""Makes sure that the index is ours, strict and in line with the contract; counts its documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCROLL = "2m"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The one index of one lake, by the client that manages it."""
+    """The index of one lake, through the client that manages it."""
 
     client: Elasticsearch
     search: SearchSettings
@@ -46,18 +46,19 @@ class Index:
         ours = template.owner(found)
         if ours is None:
             raise SettingsError(
-                f"index {self.name} was not made by clickstream: choose another ES_INDEX"
+                f"index {self.name} was not created by clickstream: choose another ES_INDEX"
             )
         if ours.get("lake") != self.lake_id:
             raise SettingsError(
-                f"index {self.name} belongs to another lake: choose another ES_INDEX, or --recreate"
+                f"index {self.name} belongs to another lake: choose another ES_INDEX, or run "
+                "`clickstream export --recreate`"
             )
         changed = template.compare(found).changed
         if changed:
             raise SettingsError(
                 f"index {self.name} differs from the contract:\n"
                 + "".join(f"- {line}\n" for line in changed)
-                + "types cannot be changed in place: `clickstream export --recreate`"
+                + "types cannot be changed in place: run `clickstream export --recreate`"
             )
         return True
 
@@ -68,15 +69,15 @@ class Index:
             return
         if template.owner(found) is None:
             raise SettingsError(
-                f"index {self.name} was not made by clickstream, and is not deleted: choose "
+                f"index {self.name} was not created by clickstream and is not deleted: choose "
                 "another ES_INDEX"
             )
         self.client.indices.delete(index=self.name)
 
     def prepare(self, run_id: str) -> None:
-        """Make the index, or complete the one that `check` found good.
+        """Create the index, or complete the one that `check` has accepted.
 
-        A fresh index carries the mark `loading` and is tuned for that until `finalise`.
+        A new index has the mark `loading` and is tuned for that until `finalise`.
         """
         found = self._mapping()
         if found is None:
@@ -96,7 +97,7 @@ class Index:
             _log.info("index %s: %s added", self.name, count_of(len(difference.missing), "field"))
 
     def finalise(self) -> None:
-        """Set back what a load changed, if it carries its mark: ours, or that of a crashed run."""
+        """Undo the tuning of an index with the mark `loading`, of this run or of a crashed one."""
         found = self._mapping()
         if found is None or "loading" not in (template.owner(found) or {}):
             return
@@ -107,12 +108,12 @@ class Index:
         self.client.indices.put_mapping(index=self.name, meta=template.meta(self.lake_id))
 
     def counts(self) -> dict[str, int]:
-        """Return the documents per batch id after a refresh; exact."""
+        """Return the exact number of documents per batch id, after a refresh."""
         self.client.indices.refresh(index=self.name)
         return dict(self._pages())
 
     def ids_of(self, batch_id: str) -> Iterator[list[str]]:
-        """Yield the ids of the documents that carry `batch_id`, page by page.
+        """Yield the ids of the documents with `batch_id`, page by page.
 
         Scroll works on every search server, unlike a point in time.
         """
@@ -152,7 +153,7 @@ class Index:
         )
 
     def _create(self, run_id: str) -> None:
-        """Make the index here and never by the first bulk request, which would take any name."""
+        """Create the index here, never by the first bulk request, which would accept any name."""
         try:
             self.client.indices.create(
                 index=self.name,

@@ -1,4 +1,4 @@
-"""What the answers of a bulk request mean: one table, no state."""
+"""What the answers to a bulk request mean: one table, no state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Verdict(Enum):
 STOPPING = {
     (400, "index_closed_exception"): "is closed: open it",
     (403, "cluster_block_exception"): "is blocked for writing: remove the block",
-    (403, "security_exception"): "refuses the key or user: give it the privilege `write`",
+    (403, "security_exception"): "refuses the key or user: grant it the privilege `write`",
     (404, "index_not_found_exception"): "is gone: run `clickstream export` again",
 }
 
@@ -47,7 +47,7 @@ def verdict(status: int, kind: str | None) -> Verdict:
 
 
 def items(answer: Any) -> list[Mapping[str, Any]]:
-    """Return the items of a bulk response, none when it is no such response."""
+    """Return the items of a bulk response, none for any other response."""
     found = answer.get("items") if hasattr(answer, "get") else None
     return found if isinstance(found, list) else []
 
@@ -62,6 +62,6 @@ def outcome(item: Mapping[str, Any]) -> tuple[int, str | None, str]:
 
 
 def retry_after(error: ApiError | None) -> float:
-    """Return how many seconds the server asks us to wait, at most 60; 0 when it does not say."""
+    """Return how many seconds the server asks us to wait, at most 60; 0 when it asks nothing."""
     text = str(error.meta.headers.get("retry-after", "")) if error is not None else ""
     return min(float(text), _LONGEST_RETRY_AFTER) if text.isdecimal() else 0.0

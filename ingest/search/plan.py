@@ -1,4 +1,4 @@
-"""What is to be exported: decided from the log of batches, the seals and the counted index."""
+"""What to export: decided from the log of batches, the seals and the counts of the index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ingest.search.task import ExportFile
 from ingest.terminal.text import count_of
 
 _MIB = 1 << 20
-# Small files share a task: starting one costs more than sending them.
+# Small files share a task: starting a task costs more than sending them.
 _SMALL_BYTES, _PACKED_BYTES = 4 * _MIB, 16 * _MIB
 # About half a minute of work between two seals.
 _WAVE_ROWS = 500_000
@@ -23,9 +23,9 @@ _WAVE_ROWS = 500_000
 class Plan:
     """The state of the export. Records are in number order.
 
-    `live` must be in the index, `todo` are those that are not (yet, or any more), `quarantined`
-    wait for `--accept`. `successors` maps the id of each superseded batch to the live record in
-    its place. `notices` tell why a sealed batch is exported again.
+    `live` must be in the index, `todo` are those that are not (yet, or no longer), `quarantined`
+    wait for `--accept`. `successors` maps the id of each replaced batch to the live record in its
+    place. `notices` tell why a sealed batch is exported again.
     """
 
     live: tuple[BatchRecord, ...]
@@ -42,7 +42,7 @@ def make_plan(
     seals: Mapping[str, Seal],
     counts: Mapping[str, int],
 ) -> Plan:
-    """Plan the export of `records`, which are all of the log.
+    """Plan the export of `records`, the whole log.
 
     `quarantined` are the ids over their reject limit that nobody has accepted; such a batch
     replaces nothing yet. `counts` are the documents per batch in the index. Raises BooksError when
@@ -88,8 +88,8 @@ def _missing(
     if there == seal.indexed:
         return None
     return (
-        f"the index holds {there:,} of {count_of(seal.indexed, 'document')} of batch"
-        f" {record.number}: exporting it again"
+        f"batch {record.number} had {count_of(seal.indexed, 'document')} in the index and now has "
+        f"{there:,}: exporting it again"
     )
 
 
@@ -108,7 +108,7 @@ def waves(todo: Sequence[BatchRecord]) -> Iterator[list[BatchRecord]]:
 
 
 def files(records: Sequence[BatchRecord]) -> list[ExportFile]:
-    """Return the files of events of `records`, as tasks take them."""
+    """Return the files of events of `records` as tasks take them."""
     return [
         ExportFile(
             number=record.number,

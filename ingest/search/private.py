@@ -1,7 +1,6 @@
-"""What of `extra` may become searchable: never cookies and credentials, at no depth.
+"""What in `extra` may become searchable: never cookies and credentials, at any depth.
 
-The rules are those of the unified event (section 2.2, personal data). Nearly all values pass as
-the text that the lake holds; only the few that are odd are parsed.
+Nearly all values pass as the text that the lake holds; only the few odd ones are parsed.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ import math
 import re
 from typing import Any
 
-# Engines refuse terms over 32,766 bytes; a leaf's term is its path and its value.
+# The server refuses terms over 32,766 bytes; the term of a leaf is its path and its value.
 LONGEST_BYTES = 24_576
 _NAMES = ("cookie", "set_cookie", "authorization", "proxy_authorization", "x_api_key")
 _PRIVATE = re.compile(rf"(?:(?:resp_)?header_)?(?:{'|'.join(_NAMES)})")
 _PRIVATE_WHOLE = "cs_headers"
-# Rust and Python syntax. It finds too much rather than too little: values too, since a WAF header
-# is an object whose `name` is private; escapes that could spell a name; line breaks between tokens.
+# Valid in Rust and in Python. It finds too much rather than too little: also values, since a WAF
+# header is an object whose `name` is private; escapes that could spell a name; line breaks.
 _ANY = "|".join((*_NAMES, _PRIVATE_WHOLE)).replace("_", "[-_]")
 ODD = rf'(?i)"(?:(?:resp[-_])?header[-_])?(?:{_ANY})|\\u(?:00[2-7]|212a)|[\x00-\x1f]'
-# Where the text is no JSON object: the mark says that something is missing.
+# For a text that is not a JSON object: the mark says that something is missing.
 _ALL_DROPPED = '{"_dropped":["*"]}'
 _LONGEST_NUMBER = 308
 
@@ -28,8 +27,8 @@ _LONGEST_NUMBER = 308
 def clean(text: str) -> str | None:
     """Return the JSON object `text` as it may be exported, keys sorted; None when all is private.
 
-    Leaves too long for the engine are left out; the top-level names that held them stand in
-    `_dropped`. Numbers that no double holds become text.
+    Leaves too long for the server are left out; `_dropped` lists the top-level names that held
+    them. Numbers that do not fit a double become text.
     """
     try:
         value = json.loads(text, parse_int=_whole, parse_float=_float, parse_constant=str)

@@ -1,4 +1,4 @@
-"""Whether the index is what the lake says: the books of the last hop."""
+"""Whether the index agrees with the lake: the books of the last hop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ingest.terminal.text import count_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """The index beside the lake: they agree when `problems` and `pending` are empty.
+    """The index compared with the lake: they agree when `problems` and `pending` are empty.
 
     `documents` are in the index, `dead` were refused by the server, `expected` are the events of
     the live batches: documents + dead = expected. `pending` are the numbers of live batches that
@@ -70,7 +70,7 @@ def plan_from(
     seals: Mapping[str, Seal],
     counts: Mapping[str, int],
 ) -> Plan:
-    """Return the plan of `records`. What was accepted once stays so, also when it was cut off."""
+    """Return the plan of `records`. A batch stays accepted, even if its export was interrupted."""
     limits = {source.name: source.reject_limit_ratio for source in settings.sources}
     usual = Source(name="", uri="").reject_limit_ratio
     accepted = {*accept, *seals, *counts}

@@ -1,6 +1,6 @@
-"""What the lake remembers of an export: one seal per batch and target, never changed.
+"""What the lake records of an export: one seal per batch and target, never changed.
 
-A seal is written after the index was counted. A batch that is exported again gets the next
+A seal is written after the index has been counted. A batch that is exported again gets the next
 revision; the highest one counts.
 """
 
@@ -25,9 +25,9 @@ _KEY = re.compile(r"(\d{20})-(\d+)\.json")
 class Seal:
     """The export of one batch to one target: events = indexed + newer + dead.
 
-    `newer` documents were written by a later batch; `dead` ones are in `dead_files` (keys in the
-    lake). `swept` maps each replaced batch to its documents that were deleted. `target` tells
-    cluster_uuid, product, version and index.
+    `newer` documents were written by a later batch; the `dead` letters are in `dead_files` (keys in
+    the lake). `swept` maps each replaced batch to the number of its documents that were deleted.
+    `target` has cluster_uuid, product, version and index.
     """
 
     format: int = SEAL_FORMAT
@@ -52,7 +52,7 @@ class Seal:
 
 
 def write_seal(lake: Storage, target: str, seal: Seal) -> None:
-    """Write `seal` unless somebody was faster with the same revision: it says the same."""
+    """Write `seal` unless the revision exists: another exporter has written the same."""
     key = f"exports/{target}/{seal.number:020}-{seal.revision}.json"
     lake.put_if_absent(key, to_json(asdict(seal)))
 
@@ -87,6 +87,6 @@ def _read(lake: Storage, key: str) -> Seal:
         return Seal(**{**content, **times, "dead_files": tuple(content["dead_files"])})
     except (ValueError, TypeError, KeyError) as error:
         raise BooksError(
-            f"{lake.uri}/{key}: not a seal of an export ({error}); remove it: the batch is exported"
-            " again"
+            f"{lake.uri}/{key} is not a valid export seal ({error}): delete it, and the next "
+            "export sends its batch again"
         ) from error

@@ -1,7 +1,7 @@
-"""Deletes what is left of a replaced batch once the new one is in.
+"""Deletes what is left of a replaced batch once the new one is indexed.
 
-Survivors carry the new batch's id by then, so whatever still carries the old id has vanished from
-the log. A late writer of the old batch has a lower version and can never win.
+Documents that the new batch wrote have its id by then, so those with the old id are in the log no
+longer. A late writer of the old batch has a lower version and can never win.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ingest.errors import SearchServerError
 from ingest.search.body import DELETE, Body
-from ingest.search.bulk import Dead, Sender
+from ingest.search.bulk import DeadLetter, Sender
 from ingest.search.index import Index
 
 
@@ -27,7 +27,7 @@ def sweep(index: Index, batch_id: str, *, version: int, url: str) -> int:
         url=url,
         most_bytes=index.search.body_mib << 20,
         deadline_seconds=index.search.deadline_seconds,
-        on_dead=_refused,
+        on_dead_letter=_refused,
     )
     return sender.send_all(_deletes(index, batch_id, version)).indexed
 
@@ -39,5 +39,5 @@ def _deletes(index: Index, batch_id: str, version: int) -> Iterator[Body]:
         yield Body("".join(lines).encode(), range(len(ids)), DELETE)
 
 
-def _refused(dead: Dead) -> None:
-    raise SearchServerError(f"a deletion was refused: {dead.status} {dead.type}")
+def _refused(letter: DeadLetter) -> None:
+    raise SearchServerError(f"the server refused a deletion: {letter.status} {letter.type}")

@@ -1,6 +1,6 @@
 """The task of the export: Parquet files of sealed batches become documents.
 
-It makes its own client from its own environment, so no secret travels in a task. What stops it
+It makes its own client from its own environment, so a task contains no secret. What stops it
 comes back as a fact: an exception would make Spark wait out the deadline four times.
 """
 
@@ -22,7 +22,7 @@ from ingest import errors
 from ingest.errors import BooksError, ClickstreamError
 from ingest.lake.parquet import open_parquet
 from ingest.search.body import Body
-from ingest.search.bulk import Dead, Sender, Tally
+from ingest.search.bulk import DeadLetter, Sender, Tally
 from ingest.search.client import connect
 from ingest.search.document import COLUMNS, bodies
 from ingest.storage import Storage, open_storage
@@ -34,7 +34,7 @@ _SHOWN_IDS = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFile:
-    """A Parquet file to export, as batch record `number` names it; `part` is its place there."""
+    """A Parquet file to export, as batch record `number` names it; `part` is its position there."""
 
     number: int
     batch_id: str
@@ -46,7 +46,7 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTask:
-    """Files for one task, and where they go. Plain values only, no client, no secret."""
+    """Files for one task, and where they go. Simple values only, no client, no secret."""
 
     lake: str
     url: str
@@ -61,7 +61,7 @@ class ExportTask:
 class FileFacts:
     """What became of one file. `dead_file` is a key in the lake, None without dead letters.
 
-    `dead_types` counts the dead by the server's error type; `dead_ids` names a few of them.
+    `dead_types` counts the dead letters by the server's error type; `dead_ids` names a few of them.
     """
 
     file: ExportFile
@@ -74,7 +74,7 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
-    """The files that were sent to the end, and what stopped the task: class and message."""
+    """The files that were sent completely, and what stopped the task: class and message."""
 
     files: tuple[FileFacts, ...]
     error: tuple[str, str] | None = None
@@ -89,7 +89,7 @@ class TaskFacts:
 
 
 def export_task(task: ExportTask) -> TaskFacts:
-    """Send the files of `task`. Raises nothing that is foreseen: see TaskFacts."""
+    """Send the files of `task`. Expected errors are not raised but returned in TaskFacts."""
     done: list[FileFacts] = []
     lake = open_storage(task.lake)
     most_bytes = task.most_bytes
@@ -106,7 +106,7 @@ def export_task(task: ExportTask) -> TaskFacts:
 def _export_file(
     task: ExportTask, file: ExportFile, lake: Storage, client: Elasticsearch, most_bytes: int
 ) -> tuple[FileFacts, int]:
-    """Return the facts of one file and the largest body that the server takes."""
+    """Return the facts of one file and the largest body that the server accepts."""
     letters = DeadLetters(file, index=task.index)
     sender = Sender(
         client=client,
@@ -114,12 +114,14 @@ def _export_file(
         url=task.url,
         most_bytes=most_bytes,
         deadline_seconds=task.deadline_seconds,
-        on_dead=letters.add,
+        on_dead_letter=letters.add,
     )
     try:
         tally = sender.send_all(_bodies(lake, file, sender))
         if tally.documents != file.rows:
-            raise BooksError(f"{tally.documents:,} of {file.rows:,} rows have an outcome")
+            raise BooksError(
+                f"{count_of(tally.documents, 'outcome')} for {count_of(file.rows, 'row')}"
+            )
     except ClickstreamError as error:
         raise type(error)(f"{file.path}: {error}") from error
     facts = FileFacts(
@@ -137,11 +139,11 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
     """Yield the bodies of `file`; raises BooksError when it is not the file of the record."""
     size = lake.stat(file.path).size
     if size != file.bytes:
-        raise BooksError(f"has {count_of(size, 'byte')}, its record says {file.bytes:,}")
+        raise BooksError(f"has {count_of(size, 'byte')}, but its record says {file.bytes:,}")
     with open_parquet(lake, file.path) as parquet:
         if parquet.metadata.num_rows != file.rows:
             rows_found = count_of(parquet.metadata.num_rows, "row")
-            raise BooksError(f"has {rows_found}, its record says {file.rows:,}")
+            raise BooksError(f"has {rows_found}, but its record says {file.rows:,}")
         present = set(parquet.schema_arrow.names)
         columns = [column.name for column in COLUMNS if column.name in present]
         first = 0
@@ -153,7 +155,7 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
 
 
 class DeadLetters:
-    """Collects the dead letters of one file, compressed. They hold log content."""
+    """Collects the dead letters of one file, compressed. They contain log content."""
 
     def __init__(self, file: ExportFile, *, index: str) -> None:
         self.attempt = uuid.uuid4().hex[:12]
@@ -164,15 +166,15 @@ class DeadLetters:
         self._raw = io.BytesIO()
         self._lines = gzip.GzipFile(fileobj=self._raw, mode="wb")
 
-    def add(self, dead: Dead) -> None:
-        """Keep `dead` with its document."""
-        self.types[dead.type] += 1
+    def add(self, letter: DeadLetter) -> None:
+        """Keep `letter` with its document."""
+        self.types[letter.type] += 1
         if len(self.ids) < _SHOWN_IDS:
-            self.ids.append(dead.id)
-        self._lines.write(json.dumps(self._letter(dead)).encode() + b"\n")
+            self.ids.append(letter.id)
+        self._lines.write(json.dumps(self._content(letter)).encode() + b"\n")
 
     def write(self, lake: Storage, target: str) -> str | None:
-        """Write what was added and return its key, None when that is nothing."""
+        """Write what was added and return its key, None when nothing was."""
         self._lines.close()
         if not self.types:
             return None
@@ -181,20 +183,20 @@ class DeadLetters:
         lake.put(key, self._raw.getvalue())
         return key
 
-    def _letter(self, dead: Dead) -> dict[str, Any]:
-        log = dead.doc["log"]
+    def _content(self, letter: DeadLetter) -> dict[str, Any]:
+        log = letter.doc["log"]
         return {
-            "id": dead.id,
+            "id": letter.id,
             "index": self._index,
-            "status": dead.status,
-            "type": dead.type,
-            "reason": dead.reason,
+            "status": letter.status,
+            "type": letter.type,
+            "reason": letter.reason,
             "batch_id": self._file.batch_id,
             "file": self._file.path,
-            "row": dead.row,
+            "row": letter.row,
             "source_file": log["file"]["path"],
             "source_offset": log["offset"],
-            "attempts": dead.attempts,
+            "attempts": letter.attempts,
             "at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "doc": dead.doc,
+            "doc": letter.doc,
         }

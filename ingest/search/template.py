@@ -1,4 +1,4 @@
-"""The index as the contract wants it: templates, settings, and what an existing one lacks."""
+"""The index that the contract requires: templates, settings, and what an existing one lacks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ingest.contract import CONTRACT_VERSION
 from ingest.render import elasticsearch_mappings
 from ingest.settings import SearchSettings
 
-# Above the templates that the engine and its agents bring along.
+# Above the templates that come with the server and its agents.
 _PRIORITY = 500
 _OWNER = "clickstream"
 
 
 def meta(lake_id: str, *, loading: str | None = None) -> dict[str, Any]:
-    """Return the `_meta` of our index: whose documents it holds.
+    """Return the `_meta` of our index, which names its lake.
 
-    `loading` is the id of the run that fills a fresh index, None once it is done.
+    `loading` is the id of the run that fills a new index, None once it is done.
     """
     content: dict[str, Any] = {"lake": lake_id, "contract_version": CONTRACT_VERSION}
     if loading is not None:
@@ -34,12 +34,12 @@ def mappings(lake_id: str) -> dict[str, Any]:
 def index_settings(search: SearchSettings, *, replicas: int) -> dict[str, Any]:
     """Return the settings of the index.
 
-    Durability stays what it is: with `async` none of 20,000 acknowledged documents survived a kill.
+    Durability stays `request`: with `async` none of 20,000 acknowledged documents survived a kill.
     """
     return {
         "number_of_shards": search.shards,
         "number_of_replicas": replicas,
-        "codec": "best_compression",  # 205 instead of 286 bytes an event, at the same speed
+        "codec": "best_compression",  # 205 instead of 286 bytes per event, at the same speed
         "translog.durability": "request",
     }
 
@@ -71,7 +71,7 @@ class Difference:
     """How an existing mapping differs from the contract.
 
     `missing` fields can be added in place; `changed` ones ("field: is ..., must be ...") cannot.
-    `lax` tells that unknown fields are no longer refused.
+    `lax` is whether unknown fields are no longer refused.
     """
 
     missing: tuple[str, ...]

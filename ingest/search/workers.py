@@ -1,4 +1,4 @@
-"""The tasks of an export in processes of this machine: no engine is needed to send documents."""
+"""The tasks of an export in processes on this machine: sending documents needs no engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ingest.terminal.progress import progress
 
 
 def run_in_processes(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskFacts]:
-    """Return the facts of `tasks`, in order, `writers` of them at a time.
+    """Return the facts of `tasks`, in order; `writers` of them run at a time.
 
     Raises ClickstreamError when a process is killed.
     """
@@ -38,10 +38,10 @@ def run_in_processes(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskF
             return [future.result() for future in futures]
         except BrokenProcessPool as error:
             raise ClickstreamError(
-                "export: a worker process was killed (out of memory?); nothing is lost: run it "
-                "again, or lower search.writers"
+                "export: a worker process was killed (out of memory?); nothing is lost: run the "
+                "command again, or lower search.writers"
             ) from error
-        except BaseException:  # an interruption: what is not sealed is sent again by the next run
+        except BaseException:  # an interruption: the next run sends again what is not sealed
             for worker in multiprocessing.active_children():
                 worker.terminate()
             raise
@@ -50,6 +50,6 @@ def run_in_processes(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskF
 def _prepare_worker() -> None:
     # Ctrl-C reaches the whole process group; the driver decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # They log each retry, which the facts count.
+    # They log each retry, which the facts count already.
     logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")

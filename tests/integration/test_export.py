@@ -107,14 +107,14 @@ class Log:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, engine: str, index_name: str) -> Settings:
+def settings(tmp_path: Path, search_server: str, index_name: str) -> Settings:
     return Settings(
         root=tmp_path,
         data=tmp_path,
         lake=str(tmp_path / "lake"),
         target="local",
         sources=(Source(name="raw", uri=str(tmp_path)),),
-        search=SearchSettings(url=engine, index=index_name, deadline_seconds=20),
+        search=SearchSettings(url=search_server, index=index_name, deadline_seconds=20),
     )
 
 
@@ -310,7 +310,7 @@ def test_a_document_the_index_refuses_is_kept_and_counted(
     assert (proof.documents, proof.dead, proof.expected, proof.problems) == (48, 2, 50, ())
 
 
-def test_dead_documents_within_the_limit_are_no_failure(settings: Settings, log: Log) -> None:
+def test_dead_letters_within_the_limit_are_no_failure(settings: Settings, log: Log) -> None:
     log.seal(log.events(range(20), duration_ms=None)[:19] + log.events([19], duration_ms=1e15))
     lenient = replace(settings, search=replace(settings.search, max_dead=1))
     summary = export(lenient)
@@ -340,7 +340,7 @@ HOSTILE_EXTRA = [
 ]
 
 
-def test_hostile_content_arrives_as_it_is(
+def test_hostile_content_arrives_unchanged(
     settings: Settings, log: Log, elastic: Elasticsearch
 ) -> None:
     rows = log.events(range(len(HOSTILE) + len(HOSTILE_EXTRA)))
@@ -358,7 +358,7 @@ def test_hostile_content_arrives_as_it_is(
     ]
 
 
-def test_a_password_is_shown_and_stored_nowhere(
+def test_a_password_is_never_shown_or_stored(
     settings: Settings,
     log: Log,
     monkeypatch: pytest.MonkeyPatch,
@@ -380,7 +380,7 @@ def test_a_password_is_shown_and_stored_nowhere(
     assert "planted" not in caplog.text
 
 
-def test_a_held_batch_waits_for_its_acceptance(settings: Settings, log: Log) -> None:
+def test_a_quarantined_batch_waits_until_it_is_accepted(settings: Settings, log: Log) -> None:
     log.seal(log.events(range(1_000)), rejects=100)
     log.seal(log.events(range(2_000, 2_003)))
     first = export(settings)
@@ -393,13 +393,13 @@ def test_a_held_batch_waits_for_its_acceptance(settings: Settings, log: Log) -> 
     )
     accepted = export(settings, accept=[quarantined])
     assert (accepted.batches, accepted.exit_code, accepted.total) == ((1,), 0, 1_003)
-    later = export(settings)  # what was accepted once stays so
+    later = export(settings)  # a batch stays accepted
     assert (later.batches, later.exit_code, later.total) == ((), 0, 1_003)
 
 
-def test_an_acceptance_of_nothing_is_an_error(settings: Settings, log: Log) -> None:
+def test_accepting_an_unknown_batch_is_an_error(settings: Settings, log: Log) -> None:
     log.seal(log.events(range(3)))
-    with pytest.raises(SettingsError, match="the lake has no batch nobody"):
+    with pytest.raises(SettingsError, match=r"--accept: .*/lake has no batch nobody; "):
         export(settings, accept=["nobody"])
 
 
@@ -411,7 +411,7 @@ def test_a_deleted_index_is_filled_again(
     elastic.indices.delete(index=settings.search.index)
     summary = export(settings)
     assert (summary.batches, summary.created, summary.total) == ((1,), 30, 30)
-    assert "the index holds 0 of 30 documents of batch 1: exporting it again" in caplog.text
+    assert "batch 1 had 30 documents in the index and now has 0: exporting it again" in caplog.text
     keys = [entry.key.rpartition("/")[2] for entry in log.lake.list("exports/")]
     assert keys == [f"{1:020}-1.json", f"{1:020}-2.json"]
 
@@ -430,7 +430,7 @@ def test_a_lost_document_is_noticed_and_restored(
     assert (summary.created, summary.updated, summary.total) == (1, 29, 30)
 
 
-def test_a_document_of_nobody_stops_the_export(
+def test_a_foreign_document_stops_the_export(
     settings: Settings, log: Log, elastic: Elasticsearch
 ) -> None:
     log.seal(log.events(range(3)))
@@ -459,7 +459,7 @@ def test_an_index_of_somebody_else_is_refused_and_never_deleted(
     log.seal(log.events(range(3)))
     elastic.indices.create(index=settings.search.index)
     for recreate in (False, True):
-        with pytest.raises(SettingsError, match="was not made by clickstream"):
+        with pytest.raises(SettingsError, match="was not created by clickstream"):
             export(settings, recreate=recreate)
     assert elastic.indices.exists(index=settings.search.index)
 
@@ -488,16 +488,16 @@ def test_a_file_that_is_not_the_one_of_the_record_stops(settings: Settings, log:
     record = log.seal(log.events(range(3)))
     path = Path(settings.lake) / record.files["events"][0].path
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(BooksError, match=r"events\.parquet: has .* bytes, its record says"):
+    with pytest.raises(BooksError, match=r"events\.parquet: has .* bytes, but its record says"):
         export(settings)
 
 
-def test_an_engine_killed_in_the_middle_loses_nothing(
+def test_a_server_killed_during_an_export_loses_nothing(
     settings: Settings,
     log: Log,
     elastic: Elasticsearch,
-    kill_engine: Callable[[], None],
-    restart_engine: Callable[[], None],
+    kill_search_server: Callable[[], None],
+    restart_search_server: Callable[[], None],
 ) -> None:
     log.seal(log.events(range(100)))
     log.seal(log.events(range(1_000, 31_000)))
@@ -509,18 +509,18 @@ def test_an_engine_killed_in_the_middle_loses_nothing(
             running = pool.submit(run_here, tasks)
             while indexed(elastic, name) < 1_000:
                 assert not running.done()
-            kill_engine()
+            kill_search_server()
             return running.result()
 
     try:
-        with pytest.raises(SearchServerError, match=r"took no document for 1 s .* Nothing is lost"):
+        with pytest.raises(SearchServerError, match=r"no documents for 1 s .* nothing is lost"):
             export_with(replace(settings, search=impatient), killing)
     finally:
-        restart_engine()
+        restart_search_server()
     assert [entry.key for entry in log.lake.list("exports/")] == []
     summary = export(settings)
     assert (summary.batches, summary.total, summary.expected) == ((1, 2), 30_100, 30_100)
-    assert summary.updated > 0  # what the first run got acknowledged is still there
+    assert summary.updated > 0  # what the server acknowledged in the first run is still there
     mapping = elastic.indices.get_mapping(index=name)[name]["mappings"]
     assert "loading" not in mapping["_meta"]["clickstream"]
     index = elastic.indices.get_settings(index=name)[name]["settings"]["index"]
@@ -528,7 +528,7 @@ def test_an_engine_killed_in_the_middle_loses_nothing(
 
 
 def indexed(elastic: Elasticsearch, index: str) -> int:
-    """Return the documents that the engine has taken, whether they can be searched yet or not."""
+    """Return how many documents the server has accepted, searchable yet or not."""
     stats = elastic.indices.stats(index=index)["_all"]["primaries"]
     return int(stats["indexing"]["index_total"])
 
@@ -542,7 +542,7 @@ def test_through_spark(settings: Settings, log: Log, spark: SparkSession) -> Non
     assert export_with(settings, run_on_spark).batches == ()
 
 
-def test_through_processes_of_this_machine(settings: Settings, log: Log) -> None:
+def test_through_processes_on_this_machine(settings: Settings, log: Log) -> None:
     log.seal(log.events(range(300)), log.events(range(300, 500)))
     log.seal(log.events(range(500, 600)))
     run_in_two = partial(run_in_processes, writers=2)
@@ -551,7 +551,7 @@ def test_through_processes_of_this_machine(settings: Settings, log: Log) -> None
     assert export_with(settings, run_in_two).batches == ()
 
 
-def test_an_export_that_stops_halfway_tells_what_it_had_done(
+def test_an_export_that_stops_halfway_reports_what_it_had_done(
     settings: Settings, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.search.plan._WAVE_ROWS", 1)

@@ -1,4 +1,4 @@
-"""The local engine as the commands start, find and stop it: on the usual ports, detached."""
+"""The local search server as commands start, find and stop it: on the usual ports, detached."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _at_hand() -> None:
+def _prerequisites() -> None:
     try:
         find_java()
         unpacked()
     except ClickstreamError as error:
-        pytest.skip(f"no search engine: {error}")
+        pytest.skip(f"no search server: {error}")
 
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[Settings]:
-    """Settings of a data folder of the test's own; the blank shows that no path is pasted."""
+    """Settings of the test's own data folder; the blank in its name shows up missing quotes."""
     data = tmp_path / "my data"
     settings = Settings(
         root=tmp_path,
@@ -48,10 +48,10 @@ def local(tmp_path: Path) -> Iterator[Settings]:
 
 @pytest.fixture
 def busy_port() -> Iterator[int]:
-    """Somebody else's server on the port that the engine would take first."""
+    """Somebody else's server on the port that ours would take first."""
     with socket.socket() as server:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):  # then somebody else is there already, just as well
+        with contextlib.suppress(OSError):  # the port is busy already, which does as well
             server.bind(("127.0.0.1", 9200))
             server.listen()
         yield 9200
@@ -87,7 +87,7 @@ def test_up_status_down(local: Settings, busy_port: int) -> None:
     assert control.status(local) is None
     assert control.down(local) is False
 
-    # The data outlive the server, until they are deleted on purpose.
+    # The data outlives the server until it is deleted on purpose.
     second = control.up(local)
     restarted = control.status(local)
     assert restarted is not None

@@ -1,4 +1,4 @@
-"""Export tasks in processes of this machine: facts in order, and no process left behind."""
+"""Export tasks in processes on this machine: facts in order, and no process left behind."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def make_tasks(
 
 @contextmanager
 def silent_server(when_asked: Callable[[], None]) -> Iterator[str]:
-    """Give the address of a server that calls `when_asked` instead of giving an answer."""
+    """Return the address of a server that calls `when_asked` instead of answering."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(DEADLINE_SECONDS)
 

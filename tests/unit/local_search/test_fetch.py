@@ -40,7 +40,7 @@ def archive(tmp_path: Path) -> Path:
 
 def pinned(archive: Path) -> Distribution:
     return Distribution(
-        name="Engine",
+        name="Server",
         version="1",
         group="org.example",
         artifact="server",
@@ -49,7 +49,7 @@ def pinned(archive: Path) -> Distribution:
     )
 
 
-def test_unpacks_once_with_the_right_to_execute(archive: Path, tmp_path: Path) -> None:
+def test_unpacks_once_and_keeps_files_executable(archive: Path, tmp_path: Path) -> None:
     wanted = pinned(archive)
     environ = {"CLICKSTREAM_ENGINE_ZIP": str(archive)}
     home = unpacked(wanted, cache=tmp_path / "cache", environ=environ)
@@ -65,7 +65,7 @@ def test_unpacks_once_with_the_right_to_execute(archive: Path, tmp_path: Path) -
 def test_another_file_is_refused_and_kept(archive: Path, tmp_path: Path) -> None:
     wanted = pinned(archive)
     archive.write_bytes(archive.read_bytes()[:-1])
-    with pytest.raises(SearchServerError, match="is not the pinned Engine 1 ") as raised:
+    with pytest.raises(SearchServerError, match="is not the pinned Server 1 ") as raised:
         unpacked(wanted, cache=tmp_path, environ={"CLICKSTREAM_ENGINE_ZIP": str(archive)})
     assert wanted.sha256 in str(raised.value)
     assert archive.exists()
@@ -87,7 +87,7 @@ def test_a_name_that_leads_outside_is_refused(tmp_path: Path, name: str) -> None
 
 
 class Repository:
-    """Stands in for the download; each call writes the next content, as jgo does."""
+    """Replaces the download; each call writes the next content, as jgo does."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *contents: bytes | Exception) -> None:
         self.contents = list(contents)
@@ -106,7 +106,7 @@ class Repository:
         return path
 
 
-def test_a_cut_download_is_fetched_once_more(
+def test_a_partial_download_is_fetched_again(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = archive.read_bytes()
@@ -121,20 +121,20 @@ def test_a_file_that_is_wrong_twice_stops(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Repository(monkeypatch, b"wrong", b"wrong again")
-    with pytest.raises(SearchServerError, match="is not the pinned Engine 1"):
+    with pytest.raises(SearchServerError, match="is not the pinned Server 1"):
         unpacked(pinned(archive), cache=tmp_path / "cache", environ={})
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (requests.exceptions.SSLError(ADDRESS), "certificate was not accepted"),
-        (requests.exceptions.ProxyError(ADDRESS), "the proxy refused"),
+        (requests.exceptions.SSLError(ADDRESS), "certificate is not trusted"),
+        (requests.exceptions.ProxyError(ADDRESS), "the proxy refused the connection"),
         (requests.exceptions.ReadTimeout(ADDRESS), "no answer in 60 s"),
         (requests.exceptions.ConnectionError(ADDRESS), "no connection"),
-        (requests.exceptions.ChunkedEncodingError(ADDRESS), "broke off"),
+        (requests.exceptions.ChunkedEncodingError(ADDRESS), "the connection was interrupted"),
         (requests.exceptions.InvalidURL(ADDRESS), "the request failed"),
-        (RuntimeError(f"not found in {ADDRESS}"), "has no such file, or refused"),
+        (RuntimeError(f"not found in {ADDRESS}"), "the repository does not serve the file"),
         (OSError(28, "No space left on device"), "No space left on device"),
     ],
 )
@@ -143,7 +143,7 @@ def test_a_failed_download_tells_why_but_no_address(
 ) -> None:
     Repository(monkeypatch, fault)
     with pytest.raises(
-        SearchServerError, match="Cannot fetch Engine 1 from Maven Central"
+        SearchServerError, match="cannot fetch Server 1 from Maven Central"
     ) as raised:
         unpacked(pinned(archive), cache=tmp_path / "cache", environ={})
     assert reason in str(raised.value)

@@ -1,6 +1,6 @@
 """The bulk loop against a client that answers from a script: faults no real server gives on demand.
 
-The scripted engine keeps what it took, so each test also sees that nothing was lost.
+The scripted server keeps what it took, so each test also sees that nothing was lost.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from elasticsearch import ApiError, UnsupportedProductError
 
 from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.search.body import DELETE, Body
-from ingest.search.bulk import Dead, Sender
+from ingest.search.bulk import DeadLetter, Sender
 from ingest.search.outcome import Verdict, verdict
 
 DEADLINE = 300.0
-# What one document of a request is answered: status and error type (None without an error).
+# The answer for one document of a request: status and error type (None without an error).
 Answer = tuple[int, str | None]
-# What a request does: refuse as a whole, or answer each document by its id.
+# What a request meets: a refusal as a whole, or an answer for each document by its id.
 Step = Exception | Callable[[str], Answer]
 
 TAKEN: Answer = (201, None)
@@ -52,8 +52,8 @@ def body(count: int, *, first: int = 0) -> Body:
 
 
 @dataclass
-class Engine:
-    """Follows `script`, one step a request, then takes everything."""
+class Server:
+    """Follows `script`, one step per request, then takes everything."""
 
     script: Sequence[Step] = ()
     taken: dict[str, Any] = field(default_factory=dict)
@@ -102,15 +102,17 @@ class Clock:
         self.now += seconds
 
 
-def sender(engine: Engine, clock: Clock | None = None, dead: list[Dead] | None = None) -> Sender:
+def sender(
+    server: Server, clock: Clock | None = None, dead: list[DeadLetter] | None = None
+) -> Sender:
     clock = clock or Clock()
     return Sender(
-        client=engine,
+        client=server,
         index="events",
         url="http://127.0.0.1:9200",
         most_bytes=5 << 20,
         deadline_seconds=DEADLINE,
-        on_dead=(dead if dead is not None else []).append,
+        on_dead_letter=(dead if dead is not None else []).append,
         clock=clock,
         jitter=lambda _, high: high,
         pause=clock.pause,
@@ -122,15 +124,15 @@ def everything(count: int) -> dict[str, Any]:
 
 
 def test_all_documents_in_order_of_bodies() -> None:
-    engine = Engine()
-    tally = sender(engine).send_all([body(3), body(4, first=3), body(1, first=7)])
-    assert engine.taken == everything(8)
+    server = Server()
+    tally = sender(server).send_all([body(3), body(4, first=3), body(1, first=7)])
+    assert server.taken == everything(8)
     assert (tally.indexed, tally.created, tally.documents) == (8, 8, 8)
     assert (tally.requests, tally.retries) == (3, 0)
 
 
 def test_no_bodies() -> None:
-    assert sender(Engine()).send_all([]).documents == 0
+    assert sender(Server()).send_all([]).documents == 0
 
 
 @pytest.mark.parametrize(
@@ -147,55 +149,55 @@ def test_no_bodies() -> None:
     ids=lambda fault: type(fault).__name__,
 )
 def test_an_unknown_outcome_is_sent_again(fault: Exception) -> None:
-    engine = Engine([fault, fault])
-    tally = sender(engine).send_all([body(5)])
-    assert engine.taken == everything(5)
-    assert engine.sizes == [5, 5, 5]
+    server = Server([fault, fault])
+    tally = sender(server).send_all([body(5)])
+    assert server.taken == everything(5)
+    assert server.sizes == [5, 5, 5]
     assert (tally.indexed, tally.requests, tally.retries) == (5, 3, 2)
 
 
 def test_a_reply_with_too_few_items_is_sent_again() -> None:
-    engine = Engine(lose_items=2)
-    tally = sender(engine).send_all([body(5)])
-    assert engine.sizes == [5, 5]
+    server = Server(lose_items=2)
+    tally = sender(server).send_all([body(5)])
+    assert server.sizes == [5, 5]
     assert tally.indexed == 5
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"items": None}, {"items": "x"}, "text"])
 def test_a_reply_that_is_none_is_sent_again(answer: object) -> None:
-    class Odd(Engine):
+    class Odd(Server):
         def bulk(self, **request: Any) -> Any:
             found = super().bulk(**request)
             return answer if len(self.sizes) == 1 else found
 
-    engine = Odd()
-    assert sender(engine).send_all([body(2)]).indexed == 2
-    assert engine.sizes == [2, 2]
+    server = Odd()
+    assert sender(server).send_all([body(2)]).indexed == 2
+    assert server.sizes == [2, 2]
 
 
 def test_only_refused_documents_are_sent_again() -> None:
-    engine = Engine([lambda name: FULL if name in ("0001", "0003") else TAKEN])
-    tally = sender(engine).send_all([body(5)])
-    assert engine.sizes == [5, 2]
-    assert engine.taken == everything(5)
+    server = Server([lambda name: FULL if name in ("0001", "0003") else TAKEN])
+    tally = sender(server).send_all([body(5)])
+    assert server.sizes == [5, 2]
+    assert server.taken == everything(5)
     assert tally.indexed == 5
 
 
 def test_backoff_grows_to_half_a_minute_and_obeys_the_server() -> None:
     clock = Clock()
     asked = refusal(503, headers={"retry-after": "45"})
-    engine = Engine([refusal(503)] * 7 + [asked])
-    sender(engine, clock).send_all([body(1)])
+    server = Server([refusal(503)] * 7 + [asked])
+    sender(server, clock).send_all([body(1)])
     assert clock.pauses == [1, 2, 4, 8, 16, 30, 30, 45]
 
 
 def test_gives_up_after_the_deadline_without_an_accepted_document() -> None:
     clock = Clock()
-    engine = Engine([refusal(503, "unavailable")] * 1_000)
-    with pytest.raises(SearchServerError, match="took no document for 300 s") as raised:
-        sender(engine, clock).send_all([body(1)])
+    server = Server([refusal(503, "unavailable")] * 1_000)
+    with pytest.raises(SearchServerError, match="accepted no documents for 300 s") as raised:
+        sender(server, clock).send_all([body(1)])
     assert "unavailable" in str(raised.value)
-    assert "Nothing is lost" in str(raised.value)
+    assert "nothing is lost" in str(raised.value)
     assert "secret" not in str(raised.value)
     assert clock.now == DEADLINE
 
@@ -205,52 +207,52 @@ def test_an_accepted_document_moves_the_deadline() -> None:
     one_by_one: list[Step] = []
     for i in range(40):
         one_by_one += [lambda name, i=i: TAKEN if name == f"{i:04}" else FULL]  # type: ignore[misc]
-    engine = Engine(one_by_one)
-    sender(engine, clock).send_all([body(40)])
-    assert engine.taken == everything(40)
+    server = Server(one_by_one)
+    sender(server, clock).send_all([body(40)])
+    assert server.taken == everything(40)
     assert clock.now > DEADLINE
 
 
 def test_a_full_disk_is_waited_for_and_named() -> None:
     clock = Clock()
-    engine = Engine([lambda _: (429, "cluster_block_exception")] * 1_000)
+    server = Server([lambda _: (429, "cluster_block_exception")] * 1_000)
     with pytest.raises(SearchServerError, match="disk is full"):
-        sender(engine, clock).send_all([body(1)])
+        sender(server, clock).send_all([body(1)])
 
 
 def test_a_body_refused_three_times_in_a_row_is_halved() -> None:
-    engine = Engine([refusal(429)] * 3)
-    sender(engine).send_all([body(8)])
-    assert engine.sizes == [8, 8, 8, 4, 4]
-    assert engine.taken == everything(8)
+    server = Server([refusal(429)] * 3)
+    sender(server).send_all([body(8)])
+    assert server.sizes == [8, 8, 8, 4, 4]
+    assert server.taken == everything(8)
 
 
 def test_too_large_is_halved_until_it_fits_and_remembered() -> None:
-    engine = Engine(limit_bytes=len(body(2).data))
-    loop = sender(engine)
+    server = Server(limit_bytes=len(body(2).data))
+    loop = sender(server)
     loop.send_all([body(8)])
-    assert engine.taken == everything(8)
-    assert engine.sizes == [8, 4, 2, 2, 4, 2, 2]
+    assert server.taken == everything(8)
+    assert server.sizes == [8, 4, 2, 2, 4, 2, 2]
     assert loop.most_bytes == len(body(4).data) // 2
 
 
-def test_a_single_document_too_large_is_dead() -> None:
-    dead: list[Dead] = []
-    engine = Engine([refusal(413)])
-    tally = sender(engine, dead=dead).send_all([body(1, first=7)])
+def test_a_single_document_too_large_is_a_dead_letter() -> None:
+    dead: list[DeadLetter] = []
+    server = Server([refusal(413)])
+    tally = sender(server, dead=dead).send_all([body(1, first=7)])
     assert (tally.indexed, tally.dead) == (0, 1)
     assert [(d.id, d.row, d.status, d.type, d.doc) for d in dead] == [
         ("0007", 7, 413, "too_large", {"n": 7})
     ]
 
 
-def test_a_document_the_mapping_refuses_is_dead_with_its_content() -> None:
-    dead: list[Dead] = []
-    engine = Engine([lambda n: (400, "document_parsing_exception") if n == "0002" else TAKEN])
-    tally = sender(engine, dead=dead).send_all([body(4)])
+def test_a_document_the_mapping_refuses_is_a_dead_letter_with_its_content() -> None:
+    dead: list[DeadLetter] = []
+    server = Server([lambda n: (400, "document_parsing_exception") if n == "0002" else TAKEN])
+    tally = sender(server, dead=dead).send_all([body(4)])
     assert (tally.indexed, tally.dead, tally.documents) == (3, 1, 4)
     assert dead == [
-        Dead(
+        DeadLetter(
             id="0002",
             row=2,
             status=400,
@@ -263,37 +265,37 @@ def test_a_document_the_mapping_refuses_is_dead_with_its_content() -> None:
 
 
 def test_a_row_keeps_its_number_through_retries() -> None:
-    dead: list[Dead] = []
-    engine = Engine([lambda n: FULL if n in ("0011", "0013") else TAKEN, lambda _: (400, "bad")])
-    sender(engine, dead=dead).send_all([body(5, first=10)])
+    dead: list[DeadLetter] = []
+    server = Server([lambda n: FULL if n in ("0011", "0013") else TAKEN, lambda _: (400, "bad")])
+    sender(server, dead=dead).send_all([body(5, first=10)])
     assert [(d.row, d.attempts) for d in dead] == [(11, 2), (13, 2)]
 
 
-def test_a_fault_of_the_server_is_tried_five_times_more() -> None:
-    dead: list[Dead] = []
-    engine = Engine([lambda n: (500, "broken") if n == "0000" else TAKEN] * 10)
-    tally = sender(engine, dead=dead).send_all([body(2)])
-    assert engine.sizes == [2, 1, 1, 1, 1, 1]
+def test_a_server_error_is_retried_five_times() -> None:
+    dead: list[DeadLetter] = []
+    server = Server([lambda n: (500, "broken") if n == "0000" else TAKEN] * 10)
+    tally = sender(server, dead=dead).send_all([body(2)])
+    assert server.sizes == [2, 1, 1, 1, 1, 1]
     assert (tally.indexed, tally.dead) == (1, 1)
     assert dead[0].attempts == 6
 
 
 def test_a_document_of_a_later_batch_is_newer() -> None:
-    engine = Engine([lambda _: (409, "version_conflict_engine_exception")])
-    tally = sender(engine).send_all([body(3)])
+    server = Server([lambda _: (409, "version_conflict_engine_exception")])
+    tally = sender(server).send_all([body(3)])
     assert (tally.indexed, tally.newer, tally.documents) == (0, 3, 3)
 
 
-def test_many_dead_documents_pull_the_brake() -> None:
-    engine = Engine([lambda _: (400, "strict_dynamic_mapping_exception")])
+def test_many_dead_letters_pull_the_brake() -> None:
+    server = Server([lambda _: (400, "strict_dynamic_mapping_exception")])
     with pytest.raises(SearchServerError, match="the mapping of events is wrong, not the data"):
-        sender(engine).send_all([body(5_000)])
+        sender(server).send_all([body(5_000)])
 
 
-def test_few_dead_among_many_do_not() -> None:
-    dead: list[Dead] = []
-    engine = Engine([lambda n: (400, "bad") if int(n) >= 9_100 else TAKEN])
-    tally = sender(engine, dead=dead).send_all([body(9_999)])
+def test_few_dead_letters_among_many_do_not() -> None:
+    dead: list[DeadLetter] = []
+    server = Server([lambda n: (400, "bad") if int(n) >= 9_100 else TAKEN])
+    tally = sender(server, dead=dead).send_all([body(9_999)])
     assert (tally.dead, len(dead)) == (899, 899)
 
 
@@ -307,16 +309,16 @@ def test_few_dead_among_many_do_not() -> None:
     ],
 )
 def test_what_concerns_the_index_stops_without_dead_letters(answer: Answer, message: str) -> None:
-    dead: list[Dead] = []
+    dead: list[DeadLetter] = []
     with pytest.raises(SearchServerError, match=message):
-        sender(Engine([lambda _: answer]), dead=dead).send_all([body(3)])
+        sender(Server([lambda _: answer]), dead=dead).send_all([body(3)])
     assert dead == []
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (refusal(401, "security_exception"), "does not accept the credentials"),
+        (refusal(401, "security_exception"), "requires credentials"),
         (refusal(403, "security_exception"), "lacks a privilege"),
         (refusal(400, "media_type_header_exception"), "install elasticsearch 8.19"),
         (TlsError("bad"), "certificate"),
@@ -326,17 +328,17 @@ def test_what_concerns_the_index_stops_without_dead_letters(answer: Answer, mess
         ),
     ],
 )
-def test_what_no_retry_heals_stops_at_once(fault: Exception, message: str) -> None:
+def test_errors_that_no_retry_fixes_stop_at_once(fault: Exception, message: str) -> None:
     clock = Clock()
     with pytest.raises(SettingsError, match=message):
-        sender(Engine([fault]), clock).send_all([body(3)])
+        sender(Server([fault]), clock).send_all([body(3)])
     assert clock.pauses == []
 
 
 @pytest.mark.parametrize("status", [400, 404, 405])
 def test_a_refused_request_names_rows_but_no_content(status: int) -> None:
     with pytest.raises(SearchServerError, match="rows 10 to 12") as raised:
-        sender(Engine([refusal(status, "illegal")])).send_all([body(3, first=10)])
+        sender(Server([refusal(status, "illegal")])).send_all([body(3, first=10)])
     assert "secret" not in str(raised.value)
 
 
@@ -348,9 +350,9 @@ def test_a_stop_ends_the_other_request_and_the_rendering() -> None:
             rendered.append(i)
             yield body(1, first=i)
 
-    engine = Engine([lambda _: (404, "index_not_found_exception")] * 5)
+    server = Server([lambda _: (404, "index_not_found_exception")] * 5)
     with pytest.raises(SearchServerError, match="is gone"):
-        sender(engine).send_all(bodies())
+        sender(server).send_all(bodies())
     assert len(rendered) < 10
 
 
@@ -360,7 +362,7 @@ def test_an_error_of_the_rendering_comes_through() -> None:
         raise BooksError("a wrong row")
 
     with pytest.raises(BooksError, match="a wrong row"):
-        sender(Engine()).send_all(bodies())
+        sender(Server()).send_all(bodies())
 
 
 @pytest.mark.parametrize(
@@ -368,7 +370,7 @@ def test_an_error_of_the_rendering_comes_through() -> None:
     [(b'{"index":{}}\n{}', 1), (b'{"index":{}}\n{}\n', 2), (b"", 1), (b"\n\n\n", 1)],
 )
 def test_a_body_of_the_wrong_shape_cannot_be_made(data: bytes, rows: int) -> None:
-    with pytest.raises(BooksError, match="nothing was sent"):
+    with pytest.raises(BooksError, match="it was not sent"):
         Body(data, range(rows))
 
 

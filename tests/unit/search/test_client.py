@@ -80,7 +80,7 @@ def test_the_local_distribution_has_no_root(server: Server) -> None:
 
 def test_an_old_server_is_refused(server: Server) -> None:
     server.answers = {"/": (200, {"version": {"number": "8.8.2"}})}
-    with pytest.raises(SettingsError, match=r"8\.8\.2 is too old"):
+    with pytest.raises(SettingsError, match=r"8\.8\.2 is not supported; 8\.9 or later is required"):
         ask(server.url)
 
 
@@ -109,6 +109,26 @@ def test_refusals(
         ask(server.url)
 
 
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"ES_API_KEY": "a2V5"}, "ES_API_KEY"),
+        ({"ES_USER": "u", "ES_PASSWORD": "p"}, "ES_USER and ES_PASSWORD"),
+        ({"ES_URL": "http://u:p@127.0.0.1:1"}, "ES_URL"),
+    ],
+)
+def test_refused_credentials_are_named(
+    server: Server, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], named: str
+) -> None:
+    for name in ("ES_API_KEY", "ES_USER", "ES_PASSWORD", "ES_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    server.answers = {"/": (401, {"error": {"type": "security_exception"}})}
+    with pytest.raises(SettingsError, match=rf"does not accept the credentials in {named}$"):
+        ask(server.url, environ)
+
+
 def test_another_product_is_refused(server: Server) -> None:
     server.headers = {}
     server.answers = {"/": (200, {"version": {"number": "2.19.6"}})}
@@ -119,7 +139,9 @@ def test_another_product_is_refused(server: Server) -> None:
 def test_where_nothing_listens(server: Server) -> None:
     url = server.url
     server.http.socket.close()
-    with pytest.raises(SearchServerError, match=rf"nothing listens on 127\.0\.0\.1:{server.port}"):
+    with pytest.raises(
+        SearchServerError, match=rf"nothing is listening on 127\.0\.0\.1:{server.port}"
+    ):
         ask(url)
 
 
@@ -148,8 +170,8 @@ def test_credentials_come_from_the_environment(
 @pytest.mark.parametrize(
     ("url", "environ", "message"),
     [
-        ("http://u:secret@127.0.0.1:1", {}, "belongs into ES_URL"),
-        ("http://search.example", {"ES_API_KEY": "secret"}, "unprotected"),
+        ("http://u:secret@127.0.0.1:1", {}, "put the password into ES_URL"),
+        ("http://search.example", {"ES_API_KEY": "secret"}, "unencrypted"),
         ("http://127.0.0.1:1", {"ES_USER": "u"}, "belong together"),
         ("https://127.0.0.1:1", {"ES_CA_CERTS": "/none"}, "ES_CA_CERTS: /none cannot be read"),
     ],

@@ -1,4 +1,4 @@
-"""Rendering by columns against the obvious rendering row by row, with hostile text."""
+"""Rendering by columns compared with rendering row by row, with hostile text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def event(**columns: Any) -> dict[str, Any]:
 
 
 def rendered(rows: list[dict[str, Any]], version: int = VERSION) -> list[tuple[Any, Any]]:
-    """Return action and document of each row, as the engine would read them."""
+    """Return action and document of each row as the server would read them."""
     found = []
     for text in render(batch(rows), version=version):
         action, document, rest = text.split("\n")
@@ -57,13 +57,13 @@ def rendered(rows: list[dict[str, Any]], version: int = VERSION) -> list[tuple[A
 # --------------------------------------------------------------------------------- the oracle
 
 
-def obvious(row: dict[str, Any]) -> dict[str, Any]:
+def reference(row: dict[str, Any]) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for column in EVENTS.columns:
         value = row.get(column.name)
         if value is None or column.name in NEVER_EXPORTED or column.name == "event_id":
             continue
-        value = obvious_value(column, value)
+        value = reference_value(column, value)
         if value in ({}, None):
             continue
         assert column.search is not None
@@ -75,7 +75,7 @@ def obvious(row: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def obvious_value(column: Column, value: Any) -> Any:
+def reference_value(column: Column, value: Any) -> Any:
     if column.name == "extra":
         return without_private(json.loads(value))
     if column.name == "parse_warnings":
@@ -180,7 +180,7 @@ def test_columns_render_like_rows(rows: list[dict[str, Any]]) -> None:
     for row, (action, document) in zip(rows, rendered(rows), strict=True):
         target = {"_id": row["event_id"], "version": VERSION, "version_type": "external_gte"}
         assert action == {"index": target}
-        assert document == obvious(row)
+        assert document == reference(row)
 
 
 # -------------------------------------------------------------------------------- by hand
@@ -267,7 +267,7 @@ def test_a_number_that_only_the_text_holds_passes_unharmed() -> None:
     assert document["clickstream"]["extra"] == {"id": 12345678901234567890}
 
 
-def test_a_duration_beyond_a_long_is_rendered_for_the_engine_to_refuse() -> None:
+def test_a_duration_beyond_a_long_is_left_to_the_server_to_refuse() -> None:
     found = [doc["event"].get("duration") for _, doc in rendered([
         event(duration_ms=1e15), event(duration_ms=1.5), event(duration_ms=None)
     ])]  # fmt: skip
@@ -275,13 +275,13 @@ def test_a_duration_beyond_a_long_is_rendered_for_the_engine_to_refuse() -> None
 
 
 @pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
-def test_a_duration_that_is_none_stops_the_export(wrong: float) -> None:
+def test_an_invalid_duration_stops_the_export(wrong: float) -> None:
     with pytest.raises(BooksError, match="duration"):
         render(batch([event(duration_ms=1.0), event(duration_ms=wrong)]), version=1)
 
 
 @pytest.mark.parametrize("wrong", ["63C576D511CAB0CEBEF10000000120B8", "63c5", "", None])
-def test_an_id_that_is_none_stops_the_export(wrong: str | None) -> None:
+def test_an_invalid_id_stops_the_export(wrong: str | None) -> None:
     with pytest.raises(BooksError, match="event_id"):
         render(batch([event(), event(event_id=wrong)]), version=1)
 

@@ -74,7 +74,9 @@ def test_done_is_sealed_and_counted() -> None:
     found = plan([record(1), record(2), record(3)], sealed=[1, 2], counts={1: 10, 2: 9, 3: 10})
     assert numbers(found.live) == [1, 2, 3]
     assert numbers(found.todo) == [2, 3]
-    assert found.notices == ("the index holds 9 of 10 documents of batch 2: exporting it again",)
+    assert found.notices == (
+        "batch 2 had 10 documents in the index and now has 9: exporting it again",
+    )
 
 
 def test_a_deleted_index_is_filled_again() -> None:
@@ -128,7 +130,7 @@ def test_small_files_share_a_task() -> None:
     assert [file.part for file in found] == [0] * 9
 
 
-def test_counts_that_cancel_out_are_problems_all_the_same() -> None:
+def test_counts_that_cancel_out_are_problems_nevertheless() -> None:
     found = _unequal(record(1), {"b1": seal(1)}, {"b1": 11})
     found += _unequal(record(2), {"b2": seal(2)}, {"b2": 9})
     assert [text.split(":")[0] for text in found] == ["batch 1", "batch 2"]

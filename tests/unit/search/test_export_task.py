@@ -1,4 +1,4 @@
-"""The part of an export task that reads the lake and keeps dead letters in it."""
+"""How an export task reads the lake and keeps dead letters in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ingest.contract import EVENTS
 from ingest.errors import BooksError, ObjectUnreadable
 from ingest.lake.parquet import ParquetSink
 from ingest.render import arrow_schema
-from ingest.search.bulk import Dead, Sender
+from ingest.search.bulk import DeadLetter, Sender
 from ingest.search.task import DeadLetters, ExportFile, _bodies
 from ingest.storage import Storage
 
@@ -59,11 +59,11 @@ def sender() -> Sender:
         url="",
         most_bytes=1 << 20,
         deadline_seconds=1,
-        on_dead=_no_dead,
+        on_dead_letter=_no_dead,
     )
 
 
-def _no_dead(dead: Dead) -> None:
+def _no_dead(dead: DeadLetter) -> None:
     raise AssertionError(dead)
 
 
@@ -78,7 +78,10 @@ def test_the_rows_of_a_file_become_documents(
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"bytes": 1}, r"has [\d,]+ bytes, its record says 1"), ({"rows": 11}, "has 10 rows, its")],
+    [
+        ({"bytes": 1}, r"has [\d,]+ bytes, but its record says 1"),
+        ({"rows": 11}, "has 10 rows, but its record says 11"),
+    ],
 )
 def test_a_file_that_is_not_the_one_of_the_record_is_refused(
     lake: Storage, file: ExportFile, sender: Sender, change: dict[str, int], message: str
@@ -104,7 +107,7 @@ def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportF
     letters = DeadLetters(file, index="i")
     doc = {"log": {"file": {"path": "a.log"}, "offset": 3}}
     letters.add(
-        Dead(id="x", status=400, type="mapper", reason="no date", row=3, attempts=1, doc=doc)
+        DeadLetter(id="x", status=400, type="mapper", reason="no date", row=3, attempts=1, doc=doc)
     )
     key = letters.write(lake, "target")
     assert key == f"exports/target/dead/{7:020}-00002-{letters.attempt}.ndjson.gz"

@@ -1,4 +1,4 @@
-"""What the lake remembers of an export."""
+"""What the lake records of an export."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_the_first_of_a_revision_stays(lake: Storage) -> None:
     assert read_seals(lake, "t")["b1"].indexed == 10
 
 
-def test_dead_letters_beside_the_seals_are_none(lake: Storage) -> None:
+def test_dead_letters_beside_the_seals_are_not_seals(lake: Storage) -> None:
     lake.put(f"exports/t/dead/{1:020}-00000-abc.ndjson.gz", b"letters")
     assert (targets(lake), read_seals(lake, "t")) == (["t"], {})
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"started_at":"x"}'])
-def test_what_is_no_seal_stops_the_reader(lake: Storage, content: bytes) -> None:
+def test_an_invalid_seal_stops_the_reader(lake: Storage, content: bytes) -> None:
     lake.put(f"exports/t/{1:020}-1.json", content)
-    with pytest.raises(BooksError, match=r"-1\.json: not a seal of an export"):
+    with pytest.raises(BooksError, match=r"-1\.json is not a valid export seal"):
         read_seals(lake, "t")

@@ -66,7 +66,7 @@ def test_the_index_template_covers_the_index_and_its_months() -> None:
     }
 
 
-def test_an_index_as_the_contract_wants_it() -> None:
+def test_an_index_that_meets_the_contract() -> None:
     found = template.compare(MAPPINGS)
     assert (found.missing, found.changed, found.lax) == ((), (), False)
 
