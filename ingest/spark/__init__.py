@@ -1,6 +1,6 @@
-"""Spark itself: its session, tasks spread over it, its failures in words, one process at a time.
+"""Spark itself: its session, the fan-out of tasks, its failures, one process at a time.
 
-Whoever imports a module of this package imports pyspark; the package alone does not.
+The modules of this package import pyspark; the package alone does not.
 """
 
 from __future__ import annotations
@@ -9,5 +9,5 @@ import os
 
 
 def is_submitted() -> bool:
-    """Return whether spark-submit started this process: then its session is the one to take."""
+    """Return whether spark-submit started this process and has made its session."""
     return "PYSPARK_GATEWAY_PORT" in os.environ

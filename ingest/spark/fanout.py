@@ -36,7 +36,7 @@ def fanout(
 
     `at_most` caps how many run at once (None = one per core); capped tasks are spread over that
     many Spark tasks. Raises ClickstreamError with the last error of a task that always fails, or
-    when Spark itself is gone.
+    when Spark itself has died.
     """
     if not tasks:
         return []
@@ -50,7 +50,8 @@ def fanout(
             raise ClickstreamError(f"{label}: {_cause(error)}") from error
         except Py4JError as error:  # the JVM is gone
             raise ClickstreamError(
-                f"{label}: Spark broke off: {first_lines(error)}; nothing is lost: run it again"
+                f"{label}: Spark died ({first_lines(error)}); nothing is lost: "
+                "run the command again"
             ) from error
 
 
@@ -84,7 +85,7 @@ def _completed(context: SparkContext, group: str) -> int:
 
 
 def _cause(error: Py4JJavaError) -> str:
-    """Return the last line of the Python traceback that Spark carries, or Spark's own message."""
+    """Return the last line of the Python traceback in the error, or Spark's own message."""
     text = str(error.java_exception.getMessage())
     traceback = text.partition("Traceback (most recent call last):")[2].partition("\n\tat ")[0]
     lines = [line for line in (traceback or text).splitlines() if line.strip()]

@@ -1,6 +1,6 @@
 """One process at a time in the local warehouse: Derby allows no more, and says so only after 30 s.
 
-Derby's own answer is a page of stack trace; here it is one sentence that names who is in.
+Derby's own answer is a page of stack trace; ours is one sentence that names the other process.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO
 from ingest.errors import WarehouseBusy
 
 _LOCK = ".lock"
-# Derby keeps this file open, and locked, as long as a process has the database booted.
+# Derby keeps this file open and locked while a process has the database booted.
 _DERBY_LOCK = "metastore/dbex.lck"
 
 # Kept until the process ends: the JVM has Derby booted even when its session is stopped.
@@ -24,10 +24,10 @@ _locks: dict[Path, IO[str]] = {}
 
 
 def hold_warehouse(data: Path) -> None:
-    """Take the warehouse below `data` for this process, until it ends.
+    """Lock the warehouse below `data` for this process, until it ends.
 
-    Raises WarehouseBusy when another process has it. A lock file left behind by a killed process
-    does not matter: the kernel drops locks with their process.
+    Raises WarehouseBusy when another process has locked it. A lock file left behind by a killed
+    process does not matter: the kernel drops locks with their process.
     """
     if data in _locks:
         return

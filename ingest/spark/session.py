@@ -39,8 +39,8 @@ def given_session() -> SparkSession | None:
 def start_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
     """Start Spark with `parameters` for tasks only: no metastore, so any number may run at once.
 
-    `data` is the folder of everything local. Raises SettingsError when Java or SPARK_HOME does not
-    fit.
+    `data` is the folder of everything local. Raises SettingsError when Java or SPARK_HOME is
+    not the right one.
     """
     _prepare_machine()
     share_temporary(data)
@@ -50,8 +50,8 @@ def start_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
 def warehouse_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
     """Return this process's session with the metastore, started unless one is running.
 
-    Raises as `start_session`, and WarehouseBusy when another process holds the local warehouse, or
-    this process another one.
+    Raises as `start_session`, and WarehouseBusy when another process uses the local warehouse, or
+    this process already uses another one.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
@@ -73,8 +73,8 @@ def check_spark_home(environ: Mapping[str, str]) -> None:
     home = environ.get("SPARK_HOME")
     if home and not list(Path(home).glob(f"jars/spark-core_*-{pyspark.__version__}.jar")):
         raise SettingsError(
-            f"SPARK_HOME is {home}, which does not hold Spark {pyspark.__version__}: "
-            "unset it, because the pyspark package brings all of Spark that is needed"
+            f"SPARK_HOME is {home}, which does not contain Spark {pyspark.__version__}: "
+            "unset it; the pyspark package contains all of Spark that is needed"
         )
 
 
@@ -82,17 +82,17 @@ def _same_warehouse(running: SparkSession, parameters: Mapping[str, str]) -> Spa
     current = str(running.conf.get(_WAREHOUSE)).removeprefix("file:")
     if current != parameters[_WAREHOUSE]:
         raise WarehouseBusy(
-            f"this process works on the warehouse {current}; "
-            f"{parameters[_WAREHOUSE]} needs a process of its own"
+            f"this process already uses the warehouse {current}: use another process for "
+            f"{parameters[_WAREHOUSE]}"
         )
     return running
 
 
 def _prepare_machine() -> None:
-    """Check what the JVM needs, and set what it and the workers take from the environment."""
+    """Check what the JVM needs, and set what it and the workers read from the environment."""
     find_java("Spark")
     check_spark_home(os.environ)
-    # Else workers take whatever `python3` PATH has, without our packages.
+    # Otherwise workers run whatever `python3` is on PATH, without our packages.
     os.environ["PYSPARK_PYTHON"] = sys.executable
     # In the plain C locale Java cannot name a folder that has letters beyond ASCII.
     if os.environ.get("LC_ALL") in ("C", "POSIX"):
@@ -108,12 +108,12 @@ def _start(builder: SparkSession.Builder, parameters: Mapping[str, str], log: Pa
         with _stderr_into(log):
             return builder.getOrCreate()
     except KeyboardInterrupt:
-        # A JVM that cannot call back any more would wait for ever.
+        # A JVM that can no longer call back would wait for ever.
         for child in psutil.Process().children(recursive=True):
             child.kill()
         raise
     except (PySparkException, Py4JError) as error:
-        raise ClickstreamError(f"Spark does not start: {error}; see {log} for details") from error
+        raise ClickstreamError(f"Spark did not start: {error}; see {log} for details") from error
 
 
 @contextmanager

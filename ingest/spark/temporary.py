@@ -1,7 +1,7 @@
 """Spark's temporary folders: all below `<data>/tmp` (profiles.yml sends them there), none left.
 
-The JVM deletes its own when it ends in order, and a killed one leaves them. Several processes may
-work there at once, so each holds a lock, shared, as long as it lives.
+A JVM deletes its own when it exits normally; a killed one leaves them behind. Several processes
+may work there at once, so each holds a shared lock as long as it lives.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _shared: dict[Path, IO[str]] = {}
 
 
 def share_temporary(data: Path) -> None:
-    """Work in `<data>/tmp` until this process ends: nobody clears it meanwhile."""
+    """Keep `<data>/tmp` from being cleared until this process ends."""
     if data not in _shared:
         _shared[data] = lock = _open_lock(data)
         fcntl.flock(lock, fcntl.LOCK_SH)
@@ -28,7 +28,7 @@ def share_temporary(data: Path) -> None:
 
 
 def clear_temporary(data: Path) -> None:
-    """Delete what killed processes left in `<data>/tmp`, unless somebody works there.
+    """Delete what killed processes left in `<data>/tmp`, unless another process works there.
 
     The caller holds the warehouse: a bare dbt, which shares no lock here, cannot be running.
     """

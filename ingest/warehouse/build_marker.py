@@ -1,7 +1,7 @@
-"""The build marker: whether the marts already say what landing and the dbt project say.
+"""The build marker: whether the marts are up to date with landing and the dbt project.
 
-It holds a hash of everything that decided the outcome of the last good build: the version of the
-ledger that readers saw, and the bytes of each file of the dbt project.
+It holds a hash of everything that determined the last successful build: the version of the ledger
+that readers saw, and the bytes of each file of the dbt project.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ def build_key(settings: Settings, ledger_version: str) -> str:
 
 
 def is_built(settings: Settings, key: str) -> bool:
-    """Return whether the last build that succeeded was made from the same."""
+    """Return whether the last successful build was made from the same inputs."""
     marker = _marker(settings)
     return marker.is_file() and marker.read_text() == key
 
 
 def mark_stale(settings: Settings) -> None:
-    """Forget the last build: the next one may end halfway."""
+    """Forget the last build: the next one may be interrupted."""
     _marker(settings).unlink(missing_ok=True)
 
 
 def mark_built(settings: Settings, key: str) -> None:
-    """Remember a build that succeeded."""
+    """Remember a successful build."""
     _marker(settings).parent.mkdir(parents=True, exist_ok=True)
     _marker(settings).write_text(key)
 
 
 def _marker(settings: Settings) -> Path:
-    # Beside the tables that it is about, so that both are deleted together.
+    # Beside the tables that it describes, so that both are deleted together.
     return settings.data / "warehouse" / "_built"
 
 

@@ -45,8 +45,8 @@ class DbtSummary:
 def run_dbt(settings: Settings, *args: str) -> DbtSummary:
     """Run the dbt command `args` in this process and return its outcome.
 
-    The warehouse must be open: on Spark, dbt takes the session that is there.
-    dbt says nothing on the terminal; its log is `<data>/logs/dbt.log`, its artifacts are in
+    The warehouse must be open: on Spark, dbt uses the session that is there.
+    dbt prints nothing; its log is `<data>/logs/dbt.log`, its artifacts are in
     `<data>/dbt`. Failed models and tests are in the summary. Raises ClickstreamError when dbt
     itself cannot work: the project does not parse, an argument is wrong.
     """
@@ -67,7 +67,7 @@ def run_dbt(settings: Settings, *args: str) -> DbtSummary:
 def _shown(label: str) -> Iterator[Callable[[Any], None]]:
     """Yield a listener to dbt's events that shows how many nodes are done."""
     done = count(1)
-    # dbt calls from each of its threads: two bars would overwrite each other.
+    # dbt calls from several threads at once: two bars would overwrite each other.
     one_at_a_time = Lock()
     with ExitStack() as stack:
         tell: list[Callable[[int], None]] = []

@@ -1,7 +1,7 @@
-"""What a target knows to be loaded: one row per batch, as a pure function of the log and the past.
+"""What a target has loaded: one row per batch, a pure function of the log and the past.
 
 States: `live` (its events count), `replaced` (a later batch supersedes it), `quarantined` (over the
-reject limit of its source: not loaded until somebody accepts it or replaces it).
+reject limit of its source: not loaded until it is accepted or replaced).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ingest.render import arrow_schema
 from ingest.settings import Settings, Source
 
 LIVE, REPLACED, QUARANTINED = "live", "replaced", "quarantined"
-# For a source that has left clickstream.toml since.
+# For a source that has since been removed from clickstream.toml.
 _DEFAULT_LIMIT = Source(name="", uri="").reject_limit_ratio
-# Columns of the ledger that a batch record has in its totals, by the same names.
+# Columns of the ledger that are in the totals of a batch record, under the same names.
 _TOTALS = ("objects", "bytes", *COUNTS, "rejects", "min_event_time", "max_event_time")
 
 
@@ -31,7 +31,8 @@ _TOTALS = ("objects", "bytes", *COUNTS, "rejects", "min_event_time", "max_event_
 class LoadedBatch:
     """A row of the ledger as readers see it.
 
-    `replaced_by` is None unless the state is `replaced`, `manifest_hash` where nothing was loaded.
+    `replaced_by` is None unless the state is `replaced`; `manifest_hash` is None when nothing was
+    loaded.
     """
 
     state: str
@@ -44,7 +45,7 @@ class LoadedBatch:
 class Ledger:
     """What readers of a target see: its batches by id.
 
-    `version` is another text after every change, and empty before the first load.
+    `version` differs after every change, and is empty before the first load.
     """
 
     version: str
@@ -53,7 +54,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """A row of the ledger as it is to be written, with the record that it is about.
+    """A row of the ledger that is to be written, with the record that it describes.
 
     `replaced_by` and `manifest_hash` are None as in LoadedBatch.
     """
@@ -70,7 +71,7 @@ def states(
 ) -> dict[str, tuple[str, str | None]]:
     """Return batch_id -> (state, replaced_by) for the whole log.
 
-    `quarantined` are the batches over their limit that nobody accepted. What they replace stays
+    `quarantined` are the batches over their limit that nobody has accepted. What they replace stays
     live: nothing disappears before its successor is there.
     """
     replaced_by: dict[str, str] = {}
@@ -98,15 +99,15 @@ def quarantined_batches(
     accept: Collection[str] = (),
     accepted: Collection[str] = (),
 ) -> frozenset[str]:
-    """Return the ids over their source's limit that neither `accept` nor the past lets through.
+    """Return the ids over their source's limit, but for those that were accepted now or before.
 
-    `accepted` are the batches that are live already. Raises SettingsError when an id of `accept`
-    is not in the log.
+    `accept` are those accepted now; `accepted` are live already. Raises SettingsError when an id
+    of `accept` is not in the log.
     """
     unknown = set(accept) - {record.batch_id for record in records}
     if unknown:
         raise SettingsError(
-            f"no batch {', '.join(sorted(unknown))} in {settings.lake}; "
+            f"--accept: {settings.lake} has no batch {', '.join(sorted(unknown))}; "
             "`clickstream status` lists the quarantined ones"
         )
     limits = {source.name: source.reject_limit_ratio for source in settings.sources}
@@ -135,7 +136,7 @@ def sorted_files(record: BatchRecord) -> list[tuple[str, tuple[NamedFile, ...]]]
 
 
 def to_arrow(entries: Iterable[LedgerRow]) -> pa.Table:
-    """Return the ledger as a table of the contract's `batches`, in number order."""
+    """Return the ledger as the contract's table `batches`, in number order."""
     ordered = sorted(entries, key=lambda entry: entry.record.number)
     return pa.Table.from_pylist([_row(entry) for entry in ordered], schema=arrow_schema(BATCHES))
 

@@ -1,4 +1,4 @@
-"""Hop 4 on any engine: what readers must see, decided from the log of batches and from the past."""
+"""Hop 4 on any engine: what readers must see, decided from the log of batches and the past."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from ingest.warehouse.ledger import (
 class LoadSummary:
     """What one load did. `loaded`, `replaced` and `quarantined` are batch ids.
 
-    `loaded` and `replaced` changed in this load, with `events` rows that came; `quarantined` are
-    all that wait for somebody's decision; `live` is the number of batches that readers now see.
+    `loaded` and `replaced` changed in this load, which added `events` rows; `quarantined` are all
+    that await a decision; `live` is the number of batches that readers now see.
     """
 
     loaded: tuple[str, ...]
@@ -54,9 +54,9 @@ class LoadSummary:
 def load(settings: Settings, warehouse: Warehouse, *, accept: Sequence[str] = ()) -> LoadSummary:
     """Bring the landing tables to the state of the log; `accept` names quarantined batches.
 
-    Batches over the reject limit of their source are left out and are in the summary. Raises
+    Batches over the reject limit of their source are left out and listed in the summary. Raises
     SettingsError when the tables belong to another lake or a newer clickstream wrote a batch, and
-    BooksError when the engine does not find what a record says; then readers see what they saw.
+    BooksError when the engine does not find what a record says; readers then see no change.
     """
     started = time.monotonic()
     lake = open_lake(settings.lake)
@@ -123,20 +123,20 @@ def _check_versions(records: Sequence[BatchRecord]) -> None:
     if newest > CONTRACT_VERSION:
         raise SettingsError(
             f"the lake holds batches of contract version {newest}, but this clickstream knows "
-            f"versions up to {CONTRACT_VERSION}: use a newer one"
+            f"versions up to {CONTRACT_VERSION}: use a newer clickstream"
         )
 
 
 def _check_lake(settings: Settings, shown: Ledger, records: Sequence[BatchRecord]) -> None:
-    """Raise SettingsError when what was loaded is not in this lake, or is something else there."""
+    """Raise SettingsError when a loaded batch is not in this lake, or differs there."""
     hashes = {record.batch_id: manifest_hash(record) for record in records}
     if any(
         row.manifest_hash not in (None, hashes.get(batch_id))
         for batch_id, row in shown.batches.items()
     ):
         raise SettingsError(
-            f"target {settings.target} was loaded from another lake than {settings.lake}: give "
-            "each lake a warehouse of its own (a local one is in CLICKSTREAM_DATA), or delete "
-            "this one's (a local one: metastore/ and warehouse/ below "
-            f"{settings.data}) and run again; it is rebuilt from the lake"
+            f"target {settings.target} was loaded from another lake than {settings.lake}: use a "
+            "separate warehouse for each lake (the local one is in CLICKSTREAM_DATA), or delete "
+            f"this one (the local one is {settings.data}/metastore and {settings.data}/warehouse) "
+            "and run again; it is rebuilt from the lake"
         )

@@ -1,4 +1,4 @@
-"""Which events each mart counts, as the YAML beside its SQL says."""
+"""Which events each mart counts, according to the YAML beside its SQL."""
 
 from __future__ import annotations
 

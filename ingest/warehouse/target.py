@@ -1,8 +1,8 @@
 """The dbt target decides where events are loaded: its engine, its schema, its session settings.
 
-profiles.yml is read through dbt's own API, so `clickstream` and a bare `dbt run` can never differ
-in a setting. dbt is imported where it is used: that takes about 2 s, which a command without a
-warehouse should not pay.
+profiles.yml is read through dbt's own API, so `clickstream` and a bare `dbt run` cannot differ in a
+setting. dbt is imported where it is used: the import takes about 2 s, which commands without a
+warehouse should not pay for.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Target:
 def load_target(settings: Settings) -> Target:
     """Return the dbt target that `settings` names.
 
-    Raises SettingsError when profiles.yml does not have it or cannot be read.
+    Raises SettingsError when profiles.yml lacks it or cannot be read.
     """
     with dbt_environment(settings):
         return _read_profile(settings)
@@ -53,7 +53,7 @@ def _read_profile(settings: Settings) -> Target:
         profile = load_profile(str(settings.root), {}, target_override=settings.target)
     except DbtBaseException as error:
         raise SettingsError(
-            f"dbt cannot read target {settings.target} of {profiles_dir(settings)}: {error}"
+            f"dbt cannot read target {settings.target} in {profiles_dir(settings)}: {error}"
         ) from error
     credentials = profile.credentials
     return Target(

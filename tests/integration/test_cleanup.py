@@ -1,4 +1,4 @@
-"""What is left behind: half made tables of a killed build, and Spark's temporary folders."""
+"""What is left behind: incomplete tables of a killed build, and Spark's temporary folders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ingest.settings import Settings
-from ingest.warehouse.spark.cleanup import remove_half_made
+from ingest.warehouse.spark.cleanup import remove_incomplete
 
 pytestmark = pytest.mark.integration
 
@@ -23,25 +23,25 @@ def schema(spark: SparkSession) -> Iterator[str]:
     spark.sql("DROP SCHEMA cut_marts CASCADE")
 
 
-def test_only_what_is_half_made_goes(
+def test_only_incomplete_tables_are_removed(
     warehouse_settings: Settings, spark: SparkSession, schema: str
 ) -> None:
     warehouse = warehouse_settings.data / "warehouse"
     folder = warehouse / "cut_marts.db"
     spark.sql("CREATE TABLE cut_marts.plain USING parquet AS SELECT 1 AS a")
     spark.sql(f"CREATE TABLE cut_marts.whole {_MAKE}")
-    # As after a kill between telling the metastore of the table and of its partitions.
+    # As after a kill between adding the table and its partitions to the metastore.
     spark.conf.set("spark.sql.hive.manageFilesourcePartitions", "false")
     spark.sql(f"CREATE TABLE cut_marts.half {_MAKE}")
     spark.conf.unset("spark.sql.hive.manageFilesourcePartitions")
-    # As after a kill between writing the files and telling the metastore of the table.
+    # As after a kill between writing the files and adding the table to the metastore.
     (folder / "unknown").mkdir()
     (folder / "unknown" / "part-0.parquet").touch()
 
-    remove_half_made(spark, warehouse, schema)
+    remove_incomplete(spark, warehouse, schema)
 
     tables = spark.sql("SHOW TABLES IN cut_marts").collect()
-    # The session's temporary views, which dbt leaves in it, are listed with every schema.
+    # The temporary views that dbt leaves in the session are listed with every schema.
     lasting = {table.tableName for table in tables if not table.isTemporary}
     assert lasting == {"plain", "whole"}
     assert {path.name for path in folder.iterdir()} == {"plain", "whole"}

@@ -118,7 +118,7 @@ def test_a_lake_that_was_moved_is_refused(hop: Hop, tmp_path: Path) -> None:
     moved = str(tmp_path / "moved")
     Path(hop.settings.lake).rename(moved)
 
-    with pytest.raises(SettingsError, match="still refers to its old place"):
+    with pytest.raises(SettingsError, match="still refers to its old location"):
         hop.load(settings=replace(hop.settings, lake=moved))
 
 

@@ -1,4 +1,4 @@
-"""A query on Spark changes nothing, and tells times in UTC."""
+"""A query on Spark changes nothing, and returns times in UTC."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
         "explain select 1",
     ],
 )
-def test_what_reads(spark: SparkSession, sql: str) -> None:
+def test_statements_that_only_read(spark: SparkSession, sql: str) -> None:
     assert only_reads(spark, sql)
 
 
@@ -44,11 +44,11 @@ def test_what_reads(spark: SparkSession, sql: str) -> None:
         "set spark.sql.ansi.enabled = false",
     ],
 )
-def test_what_does_not_only_read(spark: SparkSession, sql: str) -> None:
+def test_statements_that_change_something(spark: SparkSession, sql: str) -> None:
     assert not only_reads(spark, sql)
 
 
-def test_what_is_no_sql(spark: SparkSession) -> None:
+def test_invalid_sql(spark: SparkSession) -> None:
     with pytest.raises(ParseException):
         only_reads(spark, "selec 1")
 
@@ -82,7 +82,7 @@ def test_times_are_utc_in_any_zone(spark_warehouse: SparkWarehouse, text: str) -
     assert found.rows == [("a", datetime.fromisoformat(text).replace(tzinfo=UTC), None)]
 
 
-def test_a_refused_query_is_told_in_a_few_words(spark_warehouse: SparkWarehouse) -> None:
+def test_a_failed_query_has_a_short_message(spark_warehouse: SparkWarehouse) -> None:
     with pytest.raises(ClickstreamError, match=r"^the query failed: .*nowhere") as caught:
         spark_warehouse.query("select * from nowhere")
     assert "\n\tat" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""`clickstream ingest` where a Spark is there already, and where the warehouse is in use."""
+"""`clickstream ingest` where Spark is already running, and where the warehouse is in use."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_under_spark_submit_its_session_is_taken(data: Path, tmp_path: Path) -> 
     main.write_text(MAIN)
     submit = Path(sys.executable).with_name("spark-submit")
 
-    # Without a profile: dbt, if anybody asked it, would fail.
+    # There is no profile, so dbt would fail if it were used.
     events = sealed_events(
         data, submit, "--master", "local[2]", main, DBT_PROFILES_DIR=str(tmp_path)
     )

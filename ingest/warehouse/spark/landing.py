@@ -1,7 +1,8 @@
 """The landing tables of a Spark target: partitions that point at sealed files in the lake.
 
-Spark reads every file of a partition's folder, so a partition is exactly one folder that a batch
-record names; nothing is ever found by listing. Table locations stay empty for the same reason.
+Spark reads every file in the folder of a partition, so a partition is exactly one folder that a
+batch record names; nothing is ever found by listing. For the same reason the locations of the
+tables themselves stay empty.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
 from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord, NamedFile
 from ingest.render import spark_ddl
+from ingest.terminal.text import count_of
 from ingest.warehouse.spark.times import from_micros
 
 SCHEMA = "landing"
-# Tables whose rows are in the lake; the fourth, `batches`, is the ledger.
+# Tables whose rows are in the lake; the fourth table, `batches`, is the ledger.
 LAKE_TABLES = (EVENTS, REJECTS, FILES)
-# Statement length stays far below what Derby and the parser take.
+# Keeps statements far below the limits of Derby and of the parser.
 _PARTITIONS_PER_STATEMENT = 500
 
 
@@ -37,7 +39,7 @@ class Facts(NamedTuple):
 
 
 def create_tables(session: SparkSession, lake: str) -> None:
-    """Make the schema and the lake's tables unless they exist; `lake` is a path or URI."""
+    """Create the schema and the lake's tables unless they exist; `lake` is a path or URI."""
     session.sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
     for table in LAKE_TABLES:
         _create(session, table, f"{lake}/none")
@@ -106,8 +108,8 @@ def _compare(
             batch_id, part = key
             raise BooksError(
                 f"{SCHEMA}.{table.name}, batch {batch_id}, part {part}: the record says "
-                f"{_text(record)}, Spark reads {_text(found)}. Nothing of this load is visible. "
-                "Restore the file or ingest its raw objects again."
+                f"{_text(record)}, but Spark reads {_text(found)}; nothing of this load is "
+                "visible: restore the file, or ingest its raw objects again"
             )
 
 
@@ -141,7 +143,7 @@ def location(session: SparkSession, table: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """Return `text` as it is written between the quotes of a Spark string literal."""
+    """Return `text` escaped for the inside of a Spark string literal."""
     return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
@@ -163,4 +165,4 @@ def _text(facts: Facts | None) -> str:
     if facts is None:
         return "nothing"
     span = f" from {facts.min_event_time} to {facts.max_event_time}" if facts.min_event_time else ""
-    return f"{facts.rows:,} rows{span}"
+    return f"{count_of(facts.rows, 'row')}{span}"

@@ -1,6 +1,6 @@
 """The ledger on disk: numbered folders, of which `landing.batches` shows one at a time.
 
-No Spark is needed here, so that `clickstream status` can read the newest one without a JVM.
+This needs no Spark, so `clickstream status` can read the newest one without a JVM.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LedgerFolders:
     def read(self, name: str) -> dict[str, LoadedBatch]:
         """Return the rows of the ledger `name` by batch id.
 
-        Raises SettingsError when it is gone.
+        Raises SettingsError when it is missing.
         """
         try:
             with open_parquet(self._storage, f"{name}/{_FILE}") as file:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pyspark.errors import ParseException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812 - as everybody writes it
+from pyspark.sql import functions as F  # noqa: N812 - the usual alias
 from pyspark.sql.types import TimestampType
 
 from ingest.errors import ClickstreamError, SettingsError
@@ -16,12 +16,12 @@ from ingest.warehouse.spark.times import from_micros
 
 
 def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None = None) -> Rows:
-    """Return the first `at_most` rows of `sql` (None = all), run with `schema` as current one.
+    """Return the first `at_most` rows of `sql` (None = all), run with `schema` as the current one.
 
-    Raises SettingsError when `sql` would change something, ClickstreamError when Spark refuses it.
+    Raises SettingsError when `sql` would change anything, ClickstreamError when Spark refuses it.
     """
     try:
-        if session.catalog.databaseExists(schema):  # dbt makes it
+        if session.catalog.databaseExists(schema):  # dbt creates it
             session.catalog.setCurrentDatabase(schema)
         if not only_reads(session, sql):
             raise SettingsError(
@@ -54,7 +54,7 @@ def only_reads(session: SparkSession, sql: str) -> bool:
 
 def _with_micros(frame: DataFrame, times: set[int]) -> DataFrame:
     """Return `frame` with its timestamps as numbers: a Python datetime would be in local time."""
-    # Two columns may have the same name, so that only their positions tell them apart.
+    # Two columns may have the same name, so only their positions tell them apart.
     names = [f"c{position}" for position in range(len(frame.columns))]
     return frame.toDF(*names).select(
         [

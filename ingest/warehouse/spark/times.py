@@ -8,7 +8,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def from_micros(micros: int | None) -> datetime | None:
-    """Return the UTC time that `unix_micros` gave; None stays None.
+    """Return the UTC time of a value of `unix_micros`; None stays None.
 
     pyspark's own conversion gives a naive time in the machine's zone.
     """

@@ -1,8 +1,8 @@
 """The `Warehouse` on Spark.
 
-Spark has no transaction over tables. So partitions are added and proved first, while no reader
-looks at them; then one metastore call points `landing.batches` at a new ledger, and what that
-ledger calls live is what every reader takes. A crash anywhere is repaired by running again.
+Spark has no transactions over tables. So partitions are added and proved first, while no reader
+looks at them; then one metastore call points `landing.batches` at a new ledger, and every reader
+takes what that ledger calls live. Running again repairs what a crash left at any point.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ingest.spark.temporary import forget_resources
 from ingest.storage import Storage
 from ingest.warehouse import Rows, Schemas
 from ingest.warehouse.ledger import LIVE, REPLACED, Ledger, LedgerRow
-from ingest.warehouse.spark.cleanup import remove_half_made
+from ingest.warehouse.spark.cleanup import remove_incomplete
 from ingest.warehouse.spark.landing import (
     SCHEMA,
     add_partitions,
@@ -57,7 +57,7 @@ class SparkWarehouse:
     def ledger(self) -> Ledger:
         """Return which batches readers see now; empty before the first load.
 
-        Raises SettingsError when the warehouse was deleted and its metastore was not.
+        Raises SettingsError when the warehouse was deleted without its metastore.
         """
         with self._failures():
             place = location(self._session, BATCHES.name)
@@ -94,13 +94,13 @@ class SparkWarehouse:
             return bool(self._session.catalog.tableExists(relation))
 
     def repair(self) -> None:
-        """Remove half made tables, which dbt could not make again."""
+        """Remove incomplete tables, which dbt could not build again."""
         with self._failures():
-            remove_half_made(self._session, self._data / "warehouse", self.schemas.marts)
+            remove_incomplete(self._session, self._data / "warehouse", self.schemas.marts)
 
     def close(self) -> None:
         """Stop the session; the JVM ends with this process."""
-        # A JVM that is gone has nothing left to stop.
+        # A JVM that has died has nothing left to stop.
         with suppress(PySparkException, Py4JError, OSError):
             self._session.stop()
         forget_resources(self._data)
@@ -115,23 +115,23 @@ class SparkWarehouse:
     def _check_metastore(self) -> None:
         """Raise SettingsError when the warehouse has tables that the metastore does not know.
 
-        Spark would refuse to make them again, one after the other, in words about locations.
+        Spark would refuse to create them, with one message about locations after the other.
         """
         for folder in (self._data / "warehouse").glob("*.db/*"):
             table = f"{folder.parent.name.removesuffix('.db')}.{folder.name}"
             if any(folder.glob("*")) and not self._session.catalog.tableExists(table):
                 raise SettingsError(
-                    f"{folder} is there, but the metastore does not know it: delete the metastore "
+                    f"{folder} exists, but the metastore does not know it: delete the metastore "
                     "and the warehouse folder together and run again; both are rebuilt from the "
                     "lake"
                 )
 
     def _check_lake(self, lake: Storage) -> None:
-        """Raise SettingsError when the tables point into another place than `lake`."""
+        """Raise SettingsError when the tables point into another lake."""
         if location(self._session, EVENTS.name) != f"{lake.uri}/none":
             raise SettingsError(
                 f"the warehouse in {self._data} was loaded from another lake than {lake.uri}, or "
-                "the lake was moved and the metastore still refers to its old place: set "
+                "the lake was moved and the metastore still refers to its old location: set "
                 f"CLICKSTREAM_DATA to another folder, or delete {self._data}/metastore and "
                 f"{self._data}/warehouse and run again; both are rebuilt from the lake"
             )

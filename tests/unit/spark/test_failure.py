@@ -1,4 +1,4 @@
-"""What a failure of Spark says: its first words, and a remedy."""
+"""What a failure of Spark says: its message without the stack, and a remedy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_neither_stack_nor_escapes_reach_the_terminal() -> None:
     ]
 
 
-@pytest.mark.parametrize(("free", "remedy"), [(1 << 20, "make room"), (1 << 30, "spark.log")])
+@pytest.mark.parametrize(("free", "remedy"), [(1 << 20, "free some space"), (1 << 30, "spark.log")])
 def test_a_full_disk_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, remedy: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""What killed processes left in the temporary folder goes, unless somebody works there."""
+"""What killed processes left in the temporary folder is deleted unless it is in use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ sys.stdin.read()
 
 @pytest.fixture(autouse=True)
 def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give back what the test shared."""
+    """Release what the test shared."""
     monkeypatch.setattr(temporary, "_shared", {})
     yield
     for lock in temporary._shared.values():

@@ -1,4 +1,4 @@
-"""When a build is no news: only if ledger and project are the same, byte for byte."""
+"""When a build is up to date: only if ledger and project are the same, byte for byte."""
 
 from __future__ import annotations
 
@@ -33,15 +33,17 @@ def project(root: Path) -> Settings:
     )
 
 
-def test_the_same_is_no_news(key: Callable[[str], str]) -> None:
+def test_the_same_is_up_to_date(key: Callable[[str], str]) -> None:
     assert key("_loads/1") == key("_loads/1")
 
 
-def test_another_ledger_is_news(key: Callable[[str], str]) -> None:
+def test_another_ledger_is_a_change(key: Callable[[str], str]) -> None:
     assert key("_loads/1") != key("_loads/2")
 
 
-def test_a_changed_new_or_moved_model_is_news(key: Callable[[str], str], tmp_path: Path) -> None:
+def test_a_changed_new_or_moved_model_is_a_change(
+    key: Callable[[str], str], tmp_path: Path
+) -> None:
     marts = tmp_path / "models" / "marts"
     keys = {key("l")}
     (marts / "a.sql").write_text("select 2")
@@ -62,7 +64,7 @@ def test_every_part_of_the_project_counts(
     assert key("l") != before
 
 
-def test_what_dbt_does_not_read_is_no_news(key: Callable[[str], str], tmp_path: Path) -> None:
+def test_what_dbt_does_not_read_is_not_a_change(key: Callable[[str], str], tmp_path: Path) -> None:
     before = key("l")
     (tmp_path / "README.md").write_text("other words")
     assert key("l") == before

@@ -12,7 +12,7 @@ import pytest
 from ingest.warehouse.dbt import _shown
 
 
-def test_one_bar_whatever_thread_of_dbt_speaks_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_bar_whatever_thread_of_dbt_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
     started = SimpleNamespace(
         info=SimpleNamespace(name="LogStartLine"), data=SimpleNamespace(total=3)
     )
@@ -25,7 +25,7 @@ def test_one_bar_whatever_thread_of_dbt_speaks_first(monkeypatch: pytest.MonkeyP
         other = Thread(target=listen, args=(started,))
         others.append(other)
         other.start()
-        other.join(timeout=0.1)  # seconds; a second thread has its chance to make its own bar
+        other.join(timeout=0.1)  # seconds in which the other thread could start a bar of its own
         yield bars.append
 
     monkeypatch.setattr("ingest.warehouse.dbt.progress", slow_to_start)

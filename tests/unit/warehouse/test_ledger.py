@@ -77,11 +77,11 @@ def test_batches_are_live_until_they_are_replaced() -> None:
     }
 
 
-def test_a_held_batch_replaces_nothing_yet() -> None:
+def test_a_quarantined_batch_replaces_nothing_yet() -> None:
     assert states([A, B], quarantined={"b"}) == {"a": ("live", None), "b": ("quarantined", None)}
 
 
-def test_a_held_batch_can_be_replaced_and_then_so_is_what_it_replaced() -> None:
+def test_a_quarantined_batch_can_be_replaced_together_with_what_it_replaces() -> None:
     assert states([A, B, C], quarantined={"b"}) == {
         "a": ("replaced", "b"),
         "b": ("replaced", "c"),
@@ -97,13 +97,13 @@ def test_the_limit_counts_from_a_thousand_lines_on() -> None:
     assert quarantined_batches(settings(limit=0.02), [few, many, at_limit]) == frozenset()
 
 
-def test_a_source_that_left_the_settings_has_the_default_limit() -> None:
+def test_a_source_removed_from_the_settings_has_the_default_limit() -> None:
     stranger = replace(record(1, "a", read=1000, rejected=11), source="gone")
 
     assert quarantined_batches(settings(limit=0.5), [stranger]) == {"a"}
 
 
-def test_accepted_batches_are_not_held_again() -> None:
+def test_accepted_batches_are_not_quarantined_again() -> None:
     bad = record(1, "bad", read=1000, rejected=500)
 
     assert quarantined_batches(settings(), [bad], accept=["bad"]) == frozenset()
@@ -111,7 +111,7 @@ def test_accepted_batches_are_not_held_again() -> None:
 
 
 def test_an_unknown_batch_cannot_be_accepted() -> None:
-    with pytest.raises(SettingsError, match="no batch zzz in lake"):
+    with pytest.raises(SettingsError, match="--accept: lake has no batch zzz; "):
         quarantined_batches(settings(), [A], accept=["zzz"])
 
 
