@@ -1,7 +1,7 @@
-"""All hops in order. One that fails stops only what builds on it; the summary says the rest.
+"""All hops in order. One that fails stops only what builds on it; the summary tells the rest.
 
-Exit code of a run: 4 when books do not balance, which stops it, else the worst of 2, 1 and 3 that
-happened.
+Exit code of a run: 4 when the books do not balance, which stops it; otherwise the most severe of
+2, 1 and 3 that occurred.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ingest.warehouse.load import LoadSummary, load
 
 _log = logging.getLogger(__name__)
 _SEVERITY = (4, 2, 1, 3, 0)
-# dbt repeats its call stack in each message; the first sentence names the trouble.
+# Characters. dbt repeats its call stack in each message; the beginning names the problem.
 _MESSAGE = 300
 
 Result = TypeVar("Result")
@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True, kw_only=True)
 class RunSummary:
-    """What a run did, hop by hop; None = nothing. `problems` say what is missing, and why."""
+    """What a run did, hop by hop; None = nothing. `problems` say what went wrong, and why."""
 
     ingest: IngestSummary | None = None
     load: LoadSummary | None = None
@@ -50,13 +50,13 @@ class RunSummary:
     exit_code: int = 0
 
     def add_problem(self, problem: str, exit_code: int) -> None:
-        """Note a problem; the gravest exit code stays."""
+        """Note a problem; the most severe exit code is kept."""
         self.problems.append(problem)
         self.exit_code = min(self.exit_code, exit_code, key=_SEVERITY.index)
 
 
 class _Stopped(Exception):
-    """The books do not balance: whatever came after would build on that."""
+    """The books do not balance: every later hop would build on wrong numbers."""
 
 
 def run_pipeline(
@@ -68,9 +68,9 @@ def run_pipeline(
     accept: Sequence[str] = (),
     truth: Path | None = None,
 ) -> RunSummary:
-    """Do all hops; `ingest_tasks` and `export_tasks` run the tasks of the two that fan out.
+    """Run all hops; `ingest_tasks` and `export_tasks` run the tasks of the two that fan out.
 
-    Raises ClickstreamError when the lake has nothing at all to offer.
+    Raises ClickstreamError when the lake is empty even after the ingest.
     """
     summary = RunSummary()
     with suppress(_Stopped):
@@ -110,9 +110,9 @@ def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | 
 
 
 def _build(settings: Settings, warehouse: Warehouse, loaded: LoadSummary) -> DbtSummary:
-    """Build and test the models, unless they were built from the very same.
+    """Build and test the models, unless they were already built from the same inputs.
 
-    What replaced batches left in pre-aggregates is dropped.
+    Rows of replaced batches are dropped from the pre-aggregates.
     """
     key = build_key(settings, warehouse.ledger().version)
     if is_built(settings, key) and marts_are_built(settings, warehouse):
@@ -136,7 +136,7 @@ def _nothing(settings: Settings, summary: RunSummary) -> ClickstreamError:
     places = ", ".join(source.uri for source in settings.sources)
     return ClickstreamError(
         f"there is nothing to read in {places}: put raw logs there, name another place "
-        "(CLICKSTREAM_RAW or clickstream.toml), or make some with: clickstream sample "
+        "(CLICKSTREAM_RAW or clickstream.toml), or generate some with: clickstream sample "
         f"{settings.data}"
     )
 
@@ -147,7 +147,7 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
         names = ", ".join(printable(one.source_file) for one in summary.ingest.failed[:5])
         objects = count_of(len(summary.ingest.failed), "object")
         summary.add_problem(
-            f"ingest: {objects} could not be read; the next run tries again: {names}", 1
+            f"ingest: {objects} could not be read; the next run will try again: {names}", 1
         )
     if summary.load is not None and summary.load.quarantined:
         summary.add_problem(
@@ -166,8 +166,8 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
     if summary.export is not None and summary.export.dead > summary.export.max_dead:
         files = ", ".join(summary.export.dead_files[:5])
         summary.add_problem(
-            f"export: the server refused {count_of(summary.export.dead, 'document')}, kept with "
-            f"the reasons in the lake: {files}",
+            f"export: the server refused {count_of(summary.export.dead, 'document')}; see the dead "
+            f"letters in the lake: {files}",
             TooManyRejects.exit_code,
         )
     if summary.verification is not None and not summary.verification.balanced:

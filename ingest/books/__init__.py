@@ -1,1 +1,1 @@
-"""What the ledgers record, what each hop really holds, and whether the two agree."""
+"""What the ledgers record, what each hop actually holds, and whether the two agree."""

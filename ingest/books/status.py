@@ -1,7 +1,7 @@
-"""What the ledgers record, without recounting: batches, files, rejects, loads and exports.
+"""What the ledgers record, without recounting: batches, objects, rejects, loads and exports.
 
 Only the lake and the ledger files are read: no Spark, no search server, no waiting.
-`ingest.books.verify` counts again where the rows are.
+`ingest.books.verify` recounts where the rows are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ACCEPT = "clickstream run --accept"
 class BatchState(LineCounts):
     """A sealed batch. `state` is live, replaced, quarantined, or `not loaded`.
 
-    `documents` are indexed; None for a batch that was not exported.
+    `documents` are those in the index; None for a batch that was not exported.
     """
 
     number: int
@@ -42,7 +42,7 @@ class BatchState(LineCounts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileState:
-    """A raw object whose status is another one than `ok`."""
+    """A raw object whose status is not `ok`."""
 
     source_file: str
     file_status: str
@@ -52,10 +52,10 @@ class FileState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """All that is written down about one lake.
+    """All that is recorded about one lake.
 
-    `counts` maps each warning code, skip and reject reason to its lines in live batches;
-    `exports` each target of an export to its documents.
+    `counts` maps each warning code, skip reason and reject reason to its number of lines in live
+    batches; `exports` maps each target of an export to its number of documents.
     """
 
     lake: str
@@ -175,6 +175,6 @@ def _files_text(files: Sequence[FileState]) -> str:
         (file.file_status, file.batch, file.source_file, printable(file.file_reason))
         for file in files[:_FILES_SHOWN]
     ]
-    text = table_text(["file status", "batch", "file", "reason"], rows)
+    text = table_text(["file status", "batch", "object", "reason"], rows)
     left = len(files) - len(rows)
     return f"{text}\n... and {left:,} more (--json lists all)" if left else text

@@ -1,6 +1,6 @@
-"""The generator's answer beside what came out: files, lines, marts.
+"""The generator's answers compared with what came out: objects, lines, marts.
 
-`truth.json` was counted while the logs were drawn, without any parser or query of ours.
+`truth.json` was counted while the logs were generated, without any parser or query of ours.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _PER_FILE = ("file_status", "source_format", *COUNTS)
 
 
 def read_truth(path: Path) -> dict[str, Any]:
-    """Return the content of a truth.json; raises SettingsError when it is something else."""
+    """Return the content of a truth.json; raises SettingsError for any other file."""
     try:
         truth: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         truth["files"], truth["totals"]
         names = {str(name) for mart in truth["marts"].items() for name in _names(*mart)}
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise SettingsError(
-            f"{path} is not a truth.json of this version's `clickstream sample` "
+            f"{path} is not a truth.json written by this version of `clickstream sample` "
             f"({type(error).__name__}: {error})"
         ) from error
-    # They go into SQL.
+    # These names go into SQL.
     wrong = sorted(name for name in names if not re.fullmatch("[a-z_]+", name))
     if wrong:
-        raise SettingsError(f"{path} has names that no mart or column has: {first_few(wrong)}")
+        raise SettingsError(f"{path} has invalid names of marts or columns: {first_few(wrong)}")
     return truth
 
 
@@ -48,16 +48,16 @@ def _names(name: str, mart: Mapping[str, Any]) -> Iterator[str]:
 
 
 def other_objects(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> str:
-    """Return which raw objects the lake and the truth do not share, as text; empty when none.
+    """Return which raw objects only the lake or only the truth has, as text; empty when none.
 
-    A truth about other files proves nothing.
+    A truth about other objects proves nothing.
     """
     here = {found.source_file for record in live for found in record.objects}
     return first_few(sorted(here ^ truth["files"].keys()))
 
 
 def lake_checks(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> list[Check]:
-    """Compare the verdicts on files and lines with the truth."""
+    """Compare the verdicts on objects and lines with the truth."""
     objects = {
         found.source_file: {name: getattr(found, name) for name in _PER_FILE}
         for record in live
@@ -90,5 +90,5 @@ def _mart_check(name: str, mart: Mapping[str, Any], warehouse: Warehouse) -> Che
 
 
 def _text(value: object) -> str:
-    """Return the value of a key as JSON, where keys are texts, has it."""
+    """Return the value of a key as JSON writes it, where all keys are strings."""
     return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,4 +1,4 @@
-"""Lake = landing = marts = index, with numbers: each hop is counted again where its rows are."""
+"""Lake = landing = marts = index, with numbers: each hop is recounted where its rows are."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LANDED = ("events", "rejects", "files")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """All checks. `notes` say what was left out and why; they do not spoil the balance."""
+    """All checks. `notes` say what was left out and why; they do not affect the balance."""
 
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class Verification:
 def verify(settings: Settings, warehouse: Warehouse, *, truth: Path | None = None) -> Verification:
     """Compare every hop with the batch records, and with the generator's `truth` when given.
 
-    Raises SearchServerError when the index cannot be asked, SettingsError when `truth` is not a
+    Raises SearchServerError when the index cannot be queried, SettingsError when `truth` is not a
     truth.json.
     """
     lake = open_lake(settings.lake)
@@ -54,9 +54,9 @@ def verify(settings: Settings, warehouse: Warehouse, *, truth: Path | None = Non
     if whole:
         checks += _landing_checks(warehouse, records, live, states)
         checks += _mart_checks(settings, warehouse)
-    else:  # the engine reads the same files, and answers broken ones with a page of stack trace
+    else:  # the engine would only answer a broken file with a page of stack trace
         notes.append(
-            "landing and marts were not compared: restore the lake's files named above from a "
+            "landing and marts were not compared: restore the lake files named above from a "
             f"backup, or delete {settings.lake}, {settings.data / 'warehouse'} and "
             f"{settings.data / 'metastore'} and run again from the raw logs"
         )
@@ -69,7 +69,7 @@ def verify(settings: Settings, warehouse: Warehouse, *, truth: Path | None = Non
         answer = read_truth(truth)
         other = other_objects(answer, live)
         if other:
-            notes.append(f"{truth} was not compared: it is about other files ({other})")
+            notes.append(f"{truth} was not compared: it describes other objects ({other})")
         else:
             checks += lake_checks(answer, live)
             if marts_are_built(settings, warehouse):
@@ -93,8 +93,8 @@ def _quarantined(records: Sequence[BatchRecord], states: Mapping[str, str]) -> I
         if states.get(record.batch_id) == QUARANTINED:
             yield (
                 f"batch {record.number} is quarantined ({record.totals.lines_reject:,} of "
-                f"{count_of(record.totals.lines_read, 'line')} rejected): its events are in no "
-                f"table and no index until `clickstream run --accept {record.batch_id}`"
+                f"{count_of(record.totals.lines_read, 'line')} rejected), so its events are in no "
+                f"table and no index; accept it with: clickstream run --accept {record.batch_id}"
             )
 
 
@@ -127,7 +127,7 @@ def _lake_checks(lake: Storage, records: Sequence[BatchRecord]) -> Iterator[Chec
 
 
 def _rows_in_file(lake: Storage, path: str) -> int:
-    """Return the rows that the file's own footer counts; one that is not Parquet has no rows."""
+    """Return the row count in the file's footer; 0 for a file that is not Parquet."""
     try:
         with open_parquet(lake, path) as file:
             return int(file.metadata.num_rows)
@@ -175,7 +175,7 @@ def _counts(warehouse: Warehouse, table: str, batches: Iterable[str]) -> dict[st
 
 
 def _mart_checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
-    """Compare the events in each mart with those that belong there, counted in landing itself."""
+    """Compare the events in each mart with those that belong there, counted in landing."""
     if not marts_are_built(settings, warehouse):
         return [Check(name="marts", expected=1, found=0, detail="not built: run `dbt build`")]
     marts = read_marts(settings.root)
@@ -192,7 +192,7 @@ def _mart_checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
 
 
 def belonging(marts: Sequence[Mart], schemas: Schemas) -> str:
-    """Return the query for how many live events belong in each mart, in one row."""
+    """Return the query that counts the live events that belong in each mart, in one row."""
     counts = ", ".join(f"sum(case when {mart.where} then 1 else 0 end)" for mart in marts)
     return f"""
         select {counts}
@@ -205,7 +205,7 @@ def belonging(marts: Sequence[Mart], schemas: Schemas) -> str:
 
 
 def counted(marts: Sequence[Mart], schemas: Schemas) -> str:
-    """Return the query for how many events each mart holds, in one row a mart."""
+    """Return the query that counts the events in each mart, one row per mart."""
     return " union all ".join(
         f"select '{mart.name}', sum(total_events) "  # noqa: S608
         f"from {schemas.marts}.{mart.name}"
@@ -222,7 +222,7 @@ def marts_are_built(settings: Settings, warehouse: Warehouse) -> bool:
 
 
 def _index_checks(proof: Proof) -> Iterator[Check]:
-    dead = f"{proof.dead:,} of them refused by the server, kept as the lake's dead letters"
+    dead = f"{proof.dead:,} of them refused by the server and kept as dead letters in the lake"
     yield Check(
         name=f"index {proof.index} = lake",
         expected=proof.expected,

@@ -1,7 +1,7 @@
 """The command line: parse options, call one function, print counts, return an exit code.
 
 Results go to stdout (`--json`: one JSON object), everything else to stderr. Commands import what
-they call when they are called, so that `--help` answers at once.
+they need when they are called, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from ingest.cli.search import search
 from ingest.errors import ClickstreamError
 
 INTERRUPTED = 130
-# What the machine refuses, whatever we were about to write.
+# What to do about failures of the machine, whichever file they hit.
 _REMEDIES = {
-    errno.ENOSPC: "make room on that disk",
-    errno.EDQUOT: "make room in your quota",
+    errno.ENOSPC: "free some space on that disk",
+    errno.EDQUOT: "free some of your quota",
     errno.EROFS: "make it writable, or set CLICKSTREAM_DATA to another folder",
     errno.EACCES: "check its permissions, or set CLICKSTREAM_DATA to another folder",
     errno.EPERM: "check its permissions, or set CLICKSTREAM_DATA to another folder",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
 }
 
 
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
-    # A service manager's stop is an interruption as Ctrl-C is: end in order, say so, exit 130.
+    # A service manager stops us with SIGTERM, which is treated like Ctrl-C: clean up, exit 130.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run())
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run one command and return its exit code; no exception but SystemExit leaves.
+    """Run one command and return its exit code; only SystemExit escapes.
 
     An error is one line on stderr and, with --json, one object on stdout.
     """
@@ -72,12 +72,12 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _describe(error: Exception) -> str:
-    """Return what to say about an exception that is not one of ours."""
+    """Return the message for an exception that is not one of ours."""
     if isinstance(error, OSError) and error.errno in _REMEDIES:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}: {_REMEDIES[error.errno]}, and run the command again"
     kind = type(error).__name__
-    return f"unexpected {kind}: {error}\nThis is a bug; `clickstream -v ...` shows where."
+    return f"unexpected {kind} (a bug; `clickstream -v ...` shows the traceback): {error}"
 
 
 def _say(message: str) -> None:
@@ -86,22 +86,22 @@ def _say(message: str) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__)
-@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr, with tracebacks.")
+@click.option("-v", "--verbose", is_flag=True, help="Show debug output and tracebacks on stderr.")
 def cli(verbose: bool) -> None:
     """From raw web logs to answers: nothing lost, nothing counted twice.
 
     \b
     First steps:
-      clickstream sample data      generated logs with a known answer
+      clickstream sample data      generate logs with known answers
       clickstream run              raw logs -> lake -> landing -> marts -> Elasticsearch -> report
-      clickstream status           the books
+      clickstream status           what the books record
 
     Exit codes: 0 done, 1 failed, 2 usage or settings, 3 too many rejects, 4 the books do not
     balance, 130 interrupted.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     logging.getLogger("ingest").setLevel(logging.DEBUG if verbose else logging.INFO)
-    # They log each retry, which is our business; what remains at the end is raised and shown.
+    # They log each retry; an error that remains is raised, and shown once.
     for noisy in ("elastic_transport", "jgo", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     # py4j logs a Ctrl-C with its stack, through the root logger, which nothing else uses.

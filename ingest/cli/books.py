@@ -1,4 +1,4 @@
-"""Commands that read: the books, the marts, the report."""
+"""Commands that show what is there: the books, the marts, the report."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def status(as_json: bool) -> None:
 @click.option(
     "--truth",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
-    help="Compare with the truth.json of `clickstream sample` too.",
+    help="Also compare with the truth.json of `clickstream sample`.",
 )
 @target_option
 @json_option
 def verify(truth: Path | None, target: str | None, as_json: bool) -> None:
-    """Count every hop again where its rows are.
+    """Recount every hop where its rows are.
 
-    Lake = landing = marts = index; exit 4 when they disagree.
+    Lake = landing = marts = index; exits with 4 when they disagree.
     """
     from ingest.books.verify import verify as compare
     from ingest.books.verify import verify_text
@@ -64,7 +64,7 @@ def report(target: str | None, as_json: bool) -> None:
 @target_option
 @json_option
 def query(sql: str, target: str | None, as_json: bool) -> None:
-    """Run one SQL query where the marts are, and print its rows.
+    """Run one read-only SQL query on the warehouse and print its rows.
 
     \b
     clickstream query "select * from number_of_events_per_brand order by total_events desc"

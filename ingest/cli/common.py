@@ -45,9 +45,9 @@ def show(result: object, text: str, as_json: bool) -> None:
 
 @contextmanager
 def showing_what_was_done(line: Callable[[Any], str], as_json: bool) -> Iterator[None]:
-    """Let a hop that fails halfway print what it finished before, as it would have at its end.
+    """Print what a hop had finished when it failed halfway, as it would have at its end.
 
-    `line` turns its summary into text. The JSON object has `problems` and `exit_code` too.
+    `line` turns its summary into text. The JSON object also has `problems` and `exit_code`.
     """
     try:
         yield
@@ -61,7 +61,7 @@ def showing_what_was_done(line: Callable[[Any], str], as_json: bool) -> Iterator
 
 
 def plain(value: Any) -> Any:
-    """Return `value` as what JSON can hold: dataclasses become objects, times ISO text."""
+    """Return `value` as JSON can hold it: dataclasses become objects, times ISO text."""
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -75,9 +75,9 @@ def plain(value: Any) -> Any:
             return [plain(item) for item in value]
         case bytes() | bytearray():
             return value.hex()
-    # A batch record names thousands of objects; `status --json` is the place for these.
+    # A batch record names thousands of objects, too many here; `status --json` lists the odd ones.
     left_out = ("objects", "files") if isinstance(value, BatchRecord) else ()
     if not is_dataclass(value):
-        return str(value)  # what Spark gives for types that JSON has no word for
+        return str(value)  # types of Spark that JSON lacks
     names = [name for name in value.__dataclass_fields__ if name not in left_out]
     return {name: plain(getattr(value, name)) for name in names}

@@ -1,4 +1,4 @@
-"""`clickstream contract`: the columns in every form."""
+"""`clickstream contract`: the columns of the contract in every form."""
 
 from __future__ import annotations
 

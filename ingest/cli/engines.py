@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def warehouse_for(target: str | None) -> Iterator[tuple[Settings, Warehouse]]:
-    """Give the settings and the warehouse of `target`, from the project root as dbt needs it."""
+    """Yield the settings and the warehouse of `target`; dbt needs the project root as directory."""
     from ingest.warehouse import open_warehouse
 
     settings = load_settings_for(target)
@@ -37,10 +37,10 @@ def warehouse_for(target: str | None) -> Iterator[tuple[Settings, Warehouse]]:
 
 @contextmanager
 def spark_for(settings: Settings) -> Iterator[SparkSession]:
-    """Give the Spark session that is there, else start one on this machine, without a warehouse.
+    """Yield the Spark session that is there, else start one on this machine without a warehouse.
 
-    Ingest and export read and write the lake and the index only: a cluster's session needs no dbt,
-    profile or metastore for them, and a local one shares no lock with whoever uses the warehouse.
+    Ingest and export touch only the lake and the index. So a cluster's session needs no dbt,
+    profile or metastore, and a local one does not wait for whoever uses the warehouse.
     """
     from ingest.spark.session import given_session, start_session
 
@@ -57,9 +57,9 @@ def spark_for(settings: Settings) -> Iterator[SparkSession]:
 
 @contextmanager
 def export_tasks_for(settings: Settings) -> Iterator[RunExportTasks]:
-    """Give what runs the tasks of an export: the cluster under spark-submit, else processes here.
+    """Yield what runs the tasks of an export: the cluster under spark-submit, else processes here.
 
-    Sending documents needs no engine, so that no JVM is started for it.
+    Sending documents needs no engine, so no JVM is started for it.
     """
     if is_submitted():
         with spark_for(settings) as session:

@@ -25,15 +25,17 @@ from ingest.cli.engines import (
 
 @click.command()
 @click.argument("sources", nargs=-1)
-@click.option("--accept-duplicates", is_flag=True, help="Ingest copies under other names too.")
+@click.option(
+    "--accept-duplicates", is_flag=True, help="Also ingest copies of known bytes under other names."
+)
 @target_option
 @json_option
 def ingest(
     sources: tuple[str, ...], accept_duplicates: bool, target: str | None, as_json: bool
 ) -> None:
-    """Parse what is new into the lake.
+    """Parse new raw logs into the lake.
 
-    SOURCES are names in clickstream.toml (default: all). Hops 1 to 3: discover, parse, seal.
+    SOURCES are names from clickstream.toml (default: all). Hops 1 to 3: discover, parse, seal.
     """
     from ingest.cli.summaries import ingest_line
     from ingest.job.run import check_sources
@@ -69,9 +71,9 @@ def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.option("--accept", multiple=True, metavar="ID", help="Export this quarantined batch.")
-@click.option("--recreate", is_flag=True, help="Delete our index and export everything again.")
-@click.option("--yes", is_flag=True, help="Do not ask before --recreate.")
-@click.option("--dry-run", is_flag=True, help="Say what would be exported.")
+@click.option("--recreate", is_flag=True, help="Delete the index and export everything again.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation of --recreate.")
+@click.option("--dry-run", is_flag=True, help="Show what would be exported, and change nothing.")
 @target_option
 @json_option
 def export(
@@ -82,7 +84,7 @@ def export(
     target: str | None,
     as_json: bool,
 ) -> None:
-    """Index every event into Elasticsearch."""
+    """Export every event to Elasticsearch."""
     from ingest.cli.summaries import export_line
     from ingest.search.export import export as export_sealed
 
@@ -107,18 +109,19 @@ def export(
 @target_option
 @json_option
 def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_json: bool) -> None:
-    """Do the whole job, from raw logs to the report.
+    """Run the whole pipeline, from raw logs to the report.
 
     Ingest, load, dbt build, export, verify, report.
 
-    Run it as often as you like: only what is new is read, and what a crash left is completed.
+    Run it as often as you like: it reads only what is new, and completes what a crash left
+    unfinished.
     """
     from ingest.cli.summaries import summary_text
     from ingest.job.run import check_sources
     from ingest.pipeline import run_pipeline
 
     check_sources(load_settings_for(target))
-    # The warehouse comes first: on Spark, its session is the one that the tasks take.
+    # The warehouse comes first: on Spark, the tasks run in its session.
     with warehouse_for(target) as (settings, warehouse), spark_for(settings) as session:
         summary = run_pipeline(
             settings,

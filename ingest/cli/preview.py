@@ -1,4 +1,4 @@
-"""One file to JSON lines for people, and the formats explained: no Spark, no lake."""
+"""The verdicts on one file as JSON lines, and the formats explained: no Spark, no lake."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _ROWS = 1024  # turned into Python objects at once
 _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
 _LINE_BREAKS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"})
 _AUTO = """\
-The format is found from the first 64 KiB of each file: the one that fits most of up to 100
-lines. A file that no format fits is refused as a whole (unknown_format). One file has one
+The format of each file is detected from its first 64 KiB: the one that fits most of up to
+100 lines. A file that no format fits is refused as a whole (unknown_format). A file has one
 format."""
 
 logger = logging.getLogger(__name__)
@@ -41,10 +41,10 @@ def json_lines(
 
     A line that is an array of records gives one for each of its events. `event` holds the columns
     that are not null, for `ok` and `warn`, else it is null.
-    `ingest_time` (UTC) is by default when the file was last changed, so that the same file gives
-    the same text. Lines come as they are read. Raises ClickstreamError at the end when the file
-    is damaged or refused as a whole, ObjectUnreadable when it cannot be read, SettingsError for
-    a format that is not supported or does not read the settings given for it.
+    `ingest_time` (UTC) is by default the time of the file's last change, so that the same file
+    gives the same text. Lines come as they are read. Raises ClickstreamError at the end when the
+    file is damaged or refused as a whole, ObjectUnreadable when it cannot be read, SettingsError
+    for a format that is not supported or does not read the settings given for it.
     """
     check_settings(settings)
     try:
@@ -70,7 +70,7 @@ def json_lines(
 
 
 def _changed(seconds: float) -> datetime:
-    """Return the time of the last change, within 1970 to 2999: a file system may say anything."""
+    """Return the time of the last change, kept within 1970 to 2999: a file may claim any time."""
     return datetime.fromtimestamp(min(max(seconds, 0), _LAST_CHANGE), tz=UTC)
 
 
@@ -86,10 +86,10 @@ def _reader(descriptor: int) -> ReadRange:
 
 
 def _conclude(path: Path, verdict: ObjectVerdict) -> None:
-    """Raise ClickstreamError when nothing of the file would be loaded; note what is odd."""
+    """Raise ClickstreamError when none of the file would be loaded; warn of other oddities."""
     status, reason = verdict.file_status, verdict.file_reason or ""
     if status == "corrupt_gzip":
-        raise ClickstreamError(f"{path} is corrupt gzip, nothing of it would be loaded: {reason}")
+        raise ClickstreamError(f"{path} is corrupt gzip, so none of it would be loaded: {reason}")
     if status == "rejected":
         advice = remedy(reason)
         text = f"({reason}): {advice}" if advice else f"({reason})"
@@ -108,7 +108,7 @@ def _shown(parsed: Parsed) -> Iterator[str]:
     )
     for row in rows:
         text = json.dumps(row, ensure_ascii=False)
-        # JSON allows these inside a string, but many readers take them for the end of a line.
+        # JSON allows these inside a string, but many readers take them for line ends.
         yield text if text.isascii() else text.translate(_LINE_BREAKS)
 
 
@@ -150,7 +150,7 @@ def _others(table: pa.Table, status: str) -> Iterator[dict[str, Any]]:
 
 def formats() -> list[tuple[str, str]]:
     """Return (name, description) of each format that can be configured."""
-    auto = (AUTO, "finds the format of each file from its content")
+    auto = (AUTO, "detects the format of each file from its content")
     return [auto, *((form.name, form.description) for form in supported())]
 
 

@@ -9,36 +9,46 @@ from pathlib import Path
 import click
 
 from ingest.cli.common import json_option, show
+from ingest.terminal.text import count_of
 
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--lines", default=100_000, show_default=True, type=click.IntRange(min=500))
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
-@click.option("--format", "formats", multiple=True, metavar="F", help="Repeatable. [default: all]")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="F",
+    help="A format to write; may be repeated. [default: all]",
+)
 @json_option
 def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_json: bool) -> None:
-    """Write raw logs of a small shop with a known answer.
+    """Write raw logs of a small shop, with known answers.
 
-    The logs go to DIRECTORY/raw, the expected numbers to DIRECTORY/truth.json. The same LINES and
-    SEED give the same bytes; files that are there already are left alone.
+    The logs go to DIRECTORY/raw, the expected numbers to DIRECTORY/truth.json. The same --lines
+    and --seed give the same bytes; other files in DIRECTORY are left alone.
     """
     from ingest.sample import FORMATS, write_sample
 
     truth = write_sample(directory, lines=lines, seed=seed, formats=formats or FORMATS)
-    text = f"{lines:,} lines in {len(truth['files'])} files below {directory / 'raw'}"
-    show(truth["totals"], f"{text}; the answers: {directory / 'truth.json'}", as_json)
+    text = (
+        f"{lines:,} lines in {count_of(len(truth['files']), 'file')} below {directory / 'raw'}; "
+        f"the answers are in {directory / 'truth.json'}"
+    )
+    show(truth["totals"], text, as_json)
 
 
 def _pairs(
     _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[tuple[str, str], ...] | None:
-    """Return COLUMN=PATH texts as pairs, in order as settings have them; None without any."""
+    """Return COLUMN=PATH texts as pairs, sorted as settings have them; None without any."""
     pairs = {}
     for text in values:
         column, _, path = text.partition("=")
         if not column.strip() or not path.strip():
-            raise click.BadParameter(f"{text!r} is not COLUMN=PATH")
+            raise click.BadParameter(f"{text!r} does not have the form COLUMN=PATH")
         pairs[column] = path
     return tuple(sorted(pairs.items())) or None
 
@@ -50,14 +60,14 @@ def _pairs(
 @click.option(
     "--log-format",
     metavar="STRING",
-    help="Your own Apache or nginx string, for formats that take one.",
+    help="Your own Apache or nginx log format, for formats that take one.",
 )
 @click.option(
     "--mapping",
     multiple=True,
     metavar="COLUMN=PATH",
     callback=_pairs,
-    help="Where JSON holds a column, for formats that take it. Repeatable.",
+    help="Where a column is in the JSON, for formats that take it; may be repeated.",
 )
 def parse(
     file: Path,
@@ -71,7 +81,7 @@ def parse(
     \b
     {"offset": 0, "status": "ok", "warnings": [], "reason": null, "event": {...}}
 
-    No Spark, no settings, nothing is stored: try a format before you ingest it.
+    Uses neither Spark nor settings and stores nothing: try a format before you ingest it.
     """
     from ingest.cli.preview import json_lines
     from ingest.settings import ParseSettings, check_timezone
@@ -89,15 +99,15 @@ def parse(
             out.write(b"\n")
         out.flush()
     except BrokenPipeError:
-        # `clickstream parse FILE | head`: the reader has seen enough. Python would complain once
-        # more when it flushes stdout at exit.
+        # `clickstream parse FILE | head`: the reader has seen enough. Python would complain again
+        # when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(invoke_without_command=True)
 @click.pass_context
 def formats(context: click.Context) -> None:
-    """List the formats that `format` and --format take."""
+    """List the formats that the setting `format` and --format accept."""
     if context.invoked_subcommand is None:
         from ingest.cli.preview import formats as known
 
@@ -108,7 +118,7 @@ def formats(context: click.Context) -> None:
 @formats.command()
 @click.argument("name")
 def explain(name: str) -> None:
-    """Say what the format NAME captures, and where each part goes."""
+    """Explain what the format NAME captures, and where each part goes."""
     from ingest.cli.preview import explain as text
 
     click.echo(text(name))

@@ -1,4 +1,4 @@
-"""`clickstream search`: the local Elasticsearch."""
+"""`clickstream search`: the local search server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ingest.terminal.text import count_of
 
 @click.group()
 def search() -> None:
-    """Start, stop and look at the local Elasticsearch."""
+    """Start, stop and inspect the local search server (Elasticsearch)."""
 
 
 @search.command()
 @json_option
 def up(as_json: bool) -> None:
-    """Start the local Elasticsearch unless it runs already."""
+    """Start the local search server unless it is already running."""
     from ingest.local_search.control import up as start
 
     server = start(load_settings_for(None))
@@ -24,10 +24,10 @@ def up(as_json: bool) -> None:
 
 
 @search.command()
-@click.option("--delete-data", is_flag=True, help="Delete its documents as well.")
+@click.option("--delete-data", is_flag=True, help="Also delete its documents.")
 @json_option
 def down(delete_data: bool, as_json: bool) -> None:
-    """Stop the local Elasticsearch."""
+    """Stop the local search server."""
     from ingest.local_search.control import down as stop
 
     stopped = stop(load_settings_for(None), delete_data=delete_data)
@@ -37,7 +37,7 @@ def down(delete_data: bool, as_json: bool) -> None:
 @search.command("status")
 @json_option
 def search_status(as_json: bool) -> None:
-    """Say whether the local Elasticsearch runs: exit 0 running, 1 not."""
+    """Show whether the local search server is running: exit code 0 if it is, 1 if not."""
     from ingest.local_search.control import status as look
 
     state = look(load_settings_for(None))
@@ -46,5 +46,5 @@ def search_status(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
     documents = "no index yet" if state.documents is None else count_of(state.documents, "document")
     server = state.server
-    text = f"{state.line()}\n{documents}, since {server.started_at}, folder {server.folder}"
+    text = f"{state.line()}\n{documents}; running since {server.started_at} in {server.folder}"
     show({"running": True, **plain(state)}, text, as_json)

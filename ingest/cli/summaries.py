@@ -1,4 +1,4 @@
-"""What the hops did, in words: one line a hop, and the summary at the end of a run."""
+"""What the hops did, as text: one line per hop, and the summary at the end of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ingest.warehouse.load import LoadSummary
 def ingest_line(summary: IngestSummary) -> str:
     """Return one line about the hop, with the balance of its lines."""
     if summary.nothing_new:
-        line = "nothing is new"
+        line = "nothing new"
     else:
         totals = [record.totals for record in summary.sealed]
 
@@ -37,7 +37,7 @@ def ingest_line(summary: IngestSummary) -> str:
                 f"; {count_of(len(summary.elsewhere), 'batch', 'batches')} sealed by another run"
             )
     if summary.duplicates:
-        line += f"; {count_of(len(summary.duplicates), 'copy', 'copies')} of known bytes left out"
+        line += f"; {count_of(len(summary.duplicates), 'copy', 'copies')} of known bytes skipped"
     if summary.changed:
         line += f"; {count_of(len(summary.changed), 'changed object')} read again"
     if summary.failed:
@@ -48,9 +48,7 @@ def ingest_line(summary: IngestSummary) -> str:
 def load_line(summary: LoadSummary) -> str:
     """Return one line about the hop."""
     if summary.nothing_new:
-        line = (
-            f"nothing is new, no row added; {count_of(summary.live, 'live batch', 'live batches')}"
-        )
+        line = f"nothing new, no rows added; {count_of(summary.live, 'live batch', 'live batches')}"
     else:
         line = (
             f"{count_of(len(summary.loaded), 'batch', 'batches')}, "
@@ -67,7 +65,7 @@ def load_line(summary: LoadSummary) -> str:
 def dbt_line(summary: DbtSummary) -> str:
     """Return one line about the hop."""
     if not (summary.passed or summary.failed):
-        return "nothing is new: the marts were built and tested from the same batches and models"
+        return "nothing new: the marts were already built and tested from these batches and models"
     return (
         f"{summary.passed:,} models, seeds and tests passed, {summary.warned} warned, "
         f"{summary.failed} failed, {summary.skipped} skipped ({summary.seconds:.1f} s)"
@@ -77,25 +75,25 @@ def dbt_line(summary: DbtSummary) -> str:
 def export_line(summary: ExportSummary) -> str:
     """Return one line about the hop."""
     if summary.skipped:
-        return "off: nothing was indexed"
+        return "search is off: nothing was indexed"
     if summary.planned and not summary.batches:
         numbers = ", ".join(map(str, summary.planned))
         return f"would export {'batch' if len(summary.planned) == 1 else 'batches'} {numbers}"
     if not summary.batches:
-        line = f"nothing is new, no document added; {summary.index} holds {summary.total:,}"
+        line = f"nothing new, no documents added; {summary.index} holds {summary.total:,}"
     else:
         line = (
             f"{count_of(len(summary.batches), 'batch', 'batches')}, "
             f"{count_of(summary.documents, 'document')} "
-            f"({summary.created:,} new, {summary.updated:,} updated, {summary.dead:,} dead), "
+            f"({summary.created:,} new, {summary.updated:,} updated, {summary.dead:,} refused), "
             f"{count_of(summary.retries, 'retry', 'retries')}; "
             f"{summary.index} holds {summary.total:,}"
         )
-    return f"{line}, the lake {summary.expected:,} ({summary.seconds:.1f} s)"
+    return f"{line} of the lake's {count_of(summary.expected, 'event')} ({summary.seconds:.1f} s)"
 
 
 def summary_text(settings: Settings, summary: RunSummary) -> str:
-    """Return what a person wants to see at the end of a run: the numbers, then how to go on."""
+    """Return what a person wants to see at the end of a run: the numbers, then the next steps."""
     lines = [
         _line("ingest", summary.ingest, ingest_line),
         _line("load", summary.load, load_line),
@@ -108,7 +106,7 @@ def summary_text(settings: Settings, summary: RunSummary) -> str:
         lines += ["", *_checks(summary.verification)]
     lines += ["", *(f"problem: {problem}" for problem in summary.problems)]
     if not summary.problems:
-        lines += _go_on(settings)
+        lines += _next_steps(settings)
     return "\n".join(lines).rstrip()
 
 
@@ -130,10 +128,10 @@ def _verify_line(verification: Verification) -> str:
     return f"{verdict}: {count_of(len(verification.checks), 'comparison')}"
 
 
-def _go_on(settings: Settings) -> list[str]:
+def _next_steps(settings: Settings) -> list[str]:
     local = status(settings) if settings.search.url is None else None
     lines = [
-        "Go on (after `. .venv/bin/activate`, in the project root):",
+        "Next steps (after `. .venv/bin/activate`, in the project root):",
         '  query    clickstream query "select * from number_of_events_per_brand"',
         "  docs     make docs && dbt docs serve",
         "  books    clickstream status",

@@ -1,7 +1,7 @@
 """One self-contained HTML page from the marts: the four analyses, traffic over time, the books.
 
-`gather` asks the warehouse for `figures`, `page` and `plot` turn them into the page. The page
-loads nothing, runs no script, and every text from a log is escaped.
+`gather` queries the warehouse for `figures`; `page` and `plot` turn them into the page. The page
+loads nothing and runs no script, and every text from a log is escaped.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 def write_report(settings: Settings, warehouse: Warehouse, *, indexed: int | None = None) -> Path:
     """Write the page to `data`/report/index.html and return its path.
 
-    `indexed` is the number of documents in the search index, None when it is not known. The
-    page is replaced at once or not at all. Raises ClickstreamError when the marts cannot be read
+    `indexed` is the number of documents in the search index, None when it is unknown. The page is
+    replaced as a whole or not at all. Raises ClickstreamError when the marts cannot be read
     or the page cannot be written.
     """
     figures = gather(warehouse, indexed=indexed)

@@ -1,4 +1,4 @@
-"""The figures of the report, as plain values: what `gather` finds and the page shows."""
+"""The figures of the report as simple values: what `gather` finds and the page shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ingest.lake.counts import LineCounts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One bar: its label, one value per series, and further numbers that are only written."""
+    """One bar: its label, one value per series, and further numbers that are shown as text only."""
 
     label: str
     values: tuple[int, ...]
@@ -37,15 +37,15 @@ class Chart:
 
     @property
     def longest(self) -> int:
-        """The length that the longest bar stands for, at least 1."""
+        """The length of the longest bar, at least 1."""
         return max((row.total for row in self.rows), default=0) or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """Events by time, oldest first: per `unit` (hour, day or month) people and bots.
+    """Events by time, oldest first: those of people and of bots per `unit` (hour, day or month).
 
-    Only units with events are there. `untimed` events have no time, or one that cannot be true.
+    Units without events are left out. `untimed` events have no time, or an implausible one.
     """
 
     unit: str
@@ -55,7 +55,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch(LineCounts):
-    """A line of the ledger of loaded batches."""
+    """A row of the ledger of loaded batches."""
 
     number: int
     source: str
@@ -68,7 +68,8 @@ class Batch(LineCounts):
 class Books:
     """What was read and where it is. `places` maps each place to its number of events.
 
-    `files` and `reasons` map statuses, and reject reasons, to numbers of files and lines.
+    `files` maps each file status to its number of objects, `reasons` each reject reason to its
+    number of lines.
     """
 
     batches: tuple[Batch, ...]
@@ -83,7 +84,7 @@ class Books:
 
     @property
     def balanced(self) -> bool:
-        """Whether all places hold equally many events and each batch's verdicts add up."""
+        """Whether all places hold the same number of events and each batch's verdicts add up."""
         return len({count for _, count in self.places}) <= 1 and all(
             batch.lines_read == batch.judged for batch in self.batches
         )
@@ -100,5 +101,5 @@ class Report:
 
     @property
     def as_of(self) -> datetime | None:
-        """Start of the newest batch, None when nothing is loaded. No clock is read."""
+        """Start of the newest batch, None when nothing is loaded; never the current time."""
         return max((batch.ingest_time for batch in self.books.batches), default=None)

@@ -1,4 +1,4 @@
-"""Asks the warehouse for the figures: small aggregates of the marts, never an event."""
+"""Queries the warehouse for the figures: small aggregates of the marts, never single events."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ ACTIONS = ("view", "addtocart", "purchase", "remove", "changequantity")
 OTHER = "other"
 SUCCESS = "2xx success"
 STATUS_CLASSES = (
-    "1xx information", SUCCESS, "3xx redirection", "4xx client error", "5xx server error",
+    "1xx informational", SUCCESS, "3xx redirection", "4xx client error", "5xx server error",
 )  # fmt: skip
-# More columns than this in one chart cannot be told apart: a coarser unit is taken.
+# With more columns than this a chart is unreadable, so a coarser unit is used.
 MAX_HOURS, MAX_DAYS = 24 * 15, 400
-# What the parser believes by default; a source may believe more.
-_BELIEVED = ParseSettings()
+# Times that the parser finds plausible by default; a source may allow more.
+_PLAUSIBLE = ParseSettings()
 
 
 def gather(warehouse: Warehouse, *, indexed: int | None = None) -> Report:
     """Return the figures of the marts and of the ledger.
 
-    `indexed` is the number of documents in the search index, None when it is not known. Raises
-    ClickstreamError when the marts are not there yet.
+    `indexed` is the number of documents in the search index, None when it is unknown. Raises
+    ClickstreamError when there are no marts yet.
     """
     if not warehouse.exists(f"{warehouse.schemas.marts}.number_of_views_per_session"):
         raise ClickstreamError("there are no marts to report on yet: run `clickstream run` first")
@@ -58,7 +58,7 @@ def gather(warehouse: Warehouse, *, indexed: int | None = None) -> Report:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Asks one warehouse; the names in braces in a query are its schemas."""
+    """Queries one warehouse; the names in braces in a query are its schemas."""
 
     warehouse: Warehouse
 
@@ -68,8 +68,8 @@ class Asker:
             return self.warehouse.query(self.text(query, **names)).rows
         except ClickstreamError as error:
             raise ClickstreamError(
-                "the marts cannot be read, so there is no report; build them again with "
-                f"`clickstream run`: {error}"
+                "the report cannot be written, because the marts cannot be read; build them again "
+                f"with `clickstream run`: {error}"
             ) from error
 
     def text(self, query: str, **names: object) -> str:
@@ -90,14 +90,14 @@ class Asker:
 
 
 def _views(ask: Asker) -> tuple[Chart, int]:
-    """Return the chart of the sessions with most views and how many sessions there are."""
+    """Return the chart of the sessions with the most views, and the number of sessions."""
     sessions = ask.count(queries.SESSIONS)
     series = (*(name for name in ACTIONS if name != "purchase"), OTHER)
     chart = Chart(
         key="views",
         title="Views per session",
-        lead=f"The {TOP} sessions with most views, of {sessions:,}. Every action but a purchase "
-        "counts as a view.",
+        lead=f"The {TOP} sessions with the most views, of {sessions:,}. Every action but a "
+        "purchase counts as a view.",
         label="Session",
         series=series,
         tones=(1, 2, 4, 5, 6),
@@ -116,12 +116,12 @@ def _stacked(cells: Iterable[Sequence[Any]], series: Sequence[str]) -> tuple[Row
 
 
 def _clients(ask: Asker) -> tuple[Chart, int]:
-    """Return the chart of the clients with most sessions and how many clients there are."""
+    """Return the chart of the clients with the most sessions, and the number of clients."""
     clients = ask.count(queries.CLIENTS)
     chart = Chart(
         key="clients",
         title="Sessions per client",
-        lead=f"The {TOP} addresses with most sessions, of {clients:,}.",
+        lead=f"The {TOP} addresses with the most sessions, of {clients:,}.",
         label="Client address",
         series=("sessions",),
         more=("events",),
@@ -134,7 +134,7 @@ def _clients(ask: Asker) -> tuple[Chart, int]:
 
 
 def _brands(ask: Asker) -> tuple[Chart, int]:
-    """Return the chart of the brands with most events, and all purchases."""
+    """Return the chart of the brands with the most events, and the number of purchases."""
     rows = []
     for brand, *numbers in ask.rows(queries.TOP_BRANDS):
         views, purchases, events = (int(number or 0) for number in numbers)
@@ -142,7 +142,7 @@ def _brands(ask: Asker) -> tuple[Chart, int]:
     chart = Chart(
         key="brands",
         title="Events per brand",
-        lead="Views, purchases, and other events: those that only name a product.",
+        lead="Views, purchases, and other events, which only name a product.",
         label="Brand",
         series=("views", "purchases", OTHER),
         tones=(1, 3, 6),
@@ -152,7 +152,7 @@ def _brands(ask: Asker) -> tuple[Chart, int]:
 
 
 def _responses(ask: Asker) -> tuple[Chart, Chart]:
-    """Return the charts of all responses by class, and of those without success."""
+    """Return the charts of all responses by class, and of the unsuccessful ones."""
     rows = [
         (int(code), label or "", int(number)) for code, label, number in ask.rows(queries.RESPONSES)
     ]
@@ -163,7 +163,7 @@ def _responses(ask: Asker) -> tuple[Chart, Chart]:
         key="responses",
         title="Responses",
         lead="How the server answered.",
-        label="Class of status",
+        label="Status class",
         series=("events",),
         more=("share",),
         rows=tuple(
@@ -173,7 +173,7 @@ def _responses(ask: Asker) -> tuple[Chart, Chart]:
     )
     errors = Chart(
         key="errors",
-        title="Responses without success",
+        title="Unsuccessful responses",
         lead="Every status that is not 2xx.",
         label="Status",
         series=("events",),
@@ -196,8 +196,8 @@ def _traffic(ask: Asker, events: int) -> Traffic:
     """Return people and bots by time, in the finest unit that gives a readable chart."""
     believable = ask.text(
         queries.BELIEVABLE,
-        oldest=f"{_BELIEVED.min_event_time:%Y-%m-%d %H:%M:%S}",
-        future_hours=_BELIEVED.future_limit // timedelta(hours=1),
+        oldest=f"{_PLAUSIBLE.min_event_time:%Y-%m-%d %H:%M:%S}",
+        future_hours=_PLAUSIBLE.future_limit // timedelta(hours=1),
     )
     unit = _unit(ask.count(queries.SPAN, believable=believable))
     points = tuple(

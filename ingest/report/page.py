@@ -34,7 +34,7 @@ def _number(value: int) -> str:
 
 
 def _label(text: str) -> str:
-    """Return a text of a log on one short line: no controls, no change of direction."""
+    """Return a text from a log on one short line, without control or bidi characters."""
     shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     if len(shown) <= LABEL_CHARACTERS:
         return shown

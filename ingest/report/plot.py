@@ -55,7 +55,7 @@ def plot_traffic(traffic: Traffic) -> Plot:
     columns = tuple(
         Column(
             x=round(LEFT + slot * step, 2),
-            # A hair between columns, unless they get too thin for it.
+            # A thin gap between columns, unless they get too narrow for it.
             width=round(max(step * 0.86, min(step, 1.0)), 2),
             people_y=round(base - people * scale, 2),
             people_height=round(people * scale, 2),
@@ -78,7 +78,7 @@ def _slot(first: datetime, at: datetime, unit: str) -> int:
 
 
 def _round_up(number: int) -> int:
-    """Return the next number of one digit that halves well and zeros, at least 4."""
+    """Return the next round number: 1, 2, 3, 4, 6 or 8 and zeros, at least 4."""
     power = 1
     while True:
         for factor in (1, 2, 3, 4, 6, 8):

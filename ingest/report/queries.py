@@ -1,7 +1,7 @@
 """What the report asks, in SQL that every engine reads.
 
 `{marts}`, `{staging}`, `{intermediate}` and `{landing}` are the names of the schemas, `{top}` is
-how many rows are shown. Nothing of a log ever gets into a query.
+how many rows are shown. No log content ever gets into a query.
 """
 
 TOP_SESSIONS = """
@@ -38,8 +38,8 @@ RESPONSES = """
     from {marts}.number_of_events_per_http_response
     order by total_events desc, status_code
 """
-# Times that the parser does not believe by default would stretch the axis to a century: they are
-# not drawn.
+# Times that the parser finds implausible by default would stretch the axis to a century, so they
+# are not drawn.
 BELIEVABLE = """
     select event_hour, human_events, total_events - human_events as bot_events
     from {marts}.fct_traffic_hourly
@@ -75,7 +75,7 @@ REASONS = """
     select reason, count(*) from {staging}.stg_landing__rejects
     group by reason order by 2 desc, 1
 """
-# The marts leave out events without the attribute that they are about; this layer does not.
+# Each mart leaves out events without its key; this layer does not.
 COUNTED = """
     select sum(event_count) from {intermediate}.int_responses_counted
     where batch_id in (select batch_id from {landing}.batches where state = 'live')

@@ -1,4 +1,4 @@
-"""Show how far a long hop is: a bar on a terminal, one log line per 10 % elsewhere."""
+"""Show the progress of a long hop: a bar on a terminal, elsewhere one log line per 10 %."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that takes how many of `total` are done; any thread may call it.
 
-    All goes to stderr: stdout belongs to results.
+    Everything goes to stderr: stdout is for results.
     """
     if sys.stderr.isatty():
         with _bar() as bar:

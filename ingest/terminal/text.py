@@ -1,4 +1,4 @@
-"""Text for a terminal. Log content is hostile: nothing of it may move a cursor or set a title."""
+"""Text for a terminal. Log content is hostile: none of it may move a cursor or set a title."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def printable(value: object) -> str:
-    """Return `value` as text of one line in which every unprintable character is escaped.
+    """Return `value` as one line of text in which every unprintable character is escaped.
 
     None becomes empty text.
     """
@@ -28,7 +28,7 @@ def count_of(count: int, one: str, many: str | None = None) -> str:
 
 
 def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return `rows` as aligned lines under their column names; numbers stand at the right."""
+    """Return `rows` as aligned lines under their column names; numbers are right-aligned."""
     cells = [[*map(printable, columns)], *[[_cell(value) for value in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     right = [

@@ -166,7 +166,7 @@ def test_what_a_hop_did_before_it_failed_is_kept_but_not_built_on(hops: Hops) ->
 
 
 @pytest.mark.parametrize(
-    ("codes", "gravest"),
+    ("codes", "most_severe"),
     [
         ([], 0),
         ([3], 3),
@@ -180,11 +180,11 @@ def test_what_a_hop_did_before_it_failed_is_kept_but_not_built_on(hops: Hops) ->
         ([3, 1, 2, 4], 4),
     ],
 )
-def test_the_gravest_exit_code_stays(codes: list[int], gravest: int) -> None:
+def test_the_most_severe_exit_code_is_kept(codes: list[int], most_severe: int) -> None:
     summary = RunSummary()
     for code in codes:
         summary.add_problem("p", code)
-    assert (summary.exit_code, len(summary.problems)) == (gravest, len(codes))
+    assert (summary.exit_code, len(summary.problems)) == (most_severe, len(codes))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_the_gravest_exit_code_stays(codes: list[int], gravest: int) -> None:
             "ingest",
             replace(INGESTED, failed=(Failed(source_file="a\x1b.log", reason="denied"),)),
             1,
-            r"ingest: 1 object could not be read; the next run tries again: a\x1b.log",
+            r"ingest: 1 object could not be read; the next run will try again: a\x1b.log",
         ),
         (
             "load",
@@ -215,7 +215,7 @@ def test_the_gravest_exit_code_stays(codes: list[int], gravest: int) -> None:
             "export",
             replace(EXPORTED, dead=2, max_dead=1, dead_files=("exports/x",)),
             3,
-            "export: the server refused 2 documents, kept with the reasons in the lake: exports/x",
+            "export: the server refused 2 documents; see the dead letters in the lake: exports/x",
         ),
         (
             "verify",
@@ -236,13 +236,13 @@ def test_what_a_hop_reports_becomes_a_problem(
     assert hops.calls == IN_ORDER
 
 
-def test_as_many_dead_documents_as_are_allowed_are_no_problem(hops: Hops) -> None:
+def test_as_many_dead_letters_as_are_allowed_are_no_problem(hops: Hops) -> None:
     hops.outcomes["export"] = replace(EXPORTED, dead=2, max_dead=2)
 
     assert hops.run().exit_code == 0
 
 
-def test_a_build_that_failed_is_told_and_nothing_is_verified(hops: Hops) -> None:
+def test_a_build_that_failed_is_reported_and_nothing_is_verified(hops: Hops) -> None:
     failure = Failure(name="assert_x", message="got\x1b 3 rows " + "x" * 1000)
     hops.outcomes["run_dbt"] = replace(BUILT, failed=1, failures=(failure,))
 
@@ -257,7 +257,7 @@ def test_a_build_that_failed_is_told_and_nothing_is_verified(hops: Hops) -> None
     assert len(problem.splitlines()[-1]) < 400
 
 
-def test_problems_of_several_hops_are_all_told(hops: Hops) -> None:
+def test_problems_of_several_hops_are_all_reported(hops: Hops) -> None:
     hops.outcomes["ingest"] = ClickstreamError("no luck")
     hops.outcomes["load"] = replace(LOADED, quarantined=("b1",))
 
@@ -267,7 +267,7 @@ def test_problems_of_several_hops_are_all_told(hops: Hops) -> None:
     assert summary.exit_code == 1
 
 
-def test_an_empty_lake_is_no_run(hops: Hops, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_over_an_empty_lake_fails(hops: Hops, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "read_log", lambda _lake: ())
 
     with pytest.raises(ClickstreamError, match=r"there is nothing to read in .*/raw: put raw logs"):
@@ -275,7 +275,7 @@ def test_an_empty_lake_is_no_run(hops: Hops, monkeypatch: pytest.MonkeyPatch) ->
     assert hops.calls == ["ingest"]
 
 
-def test_why_the_lake_is_empty_is_told(hops: Hops, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_the_lake_is_empty_is_reported(hops: Hops, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "read_log", lambda _lake: ())
     hops.outcomes["ingest"] = SettingsError("no such folder")
 
@@ -296,7 +296,7 @@ def test_nothing_new_is_not_built_again(hops: Hops) -> None:
 
 
 @pytest.mark.parametrize("change", ["ledger", "marts"])
-def test_news_are_built(hops: Hops, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
+def test_changes_are_built(hops: Hops, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     hops.run()
     hops.calls.clear()
     if change == "ledger":

@@ -91,7 +91,7 @@ def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, add_log
     assert (batch.lines_warn, batch.lines_skip, batch.lines_reject) == (0, 0, 2)
 
 
-def test_the_newest_ledger_tells_the_states(settings: Settings, add_log: AddLog) -> None:
+def test_the_states_come_from_the_newest_ledger(settings: Settings, add_log: AddLog) -> None:
     old, new = add_log("one.log", 30), add_log("one.log", 20)
     write_ledger(settings, [old, new], {old.batch_id: "live"})
     write_ledger(settings, [old, new], {old.batch_id: "replaced", new.batch_id: "live"})
@@ -167,7 +167,7 @@ def test_the_text_shows_it_all(settings: Settings, add_log: AddLog) -> None:
     assert ["empty", "1", "odd.log"] in [row[:3] for row in rows]
 
 
-def test_a_long_list_of_files_is_cut_and_says_so(settings: Settings, add_log: AddLog) -> None:
+def test_a_long_list_of_objects_is_cut_and_says_so(settings: Settings, add_log: AddLog) -> None:
     for number in range(25):
         (Path(settings.sources[0].uri) / f"odd{number}.log").touch()
     add_log("one.log", 1)
@@ -175,7 +175,7 @@ def test_a_long_list_of_files_is_cut_and_says_so(settings: Settings, add_log: Ad
     assert "... and 5 more (--json lists all)" in status_text(status(settings))
 
 
-def test_no_export_yet_is_said(settings: Settings, add_log: AddLog) -> None:
+def test_the_text_says_when_nothing_was_exported(settings: Settings, add_log: AddLog) -> None:
     add_log("one.log", 1)
 
     assert status_text(status(settings)).endswith("nothing has been exported yet")

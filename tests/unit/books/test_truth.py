@@ -1,4 +1,4 @@
-"""The marts beside the generator's answer: every difference is seen, whatever the mart."""
+"""The marts compared with the generator's answers: every difference is seen, in any mart."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def test_another_file_is_not_taken_for_a_truth(tmp_path: Path, content: str) -> 
     path = tmp_path / "truth.json"
     path.write_bytes(content.encode(errors="surrogateescape"))
 
-    with pytest.raises(SettingsError, match=r"is not a truth\.json of .*`clickstream sample`"):
+    with pytest.raises(
+        SettingsError, match=r"is not a truth\.json written by .*`clickstream sample`"
+    ):
         read_truth(path)
 
 
@@ -133,5 +135,5 @@ def test_another_file_is_not_taken_for_a_truth(tmp_path: Path, content: str) -> 
 def test_only_names_come_into_sql(tmp_path: Path, marts: dict[str, Any]) -> None:
     path = written(tmp_path / "truth.json", {"files": {}, "totals": {}, "marts": marts})
 
-    with pytest.raises(SettingsError, match="names that no mart or column has"):
+    with pytest.raises(SettingsError, match="has invalid names of marts or columns"):
         read_truth(path)

@@ -127,7 +127,7 @@ def test_a_lake_file_that_is_gone_or_broken_is_seen(
     (wrong,) = (check for check in result.checks if not check.ok)
     assert (wrong.name, wrong.found) == (f"lake {table} = records", 0)
     assert books.record.files[table][0].path in wrong.detail
-    assert "landing and marts were not compared: restore the lake's files" in result.notes[0]
+    assert "landing and marts were not compared: restore the lake files" in result.notes[0]
 
 
 def test_a_lake_file_with_other_rows_is_seen(books: Books) -> None:
@@ -232,8 +232,8 @@ def test_a_quarantined_batch_is_noted(books: Books) -> None:
 
     assert result.balanced
     assert result.notes[0] == (
-        "batch 2 is quarantined (50 of 1,050 lines rejected): its events are in no table and no "
-        f"index until `clickstream run --accept {bad.batch_id}`"
+        "batch 2 is quarantined (50 of 1,050 lines rejected), so its events are in no table and no "
+        f"index; accept it with: clickstream run --accept {bad.batch_id}"
     )
 
 
@@ -260,14 +260,14 @@ def test_an_index_with_other_documents_is_seen(
     assert books.wrong() == wrong
 
 
-def test_a_truth_about_other_files_proves_nothing(books: Books, tmp_path: Path) -> None:
+def test_a_truth_about_other_objects_proves_nothing(books: Books, tmp_path: Path) -> None:
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps({"files": {"x": {}}, "marts": {}, "totals": {}, "events": {}}))
 
     result = books.verify(truth=truth)
 
     assert result.balanced
-    assert f"{truth} was not compared: it is about other files (one.log, x)" in result.notes
+    assert f"{truth} was not compared: it describes other objects (one.log, x)" in result.notes
 
 
 def test_what_is_not_a_truth_is_refused(books: Books, tmp_path: Path) -> None:

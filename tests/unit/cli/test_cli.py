@@ -92,7 +92,7 @@ def test_a_full_disk_is_no_bug(
     failing.append(OSError(errno.ENOSPC, "No space left on device", "/data/x"))
     assert cli.run(["contract", "check"]) == 1
     message = capsys.readouterr().err
-    assert message.startswith("error: /data/x: No space left on device: make room on that disk")
+    assert message.startswith("error: /data/x: No space left on device: free some space on ")
     assert "bug" not in message
 
 

@@ -51,7 +51,7 @@ def test_commands_without_an_engine_import_none(tmp_path: Path) -> None:
         (["contract", "check"], 0),
         (["search", "status"], 1),
         (["search", "down"], 0),
-        (["export", "--json"], 1),  # nothing listens there
+        (["export", "--json"], 1),  # nothing is listening there
     ]
     environment = {
         **os.environ,

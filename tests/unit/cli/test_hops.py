@@ -86,7 +86,7 @@ def test_a_hop_that_failed_halfway_prints_what_it_did(
 
     assert cli.run(["export"]) == 4
     streams = capsys.readouterr()
-    assert streams.out.startswith("1 batch, 30 documents (30 new, 0 updated, 0 dead)")
+    assert streams.out.startswith("1 batch, 30 documents (30 new, 0 updated, 0 refused)")
     assert streams.err == "error: 3 != 4\n"
 
 

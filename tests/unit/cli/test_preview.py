@@ -134,7 +134,7 @@ def test_corrupt_file_shows_what_could_be_read(log: Path) -> None:
     lines = json_lines(log, SETTINGS)
     assert json.loads(next(lines))["status"] == "ok"
     with pytest.raises(
-        ClickstreamError, match=r"nothing of it would be loaded: .* and 1 line could be read"
+        ClickstreamError, match=r"so none of it would be loaded: .* and 1 line could be read"
     ):
         next(lines)
 
@@ -186,7 +186,7 @@ def test_formats_that_are_not_supported(log: Path) -> None:
     [
         (["--log-format", "%h"], "log_format needs a format that reads it; `combined` does not"),
         (["--mapping", "url=a.b"], "mapping needs a format that reads it; `combined` does not"),
-        (["--mapping", "url"], "'url' is not COLUMN=PATH"),
+        (["--mapping", "url"], "'url' does not have the form COLUMN=PATH"),
     ],
 )
 def test_options_that_the_format_does_not_read(

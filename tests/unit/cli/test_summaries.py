@@ -55,7 +55,7 @@ def test_ingest(
 
     assert ingest_line(summary) == (
         "1 batch, 1 object, 5 lines = 3 ok + 0 warn + 1 skip + 1 reject; "
-        "1 batch sealed by another run; 1 copy of known bytes left out; "
+        "1 batch sealed by another run; 1 copy of known bytes skipped; "
         "2 changed objects read again; 1 object could not be read (1.2 s)"
     )
 
@@ -63,7 +63,7 @@ def test_ingest(
 @pytest.mark.parametrize(
     ("line", "summary", "text"),
     [
-        (ingest_line, INGESTED, "nothing is new (1.2 s)"),
+        (ingest_line, INGESTED, "nothing new (1.2 s)"),
         (load_line, LOADED, "1 batch, 1,234 events; 2 live batches (0.5 s)"),
         (
             load_line,
@@ -73,7 +73,7 @@ def test_ingest(
         (
             load_line,
             replace(LOADED, loaded=()),
-            "nothing is new, no row added; 2 live batches (0.5 s)",
+            "nothing new, no rows added; 2 live batches (0.5 s)",
         ),
         (
             dbt_line,
@@ -83,29 +83,29 @@ def test_ingest(
         (
             dbt_line,
             replace(BUILT, passed=0, failed=0),
-            "nothing is new: the marts were built and tested from the same batches and models",
+            "nothing new: the marts were already built and tested from these batches and models",
         ),
         (
             export_line,
             EXPORTED,
-            "2 batches, 12 documents (9 new, 2 updated, 1 dead), 1 retry; i holds 1,234, "
-            "the lake 1,235 (2.0 s)",
+            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry; i holds 1,234 "
+            "of the lake's 1,235 events (2.0 s)",
         ),
         (
             export_line,
             replace(EXPORTED, batches=(), planned=()),
-            "nothing is new, no document added; i holds 1,234, the lake 1,235 (2.0 s)",
+            "nothing new, no documents added; i holds 1,234 of the lake's 1,235 events (2.0 s)",
         ),
         (export_line, replace(EXPORTED, batches=(), planned=(7,)), "would export batch 7"),
         (export_line, replace(EXPORTED, batches=()), "would export batches 1, 2"),
-        (export_line, ExportSummary(skipped=True), "off: nothing was indexed"),
+        (export_line, ExportSummary(skipped=True), "search is off: nothing was indexed"),
     ],
 )
 def test_a_line_per_hop(line: Callable[[Any], str], summary: object, text: str) -> None:
     assert line(summary) == text
 
 
-def test_the_text_shows_each_check_and_how_to_go_on(
+def test_the_text_shows_each_check_and_the_next_steps(
     make_settings: Callable[..., Settings],
 ) -> None:
     checks = (
@@ -133,7 +133,7 @@ def test_the_text_shows_each_check_and_how_to_go_on(
         "  marts = landing        1,000  = 1,000  7 files",
         "  note: the index was not compared",
     ]
-    assert lines[11].startswith("Go on ")
+    assert lines[11].startswith("Next steps ")
     assert any("clickstream status" in line for line in lines[11:])
 
 
@@ -149,7 +149,7 @@ def test_the_text_shows_what_differs_and_the_problems(
     assert "verify   THE BOOKS DO NOT BALANCE: 1 comparison" in lines
     assert "  landing = lake        1,000 != 999  b1" in lines
     assert lines[-1] == "problem: verification: the books do not balance: landing = lake"
-    assert not any(line.startswith("Go on") for line in lines)
+    assert not any(line.startswith("Next steps") for line in lines)
 
 
 def test_a_build_is_a_success_without_failures() -> None:

@@ -1,4 +1,4 @@
-"""What the report and `verify` ask is SQL that Spark and Redshift both read."""
+"""The queries of the report and of `verify` are SQL that Spark and Redshift both read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ingest.report.gather import Asker
 from ingest.warehouse.marts import read_marts
 
 ROOT = Path(__file__).resolve().parents[3]
-# Grammar alone does not tell: these are functions and types of one engine only.
+# Grammar alone does not show it: functions and types of one engine only.
 ONE_ENGINE_ONLY = re.compile(
     r"count_if|collect_set|array_contains|timestampdiff|date_format|unix_micros|as string\b"
     r"|listagg|getdate|nvl2|convert_timezone",

@@ -96,7 +96,7 @@ def test_numbers_of_all_charts_appear_as_text() -> None:
 
     for expected in ("1,234,567", "30,000", "40,000", "5,000", "77%", "1,915", "no_match"):
         assert expected in texts
-    assert any("Not drawn: 42 events without a time" in text for text in texts)
+    assert any("Not drawn: 42 events without a plausible time." in text for text in texts)
 
 
 def test_bars_are_as_long_as_their_share_of_the_longest() -> None:

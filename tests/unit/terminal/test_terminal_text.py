@@ -11,7 +11,7 @@ def test_hostile_text_is_escaped() -> None:
     assert printable(None) == ""
 
 
-def test_numbers_stand_at_the_right() -> None:
+def test_numbers_are_right_aligned() -> None:
     text = table_text(["brand", "events"], [("Orion", 1234), ("X", None), ("Y", 5)])
     assert text.splitlines() == [
         "brand  events",
