@@ -4,22 +4,22 @@ LINES ?= 100000
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check docs bench lock clean
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
-setup: .venv/.ready ## make .venv from the lock (Python 3.11, Java 17 or 21)
+setup: .venv/.ready ## create .venv from the lock (Python 3.11, Java 17 or 21)
 .venv/.ready: requirements.lock pyproject.toml .ci/setup
 	@sh .ci/setup
-run: setup ## the whole job on generated logs, LINES=100000
+run: setup ## run the whole pipeline on generated logs, LINES=100000
 	@$(BIN)/clickstream sample $(DATA) --lines $(LINES) && $(BIN)/clickstream run --truth $(DATA)/truth.json
-test: setup ## all tests
+test: setup ## run all tests
 	@$(BIN)/pytest
-check: setup ## format, lint, types, SQL, contract
+check: setup ## check format, lint, types, SQL and contract
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check
-docs: setup ## dbt's documentation site (after make run)
+docs: setup ## build dbt's documentation site (after make run)
 	@$(BIN)/dbt docs generate && echo "Now: $(BIN)/dbt docs serve"
-bench: setup ## speed and memory against named rivals
+bench: setup ## compare speed and memory with other tools
 	@$(BIN)/python -m bench
-lock: setup ## resolve requirements.lock anew
+lock: setup ## upgrade requirements.lock
 	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-clean: ## stop the local engine, delete data/ and what was built
+clean: ## stop the local search server, delete data/ and build output
 	@if [ -x $(BIN)/clickstream ]; then $(BIN)/clickstream search down --delete-data; fi; rm -rf "$(DATA)" target logs dbt_packages .pytest_cache .mypy_cache .ruff_cache

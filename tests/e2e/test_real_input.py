@@ -36,7 +36,7 @@ TOP_CLIENTS = [
 ]
 SESSIONS, CLIENTS, GROUPS, VIEWS = 4633, 182, 15_166, 15_529
 
-# As users have typed it for years; it must run as it stands.
+# As users have typed it for years; it must run unchanged.
 KNOWN_QUERY = (
     "SELECT distinct(clientip),total_sessions from number_of_sessions_per_ip "
     "order by total_sessions desc limit 5"

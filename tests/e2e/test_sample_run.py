@@ -1,4 +1,4 @@
-"""Sample -> run -> truth at every hop; then again, when nothing is new; then one more file."""
+"""Sample -> run -> truth at every hop; then again, with nothing new; then one more file."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ QUERIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What each of the three runs said, and what lies where.
+    """What each of the three runs printed, and what is where.
 
     `lake`, `documents`: batch records and size of the index after each run. `actions`, `sessions`
     and `report` are those after the first run, `answers` the rows of QUERIES after the last.
@@ -82,7 +82,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class More:
-    """The file that comes last, counted with a few plain expressions: all lines are events."""
+    """The last file, counted with a few simple expressions: all lines are events."""
 
     statuses: Counter[str]
     clients: Counter[str]
@@ -109,7 +109,7 @@ def _last_line(index: int) -> str:
 
 @pytest.fixture(scope="module")
 def outcome(shop: Product, last_log: Path) -> Outcome:
-    """Run three times over one installation; keep what must be looked at in between.
+    """Run three times over one installation; keep what must be checked in between.
 
     Tables are asked once, at the end, for time: what the second and third run must not change
     is then still to be found in them.
@@ -179,7 +179,7 @@ def test_landing_holds_the_truth_file_by_file(outcome: Outcome, more: More) -> N
     assert outcome.answers["untimed"] == [[events["without_time"]]]
 
 
-def test_every_rejected_line_lies_in_landing_with_its_reason(outcome: Outcome) -> None:
+def test_every_rejected_line_is_in_landing_with_its_reason(outcome: Outcome) -> None:
     reasons = {"bad_csv", "bad_timestamp", "line_too_long", "no_match", "wrong_field_count"}
     counts = outcome.truth["totals"]["counts"]
 

@@ -29,7 +29,7 @@ Node = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The manifest of the project as it stands; nothing is run and no JVM is started."""
+    """The manifest of the current project; nothing is run and no JVM is started."""
     from dbt.cli.main import dbtRunner
 
     target = tmp_path_factory.mktemp("target")

@@ -44,7 +44,7 @@ JVM_END_SECONDS = 30
 def add(
     empty_warehouse: Settings, spark_warehouse: SparkWarehouse, run_tasks_here: RunTasks
 ) -> Callable[[str, bytes], None]:
-    """Write a raw log, ingest and load it: one batch more."""
+    """Write a raw log, ingest and load it: one more batch."""
 
     def write(name: str, content: bytes) -> None:
         (Path(empty_warehouse.sources[0].uri) / name).write_bytes(content)
@@ -202,12 +202,12 @@ def test_a_table_without_rows_is_found(
     assert (missed.passed, missed.failed) == (0, 10)
 
 
-def test_failures_are_told_by_name(
+def test_failures_are_named(
     empty_warehouse: Settings, spark: SparkSession, add: Callable[[str, bytes], None]
 ) -> None:
     add("one.log", log(shop_line(1, "S1", "view", hour=9)))
 
-    # Without the seeds: staging is made, what needs a seed fails.
+    # Without the seeds, staging is built and whatever needs a seed fails.
     summary = run_dbt(empty_warehouse, "run", "--select", "int_brands_counted")
 
     assert not summary.success

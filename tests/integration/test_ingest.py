@@ -173,7 +173,7 @@ def test_workers_use_one_thread_each(spark: SparkSession) -> None:
     assert fanout(spark, range(2), run, label="environment") == [("1", "1")] * 2
 
 
-def test_at_most_so_many_at_once(spark: SparkSession) -> None:
+def test_the_number_of_tasks_at_once_is_capped(spark: SparkSession) -> None:
     def run(task: int) -> tuple[int, int]:
         return task, os.getpid()
 

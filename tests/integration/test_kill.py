@@ -100,7 +100,7 @@ def _state(settings: Settings) -> State:
 def undisturbed(
     raw: Path, tmp_path_factory: pytest.TempPathFactory, run_tasks_here: RunTasks
 ) -> State:
-    """What an ingest gives that nobody kills."""
+    """The outcome of an ingest that is not killed."""
     settings = _settings(tmp_path_factory.mktemp("undisturbed"), raw)
     ingest(settings, run_tasks_here)
     state = _state(settings)
@@ -152,7 +152,7 @@ def _at_least(settings: Settings, pattern: str, count: int) -> Callable[[], bool
     ],
     ids=["first attempt", "half of the tasks", "before sealing", "right after sealing"],
 )
-def test_a_killed_ingest_is_made_up_for(
+def test_a_killed_ingest_is_completed_by_the_next(
     settings: Settings, undisturbed: State, run_tasks_here: RunTasks, pattern: str, count: int
 ) -> None:
     with _running(settings) as process:
