@@ -16,7 +16,7 @@ from ingest.errors import BooksError
 def status(as_json: bool) -> None:
     """Show what the ledgers record, without recounting.
 
-    Batches, files, rejects by reason, what is loaded and exported.
+    Batches, objects, rejects by reason, and what is loaded and exported.
     """
     from ingest.books.status import status as books
     from ingest.books.status import status_text

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 target_option = click.option(
     "--target", metavar="NAME", help="dbt target in profiles.yml. [default: local]"
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
+)
 
 
 def load_settings_for(target: str | None) -> Settings:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def warehouse_for(target: str | None) -> Iterator[tuple[Settings, Warehouse]]:
-    """Yield the settings and the warehouse of `target`; dbt needs the project root as directory."""
+    """Yield the settings and the warehouse of `target`, in the project root as dbt needs it."""
     from ingest.warehouse import open_warehouse
 
     settings = load_settings_for(target)
@@ -106,7 +106,7 @@ def _ended_by(end: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise  # a py4j call was interrupted: the JVM takes no more of them, and ends with us
+        raise  # a py4j call was interrupted: the JVM accepts no more of them, and ends with us
     except BaseException:
         end()
         raise

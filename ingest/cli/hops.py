@@ -55,7 +55,9 @@ def ingest(
 
 
 @click.command()
-@click.option("--accept", multiple=True, metavar="ID", help="Load this quarantined batch.")
+@click.option(
+    "--accept", multiple=True, metavar="ID", help="Load this quarantined batch; may be repeated."
+)
 @target_option
 @json_option
 def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
@@ -70,7 +72,9 @@ def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--accept", multiple=True, metavar="ID", help="Export this quarantined batch.")
+@click.option(
+    "--accept", multiple=True, metavar="ID", help="Export this quarantined batch; may be repeated."
+)
 @click.option("--recreate", is_flag=True, help="Delete the index and export everything again.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation of --recreate.")
 @click.option("--dry-run", is_flag=True, help="Show what would be exported, and change nothing.")
@@ -100,7 +104,9 @@ def export(
 
 
 @click.command("run")
-@click.option("--accept", multiple=True, metavar="ID", help="Accept this quarantined batch.")
+@click.option(
+    "--accept", multiple=True, metavar="ID", help="Accept this quarantined batch; may be repeated."
+)
 @click.option(
     "--truth",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),

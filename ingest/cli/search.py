@@ -37,7 +37,10 @@ def down(delete_data: bool, as_json: bool) -> None:
 @search.command("status")
 @json_option
 def search_status(as_json: bool) -> None:
-    """Show whether the local search server is running: exit code 0 if it is, 1 if not."""
+    """Show whether the local search server is running.
+
+    Exits with 0 if it is, with 1 if not.
+    """
     from ingest.local_search.control import status as look
 
     state = look(load_settings_for(None))

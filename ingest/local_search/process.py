@@ -153,7 +153,7 @@ _CAUSES = (
 def start_failure(place: Place, what: str) -> str:
     """Return why the server at `place` did not start: what it printed, its log and a remedy.
 
-    Where a line that it printed tells the cause, that line is shown, else the last ones.
+    A line that tells a known cause is shown alone, otherwise the last lines are.
     """
     try:
         lines = place.start_log.read_text(encoding="utf-8", errors="replace").splitlines()

@@ -172,7 +172,7 @@ class Exporter:
         counts: Mapping[str, int],
         begun: datetime,
     ) -> None:
-        """Sweep what `record` replaces and seal it, unless it was replaced meanwhile.
+        """Sweep what `record` replaces and seal it, unless it has been replaced in the meantime.
 
         Raises BooksError when its books do not balance.
         """

@@ -48,7 +48,7 @@ def fanout(
             return context.parallelize(tasks, slices).map(run).collect()
         except Py4JJavaError as error:
             raise ClickstreamError(f"{label}: {_cause(error)}") from error
-        except Py4JError as error:  # the JVM is gone
+        except Py4JError as error:  # the JVM has died
             raise ClickstreamError(
                 f"{label}: Spark died ({first_lines(error)}); nothing is lost: "
                 "run the command again"
@@ -57,7 +57,7 @@ def fanout(
 
 @contextmanager
 def _shown(context: SparkContext, label: str, total: int) -> Iterator[None]:
-    """Show the progress of the Spark jobs that this thread starts meanwhile."""
+    """Show the progress of the Spark jobs that this thread starts inside the block."""
     group = uuid.uuid4().hex
     context.setJobGroup(group, label, interruptOnCancel=True)
     over = threading.Event()

@@ -118,7 +118,7 @@ def _start(builder: SparkSession.Builder, parameters: Mapping[str, str], log: Pa
 
 @contextmanager
 def _stderr_into(log: Path) -> Iterator[None]:
-    """Let processes started meanwhile, the JVM and its workers, write their stderr to `log`."""
+    """Redirect stderr of processes started inside the block (JVM, workers) to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stderr.flush()
     terminal = os.dup(2)

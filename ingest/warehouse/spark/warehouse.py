@@ -115,7 +115,7 @@ class SparkWarehouse:
     def _check_metastore(self) -> None:
         """Raise SettingsError when the warehouse has tables that the metastore does not know.
 
-        Spark would refuse to create them, with one message about locations after the other.
+        Spark would refuse to create each of them, with a message about its location only.
         """
         for folder in (self._data / "warehouse").glob("*.db/*"):
             table = f"{folder.parent.name.removesuffix('.db')}.{folder.name}"
