@@ -1,0 +1,175 @@
+"""Random histories of a folder of logs, with an ingest beside them that must lose nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, run_state_machine_as_test
+from support.folder_rules import FolderRules
+from support.ingest import Ingest, Kill
+from support.oracle import Expectation
+from support.rotation import Rotation
+from support.server_rules import PICK, choose, operation
+
+STEPS = 30
+# What ROTATION_PROFILE may say, with the number of histories.
+HISTORIES = {"ci": 200, "soak": 5_000}
+
+
+class Histories(FolderRules):
+    """Runs of an ingest among all that happens to its folder. A subclass says which ingest."""
+
+    def __init__(self) -> None:
+        """Start with an empty folder and an empty warehouse."""
+        super().__init__()
+        self.ingest = self.start_ingest(Path(self._folder.name))
+
+    def start_ingest(self, folder: Path) -> Ingest:
+        """Return an ingest of `folder` into an empty warehouse."""
+        raise NotImplementedError
+
+    def teardown(self) -> None:
+        """Release what the history holds."""
+        self.ingest.close()
+        super().teardown()
+
+    def run_now(self) -> None:
+        """Run: every complete line that lies there is in, once."""
+        expected = self.oracle.expect()
+        code = self.ingest.run(self.server.now)
+        self._check_run("run", code, expected)
+
+    @operation()
+    def run_final(self) -> None:
+        """Run with `--final`: unfinished lines count too."""
+        expected = self.oracle.expect(final=True)
+        code = self.ingest.run(self.server.now, final=True)
+        self._check_run("run --final", code, expected)
+
+    @operation(kill=st.sampled_from(Kill))
+    def run_killed(self, kill: Kill) -> None:
+        """Kill a run: of each log, all new lines are in, or none."""
+        expected = self.oracle.expect()
+        code = self.ingest.run(self.server.now, kill=kill)
+        if code is not None:
+            self._check_run("run, not killed for it sealed nothing", code, expected)
+            return
+        self.server.tell(f"run, killed {kill.value}")
+        if kill is Kill.AFTER_SEAL:
+            self.oracle.complete_what_is_in(self.ingest.lines(), expected)
+        self._check_lines()
+
+    @precondition(lambda self: not self.oracle.expect().must_ask)
+    @operation(
+        pick=PICK,
+        changes=st.lists(st.sampled_from(("append", "rotate", "copytruncate", "compress"))),
+        read_first=st.booleans(),
+    )
+    def run_twice(self, pick: int, changes: Sequence[str], read_first: bool) -> None:
+        """Let a second run overtake the first one while the folder changes.
+
+        What lay there only for the first one may be in.
+        """
+        first = self.oracle.expect()
+        second: list[Expectation] = []
+
+        def between() -> datetime:
+            for change in changes[:3]:
+                self._change(pick, change)
+            second.append(self.oracle.expect())
+            self.server.tell("the second run overtakes the first one")
+            return self.server.now
+
+        self.server.tell(f"run, reading {'before' if read_first else 'after'} what changes now:")
+        codes = self.ingest.run_twice(self.server.now, between, read_first=read_first)
+        self.server.tell(f"exit {codes[0]} and {codes[1]}")
+        self.oracle.complete(second[0])
+        self.oracle.complete_what_is_in(self.ingest.lines(), first)
+        self._check_lines()
+        self._check(codes[1] == 0 or second[0].may_ask, "the second run failed")
+
+    def _change(self, pick: int, change: str) -> None:
+        name = choose(pick, self.server.names)
+        if change == "append":
+            self.append_whole(name)
+        elif change == "compress" and self.compressible():
+            self.server.compress(choose(pick, self.compressible()))
+        elif change in ("rotate", "copytruncate") and name in self.server.files:
+            how = Rotation.CREATE if change == "rotate" else Rotation.COPYTRUNCATE
+            self.server.rotate(name, how)
+
+    # --- checks
+
+    def _check_run(self, what: str, code: int | None, expected: Expectation) -> None:
+        asked, copies = self.ingest.asked(), self.ingest.copies()
+        self.server.tell(f"{what}: exit {code}")
+        self.oracle.complete(expected)
+        self._check_lines()
+        self._check_sets("asked", asked, expected.must_ask, expected.must_ask | expected.may_ask)
+        self._check(code == bool(asked), f"exit {code}, and asked about {sorted(asked)}")
+        self._check_sets("copies", copies, frozenset(), frozenset().union(*expected.copies))
+        for group in expected.copies:
+            self._check(
+                len(copies & group) == len(group) - 1, f"of {sorted(group)} all but one are copies"
+            )
+
+    def _check_lines(self) -> None:
+        found = self.ingest.lines()
+        lost, extra = self.oracle.lines - found, found - self.oracle.lines
+        self._check(
+            found == self.oracle.lines,
+            f"{lost.total()} lines lost{_first(lost)}; {extra.total()} extra{_first(extra)}",
+        )
+
+    def _check_sets(
+        self, what: str, found: frozenset[str], least: frozenset[str], most: frozenset[str]
+    ) -> None:
+        self._check(
+            least <= found <= most,
+            f"{what}: {sorted(found)}, and not from {sorted(least)} to {sorted(most)}",
+        )
+
+    def _check(self, is_right: object, what: str) -> None:
+        assert is_right, "\n".join((what, "The history:", *self.server.story))
+
+
+def _first(lines: Counter[str]) -> str:
+    return "".join(f" ({line[:80]} ...)" for line in sorted(lines)[:1])
+
+
+def run_histories(
+    start_ingest: Callable[[Path], Ingest], *, profile: str | None = None, shrink: bool = True
+) -> None:
+    """Run the histories of `profile` (default: ROTATION_PROFILE, else ci) against an ingest.
+
+    Raises AssertionError with the story of the first history that fails; without `shrink` as it
+    was found. The histories of `ci` are always the same, those of `soak` are others each time;
+    ROTATION_SEED repeats them.
+    """
+    profile = profile or os.environ.get("ROTATION_PROFILE", "ci")
+    start = os.environ.get("ROTATION_SEED") or (0 if profile == "ci" else random.getrandbits(32))
+    print(f"{HISTORIES[profile]} histories with ROTATION_SEED={start}")  # noqa: T201
+
+    class Machine(Histories):
+        def start_ingest(self, folder: Path) -> Ingest:
+            return start_ingest(folder)
+
+    run_state_machine_as_test(
+        seed(int(start))(Machine),
+        settings=settings(
+            max_examples=HISTORIES[profile],
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+            report_multiple_bugs=False,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
