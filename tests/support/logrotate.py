@@ -39,7 +39,7 @@ COPYTRUNCATE = Scheme(
     directives=("rotate 3", "copytruncate", "nocompress"),
 )
 BY_SIZE = Scheme(
-    name="rotated by size, created anew",
+    name="rotated by size, created again",
     directives=("rotate 5", "size 1k", "nocompress", "create"),
     forced=False,
 )

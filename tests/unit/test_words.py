@@ -62,7 +62,7 @@ BANNED = (
     # Names.
     Banned(r"_told", "_told(error)", "describe"),
     Banned(r"(?<!as\s)nobody(?=\()", "nobody(size)", "null_column"),
-    Banned(r"(def|import) (some|end)", "import some", "first_few, exit_with"),
+    Banned(r"import (some|end)", "import some", "first_few, exit_with"),
     Banned(r"blame", "summary.blame(error)", "add_problem"),
     Banned(r"rows_of", "rows_of(session)", "run_query"),
     Banned(r"settings_of", "settings_of(context)", "load_settings_for"),
