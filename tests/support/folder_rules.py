@@ -28,13 +28,14 @@ class FolderRules(ServerRules):
         self.server.rename(*choose(pick, self._renames()))
 
     def _renames(self) -> list[tuple[str, str]]:
-        """Return what may be renamed, and to what: into the folder `old`, out of it, to its date.
+        """Return what may be renamed, and to what: into the folder `old`, out of it, to a date.
 
         A log that no run has read yet gets no name that another one had: it may be older than that
         one, and would be asked about.
         """
         files = self.server.files
         pairs = [(key, f"old/{key}") for key in self.rotated()]
+        pairs += [(key, self.server.redated(key)) for key in self.rotated()]
         if self.is_calm:
             pairs += [(key, key.removeprefix("old/")) for key in files if key.startswith("old/")]
         return [

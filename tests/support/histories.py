@@ -166,6 +166,7 @@ def run_histories(
         settings=settings(
             max_examples=HISTORIES[profile],
             stateful_step_count=STEPS,
+            derandomize=False,
             deadline=None,
             database=None,
             phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),

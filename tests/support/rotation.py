@@ -181,6 +181,12 @@ class Server:
         dated = self.dated(name)
         return dated not in self.files and f"{dated}.gz" not in self.files
 
+    def redated(self, key: str) -> str:
+        """Return the dated name of a rotated file: that of the day of its last change."""
+        name = next(name for name in self.names if key.startswith(name))
+        suffix = ".gz" if key.endswith(".gz") else ""
+        return f"{name}-{self.files[key].changed_at:%Y%m%d}{suffix}"
+
     # --- an administrator
 
     def touch(self, key: str) -> str:

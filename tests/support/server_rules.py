@@ -58,11 +58,17 @@ class ServerRules(RuleBasedStateMachine):
         self._folder = TemporaryDirectory(prefix="rotation-")
         self._edited: str | None = None
 
-    @initialize(names=st.integers(1, len(NAMES)))
-    def begin(self, names: int) -> None:
-        """Start a server with so many logs."""
+    @initialize(
+        names=st.integers(1, len(NAMES)), written=st.integers(0, 3), is_copied=st.booleans()
+    )
+    def begin(self, names: int, written: int, is_copied: bool) -> None:
+        """Start a server with so many logs, perhaps with lines and a copy before the first run."""
         self.server = Server(Path(self._folder.name), NAMES[:names])
         self.oracle = Oracle(self.server)
+        if written:
+            self.append_whole(NAMES[0], written, pad=300 * written)
+        if written and is_copied:
+            self.server.copy(NAMES[0])
 
     def run_now(self) -> None:
         """Run whatever reads the folder."""
