@@ -2,8 +2,8 @@
 
 Every other form of them (Arrow schema, Spark DDL, dbt source YAML, Elasticsearch mapping) is
 rendered by `ingest.render`. Meanings and widths: the specification of the unified event,
-sections 1.5 and 2.2. A new column is nullable, goes to the end and carries the contract version
-that added it (`since`); nothing is renamed, retyped or narrowed.
+sections 1.5 and 2.2. A new column is nullable and goes to the end, with a new contract version;
+nothing is renamed, retyped or narrowed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class Column:
     width: int | None = None
     null_when: str | None = None
     search: Search | None = None
-    since: int = 1
     dictionary: bool = False
     statistics: bool = False
     unique: bool = False
