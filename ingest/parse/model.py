@@ -13,7 +13,7 @@ import pyarrow as pa
 from ingest.lake.counts import LineCounts
 
 # Raise it with every change that gives another event for the same bytes: it is part of batch_id.
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 
 # (start, end) -> exactly the stored bytes [start, end), or ObjectUnreadable / ObjectChanged.
 ReadRange = Callable[[int, int], bytes]

@@ -51,8 +51,11 @@ class Event:
         self.put_extra(key, port)
 
     def put_status(self, digits: str) -> None:
-        """Store a status of three digits; outside 000 and 100-599 with `invalid_status`."""
-        status = int(digits)
+        """Store a status of three digits; outside 000 and 100-599 with `invalid_status`.
+
+        `0` and `-1` are other ways to write that no response was sent.
+        """
+        status = max(int(digits), 0)
         if status and not 100 <= status <= 599:
             self.warnings.add("invalid_status")
         self.values["status_code"] = status
