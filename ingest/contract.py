@@ -139,6 +139,11 @@ def _typed(field: str, kind: str, *parameters: tuple[str, bool | int]) -> Search
     return Search(field=field, type=kind, parameters=parameters)
 
 
+_SOURCE_FILE = (
+    "Name of the log: the place where it was first seen, as source/path or s3://bucket/key. A later "
+    "log of the same place has @ and 12 digits of a hash behind it."
+)
+
 # fmt: off
 EVENTS = Table(
     name="events",
@@ -151,7 +156,7 @@ EVENTS = Table(
         _number("event_date", Type.DATE, "UTC date of event_time; the date of ingest_time where event_time is null, in the future or stale.", statistics=True),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC.", search=_typed("event.ingested", "date")),
         _text("source_format", 32, "Concrete format the line was read as.", search=_keyword("event.dataset"), dictionary=True),
-        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder.", search=_keyword("log.file.path"), dictionary=True),
+        _text("source_file", 1100, _SOURCE_FILE, search=_keyword("log.file.path"), dictionary=True),
         _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", search=_typed("log.offset", "long"), statistics=True),
         _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
         _text("parse_status", 4, "ok, or warn when there are parse_warnings.", search=_keyword("clickstream.parse_status"), dictionary=True),
@@ -207,7 +212,7 @@ REJECTS = Table(
         _text("batch_id", 64, "Batch that read the line.", dictionary=True, statistics=True),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC."),
         _text("source_format", 32, "Format the file was read as.", dictionary=True),
-        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder.", dictionary=True),
+        _text("source_file", 1100, _SOURCE_FILE, dictionary=True),
         _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", statistics=True),
         _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
         _text("reason", 32, "Why the line was rejected, from a closed list."),
@@ -232,11 +237,11 @@ _EVENT_TIMES = (
 
 FILES = Table(
     name="files",
-    description="One row per raw object and batch.",
+    description="One row per log and batch.",
     key=("batch_id", "source_file"),
     columns=(
         _text("batch_id", 64, "Batch that read the object.", dictionary=True, statistics=True),
-        _text("source_file", 1100, "Raw object: s3://bucket/key, or the path relative to the input folder.", dictionary=True),
+        _text("source_file", 1100, _SOURCE_FILE, dictionary=True),
         _number("size_bytes", Type.BIGINT, "Stored size of the object in bytes."),
         _text("etag", 128, "ETag of the object without quotes; size and modification time of a local file."),
         _text("source_format", 32, "Format the object was read as.", "no format was needed or found", dictionary=True),
@@ -246,6 +251,9 @@ FILES = Table(
         _number("events", Type.BIGINT, "Events from the object."),
         *_EVENT_TIMES,
         _text("counts", 65535, "JSON object: each warning code, skip or reject reason with its number of lines."),
+        _text("object_key", 1100, "Where the log lay when the batch read it, relative to its source.", dictionary=True),
+        _number("start_offset", Type.BIGINT, "First content byte that the batch read; equal to end_offset where the log only moved."),
+        _number("end_offset", Type.BIGINT, "Content bytes that sealed batches own from here on."),
     ),
 )
 

@@ -144,7 +144,7 @@ def _nothing(settings: Settings, summary: RunSummary) -> ClickstreamError:
 def _judge(settings: Settings, summary: RunSummary) -> None:
     """Turn what the hops report without raising into problems and the exit code."""
     if summary.ingest is not None and summary.ingest.failed:
-        names = ", ".join(printable(one.source_file) for one in summary.ingest.failed[:5])
+        names = ", ".join(printable(one.key) for one in summary.ingest.failed[:5])
         objects = count_of(len(summary.ingest.failed), "object")
         summary.add_problem(
             f"ingest: {objects} could not be read; the next run will try again: {names}", 1

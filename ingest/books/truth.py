@@ -52,14 +52,14 @@ def other_objects(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> str:
 
     A truth about other objects proves nothing.
     """
-    here = {found.source_file for record in live for found in record.objects}
+    here = {found.key for record in live for found in record.objects}
     return first_few(sorted(here ^ truth["files"].keys()))
 
 
 def lake_checks(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> list[Check]:
     """Compare the verdicts on objects and lines with the truth."""
     objects = {
-        found.source_file: {name: getattr(found, name) for name in _PER_FILE}
+        found.key: {name: getattr(found, name) for name in _PER_FILE}
         for record in live
         for found in record.objects
     }

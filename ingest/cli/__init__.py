@@ -18,7 +18,7 @@ import click
 from ingest import __version__
 from ingest.cli.books import query, report, status, verify
 from ingest.cli.contract import contract
-from ingest.cli.hops import export, ingest, load, run_all
+from ingest.cli.hops import export, ingest, load, replay, run_all
 from ingest.cli.raw import formats, parse, sample
 from ingest.cli.search import search
 from ingest.errors import ClickstreamError
@@ -114,7 +114,7 @@ def cli(verbose: bool) -> None:
 
 for _command in (
     sample, parse, formats,
-    ingest, load, export, run_all,
+    ingest, replay, load, export, run_all,
     status, verify, query, report,
     search, contract,
 ):  # fmt: skip

@@ -28,16 +28,29 @@ from ingest.cli.engines import (
 @click.option(
     "--accept-duplicates", is_flag=True, help="Also ingest copies of known bytes under other names."
 )
+@click.option("--as-new", multiple=True, metavar="KEY", help="What lies at KEY is another log.")
+@click.option("--final", is_flag=True, help="Take last lines without their end as they are.")
 @target_option
 @json_option
 def ingest(
-    sources: tuple[str, ...], accept_duplicates: bool, target: str | None, as_json: bool
+    sources: tuple[str, ...],
+    accept_duplicates: bool,
+    as_new: tuple[str, ...],
+    final: bool,
+    target: str | None,
+    as_json: bool,
 ) -> None:
     """Parse new raw logs into the lake.
 
     SOURCES are names from clickstream.toml (default: all). Hops 1 to 3: discover, parse, seal.
+
+    Logs are followed by their content: one that grew is read from where it ended; one that was
+    rotated, renamed, touched, compressed or copied brings nothing twice; one that was deleted
+    keeps its events. A file whose content changed otherwise is named, and you say what it is:
+    `replay --key` (a correction) or `ingest --as-new` (another log).
     """
     from ingest.cli.summaries import ingest_line
+    from ingest.job.matching import Wishes
     from ingest.job.run import check_sources
     from ingest.job.run import ingest as ingest_new
 
@@ -48,8 +61,52 @@ def ingest(
             settings,
             ingest_tasks_on(session),
             sources=sources,
-            accept_duplicates=accept_duplicates,
+            wishes=Wishes(
+                accept_duplicates=accept_duplicates, as_new=frozenset(as_new), final=final
+            ),
         )
+    show(summary, ingest_line(summary), as_json)
+    exit_with(summary.exit_code)
+
+
+@click.command()
+@click.argument("sources", nargs=-1)
+@click.option("--batch", "batch_ids", multiple=True, metavar="ID", help="This batch.")
+@click.option("--rejects", is_flag=True, help="Batches with rejected lines or refused objects.")
+@click.option("--parser", is_flag=True, help="Batches that an older parser has read.")
+@click.option("--key", metavar="KEY", help="The content at KEY corrects what was read from there.")
+@click.option("--accept-loss", is_flag=True, help="Go on without logs that are gone.")
+@target_option
+@json_option
+def replay(
+    sources: tuple[str, ...],
+    batch_ids: tuple[str, ...],
+    rejects: bool,
+    parser: bool,
+    key: str | None,
+    accept_loss: bool,
+    target: str | None,
+    as_json: bool,
+) -> None:
+    """Read again what sealed batches own, and replace them.
+
+    Exactly the same bytes are read, each log at the place where it lies now. Batches are never
+    replaced otherwise.
+    """
+    from ingest.cli.summaries import ingest_line
+    from ingest.job.replay import Choice
+    from ingest.job.run import check_sources
+    from ingest.job.run import replay as replay_chosen
+
+    if sum(map(bool, (batch_ids, rejects, parser, key))) != 1:
+        raise click.UsageError("say what to read again: --batch, --rejects, --parser or --key")
+    choice = Choice(
+        batch_ids=batch_ids, rejects=rejects, parser=parser, key=key, accept_loss=accept_loss
+    )
+    settings = load_settings_for(target)
+    check_sources(settings, sources)
+    with showing_what_was_done(ingest_line, as_json), spark_for(settings) as session:
+        summary = replay_chosen(settings, ingest_tasks_on(session), choice, sources=sources)
     show(summary, ingest_line(summary), as_json)
     exit_with(summary.exit_code)
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from ingest.books.verify import Verification
 from ingest.job.run import IngestSummary
+from ingest.lake.checks import first_few
 from ingest.local_search.control import status
 from ingest.pipeline import RunSummary
 from ingest.search.export import ExportSummary
 from ingest.settings import Settings
-from ingest.terminal.text import count_of
+from ingest.terminal.text import count_of, printable
 from ingest.warehouse.dbt import DbtSummary
 from ingest.warehouse.load import LoadSummary
 
@@ -38,8 +39,12 @@ def ingest_line(summary: IngestSummary) -> str:
             )
     if summary.duplicates:
         line += f"; {count_of(len(summary.duplicates), 'copy', 'copies')} of known bytes skipped"
-    if summary.changed:
-        line += f"; {count_of(len(summary.changed), 'changed object')} read again"
+    if summary.waiting:
+        line += (
+            f"; {count_of(len(summary.waiting), 'line waits', 'lines wait')} for "
+            f"{'its' if len(summary.waiting) == 1 else 'their'} end: "
+            f"{first_few([printable(key) for key in summary.waiting])}"
+        )
     if summary.failed:
         line += f"; {count_of(len(summary.failed), 'object')} could not be read"
     return f"{line} ({summary.seconds:.1f} s)"

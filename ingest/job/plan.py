@@ -9,15 +9,17 @@ from datetime import datetime
 
 from ingest.contract import CONTRACT_VERSION
 from ingest.errors import ObjectChanged, ObjectUnreadable
-from ingest.job.discover import Batch
+from ingest.job.readings import Batch, Reading
 from ingest.lake.identity import batch_id
+from ingest.lake.ownership import Log
 from ingest.lake.records import hash_json
 from ingest.parse.model import PARSER_VERSION
+from ingest.parse.registry import lookup
 from ingest.parse.sniff import SNIFF_BYTES, sniff
 from ingest.settings import ParseSettings
-from ingest.storage import Storage, StoredObject
+from ingest.storage import Storage
 
-# With many tiny objects, opening them is the work, so their number bounds a task too.
+# Many tiny objects: opening them is the work, so their number bounds a task too.
 MAX_PACKED = 1_000
 # Events of an object are buffered until its verdict is known, up to this many ranges of memory.
 # Measured with 64 MiB ranges: 2 give a peak of 5.8 ranges above an idle worker, 4 give 7.5.
@@ -26,13 +28,24 @@ BUFFERED_RANGES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRange:
-    """Bytes [start, end) of an object; `end` None = the whole object, whatever it is."""
+    """What one task reads of one object: content bytes from `resume` on, up to `stop`.
 
-    source_file: str
+    `name` is the log's name, `key`, `size` and `etag` those of the stored object. A large plain
+    object is cut into [start, end); `end` None = all of it. `first_line` and `final` are those of
+    the reading. `log` is the one that is expected there, None for a new one.
+    """
+
+    name: str
+    key: str
     size: int
     etag: str
+    resume: int = 0
+    stop: int | None = None
     start: int = 0
     end: int | None = None
+    first_line: int | None = 1
+    final: bool = True
+    log: Log | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +90,13 @@ def make_plan(
     range_bytes: int,
     ingest_time: datetime,
 ) -> Plan:
-    """Return the plan of `batch`, whose objects are in `root`.
+    """Return the plan of `batch`, whose logs lie in `root`.
 
     Reads the first bytes of objects above one range. `ingest_time` is UTC.
     """
     settings_hash = hash_settings(parse)
     identity = batch_id(
-        batch.objects,
+        [reading.identity for reading in batch.readings],
         range_bytes=range_bytes,
         parser_version=PARSER_VERSION,
         contract_version=CONTRACT_VERSION,
@@ -114,7 +127,7 @@ def make_plan(
 
 
 def hash_settings(parse: ParseSettings) -> str:
-    """Return the hash of all that decides, besides the bytes, what an event looks like."""
+    """Return the hash of all that decides, beside the bytes, what an event looks like."""
     fields = dataclasses.asdict(parse)
     fields["future_limit"] = parse.future_limit.total_seconds()
     return hash_json(fields)
@@ -124,46 +137,71 @@ def _tasks(
     batch: Batch, root: Storage, parse: ParseSettings, range_bytes: int
 ) -> Iterator[tuple[tuple[ObjectRange, ...], ParseSettings]]:
     """Yield the ranges of each task with the settings to parse them by."""
-    small = [stored for stored in batch.objects if stored.size <= range_bytes]
+    small = [one for one in batch.readings if _cost(one) <= range_bytes]
     for packed in _packs(small, range_bytes):
-        yield tuple(_whole(stored) for stored in packed), parse
-    for stored in batch.objects:
-        if stored.size > range_bytes:
-            yield from _large(stored, root, parse, range_bytes)
+        yield tuple(_whole(reading) for reading in packed), parse
+    for reading in batch.readings:
+        if _cost(reading) > range_bytes:
+            yield from _large(reading, root, parse, range_bytes)
 
 
-def _packs(objects: Iterable[StoredObject], range_bytes: int) -> Iterator[list[StoredObject]]:
-    packed: list[StoredObject] = []
+def _cost(reading: Reading) -> int:
+    """Return the bytes that a task has to read: only a log that can be cut spares what is known."""
+    log = reading.log
+    form = None if log is None or log.source_format is None else lookup(log.source_format)
+    is_plain = log is not None and log.size >= log.consumed
+    if form is not None and form.splittable and is_plain:
+        return max(0, reading.found.size - reading.resume)
+    return reading.found.size
+
+
+def _packs(readings: Iterable[Reading], range_bytes: int) -> Iterator[list[Reading]]:
+    packed: list[Reading] = []
     size = 0
-    for stored in objects:
-        if packed and (size + stored.size > range_bytes or len(packed) == MAX_PACKED):
+    for reading in readings:
+        cost = _cost(reading)
+        if packed and (size + cost > range_bytes or len(packed) == MAX_PACKED):
             yield packed
             packed, size = [], 0
-        packed.append(stored)
-        size += stored.size
+        packed.append(reading)
+        size += cost
     if packed:
         yield packed
 
 
 def _large(
-    stored: StoredObject, root: Storage, parse: ParseSettings, range_bytes: int
+    reading: Reading, root: Storage, parse: ParseSettings, range_bytes: int
 ) -> Iterator[tuple[tuple[ObjectRange, ...], ParseSettings]]:
     """Yield one task per range, all of one format, or one for an object that cannot be cut."""
+    whole = _whole(reading)
     try:
-        head = root.read(stored.key, 0, SNIFF_BYTES, etag=stored.etag)
-    except (ObjectUnreadable, ObjectChanged):  # the task fails likewise and gives the verdict
-        yield (_whole(stored),), parse
+        head = root.read(whole.key, 0, min(SNIFF_BYTES, whole.size), etag=whole.etag)
+    except (ObjectUnreadable, ObjectChanged):  # the task finds the same and gives the verdict
+        yield (whole,), parse
         return
-    sniffed = sniff(head, name=stored.key, settings=parse)
+    sniffed = sniff(head, name=whole.key, settings=parse)
     if not sniffed.splittable or sniffed.format is None:
-        yield (_whole(stored),), parse
+        yield (whole,), parse
         return
     # One object has one format: it is decided here, not by each range for itself.
     same = dataclasses.replace(parse, format=sniffed.format)
-    for start in range(0, stored.size, range_bytes):
-        end = min(start + range_bytes, stored.size)
-        yield (dataclasses.replace(_whole(stored), start=start, end=end),), same
+    last = whole.size if reading.stop is None else min(reading.stop, whole.size)
+    for start in range(reading.resume, last, range_bytes):
+        end = min(start + range_bytes, last)
+        yield (dataclasses.replace(whole, start=start, end=end, first_line=None),), same
 
 
-def _whole(stored: StoredObject) -> ObjectRange:
-    return ObjectRange(source_file=stored.key, size=stored.size, etag=stored.etag)
+def _whole(reading: Reading) -> ObjectRange:
+    found = reading.found
+    return ObjectRange(
+        name=reading.name,
+        key=found.key,
+        size=found.size,
+        etag=found.etag,
+        resume=reading.resume,
+        stop=reading.stop,
+        start=reading.resume,
+        first_line=reading.first_line,
+        final=reading.final,
+        log=reading.log,
+    )

@@ -1,44 +1,45 @@
-"""Hops 1 to 3: discover what is new, parse it, seal it. Each raw object enters the log once."""
+"""Hops 1 to 3: discover what is new, parse it, seal it. Each line of each log enters once."""
 
 from __future__ import annotations
 
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
+from itertools import count
 
-from ingest.errors import ClickstreamError, ObjectUnreadable, SettingsError, StorageError
+from ingest.errors import ClickstreamError, SettingsError, StorageError
 from ingest.job.discover import (
-    Batch,
     Duplicate,
     Failed,
     Listing,
-    capped,
-    check_collisions,
+    check_listed_once,
     check_places,
     list_source,
-    match,
     open_source,
-    replacement,
-    split_duplicates,
 )
+from ingest.job.look import content_of, earliest_time
+from ingest.job.matching import Wishes, discover
 from ingest.job.plan import Plan, Task, make_plan
+from ingest.job.readings import Batch, batches
+from ingest.job.replay import Choice, replays
 from ingest.job.tally import Tally, add_up, write_record
-from ingest.job.task import TaskFacts
-from ingest.lake.identity import read_content_hash
+from ingest.job.task import CHANGED, TaskFacts
 from ingest.lake.ownership import Ownership, read_ownership, write_checkpoint
 from ingest.lake.records import BatchRecord, create_lake, read_log
 from ingest.lake.seal import seal
 from ingest.parse.registry import check_settings
 from ingest.settings import Settings, Source
-from ingest.storage import Storage, StoredObject
+from ingest.storage import Storage
 from ingest.terminal.text import printable
 
-# How often a run plans again because another one was faster, before it leaves the work to that one.
+# How often a run plans again because another one was faster; then it leaves the work to that one.
 MAX_GIVE_UPS = 3
+# How often a source is listed again because logs were changed while they were read.
+MAX_CHANGES = 3
 _log = logging.getLogger(__name__)
 
 # Runs the tasks of one plan somewhere and returns their facts; the text is the progress label.
@@ -50,20 +51,20 @@ class IngestSummary:
     """What one ingest did.
 
     `sealed` are the records that this run wrote, `elsewhere` the ids of batches that another run
-    with the same plan sealed first. `changed` are keys that came again with other bytes, so that
-    their batches were replaced. `duplicates` and `failed` were not ingested.
+    with the same plan sealed first. `duplicates` and `failed` were not ingested. `waiting` maps
+    keys to the bytes of a last line whose end has not come yet.
     """
 
     sealed: tuple[BatchRecord, ...]
     elsewhere: tuple[str, ...]
-    changed: tuple[str, ...]
     duplicates: tuple[Duplicate, ...]
     failed: tuple[Failed, ...]
+    waiting: Mapping[str, int]
     seconds: float
 
     @property
     def nothing_new(self) -> bool:
-        """Whether the log already owned everything that could be read."""
+        """Whether sealed batches already owned everything that could be read."""
         return not (self.sealed or self.elsewhere)
 
     @property
@@ -77,29 +78,56 @@ def ingest(
     run_tasks: RunTasks,
     *,
     sources: Sequence[str] = (),
-    accept_duplicates: bool = False,
+    wishes: Wishes | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> IngestSummary:
     """Ingest what is new in `sources` (names; none = all) and return what was done.
 
     `run_tasks` runs the tasks of each batch. Objects that cannot be read are in the summary. Raises
     SettingsError for an unknown or missing source or an unusable lake, BooksError when counts do
     not balance, StorageError when the lake cannot be written or other runs keep taking the same
-    objects; what was sealed before that is in the error's `done`.
+    logs; what was sealed before that is in the error's `done`.
     """
     started = time.monotonic()
-    listings = [list_source(source) for source in check_sources(settings, sources)]
+    selected = check_sources(settings, sources)
+    check_listed_once([list_source(source) for source in selected])
     lake = create_lake(settings.lake)
     ownership = read_ownership(lake)
     write_checkpoint(lake, ownership)
-    check_collisions(listings, ownership, configured={source.name for source in settings.sources})
-    run = _Run(settings, lake, ownership, run_tasks, accept_duplicates=accept_duplicates)
+    run = Run(settings, lake, ownership, run_tasks, now=now)
     try:
-        for listing in listings:
-            run.ingest(listing)
+        for source in selected:
+            run.ingest(source, wishes or Wishes())
     except ClickstreamError as error:
         done = run.summary(time.monotonic() - started)
         error.done = None if done.nothing_new else done
         raise
+    return run.summary(time.monotonic() - started)
+
+
+def replay(
+    settings: Settings,
+    run_tasks: RunTasks,
+    choice: Choice,
+    *,
+    sources: Sequence[str] = (),
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> IngestSummary:
+    """Read again what `choice` names, in `sources` (names; none = all).
+
+    What is new is ingested first, so that the place of every log is known. Raises what `ingest`
+    raises, and ClickstreamError when a log that is to be read is gone.
+    """
+    started = time.monotonic()
+    wishes = Wishes(settled_keys=frozenset(filter(None, [choice.key])))
+    before = ingest(settings, run_tasks, sources=sources, wishes=wishes, now=now)
+    lake = create_lake(settings.lake)
+    run = Run(settings, lake, read_ownership(lake), run_tasks, now=now)
+    run.go_on_from(before)
+    found = sum(run.replay(source, choice) for source in check_sources(settings, sources))
+    if not found and (choice.key or choice.batch_ids):
+        wanted = choice.key or ", ".join(choice.batch_ids)
+        raise SettingsError(f"nothing to replay: no source has a live batch of {wanted}")
     return run.summary(time.monotonic() - started)
 
 
@@ -123,8 +151,19 @@ def _check_parse(source: Source) -> None:
         raise SettingsError(f"source {source.name!r}: {error}") from error
 
 
-class _Run:
-    """One run: what it has seen of the log, and what it has done so far."""
+@dataclass(slots=True)
+class _Done:
+    """What a run has done so far."""
+
+    sealed: list[BatchRecord] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+    duplicates: dict[str, Duplicate] = field(default_factory=dict)
+    failed: dict[tuple[str, str], str] = field(default_factory=dict)  # by source and key
+    waiting: dict[str, int] = field(default_factory=dict)
+
+
+class Run:
+    """One run: what it has seen of the log of batches, and what it has done so far."""
 
     def __init__(
         self,
@@ -133,154 +172,137 @@ class _Run:
         ownership: Ownership,
         run_tasks: RunTasks,
         *,
-        accept_duplicates: bool,
+        now: Callable[[], datetime],
     ) -> None:
+        """`now` is the clock, in UTC."""
         self._settings = settings
         self._lake = lake
         self._ownership = ownership
         self._run_tasks = run_tasks
-        self._accept_duplicates = accept_duplicates
+        self._now = now
         self._writer = uuid.uuid4().hex
         self._give_ups = 0
-        self._sealed: list[BatchRecord] = []
-        self._elsewhere: list[str] = []
-        self._changed: list[str] = []
-        self._duplicates: list[Duplicate] = []
-        self._failed: dict[str, str] = {}
+        self._was_changed = False
+        self._done = _Done()
 
-    def ingest(self, listing: Listing) -> None:
-        """Seal batch after batch until nothing of `listing` is left that can be read."""
-        for failed in listing.failed:
-            self._fail(failed.source_file, failed.reason)
-        for batch in self._discover(listing):
-            plan = self._plan(batch, listing)
-            tally = self._parse(plan, label=f"ingest {listing.source.name}")
-            self._seal(tally, source=listing.source.name)
+    def ingest(self, source: Source, wishes: Wishes) -> None:
+        """Seal batch after batch until nothing new of `source` is left that can be read.
 
-    def summary(self, seconds: float) -> IngestSummary:
-        return IngestSummary(
-            sealed=tuple(self._sealed),
-            elsewhere=tuple(self._elsewhere),
-            changed=tuple(self._changed),
-            duplicates=tuple(self._duplicates),
-            failed=tuple(
-                Failed(source_file=key, reason=reason) for key, reason in self._failed.items()
-            ),
-            seconds=seconds,
-        )
-
-    # --- hop 1: discover
-
-    def _discover(self, listing: Listing) -> Iterator[Batch]:
-        """Yield the batches of `listing`, each chosen once the one before it was sealed, or not.
-
-        Changed objects come first: an object that took the old bytes under a new key (a rotated
-        log) is new only after that.
+        When another run was faster with some of it, or a log was rotated between its listing and
+        its reading, all is looked at again.
         """
-        yield from self._replacements(listing)
-        yield from self._new_batches(listing)
+        for attempt in count(1):
+            self._was_changed = False
+            listing = list_source(source)
+            done = all(self.seal_one(one, listing) for one in self._discover(listing, wishes))
+            if done and not (self._was_changed and attempt < MAX_CHANGES):
+                return
 
-    def _replacements(self, listing: Listing) -> Iterator[Batch]:
-        """Yield a batch for each sealed one of which an object changed."""
-        while changed := self._changed_batches(listing):
-            batch_id, keys = next(iter(changed.items()))
-            try:
-                batch = replacement(batch_id, keys, listing, self._ownership)
-            except ObjectUnreadable as error:
-                self._keep(keys, str(error))
-                continue
-            _log.info("%s changed: reading batch %s again", printable(", ".join(keys)), batch_id)
-            yield batch
-            if any(stored.key in self._failed for stored in batch.objects):
-                self._keep(keys, "an object of the same batch could not be read")
+    def replay(self, source: Source, choice: Choice) -> int:
+        """Seal a successor for each batch of `source` that `choice` names; return how many."""
+        listing = list_source(source)
+        found = replays(choice, listing, self._ownership, read_log(self._lake))
+        for batch in found:
+            self.seal_one(batch, listing)
+        return len(found)
 
-    def _changed_batches(self, listing: Listing) -> dict[str, Sequence[str]]:
-        """Return the changed keys by batch, without the batches that this run failed to replace."""
-        return {
-            batch_id: keys
-            for batch_id, keys in match(listing, self._ownership).changed.items()
-            if not any(key in self._failed for key in keys)
-        }
+    def go_on_from(self, before: IngestSummary) -> None:
+        """Count what an ingest did just before as done by this run."""
+        self._done.sealed += before.sealed
+        self._done.elsewhere += before.elsewhere
+        self._done.duplicates |= {copy.key: copy for copy in before.duplicates}
+        self._done.failed |= {("", one.key): one.reason for one in before.failed}
+        self._done.waiting |= before.waiting
 
-    def _new_batches(self, listing: Listing) -> Iterator[Batch]:
-        """Yield the objects that no batch owns, as many at a time as fit into a batch."""
-        # Each version of an object is read once per run.
-        content_hash = cache(partial(read_content_hash, listing.root))
-        while new := self._new_objects(listing, content_hash):
-            chosen = capped(new)
-            if len(chosen) < len(new):
-                _log.info("this batch takes %d of %d objects", len(chosen), len(new))
-            yield Batch(objects=chosen)
-
-    def _new_objects(
-        self, listing: Listing, content_hash: Callable[[StoredObject], str]
-    ) -> Sequence[StoredObject]:
-        """Return the objects that no batch owns, without those that failed and copies of others."""
-        known = self._failed.keys() | {duplicate.source_file for duplicate in self._duplicates}
-        new = [one for one in match(listing, self._ownership).new if one.key not in known]
-        if self._accept_duplicates:
-            return new
-        fresh, duplicates = split_duplicates(new, self._ownership, content_hash)
-        self._duplicates += duplicates
-        return fresh
-
-    def _plan(self, batch: Batch, listing: Listing) -> Plan:
-        return make_plan(
+    def seal_one(self, batch: Batch, listing: Listing) -> bool:
+        """Plan, parse and seal `batch`; return False when another run sealed some of it first."""
+        plan = make_plan(
             batch,
             listing.root,
             lake=self._lake.uri,
             parse=listing.source.parse,
             range_bytes=self._settings.range_bytes,
-            ingest_time=datetime.now(UTC),
+            ingest_time=self._now(),
         )
+        return self._seal(self._parse(plan, listing), source=listing.source)
+
+    def summary(self, seconds: float) -> IngestSummary:
+        """Return what was done."""
+        done = self._done
+        return IngestSummary(
+            sealed=tuple(done.sealed),
+            elsewhere=tuple(done.elsewhere),
+            duplicates=tuple(done.duplicates.values()),
+            failed=tuple(Failed(key=key, reason=why) for (_, key), why in done.failed.items()),
+            waiting=done.waiting,
+            seconds=seconds,
+        )
+
+    # --- hop 1: discover
+
+    def _discover(self, listing: Listing, wishes: Wishes) -> Sequence[Batch]:
+        """Return the batches of what is new in `listing`, and note what is only reported."""
+        source = listing.source.name
+        self._done.failed = {one: why for one, why in self._done.failed.items() if one[0] != source}
+        found = discover(
+            listing,
+            self._ownership,
+            configured={source.name for source in self._settings.sources},
+            wishes=wishes,
+            now=self._now(),
+            look=partial(content_of, listing.root),
+            earliest_time=partial(earliest_time, listing.root, listing.source.parse),
+        )
+        self._done.duplicates |= {copy.key: copy for copy in found.copies}
+        self._done.waiting |= found.waiting
+        for failed in found.failed:
+            self._fail(source, failed.key, failed.reason)
+        return list(batches(found.readings, found.moves))
 
     # --- hop 2: parse
 
-    def _parse(self, plan: Plan, *, label: str) -> Tally:
-        tally = add_up(plan, self._run_tasks(plan.tasks, label))
+    def _parse(self, plan: Plan, listing: Listing) -> Tally:
+        facts = self._run_tasks(plan.tasks, f"ingest {listing.source.name}") if plan.tasks else ()
+        tally = add_up(plan, facts, root=listing.root)
         for key, reason in tally.failed.items():
-            self._fail(key, reason)
+            self._was_changed |= reason.startswith(CHANGED)
+            self._fail(listing.source.name, key, reason)
+        self._done.waiting |= tally.waiting
         return tally
 
     # --- hop 3: seal
 
-    def _seal(self, tally: Tally, *, source: str) -> None:
-        """Give the batch its number in the log.
+    def _seal(self, tally: Tally, *, source: Source) -> bool:
+        """Give the batch its number in the log; return False when another run was faster.
 
-        Not sealed: a batch of which nothing could be read, a replacement that would lose events,
-        and one of which another run sealed some objects first.
+        Not sealed: a batch of which nothing could be read, or that brings no news; and one that
+        replaces others but could not read all of them, because events would be lost.
         """
         batch = tally.plan.batch
-        if len(tally.failed) == len(batch.objects) or (tally.failed and batch.replaces):
-            return
-        draft = write_record(tally, self._lake, source=source, writer=self._writer)
+        if not tally.has_news or (tally.failed and batch.replaces):
+            return True
+        draft = write_record(tally, self._lake, source=source.name, writer=self._writer)
         record = seal(self._lake, draft, after=self._ownership.last)
         self._ownership = self._ownership.after(read_log(self._lake, after=self._ownership.last))
         if record is None:
             self._give_up()
-            return
-        self._changed += batch.changed
+            return False
         if record.writer == self._writer:
             _log.info("sealed batch %d (%s)", record.number, record.batch_id)
-            self._sealed.append(record)
+            self._done.sealed.append(record)
         else:
-            self._elsewhere.append(record.batch_id)
+            self._done.elsewhere.append(record.batch_id)
+        return True
 
     def _give_up(self) -> None:
         self._give_ups += 1
-        _log.info("another run sealed some of the same objects first; planning the rest again")
+        _log.info("another run sealed some of the same logs first; planning the rest again")
         if self._give_ups >= MAX_GIVE_UPS:
             raise StorageError(
-                f"another run sealed objects of this one first, {MAX_GIVE_UPS} times; nothing is"
-                " lost: run it again when the other one is done"
+                f"another run took logs of this one {MAX_GIVE_UPS} times; nothing is lost:"
+                " run it again when the other one is done"
             )
 
-    def _fail(self, key: str, reason: str) -> None:
+    def _fail(self, source: str, key: str, reason: str) -> None:
         _log.warning("%s: %s", printable(key), printable(reason))
-        self._failed[key] = reason
-
-    def _keep(self, keys: Sequence[str], reason: str) -> None:
-        """Leave changed objects as they were sealed: a partial replacement would lose events."""
-        for key in keys:
-            if key not in self._failed:
-                self._fail(key, f"changed, but its batch cannot be replaced: {reason}")
+        self._done.failed[source, key] = reason

@@ -19,6 +19,8 @@ import pyarrow as pa
 from ingest.contract import EVENTS, REJECTS, Table
 from ingest.errors import ObjectChanged, ObjectUnreadable
 from ingest.job.plan import ObjectRange, Task
+from ingest.lake.identity import FINGERPRINT_BYTES, OPENING_BYTES
+from ingest.lake.ownership import Log
 from ingest.lake.parquet import ParquetSink
 from ingest.lake.records import NamedFile
 from ingest.parse.model import Identity, ObjectVerdict, Parsed
@@ -26,25 +28,27 @@ from ingest.parse.reader import parse_object
 from ingest.storage import Storage, open_storage
 
 # Verdicts that void whatever was read before they were known.
+# What the reason of `failed` begins with when an object was listed as something else.
+CHANGED = "changed_during_read"
 VOID = frozenset(("failed", "rejected", "corrupt_gzip"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeFacts:
-    """The verdict on one object range. `start` is where it starts in its object."""
+    """The verdict on one object range of the log `name`. `start` is where it starts."""
 
-    source_file: str
+    name: str
     start: int
     verdict: ObjectVerdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFile:
-    """A finished file. `source_file` names the only object in it, None when there are more."""
+    """A finished file. `name` is that of the only log in it, None when there are more."""
 
     table: str
     file: NamedFile
-    source_file: str | None
+    name: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +73,9 @@ def run_task(task: Task) -> TaskFacts:
     with _Attempt(lake, task) as shared:
         for wanted in task.ranges:
             verdict, own = _run_range(task, wanted, lake=lake, source=source, shared=shared)
-            facts.append(
-                RangeFacts(source_file=wanted.source_file, start=wanted.start, verdict=verdict)
-            )
+            facts.append(RangeFacts(name=wanted.name, start=wanted.start, verdict=verdict))
             files += own
-        files += shared.close(source_file=None)
+        files += shared.close(name=None)
     return TaskFacts(number=task.number, ranges=tuple(facts), files=tuple(files))
 
 
@@ -92,17 +94,17 @@ def _run_range(
         if verdict.file_status in VOID:
             return verdict, []
         buffer.release(own if own.started else shared)
-        return verdict, own.close(source_file=wanted.source_file)
+        return verdict, own.close(name=wanted.name)
 
 
 def _parse(
     task: Task, wanted: ObjectRange, source: Storage, take: Callable[[Parsed], None]
 ) -> ObjectVerdict:
     def read(start: int, end: int) -> bytes:
-        return source.read(wanted.source_file, start, end, etag=wanted.etag)
+        return source.read(wanted.key, start, end, etag=wanted.etag)
 
     identity = Identity(
-        source_file=wanted.source_file, batch_id=task.batch_id, ingest_time=task.ingest_time
+        source_file=wanted.name, batch_id=task.batch_id, ingest_time=task.ingest_time
     )
     try:
         if wanted.size == 0:
@@ -110,23 +112,41 @@ def _parse(
         for item in parse_object(
             read,
             wanted.size,
-            name=wanted.source_file,
+            name=wanted.key,
             identity=identity,
             settings=task.parse,
             start=wanted.start,
             end=wanted.end,
+            resume=wanted.resume,
+            stop=wanted.stop,
+            first_line=wanted.first_line,
+            final=wanted.final,
         ):
             if isinstance(item, ObjectVerdict):
-                return item
+                return still_the_log(wanted.log, item)
             take(item)
     except ObjectUnreadable as error:
-        return _failed(f"unreadable: {error}")
+        return failed_verdict(f"unreadable: {error}")
     except ObjectChanged as error:
-        return _failed(f"changed_during_read: {error}")
+        return failed_verdict(f"{CHANGED}: {error}")
     raise AssertionError("parse_object ends with a verdict")
 
 
-def _failed(reason: str) -> ObjectVerdict:
+def still_the_log(log: Log | None, verdict: ObjectVerdict) -> ObjectVerdict:
+    """Return `verdict`, or that the content is not that of `log`, which was listed.
+
+    A file may be renamed between the listing and the reading, and another one lie in its place.
+    """
+    if log is None or verdict.file_status in VOID or verdict.head is None:
+        return verdict
+    known = min(log.consumed, verdict.end)  # both fingerprints are of so many bytes at least
+    same = known < OPENING_BYTES or verdict.opening == log.opening
+    if same and (known < FINGERPRINT_BYTES or verdict.head == log.head):
+        return verdict
+    return failed_verdict(f"{CHANGED}: another log lies there now; the next run reads it")
+
+
+def failed_verdict(reason: str) -> ObjectVerdict:
     return ObjectVerdict(source_format=None, file_status="failed", file_reason=reason)
 
 
@@ -184,12 +204,12 @@ class _Attempt:
         self._append(EVENTS, parsed.events)
         self._append(REJECTS, parsed.rejects)
 
-    def close(self, *, source_file: str | None) -> list[TaskFile]:
+    def close(self, *, name: str | None) -> list[TaskFile]:
         """Finish the files, make them durable in the lake and return them."""
         finished = []
         for table, (key, sink) in self._sinks.items():
             file = store(self._lake, key, sink)
-            finished.append(TaskFile(table=table, file=file, source_file=source_file))
+            finished.append(TaskFile(table=table, file=file, name=name))
         return finished
 
     def _append(self, table: Table, rows: pa.Table) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,10 @@ class LineCounts:
 COUNTS = tuple(field.name for field in fields(LineCounts))
 
 
-def add_counts(counted: Iterable[LineCounts]) -> dict[str, int]:
-    """Return the sum of each count by its name, ready to be passed on as keywords."""
+def add_counts(counted: Iterable[LineCounts]) -> dict[str, Any]:
+    """Return the sum of each count (int) by its name, ready to be passed on as keywords.
+
+    Any, since mypy takes such keywords for all that the call leaves open, of other types too.
+    """
     counted = list(counted)
     return {name: sum(getattr(one, name) for one in counted) for name in COUNTS}

@@ -1,4 +1,4 @@
-"""Hashes that identify a plan, and the bytes of an object."""
+"""By what plans, logs and bytes are known again: hashes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,19 @@ from ingest.lake.records import hash_json
 from ingest.settings import HASH_CHUNK_BYTES
 from ingest.storage import Storage, StoredObject
 
+# A log is recognised by hashes of its first and of its last 4 KiB. Candidates for that are found by
+# a hash of its first 64 bytes, which even a log of one line has.
+FINGERPRINT_BYTES = 4096
+OPENING_BYTES = 64
+
+
+def fingerprint(data: bytes) -> str:
+    """Return the SHA-256 of `data` in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
 
 def batch_id(
-    objects: Iterable[StoredObject],
+    readings: Iterable[Sequence[Any]],
     *,
     range_bytes: int,
     parser_version: int,
@@ -22,11 +32,11 @@ def batch_id(
 ) -> str:
     """Return the id of a plan, 32 hexadecimal digits: the same plan has the same id.
 
-    `replaces` is hashed too if there is any: an object that changes and changes back gives the
-    plan of a batch that has been replaced since, and no id may be used twice.
+    Each of `readings` says what is read: (log, key, size, etag, first offset, offset to stop at).
+    `replaces` takes part where there is any: what is read twice must not give the same id.
     """
     plan: dict[str, Any] = {
-        "objects": sorted((stored.key, stored.size, stored.etag) for stored in objects),
+        "readings": sorted((list(reading) for reading in readings), key=str),
         "range_bytes": range_bytes,
         "parser_version": parser_version,
         "contract_version": contract_version,
@@ -38,12 +48,12 @@ def batch_id(
 
 
 def content_hash(chunk_digests: Iterable[bytes]) -> str:
-    """Return the hash of an object from the SHA-256 digests of its consecutive 8 MiB chunks."""
+    """Return the hash of bytes from the SHA-256 digests of their consecutive 8 MiB chunks."""
     return hashlib.sha256(b"".join(chunk_digests)).hexdigest()
 
 
 def read_content_hash(storage: Storage, stored: StoredObject) -> str:
-    """Read an object and return its content hash.
+    """Read an object and return the hash of its stored bytes.
 
     Raises ObjectUnreadable or ObjectChanged.
     """

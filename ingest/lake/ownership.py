@@ -1,7 +1,7 @@
-"""Which raw objects the log of batches owns: the newest checkpoint and the records after it.
+"""The ledger of logs: which bytes of which log sealed batches own, and where it was last seen.
 
-A checkpoint is a pure function of the records up to its number, so it does not matter who writes
-it; without any, the log alone gives the same answer more slowly.
+It is a pure function of the records, so a checkpoint of it is right whoever writes it first;
+without any, the log of batches alone gives the same answer more slowly.
 """
 
 from __future__ import annotations
@@ -9,72 +9,109 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingest.errors import BooksError
-from ingest.lake.records import BatchRecord, read_log
-from ingest.lake.seal import owned_keys
-from ingest.storage import Storage
+from ingest.lake.records import BatchRecord, ObjectRecord, read_log
+from ingest.storage import Storage, StoredObject
 
-# A run reads at most about this many records before it knows what is owned.
+# A run reads at most about so many records before it knows what is owned.
 CHECKPOINT_RECORDS = 50
 _KEY = re.compile(r"checkpoints/(\d{20})\.parquet")
+_TIME = pa.timestamp("us", tz="UTC")
 _SCHEMA = pa.schema(
     [
-        ("source_file", pa.string()),
+        ("name", pa.string()),
+        ("source", pa.string()),
+        ("key", pa.string()),
         ("size", pa.int64()),
         ("etag", pa.string()),
+        ("placed", pa.int64()),
+        ("consumed", pa.int64()),
+        ("waiting_bytes", pa.int64()),
+        ("lines", pa.int64()),
+        ("opening", pa.string()),
+        ("head", pa.string()),
+        ("tail", pa.string()),
         ("content_hash", pa.string()),
-        ("source", pa.string()),
-        ("batch_id", pa.string()),
-        ("replaced_by", pa.string()),
+        ("source_format", pa.string()),
+        ("min_event_time", _TIME),
+        ("max_event_time", _TIME),
+        ("batches", pa.list_(pa.string())),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owned:
-    """An object as the log owns it; `replaced_by` is None while its batch is live."""
+class Log:
+    """A log as sealed batches know it.
 
-    source_file: str
+    `name` is the `source_file` of its events. It was last seen at `key` of the source `source`,
+    stored there with `size` and `etag`; record `placed` says so. `consumed` counts its content
+    bytes that `batches` own, `lines` the lines in them; `waiting_bytes` after them were a last
+    line without its end. `opening`, `head` and `tail` are fingerprints of the consumed bytes
+    (`ingest.lake.identity`), None when there are none. `content_hash` is that of the stored bytes,
+    None when they were not read in one go. The times span its events.
+    """
+
+    name: str
+    source: str
+    key: str
     size: int
     etag: str
+    placed: int
+    consumed: int
+    waiting_bytes: int
+    lines: int
+    opening: str | None
+    head: str | None
+    tail: str | None
     content_hash: str | None
-    source: str
-    batch_id: str
-    replaced_by: str | None = None
+    source_format: str | None
+    min_event_time: datetime | None
+    max_event_time: datetime | None
+    batches: tuple[str, ...]
+
+    def lies_in(self, found: StoredObject) -> bool:
+        """Return whether `found`, at the log's key, is just as it was, and nothing of it waits."""
+        return self.lies_at(found) and not self.waiting_bytes
+
+    def lies_at(self, found: StoredObject) -> bool:
+        """Return whether `found`, at the log's key, is just as it was."""
+        return (self.size, self.etag) == (found.size, found.etag)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ownership:
-    """What the log owned when it ended with record `last`, replaced batches included."""
+    """The ledger when the log of batches ended with record `last`: logs by their name."""
 
     last: int
-    ledger: tuple[Owned, ...]
+    logs: Mapping[str, Log]
 
-    @cached_property
-    def live(self) -> Mapping[str, Owned]:
-        """The objects of live batches by key; each key has one owner."""
-        return {owned.source_file: owned for owned in self.ledger if owned.replaced_by is None}
+    def of_source(self, source: str) -> list[Log]:
+        """Return the logs of one source."""
+        return [log for log in self.logs.values() if log.source == source]
 
     def after(self, records: Iterable[BatchRecord]) -> Ownership:
-        """Return the ownership once `records`, the next ones, are sealed too."""
-        last, ledger = self.last, list(self.ledger)
+        """Return the ledger once `records`, the next ones, are sealed too."""
+        last, logs = self.last, dict(self.logs)
         for record in records:
             last = record.number
-            if record.replaces:
-                ledger = [_replaced(owned, record) for owned in ledger]
-            ledger += _brought(record)
-        return Ownership(last=last, ledger=tuple(ledger))
+            for found in record.objects:
+                for corrected in found.corrects:
+                    logs.pop(corrected, None)
+                if found.file_status != "failed":
+                    logs[found.source_file] = _after(logs.get(found.source_file), found, record)
+        return Ownership(last=last, logs=logs)
 
 
 def read_ownership(lake: Storage) -> Ownership:
-    """Return what the log owns now.
+    """Return the ledger as it is now.
 
-    Raises BooksError when the log has a hole or the newest checkpoint is broken.
+    Raises BooksError when the log of batches has a hole or the newest checkpoint is broken.
     """
     checkpoint = _read_checkpoint(lake, _newest_checkpoint(lake))
     return checkpoint.after(read_log(lake, after=checkpoint.last))
@@ -98,12 +135,13 @@ def _checkpoint_key(number: int) -> str:
 
 def _read_checkpoint(lake: Storage, number: int) -> Ownership:
     if number == 0:
-        return Ownership(last=0, ledger=())
+        return Ownership(last=0, logs={})
     key = _checkpoint_key(number)
     try:
         rows = pq.read_table(pa.BufferReader(lake.read(key))).to_pylist()
-        return Ownership(last=number, ledger=tuple(Owned(**row) for row in rows))
-    except (pa.ArrowException, OSError, TypeError) as error:
+        logs = (Log(**{**row, "batches": tuple(row["batches"])}) for row in rows)
+        return Ownership(last=number, logs={log.name: log for log in logs})
+    except (pa.ArrowException, OSError, TypeError, KeyError) as error:
         raise BooksError(
             f"{lake.uri}/{key}: not a checkpoint ({error}); remove it: it is rebuilt from the"
             " batch records"
@@ -111,29 +149,66 @@ def _read_checkpoint(lake: Storage, number: int) -> Ownership:
 
 
 def _to_parquet(ownership: Ownership) -> bytes:
-    rows = [asdict(owned) for owned in ownership.ledger]
+    rows = [asdict(log) for log in ownership.logs.values()]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
     return bytes(sink.getvalue())
 
 
-def _replaced(owned: Owned, record: BatchRecord) -> Owned:
-    if owned.replaced_by is None and owned.batch_id in record.replaces:
-        return replace(owned, replaced_by=record.batch_id)
-    return owned
-
-
-def _brought(record: BatchRecord) -> Iterable[Owned]:
-    keys = owned_keys(record)
-    return (
-        Owned(
-            source_file=found.source_file,
-            size=found.size,
-            etag=found.etag,
-            content_hash=found.content_hash,
-            source=record.source,
-            batch_id=record.batch_id,
-        )
-        for found in record.objects
-        if found.source_file in keys
+def _after(log: Log | None, found: ObjectRecord, record: BatchRecord) -> Log:
+    """Return the log as it is once `record` has read `found` of it, or found it elsewhere."""
+    before = log or _unread(found, record)
+    placed = replace(
+        before,
+        source=record.source,
+        key=found.key,
+        size=found.size,
+        etag=found.etag,
+        placed=record.number,
+        waiting_bytes=found.waiting_bytes,
+        content_hash=found.content_hash or before.content_hash,
+        batches=before.batches if found.is_move else (*before.batches, record.batch_id),
     )
+    if found.end <= before.consumed:  # nothing of it is new: moved, or read again
+        return placed
+    return replace(
+        placed,
+        consumed=found.end,
+        lines=before.lines + found.lines_read,
+        opening=found.opening,
+        head=found.head,
+        tail=found.tail,
+        source_format=found.source_format or before.source_format,
+        min_event_time=_earliest(before.min_event_time, found.min_event_time),
+        max_event_time=_latest(before.max_event_time, found.max_event_time),
+    )
+
+
+def _unread(found: ObjectRecord, record: BatchRecord) -> Log:
+    return Log(
+        name=found.source_file,
+        source=record.source,
+        key=found.key,
+        size=found.size,
+        etag=found.etag,
+        placed=record.number,
+        consumed=0,
+        waiting_bytes=0,
+        lines=0,
+        opening=None,
+        head=None,
+        tail=None,
+        content_hash=None,
+        source_format=found.source_format,
+        min_event_time=None,
+        max_event_time=None,
+        batches=(),
+    )
+
+
+def _earliest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((time for time in (one, other) if time is not None), default=None)
+
+
+def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((time for time in (one, other) if time is not None), default=None)

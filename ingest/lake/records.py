@@ -48,15 +48,40 @@ class NamedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectRecord(LineCounts):
-    """One raw object as a batch read it."""
+    """What a batch read of one log: its content bytes [start, end).
+
+    `source_file` is the log's name, `key` the place where it lay then, stored with `size` and
+    `etag`. Where start equals end nothing was read: the log moved, was touched or compressed, or
+    it is empty, or refused. `waiting_bytes` after `end` were left for a later run: a last line
+    without its end. `opening`, `head` and `tail` are fingerprints of the content up to `end`
+    (`ingest.lake.identity`), None without any. `content_hash` is that of the stored bytes, None
+    when they were not all read; `range_hash` that of the content bytes that were. The times span
+    its events. `corrects` names logs whose place this one takes: their events are replaced.
+    """
 
     source_file: str
+    key: str
     size: int
     etag: str
+    start: int = 0
+    end: int = 0
+    waiting_bytes: int = 0
+    opening: str | None = None
+    head: str | None = None
+    tail: str | None = None
     content_hash: str | None
+    range_hash: str | None = None
     source_format: str | None
     file_status: str
     file_reason: str | None
+    min_event_time: datetime | None = None
+    max_event_time: datetime | None = None
+    corrects: tuple[str, ...] = ()
+
+    @property
+    def is_move(self) -> bool:
+        """Whether only the place of a log is told, of which earlier batches own the content."""
+        return self.start == self.end > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +267,11 @@ def _with_counts(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, **{name: fields[name] for name in COUNTS}}
 
 
+def _object(fields: Mapping[str, Any]) -> ObjectRecord:
+    counted = _with_counts(_with_times(fields))
+    return ObjectRecord(**{**counted, "corrects": tuple(fields["corrects"])})
+
+
 def _record(fields: Mapping[str, Any]) -> BatchRecord:
     if fields["format"] > RECORD_FORMAT:
         raise SettingsError(
@@ -254,7 +284,7 @@ def _record(fields: Mapping[str, Any]) -> BatchRecord:
             "sealed_at": datetime.fromisoformat(fields["sealed_at"]),
             "ingest_time": datetime.fromisoformat(fields["ingest_time"]),
             "replaces": tuple(fields["replaces"]),
-            "objects": tuple(ObjectRecord(**_with_counts(one)) for one in fields["objects"]),
+            "objects": tuple(_object(one) for one in fields["objects"]),
             "files": {
                 table: tuple(NamedFile(**_with_times(one)) for one in named)
                 for table, named in fields["files"].items()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ingest.errors import StorageError
-from ingest.lake.records import BatchRecord, read_record, record_key, record_to_json
+from ingest.lake.records import BatchRecord, ObjectRecord, read_record, record_key, record_to_json
 from ingest.storage import Storage
 
 # Storage may be busy or unavailable for a moment: ten more tries within about half a minute.
@@ -41,23 +41,31 @@ def seal(
             if other.writer != draft.writer:
                 _log.info("batch %s was already sealed by another run", draft.batch_id)
             return other
-        if shares_objects(draft, other):
+        if are_in_conflict(draft, other):
             return None
         number += 1
 
 
-def shares_objects(mine: BatchRecord, other: BatchRecord) -> bool:
-    """Return whether both would own an object, or replace the same batch.
+def are_in_conflict(mine: BatchRecord, other: BatchRecord) -> bool:
+    """Return whether both would own the same bytes of a log, or replace the same batch."""
+    if set(mine.replaces) & set(other.replaces):
+        return True
+    theirs = {found.source_file: found for found in _owned(other)}
+    return any(
+        _overlap(found, theirs[found.source_file])
+        for found in _owned(mine)
+        if found.source_file in theirs
+    )
 
-    The key alone counts: two versions of one object would give the same event ids twice.
-    """
-    theirs = owned_keys(other)
-    return bool(owned_keys(mine) & theirs or set(mine.replaces) & set(other.replaces))
+
+def _owned(record: BatchRecord) -> list[ObjectRecord]:
+    """Return the objects of which `record` owns bytes, or the verdict that there are none."""
+    return [one for one in record.objects if one.file_status != "failed" and not one.is_move]
 
 
-def owned_keys(record: BatchRecord) -> set[str]:
-    """Return the objects that `record` owns: those that could be read, whatever the verdict."""
-    return {found.source_file for found in record.objects if found.file_status != "failed"}
+def _overlap(mine: ObjectRecord, theirs: ObjectRecord) -> bool:
+    # The same start counts too: both may have found nothing to be read yet.
+    return mine.start == theirs.start or (mine.start < theirs.end and theirs.start < mine.end)
 
 
 def _put(lake: Storage, record: BatchRecord, pause: Callable[[float], None]) -> bool:

@@ -18,7 +18,7 @@ from ingest.parse.fields.text import cut
 from ingest.parse.fields.times import DAY, micros_of
 from ingest.parse.lines import RAW_BYTES, LongLine
 from ingest.parse.model import Identity, Parsed
-from ingest.parse.verdict import Event, EventArray, Reject, Skip, Verdict
+from ingest.parse.verdict import Event, EventArray, Reject, Skip, Verdict, warn
 from ingest.render import arrow_schema
 from ingest.settings import ParseSettings
 
@@ -55,12 +55,11 @@ class Collector:
         )
 
     def add(self, verdict: Verdict, *, offset: int, line: int | None, raw: bytes) -> None:
-        """Add the verdict on the line `raw` at content `offset`; `line` None = in a range."""
+        """Add the verdict on the line `raw` at content `offset`; `line` None = unknown."""
         if isinstance(verdict, Event):
             self._add_events((verdict,), offset, line)
         elif isinstance(verdict, EventArray):
-            for event in verdict.events:
-                event.warnings.add("json_array")
+            warn(verdict, "json_array")
             self._add_events(verdict.events, offset, line)
         elif isinstance(verdict, Skip):
             self._skips.append((offset, line, verdict.reason))

@@ -17,7 +17,7 @@ from ingest.parse.collector import Collector
 from ingest.parse.fast.merge import with_fast
 from ingest.parse.lines import LongLine
 from ingest.parse.model import Identity, Lines, Parsed
-from ingest.parse.verdict import Verdict
+from ingest.parse.verdict import Verdict, warn
 from ingest.settings import ParseSettings
 
 
@@ -26,6 +26,19 @@ class Parser(Protocol):
 
     Each method may raise `Refused`: the object is not what its format needs.
     """
+
+    def begin(self, resume: int, first_line: int | None) -> None:
+        """Prepare for content of which the records that start before `resume` are known already.
+
+        Called once, before all others. No verdict on those records is wanted; `first_line` is the
+        number of the first one from `resume` on, None when it is unknown.
+        """
+        ...
+
+    @property
+    def waits_from(self) -> int | None:
+        """Content offset of the first line that waits for more lines, None when none does."""
+        ...
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts that `lines` complete."""
@@ -123,11 +136,22 @@ class ParserOfLines:
         self._line_parser = line_parser
         self._fast_path = fast_path
 
+    def begin(self, resume: int, first_line: int | None) -> None:
+        """Do nothing: lines come with their numbers."""
+
+    @property
+    def waits_from(self) -> int | None:
+        """None: no line waits for another."""
+        return None
+
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts on `lines`."""
         if self._fast_path is None:
             return self._parse_each(lines, range(len(lines.starts)))
         events, handled = self._fast_path(lines, self._identity, self._settings)
+        if lines.nuls is not None:  # a warning that the fast path does not know
+            plain = lines.nuls == 0
+            events, handled = events.filter(pa.array(plain[handled])), handled & plain
         return with_fast(events, self._parse_each(lines, np.flatnonzero(~handled).tolist()))
 
     def reject_long(self, line: LongLine) -> Parsed:
@@ -148,6 +172,8 @@ class ParserOfLines:
             raw = bytes(buffer[start:end])
             number = None if lines.first_line is None else lines.first_line + index
             verdict = self._line_parser(raw)
+            if lines.nuls is not None and lines.nuls[index]:
+                warn(verdict, "nul_byte")
             collector.add(verdict, offset=lines.offset + start, line=number, raw=raw)
         return collector.parsed()
 

@@ -1,12 +1,15 @@
 """Cuts content into chunks of physical lines: section 3.1 of the format specification.
 
-A line ends at LF only; one CR directly before the LF or the end of the content is removed.
+A line ends at LF only; one CR directly before the LF or the end of the content is taken off. NUL
+bytes at its start are passed over (7.9): it begins at its first other byte. NULs alone, without
+an LF behind them, are no line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +18,11 @@ from ingest.parse.model import Lines
 
 # Large enough to make the cost per chunk vanish, small enough for many tasks on one machine.
 CHUNK_BYTES = 16 << 20
-# Kept of a rejected line: in base64 these are 64,000 characters, the width of the column.
+# Kept of a refused line: their base64 has 64,000 characters, the width of its column.
 RAW_BYTES = 48_000
 # Of shorter lines a chunk holds fewer bytes: each line may become a Python object of 3 KB.
 CHUNK_LINES = 1 << 16
-# A chunk's buffer continues after its last line if more follows: the fast path reads up to this
+# A chunk's buffer goes on after its last line where more follows: the fast path reads up to this
 # many bytes after a line without checking where the buffer ends.
 READ_AHEAD = 80
 _BLOCK_BYTES = 1 << 19  # searched at once: fits into the second-level cache
@@ -51,11 +54,20 @@ class _Open:
             self.ends_in_cr = piece[-1] == CR
 
 
+class _Found(NamedTuple):
+    """Where the lines of `buffer` are, and how many NULs were passed over before each."""
+
+    buffer: npt.NDArray[np.uint8]
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    nuls: npt.NDArray[np.int64]
+
+
 class Cutter:
     """Takes content piece by piece and gives its lines back in chunks.
 
     What it keeps is bounded by a chunk, or by a few times `max_line_bytes`, however long a line
-    is. The content has to begin at the first byte of a line.
+    or a hole of NULs is. The content has to begin at the first byte of a line.
     """
 
     def __init__(
@@ -66,10 +78,19 @@ class Cutter:
         self._number = first_line
         self._limit = max_line_bytes
         self._after_bom = after_bom
+        self._nuls = 0  # passed over before the first byte that is waiting
         self._parts: list[bytes] = []
         self._waiting_bytes = 0
         self._wanted = CHUNK_BYTES
         self._open: _Open | None = None
+
+    @property
+    def waits_from(self) -> int:
+        """Content offset up to which all lines were given back: where the next one begins.
+
+        NULs that will be passed over are before that line, and lie behind this offset.
+        """
+        return 0 if self._after_bom else self._offset - self._nuls
 
     def feed(self, piece: bytes) -> Iterator[Lines | LongLine]:
         """Take the next piece; yield lines when there are enough of them."""
@@ -85,10 +106,10 @@ class Cutter:
         if self._waiting_bytes >= self._wanted:
             yield from self._cut()
 
-    def finish(self, *, broken_off: bool = False) -> Iterator[Lines | LongLine]:
-        """Yield what is left; when the content is `broken_off`, its last line is dropped."""
+    def finish(self, *, ends: bool = True) -> Iterator[Lines | LongLine]:
+        """Yield what is left. Unless the content `ends` here, a last line without LF is not."""
         yield from self._cut()
-        if broken_off:
+        if not ends:
             return
         if self._open is not None:
             yield self._closed(self._open)
@@ -104,12 +125,21 @@ class Cutter:
         if len(newlines):
             yield from self._lines(buffer, newlines)
             data = data[newlines[-1] + 1 :]
+        if not self._after_bom:
+            data = self._without_nuls(data)
         self._parts, self._waiting_bytes = [data], len(data)
         # Twice the rest, so that a long line within the limit is not joined again at every piece.
         self._wanted = max(CHUNK_BYTES, 2 * self._waiting_bytes)
         if self._waiting_bytes > self._limit:
             self._open = _Open(data[:RAW_BYTES], len(data), data[-1] == CR)
             self._parts, self._waiting_bytes = [], 0
+
+    def _without_nuls(self, data: bytes) -> bytes:
+        """Return the beginning `data` of a line without the NULs at its start, which are passed."""
+        rest = data.lstrip(b"\0")
+        self._offset += len(data) - len(rest)
+        self._nuls += len(data) - len(rest)
+        return rest
 
     def _closed(self, line: _Open) -> LongLine:
         closed = self._long(0, line.length - int(line.ends_in_cr), line.head, number=self._number)
@@ -126,43 +156,47 @@ class Cutter:
         self, buffer: npt.NDArray[np.uint8], stops: npt.NDArray[np.int64]
     ) -> Iterator[Lines | LongLine]:
         """Yield the lines of `buffer` whose LF, or end of content, is at `stops`."""
-        starts = np.concatenate([np.zeros(1, dtype=np.int64), stops[:-1] + 1])
-        ends = stops - ((stops > starts) & (buffer[stops - 1] == CR))
-        long = stops - starts > self._limit
+        found = self._found(buffer, stops)
+        long = stops - found.starts > self._limit
         alone = {0} if self._after_bom else set()
         done = 0
         for index in sorted(alone | set(np.flatnonzero(long).tolist())):
-            yield from self._chunks(buffer, starts[done:index], ends[done:index], done)
+            yield from self._chunks(found, done, index)
             if long[index]:
-                start, end = int(starts[index]), int(ends[index])
+                start, end = int(found.starts[index]), int(found.ends[index])
                 head = buffer[start : min(end, start + RAW_BYTES)].tobytes()
                 yield self._long(start, end - start, head, number=self._numbered(index))
             else:
-                after = index + 1
-                yield from self._chunks(buffer, starts[index:after], ends[index:after], index)
+                yield from self._chunks(found, index, index + 1)
             done = index + 1
-        yield from self._chunks(buffer, starts[done:], ends[done:], done)
+        yield from self._chunks(found, done, len(stops))
         self._passed(int(stops[-1]) + 1, len(stops))
 
-    def _chunks(
-        self,
-        buffer: npt.NDArray[np.uint8],
-        starts: npt.NDArray[np.int64],
-        ends: npt.NDArray[np.int64],
-        index: int,
-    ) -> Iterator[Lines]:
-        """Yield lines of which none is over the limit; `index` is that of the first one."""
-        for first in range(0, len(starts), CHUNK_LINES):
-            last = min(first + CHUNK_LINES, len(starts)) - 1
-            base = int(starts[first])
+    def _found(self, buffer: npt.NDArray[np.uint8], stops: npt.NDArray[np.int64]) -> _Found:
+        starts = np.concatenate([np.zeros(1, dtype=np.int64), stops[:-1] + 1])
+        nuls = _leading_nuls(buffer, starts, stops)
+        if self._after_bom:
+            nuls[0] = 0
+        starts += nuls
+        nuls[0] += self._nuls
+        ends = stops - ((stops > starts) & (buffer[stops - 1] == CR))
+        return _Found(buffer, starts, ends, nuls)
+
+    def _chunks(self, found: _Found, begin: int, end: int) -> Iterator[Lines]:
+        """Yield the lines [begin, end) of `found`, of which none is over the limit."""
+        for first in range(begin, end, CHUNK_LINES):
+            after = min(first + CHUNK_LINES, end)
+            base = int(found.starts[first])
             offset = 0 if self._after_bom else self._offset + base
             self._after_bom = False
+            nuls = found.nuls[first:after]
             yield Lines(
-                buffer=buffer[base : ends[last] + READ_AHEAD],
-                starts=starts[first : last + 1] - base,
-                ends=ends[first : last + 1] - base,
+                buffer=found.buffer[base : found.ends[after - 1] + READ_AHEAD],
+                starts=found.starts[first:after] - base,
+                ends=found.ends[first:after] - base,
                 offset=offset,
-                first_line=self._numbered(index + first),
+                first_line=self._numbered(first),
+                nuls=nuls if nuls.any() else None,
             )
 
     def _numbered(self, index: int) -> int | None:
@@ -170,8 +204,21 @@ class Cutter:
 
     def _passed(self, size: int, lines: int) -> None:
         self._offset += size
+        self._nuls = 0
         if self._number is not None:
             self._number += lines
+
+
+def _leading_nuls(
+    buffer: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return how many NULs each line begins with; a line reaches from its start to its stop."""
+    counts = np.zeros(len(starts), dtype=np.int64)
+    for index in np.flatnonzero(buffer[starts] == 0):
+        line = buffer[starts[index] : stops[index]]
+        first = int(np.argmax(line != 0))
+        counts[index] = first if line[first] else len(line)
+    return counts
 
 
 def _newlines(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:

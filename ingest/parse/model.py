@@ -13,7 +13,7 @@ import pyarrow as pa
 from ingest.lake.counts import LineCounts
 
 # Raise it with every change that gives another event for the same bytes: it is part of batch_id.
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 
 # (start, end) -> exactly the stored bytes [start, end), or ObjectUnreadable / ObjectChanged.
 ReadRange = Callable[[int, int], bytes]
@@ -34,7 +34,8 @@ class Lines:
 
     `buffer` holds their raw bytes (uint8); line i is buffer[starts[i]:ends[i]] without LF and
     without a CR directly before it. buffer[0] is at content offset `offset`. `first_line` is
-    the number (from 1) of line 0, None when the object is read in byte ranges.
+    the number (from 1) of line 0, None when it is unknown. `nuls` counts the NUL bytes that were
+    passed over before each line (int64), None when there are none before any.
     """
 
     buffer: npt.NDArray[np.uint8]
@@ -42,6 +43,7 @@ class Lines:
     ends: npt.NDArray[np.int64]
     offset: int
     first_line: int | None
+    nuls: npt.NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +82,25 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectVerdict(LineCounts):
-    """The verdict on one raw object, or on one byte range of it, after its last line.
+    """The verdict on what was read of one raw object, or of one byte range of it.
 
-    For `corrupt_gzip` and `rejected` all counts are 0 and every `Parsed` that came before is void.
-    `chunk_digests` are the SHA-256 digests of the consecutive 8 MiB chunks of the stored bytes
-    in [start, end). `source_format` is None when none was found or needed.
+    For `corrupt_gzip` and `rejected` all counts are 0, every `Parsed` that came before is void
+    and nothing was consumed. `source_format` is None when none was found or needed.
+
+    What was consumed are the content bytes [`start`, `end`); `start` is the `resume` of the call
+    also for a byte range. `waiting_bytes` after `end` have no LF behind them yet, or are a record
+    whose quote is open: they were left for a later run.
+    `opening`, `head` and `tail` are SHA-256 digests (hexadecimal) of the first min(64, end) and
+    min(4096, end) content bytes and of the last min(4096, end) ones before `end`; `range_hash` is
+    the content hash of [start, end). All are None for a byte range and where nothing was consumed
+    or known before (`end` = 0).
+
+    `chunk_digests` are the SHA-256 digests of the consecutive 8 MiB chunks of the stored bytes,
+    in a byte range of those in it; empty when not all bytes of the object were wanted.
+    `range_digests` are those of the consumed content bytes from `resume` on, in a byte range of
+    those in it. The ranges of one object are cut at multiples of 8 MiB from `resume`; their
+    `range_digests`, joined in order up to the first range with waiting bytes, are those of the
+    whole, and the `end` of that range (else of the last one) is the end of the whole.
     """
 
     source_format: str | None
@@ -93,4 +109,12 @@ class ObjectVerdict(LineCounts):
     min_event_time: datetime | None = None
     max_event_time: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    start: int = 0
+    end: int = 0
+    waiting_bytes: int = 0
+    opening: str | None = None
+    head: str | None = None
+    tail: str | None = None
+    range_hash: str | None = None
     chunk_digests: tuple[bytes, ...] = ()
+    range_digests: tuple[bytes, ...] = ()

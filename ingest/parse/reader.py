@@ -1,31 +1,32 @@
 """Reads one raw object, or a byte range of it, to verdicts on its lines and one on itself.
 
 Statuses and their precedence: section 1.4 of the format specification. The status `failed` is
-given by the caller: errors of storage pass through here.
+given by whoever can read no further: errors of storage pass through here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow.compute as pc
 
 from ingest.lake.counts import LineCounts, add_counts
-from ingest.parse.content import BOM, GZIP_MAGIC, Gunzip, Stored, owned, peek
+from ingest.parse.content import BOM
 from ingest.parse.format import Parser
+from ingest.parse.layers import Unwrapped
 from ingest.parse.lines import Cutter, LongLine
 from ingest.parse.model import Identity, Lines, ObjectVerdict, Parsed, ReadRange
-from ingest.parse.registry import check_settings, fallback, lookup
-from ingest.parse.sniff import SNIFF_BYTES, find_format
+from ingest.parse.opened import Opened, Part, open_content
+from ingest.parse.registry import check_settings
+from ingest.parse.stored import Extent, Stored
 from ingest.parse.verdict import Refused
 from ingest.settings import ParseSettings
 from ingest.terminal.text import count_of
 
 _GZIP_SUFFIXES = (".gz", ".gzip")
-_MAX_LAYERS = 2
 
 
 def parse_object(
@@ -37,118 +38,104 @@ def parse_object(
     settings: ParseSettings,
     start: int = 0,
     end: int | None = None,
+    resume: int = 0,
+    stop: int | None = None,
+    first_line: int | None = 1,
+    final: bool = True,
 ) -> Iterator[Parsed | ObjectVerdict]:
-    """Yield the verdicts on the lines that start in [start, end), then one ObjectVerdict.
+    """Yield the verdicts on the wanted lines of an object, then one ObjectVerdict.
 
-    `size` counts the stored bytes, `name` is the object's key; `end` None is the end of the
-    object. Raises SettingsError for a format that is not supported or does not read the settings
-    given for it, ValueError for a range of an object that `sniff` does not call splittable, and
-    what `read` raises.
+    `size` counts the stored bytes, `name` is the object's key. All offsets are of content bytes:
+
+    - [start, end) is a byte range of an uncompressed object of a splittable format: it owns the
+      lines that start in it, one of which may end behind it. `end` None is the end of the object.
+    - The bytes before `resume` belong to sealed batches: a line begins there, whatever byte comes
+      before. `first_line` is its number, a record's in CSV; None when it is unknown. Byte ranges
+      have no line numbers.
+    - What lies from `stop` on is not there: the content ends at it. None is its end.
+    - Unless `final`, what follows the last LF of an uncompressed object waits for a later run, and
+      so does a record whose quote is open. With the end of gzip, and at `stop`, lines end.
+
+    Of an uncompressed object of a splittable format, of what lies before `resume` only the head
+    that shows its format and 4 KiB are read.
+    Raises SettingsError for a format that is not supported or does not read the settings given for
+    it, ValueError for a range of an object that `sniff` does not call splittable and for a
+    `resume` behind the end, and what `read` raises.
     """
     check_settings(settings)
-    stored = Stored(read, size, start=start, end=end)
+    extent = Extent(
+        start=start, end=end, resume=resume, stop=stop, first_line=first_line, final=final
+    )
+    stored = Stored(read, size, extent)
     try:
-        verdict = yield from _read(_opened(stored, settings), name, identity, settings)
+        verdict = yield from _read(open_content(stored, settings), name, identity, settings)
     except Refused as refused:
-        verdict = ObjectVerdict(
-            source_format=None, file_status="rejected", file_reason=refused.reason
-        )
-    stored.drain()
-    yield replace(verdict, chunk_digests=tuple(stored.digests))
+        verdict = _void(None, "rejected", refused.reason, resume)
+    yield replace(verdict, chunk_digests=stored.chunk_digests())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Content:
-    """The content of an object inside all its gzip layers, from `offset` on.
-
-    `pieces` are all its bytes, the first ones being `head`; `format` is None when the content
-    needs none. `first_line` is None in a byte range.
-    """
-
-    offset: int
-    first_line: int | None
-    head: bytes
-    pieces: Iterator[bytes]
-    format: str | None
-    layers: tuple[Gunzip, ...]
-
-    @property
-    def error(self) -> str | None:
-        """What is damaged in a gzip layer, as far as it was read."""
-        return next((layer.error for layer in self.layers if layer.error), None)
-
-
-def _opened(stored: Stored, settings: ParseSettings) -> _Content:
-    """Return the content of `stored`; raises Refused when it cannot be read."""
-    if stored.is_whole:
-        head, pieces, is_all = peek(stored.blocks, SNIFF_BYTES)
-    else:
-        head = stored.read(0, min(SNIFF_BYTES, stored.size))
-        pieces, is_all = iter(()), len(head) == stored.size
-    layers: list[Gunzip] = []
-    while head.startswith(GZIP_MAGIC):
-        if len(layers) == _MAX_LAYERS:
-            raise Refused("nested_gzip")
-        layers.append(Gunzip(pieces))
-        head, pieces, is_all = peek(layers[-1].pieces, SNIFF_BYTES)
-    if any(layer.error for layer in layers):
-        head = head[: head.rfind(b"\n") + 1]
-    sniffed = find_format(head, whole=is_all, settings=settings)
-    if sniffed.reason is not None:
-        raise Refused(sniffed.reason)
-    if not stored.is_whole and (layers or not sniffed.splittable):
-        raise ValueError(
-            "only an uncompressed object of a splittable format can be read in byte ranges"
-        )
-    offset, pieces = (0, pieces) if stored.is_whole else owned(stored)
-    return _Content(
-        offset=offset,
-        first_line=1 if stored.is_whole else None,
-        head=head,
-        pieces=pieces,
-        format=sniffed.format,
-        layers=tuple(layers),
+def _void(source_format: str | None, status: str, reason: str, resume: int) -> ObjectVerdict:
+    """Return the verdict on an object of which nothing counts, so that nothing was consumed."""
+    return ObjectVerdict(
+        source_format=source_format,
+        file_status=status,
+        file_reason=reason,
+        start=resume,
+        end=resume,
     )
 
 
 def _read(
-    content: _Content, name: str, identity: Identity, settings: ParseSettings
+    content: Opened, name: str, identity: Identity, settings: ParseSettings
 ) -> Generator[Parsed, None, ObjectVerdict]:
-    """Yield the verdicts on the lines of `content`; return the one on the object."""
-    form = lookup(content.format) if content.format else fallback()
-    parser = form.open(identity, settings)
+    """Yield the verdicts on the wanted lines of `content`; return the one on the object."""
+    resume = content.stored.extent.resume
+    parser = content.format.open(identity, settings)
+    parser.begin(resume, content.wanted.first_line)
+    for _ in _judged(parser, _cutter(content.known, settings), content.known, content):
+        pass  # lines of sealed batches
     books = _Books()
-    for lines in _cut(content, settings):
-        books.add(parsed := _parsed(parser, lines))
+    cutter = _cutter(content.wanted, settings)
+    for parsed in _judged(parser, cutter, content.wanted, content):
+        books.add(parsed)
         yield parsed
-    books.add(parsed := parser.finish())
-    yield parsed
-    if content.error is not None:
-        readable = _readable(content.layers[-1].size, books.lines_read)
-        return ObjectVerdict(
-            source_format=content.format,
-            file_status="corrupt_gzip",
-            file_reason=f"{content.error}: {readable}",
-        )
-    status, reason = _status(content, name)
-    return books.verdict(source_format=content.format, file_status=status, file_reason=reason)
-
-
-def _readable(size: int, lines: int) -> str:
-    return f"{count_of(size, 'byte')} and {count_of(lines, 'line')} could be read"
-
-
-def _cut(content: _Content, settings: ParseSettings) -> Iterator[Lines | LongLine]:
-    has_bom = content.offset == 0 and content.head.startswith(BOM)
-    cutter = Cutter(
-        offset=len(BOM) if has_bom else content.offset,
-        first_line=content.first_line,
-        max_line_bytes=settings.max_line_bytes,
-        after_bom=has_bom,
+    unwrapped = content.unwrapped
+    if unwrapped.error is not None:
+        size, lines = unwrapped.layers[-1].size, books.lines_read
+        readable = f"{count_of(size, 'byte')} and {count_of(lines, 'line')} could be read"
+        return _void(content.found, "corrupt_gzip", f"{unwrapped.error}: {readable}", resume)
+    status, reason = _status(unwrapped, name)
+    verdict = books.verdict(
+        source_format=content.found, file_status=status, file_reason=reason, start=resume
     )
-    for piece in _without_first(content.pieces, len(BOM) if has_bom else 0):
+    waits_from = cutter.waits_from if parser.waits_from is None else parser.waits_from
+    return content.with_consumed(verdict, waits_from)
+
+
+def _cutter(part: Part, settings: ParseSettings) -> Cutter:
+    return Cutter(
+        offset=len(BOM) if part.has_bom else part.offset,
+        first_line=part.first_line,
+        max_line_bytes=settings.max_line_bytes,
+        after_bom=part.has_bom,
+    )
+
+
+def _judged(parser: Parser, cutter: Cutter, part: Part, content: Opened) -> Iterator[Parsed]:
+    for lines in _cut(cutter, part, content):
+        yield _parsed(parser, lines)
+    if part.ends:
+        yield parser.finish()
+
+
+def _parsed(parser: Parser, lines: Lines | LongLine) -> Parsed:
+    return parser.reject_long(lines) if isinstance(lines, LongLine) else parser.parse(lines)
+
+
+def _cut(cutter: Cutter, part: Part, content: Opened) -> Iterator[Lines | LongLine]:
+    for piece in _without_first(part.pieces, len(BOM) if part.has_bom else 0):
         yield from cutter.feed(piece)
-    yield from cutter.finish(broken_off=content.error is not None)
+    yield from cutter.finish(ends=part.ends and content.unwrapped.error is None)
 
 
 def _without_first(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
@@ -157,11 +144,7 @@ def _without_first(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
         count -= min(count, len(piece))
 
 
-def _parsed(parser: Parser, lines: Lines | LongLine) -> Parsed:
-    return parser.reject_long(lines) if isinstance(lines, LongLine) else parser.parse(lines)
-
-
-def _status(content: _Content, name: str) -> tuple[str, str | None]:
+def _status(content: Unwrapped, name: str) -> tuple[str, str | None]:
     """Return the status of an object that could be read, and why it is not `ok`."""
     if not content.head:
         return "empty", "no content"
@@ -195,7 +178,7 @@ class _Books:
         self._times = [min(times), max(times)] if times else []
 
     def verdict(
-        self, *, source_format: str | None, file_status: str, file_reason: str | None
+        self, *, source_format: str | None, file_status: str, file_reason: str | None, start: int
     ) -> ObjectVerdict:
         return ObjectVerdict(
             source_format=source_format,
@@ -204,6 +187,6 @@ class _Books:
             min_event_time=self._times[0] if self._times else None,
             max_event_time=self._times[-1] if self._times else None,
             counts=dict(self._codes),
-            chunk_digests=(),
+            start=start,
             **add_counts([self._counts]),
         )

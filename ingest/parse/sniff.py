@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingest.parse.content import BOM, GZIP_MAGIC, REMEDIES, refusal
+from ingest.parse.content import BOM, REMEDIES, refusal
 from ingest.parse.fields.text import is_blank
 from ingest.parse.format import Format, Head
+from ingest.parse.layers import GZIP_MAGIC
 from ingest.parse.registry import AUTO, fallback, known, lookup, names
 from ingest.settings import ParseSettings
 
@@ -74,11 +75,14 @@ def _head(start: bytes, *, whole: bool) -> Head:
 
 
 def _complete_lines(start: bytes, *, whole: bool) -> list[bytes]:
-    """Return the complete lines of `start`, or its one line when even that is not complete."""
+    """Return the complete lines of `start`, or its one line when even that is not complete.
+
+    NULs at the start of a line are passed over, as when it is read.
+    """
     *lines, rest = start.split(b"\n")
     if rest and (whole or not lines):
         lines.append(rest)
-    return [line.removesuffix(b"\r") for line in lines]
+    return [line.lstrip(b"\0").removesuffix(b"\r") for line in lines]
 
 
 def _winner(head: Head, settings: ParseSettings) -> Format | None:

@@ -51,8 +51,11 @@ class Event:
         self.put_extra(key, port)
 
     def put_status(self, digits: str) -> None:
-        """Store a status of three digits, with `invalid_status` unless it is 000 or 100-599."""
-        status = int(digits)
+        """Store a status of three digits, with `invalid_status` unless it is 000 or 100-599.
+
+        `0` and `-1` are other ways to write that no response was sent.
+        """
+        status = max(int(digits), 0)
         if status and not 100 <= status <= 599:
             self.warnings.add("invalid_status")
         self.values["status_code"] = status
@@ -101,6 +104,15 @@ Verdict = Event | EventArray | Skip | Reject
 BLANK = Skip("blank")
 COMMENT = Skip("comment")
 HEADER = Skip("header")
+
+
+def warn(verdict: Verdict, code: str) -> None:
+    """Add a warning code to all events of `verdict`; a line without events carries none."""
+    if isinstance(verdict, Event):
+        verdict.warnings.add(code)
+    elif isinstance(verdict, EventArray):
+        for event in verdict.events:
+            event.warnings.add(code)
 
 
 def bounded(digits: str, largest: int) -> int | None:

@@ -19,6 +19,7 @@ RAW_VARIABLES = {
 }
 _MAX_LINE_BYTES = 64 << 20  # a line takes several times its size in memory
 _MAX_FUTURE_HOURS = 10 * 366 * 24
+_MAX_SETTLE_MINUTES = 7 * 24 * 60
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _A_NAME = "1 to 64 letters, digits, - or _"
 _A_FORMAT = "a name that `clickstream formats` lists"
@@ -70,14 +71,19 @@ BY_FORMAT = ("log_format", "mapping", "fields", "delimiter", "time_unit")
 class Source:
     """Where raw logs come from and how they are read.
 
-    `uri` is an absolute folder or an s3:// prefix. `reject_limit_ratio` (0-1) is the share of
-    rejected lines, of at least 1,000 lines, above which a batch is quarantined.
+    `uri` is an absolute folder or an s3:// prefix; its last parts may be a glob pattern.
+    `reject_limit_ratio` (0-1) is the share of rejected lines, of at least 1,000 lines, above which
+    a batch is quarantined. `rotation` says that logs are renamed here, so that they are followed
+    from key to key; without it a new key is a new log. A last line without its end waits until
+    nothing was written for `settle_minutes`.
     """
 
     name: str
     uri: str
     parse: ParseSettings = ParseSettings()
     reject_limit_ratio: float = 0.01
+    rotation: bool = True
+    settle_minutes: int = 60
 
 
 _USUAL = Source(name="", uri="")
@@ -94,6 +100,11 @@ def read_source(table: Table, base: Path) -> Source:
         uri=absolute(uri, base),
         parse=_read_parse(table),
         reject_limit_ratio=table.ratio("reject_limit_ratio", _USUAL.reject_limit_ratio),
+        # Keys in a bucket do not change; a folder is where logrotate works.
+        rotation=table.flag("rotation", default=not uri.startswith("s3://")),
+        settle_minutes=table.whole(
+            "settle_minutes", _USUAL.settle_minutes, least=0, most=_MAX_SETTLE_MINUTES
+        ),
     )
 
 

@@ -9,6 +9,7 @@ import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError
@@ -130,13 +131,15 @@ class FolderStorage:
             return StoredObject(key=key, size=0, etag="", problem=_explain(error))
         if not stat.S_ISREG(found.st_mode):
             return StoredObject(key=key, size=0, etag="", problem=_NOT_REGULAR)
-        return StoredObject(key=key, size=found.st_size, etag=_etag(found))
+        return StoredObject(
+            key=key, size=found.st_size, etag=_etag(found), changed_at=_changed_at(found)
+        )
 
     def _check(self, path: Path, handle: int, etag: str | None) -> None:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise ObjectUnreadable(f"{path}: {_NOT_REGULAR}")
-        if etag is not None and _etag(found) != etag:
+        if etag is not None and _etag(found) != etag and not _has_grown(etag, found):
             raise ObjectChanged(f"{path}: changed while it was read; the next run reads it again")
 
     def _make_folder(self, folder: Path) -> None:
@@ -179,6 +182,23 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 def _etag(found: os.stat_result) -> str:
     return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+def _has_grown(etag: str, found: os.stat_result) -> bool:
+    """Return whether the file is larger than `etag` says: a log that is written to.
+
+    Its first bytes are still the same, unless another file took its place: who reads logs compares
+    fingerprints as well.
+    """
+    listed, _, _ = etag.partition("-")
+    return listed.isdigit() and found.st_size > int(listed)
+
+
+def _changed_at(found: os.stat_result) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(found.st_mtime, tz=UTC)
+    except (OverflowError, ValueError, OSError):  # a file system may say anything
+        return None
 
 
 def _explain(error: OSError, *, reading: bool = True) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -14,13 +15,15 @@ class StoredObject:
 
     `problem` says why the object cannot be read (a broken link, a folder that is denied, a pipe)
     and what to do; it is None for an object that can be opened, and always None in a bucket.
-    A local key that is not UTF-8 keeps its bytes as surrogates (PEP 383).
+    A local key that is not UTF-8 keeps its bytes as surrogates (PEP 383). `changed_at` is the UTC
+    time of the last change, None where it is not known.
     """
 
     key: str
     size: int
     etag: str
     problem: str | None = None
+    changed_at: datetime | None = None
 
 
 class Storage(Protocol):

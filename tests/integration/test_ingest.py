@@ -133,7 +133,7 @@ def test_a_failing_object_does_not_stop_the_others(
     (raw / "gone.log").symlink_to("nowhere")
     summary = ingest(settings, run_on_spark)
     assert summary.exit_code == 1
-    assert [failed.source_file for failed in summary.failed] == ["gone.log"]
+    assert [failed.key for failed in summary.failed] == ["gone.log"]
     assert summary.sealed[0].totals.events == 3
     (raw / "gone.log").unlink()
     (raw / "gone.log").write_bytes(access_lines(4))

@@ -16,6 +16,7 @@ from fixtures.storage import MemoryStorage
 from support.ingest import Kill
 from support.log_lines import log_line
 
+from ingest.job.matching import Wishes
 from ingest.job.plan import Task
 from ingest.job.run import IngestSummary, RunTasks, ingest
 from ingest.job.task import TaskFacts
@@ -27,7 +28,6 @@ from ingest.storage import SCHEMES
 _SOURCE = "web"
 _PATH = re.compile(r"/([ne])(\d+)")
 _QUESTION = re.compile(r"changed\b")
-_ingest: Callable[..., IngestSummary] = ingest
 
 
 class Killed(BaseException):
@@ -81,12 +81,15 @@ class RealIngest:
         """Run once; the process dies at its first seal if it is to be killed."""
         self._lake.kill = kill
         try:
-            self._summary = _ingest(self._settings, self._run_tasks, now=now, final=final)
+            self._summary = self._ingest(self._run_tasks, now, final=final)
         except Killed:
             return None
         finally:
             self._lake.kill = None
         return self._summary.exit_code
+
+    def _ingest(self, run_tasks: RunTasks, now: datetime, *, final: bool = False) -> IngestSummary:
+        return ingest(self._settings, run_tasks, wishes=Wishes(final=final), now=lambda: now)
 
     def run_twice(
         self, now: datetime, between: Callable[[], datetime], *, read_first: bool
@@ -107,7 +110,7 @@ class RealIngest:
             overtake()
             return self._run_tasks(tasks, label) if facts is None else facts
 
-        self._summary = _ingest(self._settings, run_tasks, now=now)
+        self._summary = self._ingest(run_tasks, now)
         first = self._summary.exit_code
         if not codes:
             overtake()
@@ -130,12 +133,12 @@ class RealIngest:
     def asked(self) -> frozenset[str]:
         """Return the keys that the last run asked about."""
         failed = self._summary.failed if self._summary else ()
-        return frozenset(_key(one.source_file) for one in failed if _QUESTION.match(one.reason))
+        return frozenset(_key(one.key) for one in failed if _QUESTION.match(one.reason))
 
     def copies(self) -> frozenset[str]:
         """Return the keys that the last run reported as copies."""
         duplicates = self._summary.duplicates if self._summary else ()
-        return frozenset(_key(one.source_file) for one in duplicates)
+        return frozenset(_key(one.key) for one in duplicates)
 
     def close(self) -> None:
         """Release the lake."""

@@ -23,7 +23,7 @@ from ingest.settings import Settings
 from ingest.warehouse.dbt import DbtSummary, Failure
 from ingest.warehouse.load import LoadSummary
 
-INGESTED = IngestSummary(sealed=(), elsewhere=(), changed=(), duplicates=(), failed=(), seconds=0.0)
+INGESTED = IngestSummary(sealed=(), elsewhere=(), duplicates=(), failed=(), waiting={}, seconds=0.0)
 LOADED = LoadSummary(loaded=(), replaced=(), quarantined=(), live=1, events=0, seconds=0.0)
 BUILT = DbtSummary(passed=9, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
 EXPORTED = ExportSummary(total=7)
@@ -192,7 +192,7 @@ def test_the_most_severe_exit_code_is_kept(codes: list[int], most_severe: int) -
     [
         (
             "ingest",
-            replace(INGESTED, failed=(Failed(source_file="a\x1b.log", reason="denied"),)),
+            replace(INGESTED, failed=(Failed(key="a\x1b.log", reason="denied"),)),
             1,
             r"ingest: 1 object could not be read; the next run will try again: a\x1b.log",
         ),

@@ -1,4 +1,4 @@
-"""The parts of lines, many lines at once: client, user, request, status, referrer.
+"""The parts of lines, many lines at once: request, status, referrer, address list.
 
 Each function returns positions or values per candidate, and `valid`: where they can be trusted.
 """
@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ingest.contract import EVENTS
-from ingest.parse.fast.texts import DictionaryColumn, cut, dictionary_column, null_column, scatter
+from ingest.parse.fast.texts import DictionaryColumn, cut, dictionary_column, null_column
 from ingest.parse.fast.words import (
     WORD,
     Bytes,
@@ -27,15 +26,11 @@ from ingest.parse.fast.words import (
     numbers,
     word,
 )
-from ingest.parse.fields.addresses import is_address_list, read_client
+from ingest.parse.fields.addresses import is_address_list
+from ingest.parse.fields.behind import is_surely_referrer
 from ingest.parse.fields.urls import domain_of
 
 _BLANK, _DASH, _SLASH = ord(" "), ord("-"), ord("/")
-# An IPv6 address with its blank.
-_HOST_BYTES = 48
-_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
-_USER_BYTES = EVENTS.column("user_name").width or 0
 _LIST_BYTES = EVENTS.column("forwarded_for").width or 0
 _METHODS = (b"GET", b"POST", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE")
 _METHOD_WORDS = np.sort(np.array([word(method) for method in _METHODS]))
@@ -47,63 +42,6 @@ _VERSIONS = pa.array([f"{major}.{minor}" for major in range(10) for minor in ran
 _PROTOCOLS = (Pattern(b"HTTP/0.0"), Pattern(b"HTTP 0.0"))
 _PROTOCOL_BYTES = len(" HTTP/1.1")
 _AUTHORITY_BYTES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Clients:
-    """Canonical addresses and the tokens as logged; users, null where `-` is logged."""
-
-    ip: DictionaryColumn
-    address: DictionaryColumn
-    user: DictionaryColumn
-    valid: Mask
-
-
-def read_prefixes(
-    buffer: Bytes, words: Words, *, starts: Positions, brackets: Positions
-) -> Clients:
-    """Return what comes before the `[` at `brackets`: `host - user `."""
-    hosts = find(buffer, starts, b" ", limit=_HOST_BYTES)
-    # A line without a blank would take the bytes of the next ones, which may be no text at all.
-    found = (hosts < _HOST_BYTES) & (starts + hosts < brackets)
-    ends = np.where(found, starts + hosts, starts)
-    address = dictionary_column(cut(buffer, starts, ends))
-    ip, known = _addresses(address)
-    user, users = _users(buffer, words, ends, brackets)
-    return Clients(ip, address, user, users & (ends > starts) & known)
-
-
-def _addresses(hosts: DictionaryColumn) -> tuple[DictionaryColumn, Mask]:
-    """Return the canonical addresses, and which rows are addresses or host names without port."""
-    is_ipv4 = pc.match_substring_regex(hosts.values, _IPV4).to_numpy(zero_copy_only=False)
-    if is_ipv4.all():
-        return hosts, hosts.codes >= 0
-    known = is_ipv4.copy()
-    canonical: list[str | None] = hosts.values.to_pylist()
-    for index in np.flatnonzero(~is_ipv4):
-        token = canonical[index] or ""
-        client = read_client(token)
-        known[index] = client.valid and client.port is None and client.address == token
-        known[index] &= not token.startswith("[")
-        canonical[index] = client.ip
-    return hosts.map(lambda _: canonical), np.append(known, False)[hosts.codes]
-
-
-def _users(
-    buffer: Bytes, words: Words, host_ends: Positions, brackets: Positions
-) -> tuple[DictionaryColumn, Mask]:
-    after = words[host_ends]
-    valid = (after & low_bytes(3)) == word(b" - ")
-    anonymous = ((after & low_bytes(6)) == word(b" - - [")) & (brackets == host_ends + 5)
-    rows = np.flatnonzero(valid & ~anonymous)
-    begins, ends = host_ends[rows] + 3, brackets[rows] - 1
-    fits = (ends > begins) & (ends - begins <= _USER_BYTES)
-    valid[rows[~fits]] = False
-    rows, begins, ends = rows[fits], begins[fits], ends[fits]
-    names = cut(buffer, begins, ends)
-    single = pc.match_substring_regex(names, r"^[^ ,\[]+$").to_numpy(zero_copy_only=False)
-    valid[rows[~single]] = False
-    return scatter(rows, dictionary_column(names), host_ends.size), valid
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +81,11 @@ def read_requests(words: Words, quotes: Positions) -> Requests:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers, to be trusted only where `valid`; a second array says where each is not null."""
+    """Numbers, true only where `valid`; a second array says where each is not null."""
 
     status: Positions
     size: Positions
     has_size: Mask
-    other: Positions
-    has_other: Mask
     valid: Mask
 
 
@@ -157,22 +93,14 @@ _STATUS = Pattern(b'" 000 ??')
 
 
 def read_counts(words: Words, quotes: Positions, line_ends: Positions) -> Counts:
-    """Return ` status bytes ` after the request and the integer at the end of the line."""
+    """Return ` status bytes ` after the request."""
     digits, valid = _STATUS.match(words[quotes[1]])
     status = byte(digits, 2) * 100 + byte(digits, 3) * 10 + byte(digits, 4)
     valid &= (status == 0) | ((status >= 100) & (status <= 599))
     begin, end = quotes[1] + 6, line_ends if len(quotes) == 2 else quotes[2] - 1
     size, has_size = numbers(words, begin, end)
     valid &= has_size | ((end - begin == 1) & (byte(digits, 6) == _DASH))
-    other = np.zeros(size.size, dtype=np.int64)
-    has_other = np.zeros(size.size, dtype=np.bool_)
-    tails = np.flatnonzero((quotes[-1] + 1 != line_ends) & (len(quotes) > 2))
-    if tails.size:
-        last, stop = quotes[-1][tails], line_ends[tails]
-        other[tails], are_digits = numbers(words, np.minimum(last + 2, stop), stop)
-        has_other[tails] = are_digits & (byte(words[last], 1) == _BLANK)
-        valid[tails] &= has_other[tails]
-    return Counts(status, size, has_size, other, has_other, valid)
+    return Counts(status, size, has_size, valid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +126,13 @@ def read_headers(buffer: Bytes, words: Words, quotes: Positions) -> Headers:
         np.where((between & low_bytes(5)) == word(b'" "-"'), quotes[4] + 1, quotes[5]),
     )
     referrer, agent = (quotes[2] + 1, ends[0]), (quotes[4] + 1, ends[1])
-    domain, absolute, domains = _domains(buffer, words, *referrer)
-    return Headers(referrer, agent, domain, absolute, valid & domains)
+    hosts, absolute, are_whole = _hosts(buffer, words, *referrer)
+    valid &= are_whole
+    if len(quotes) > 6:  # of more than two fields the first may be something else
+        known = [is_surely_referrer(text) for text in hosts.values.to_pylist()]
+        valid &= np.array([*known, True])[hosts.codes]
+    domain = hosts.map(lambda texts: [domain_of(text) for text in texts])
+    return Headers(referrer, agent, domain, absolute, valid)
 
 
 def read_forwarded(buffer: Bytes, words: Words, quotes: Positions) -> tuple[DictionaryColumn, Mask]:
@@ -217,13 +150,13 @@ def read_forwarded(buffer: Bytes, words: Words, quotes: Positions) -> tuple[Dict
     return lists, valid & np.array([*known, True])[lists.codes]
 
 
-def _domains(
+def _hosts(
     buffer: Bytes, words: Words, begin: Positions, end: Positions
 ) -> tuple[DictionaryColumn, Mask, Mask]:
-    """Return the hosts, which referrers are http or https URLs, and where the host is right.
+    """Return enough of each referrer to know its host, which are http or https URLs, and validity.
 
-    The host is decided on the text up to the slash after the authority, or on all of a short
-    referrer of another kind: few different texts, however many URLs.
+    That is the text up to the slash after the authority, or all of a short referrer of another
+    kind: few different texts, however many URLs.
     """
     first = words[begin]
     https, http = first == word(b"https://"), (first & low_bytes(7)) == word(b"http://")
@@ -232,5 +165,5 @@ def _domains(
     absolute = (https | http) & (authority <= end)
     stop = np.where(absolute, np.minimum(authority + length, end), end)
     valid = np.where(absolute, authority + _AUTHORITY_BYTES, begin + _AUTHORITY_BYTES) > stop
-    prefixes = dictionary_column(cut(buffer, begin, np.where(valid, stop, begin)))
-    return prefixes.map(lambda texts: [domain_of(text) for text in texts]), absolute, valid
+    texts = dictionary_column(cut(buffer, begin, np.where(valid, stop, begin)))
+    return texts, absolute, valid

@@ -1,8 +1,8 @@
 """The fast path: lines of the usual shapes, parsed with whole arrays instead of one by one.
 
     host - user [dd/Mon/yyyy:HH:mm:ss ±HHmm] "METHOD /target HTTP/d.d" status bytes
-    ... the same, then "referrer" "agent", perhaps "addresses", and perhaps an integer
-    ... each also without the zone of the time, and with `HTTP d.d`
+    ... the same, then "referrer" "agent", perhaps "addresses", and perhaps an integer or decimals
+    ... each also without the zone of the time, with `HTTP d.d`, and behind a virtual host
 
 What it handles comes out exactly as from the reference parser, which is its oracle and gets all
 other lines: escapes, control characters, anything that is not ASCII, encoded or repeated
@@ -25,17 +25,17 @@ from ingest.lake.parquet import encoded_schema
 from ingest.parse.collector import event_dates, limits
 from ingest.parse.fast.parameters import Shop, read_actions, read_shop, wanted_names
 from ingest.parse.fast.parts import (
-    Clients,
     Counts,
     Headers,
     Requests,
     read_counts,
     read_forwarded,
     read_headers,
-    read_prefixes,
     read_requests,
 )
+from ingest.parse.fast.prefixes import Clients, read_prefixes
 from ingest.parse.fast.scan import LONGEST_LINE, candidates, scan
+from ingest.parse.fast.tails import Tails, read_tails
 from ingest.parse.fast.texts import (
     DictionaryColumn,
     column,
@@ -123,6 +123,7 @@ class _Parts:
     requests: Requests
     counts: Counts
     headers: Headers
+    tails: Tails
     forwarded: DictionaryColumn
     shop: Shop
 
@@ -149,6 +150,7 @@ def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Part
         requests=requests,
         counts=read_counts(words, quotes, found.end),
         headers=headers,
+        tails=read_tails(buffer, words, quotes, found.end),
         forwarded=forwarded,
         shop=read_shop(
             buffer, marks, found=found, target_ends=requests.end,
@@ -162,7 +164,10 @@ def _read(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> _Part
 
 def _valid(parts: _Parts) -> Mask:
     valid = parts.times.valid & parts.clients.valid & parts.requests.valid
-    return valid & parts.counts.valid & parts.headers.valid & parts.shop.clear
+    valid &= parts.counts.valid & parts.headers.valid & parts.tails.valid
+    # Both together would have to be one JSON object.
+    valid &= (parts.clients.extra.codes < 0) | (parts.tails.extra.codes < 0)
+    return valid & parts.shop.clear
 
 
 def _kept(item: Any, rows: Mask) -> Any:
@@ -209,7 +214,7 @@ def _time(parts: _Parts, identity: Identity, settings: ParseSettings) -> Columns
 
 def _request(parts: _Parts, buffer: Bytes) -> Columns:
     requests, query, headers = parts.requests, parts.shop.query, parts.headers
-    counts = parts.counts
+    counts, tails = parts.counts, parts.tails
     return {
         "client_ip": parts.clients.ip.column(),
         "client_address": parts.clients.address.column(),
@@ -223,10 +228,12 @@ def _request(parts: _Parts, buffer: Bytes) -> Columns:
         "status_code": pa.array(counts.status.astype(np.int32)),
         "response_bytes": column(counts.size, ~counts.has_size),
         "bytes_scope": constant("body", query.size),
-        "duration_other": column(counts.other, ~counts.has_other),
+        "duration_other": column(tails.other, ~tails.has_other),
         "referrer": cut(buffer, *headers.referrer),
         "referrer_domain": headers.domain.column(),
         "user_agent": dictionary_column(cut(buffer, *headers.agent)).column(),
+        "server_name": parts.clients.server.column(),
+        "extra": pc.coalesce(parts.clients.extra.texts(), tails.extra.texts()),
     }
 
 

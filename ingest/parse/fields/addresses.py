@@ -14,10 +14,10 @@ _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _IPV4 = re.compile(rf"({_OCTET}(?:\.{_OCTET}){{3}})(?::([0-9]{{1,5}}))?")
 _BRACKETED = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::([0-9]{1,5}))?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}")
-_HOST = re.compile(r"[A-Za-z0-9._-]*+")
+_HOST = re.compile(r"[A-Za-z0-9._-]*")
 _LETTER = re.compile(r"[A-Za-z]")
 _NAMES = frozenset({"unix:"})  # how nginx writes the client of a UNIX socket
-_MAX_PORT = 65_535
+MAX_PORT = 65_535
 # Longer than any address with brackets and port; longer tokens stay out of the cache.
 _MAX_TOKEN = 64
 _NOT_PUBLIC_4 = tuple(
@@ -74,7 +74,7 @@ def _read_address(token: str) -> Address | None:
 
 def _with_port(ip: str, port: str | None) -> Address | None:
     number = None if port is None else int(port)
-    return None if number is not None and number > _MAX_PORT else Address(ip, number)
+    return None if number is not None and number > MAX_PORT else Address(ip, number)
 
 
 def _canonical_ipv6(text: str) -> str | None:
@@ -100,6 +100,21 @@ def read_client(token: str) -> Client:
 def is_host_name(token: str) -> bool:
     """Return whether `token` can be the name of a host (or nginx's `unix:`)."""
     return token in _NAMES or bool(_HOST.fullmatch(token) and _LETTER.search(token))
+
+
+def is_dotted_host(token: str) -> bool:
+    """Return whether `token` is a host name of several labels, the last led by a letter.
+
+    So neither a word such as `HIT` nor a number with its unit, such as `0.5s`.
+    """
+    before, _, last = token.rstrip(".").rpartition(".")
+    return before.strip(".") != "" and last[:1].isalpha() and is_host_name(token)
+
+
+def split_port(token: str) -> tuple[str, str | None]:
+    """Return (what comes before the port, the digits of the port or None)."""
+    name, colon, port = token.rpartition(":")
+    return (name, port) if colon and port.isascii() and port.isdigit() and name else (token, None)
 
 
 def entries_of(addresses: str) -> list[str]:
@@ -134,3 +149,12 @@ def is_public(ip: str) -> bool:
 def is_address_list(text: str) -> bool:
     """Return whether all comma entries of `text` are addresses or `unknown`."""
     return all(e == "unknown" or read_address(e) is not None for e in entries_of(text))
+
+
+def has_no_ports(text: str) -> bool:
+    """Return whether the address list `text` has an address, and none with a port.
+
+    An address with a port is more often that of a server than an entry of X-Forwarded-For.
+    """
+    found = [address for entry in entries_of(text) if (address := read_address(entry))]
+    return bool(found) and all(address.port is None for address in found)

@@ -19,10 +19,11 @@ _FIELD = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"([^,]*+)(?:,|\Z)|((?!")[^,]*+)(?:,
 
 
 class Physical(NamedTuple):
-    """A physical line without its line end, at content `offset`."""
+    """A physical line without its line end, at content `offset`, with so many NULs before it."""
 
     offset: int
     raw: bytes
+    nuls: int = 0
 
 
 class Record(NamedTuple):
@@ -37,16 +38,21 @@ class Record(NamedTuple):
         return self.lines[0].offset
 
     @property
+    def has_hole(self) -> bool:
+        """Whether NULs were passed over before one of its lines."""
+        return any(line.nuls for line in self.lines)
+
+    @property
     def content(self) -> bytes:
         """The record with each line break as LF."""
         return b"\n".join(line.raw for line in self.lines)
 
     @property
     def raw(self) -> bytes:
-        """The record with its line breaks as they were stored."""
+        """The record with its line breaks as they were stored, without the NULs behind them."""
         parts = [self.lines[0].raw]
         for before, line in zip(self.lines, self.lines[1:], strict=False):
-            is_crlf = line.offset - before.offset - len(before.raw) > 1
+            is_crlf = line.offset - line.nuls - before.offset - len(before.raw) > 1
             parts += [b"\r\n" if is_crlf else b"\n", line.raw]
         return b"".join(parts)
 
@@ -58,6 +64,11 @@ class RecordReader:
         """A quote that is open for more than `max_bytes` counts as never closed."""
         self._max_bytes = max_bytes
         self._waiting: list[Physical] = []
+
+    @property
+    def waits_from(self) -> int | None:
+        """Where the record that is still open begins, with the NULs before it; None without one."""
+        return self._waiting[0].offset - self._waiting[0].nuls if self._waiting else None
 
     def read(self, lines: Sequence[Physical], *, final: bool = False) -> Iterator[Record]:
         """Yield the records that `lines` complete; `final` says that no more can follow."""

@@ -14,8 +14,6 @@ _CONTROL = re.compile(rb"[\x01-\x08\x0b-\x1f\x7f]")
 # from left to right never reads the second half of `\\` as the start of another escape.
 _ESCAPE = re.compile(r'\\(?:(["\\])|x([2-6][0-9A-Fa-f]|7[0-9A-Ea-e]))')
 BLANKS = b" \t"
-# A quoted field of the CLF family, up to the first quote that is not escaped. For re.DOTALL.
-QUOTED = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 
 
 def is_blank(raw: bytes) -> bool:
@@ -54,6 +52,12 @@ def _unescaped(match: re.Match[str]) -> str:
 def value(text: str | None) -> str | None:
     """Return `text`, or None when it says that there is nothing: empty, or `-`."""
     return None if text in (None, "", "-") else text
+
+
+def logged(raw: str | None) -> str | None:
+    """Return the unescaped text of the field `raw`, None when it is a way to write nothing."""
+    text = value(raw)
+    return None if text is None else unescape(text)
 
 
 def cut(text: str, width: int) -> str:

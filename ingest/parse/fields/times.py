@@ -26,10 +26,11 @@ _TEXT = re.compile(
     r"(?:([0-9]{1,2})/([A-Za-z]{3})/([0-9]{4})[: ]|([0-9]{4})-([0-9]{2})-([0-9]{2})[T ])"
     r"([0-9]{2}):([0-9]{2}):([0-9]{2})"
     r"(?:[.,]([0-9]+))?"
-    r"(?: ?(Z|[+-][0-9]{2}(?::?[0-9]{2})?))?"
+    r"(?: ?(Z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?(?: (?:UTC|GMT))?))?"
 )
 _EPOCH = re.compile(r"(-?)([0-9]{1,20})(?:\.([0-9]+))?")
 _OFFSET = re.compile(r"([+-])([0-9]{2}):?([0-9]{2})?")
+_ZERO_NAMES = ("UTC", "GMT")
 _MAX_OFFSET = 14 * 3600 * SECOND
 # Upper limit of an absolute epoch -> its unit as the number of decimals of a second.
 _EPOCH_UNITS = ((10**11, 0), (10**14, 3), (10**17, 6))
@@ -37,6 +38,11 @@ _EPOCH_UNITS = ((10**11, 0), (10**14, 3), (10**17, 6))
 
 class BadTime(ValueError):
     """The text is not a time, or one that cannot exist."""
+
+
+def is_time_text(text: str) -> bool:
+    """Return whether `text` is written like a time, be it one that exists or not."""
+    return _TEXT.fullmatch(text) is not None
 
 
 def read_time(text: str, warnings: set[str], *, timezone: str) -> int:
@@ -87,14 +93,16 @@ def _date_days(year: int, month: int, day: int) -> int:
 @lru_cache(maxsize=1024)
 def _offset(zone: str) -> int:
     """Return the offset of `zone`, as the log or the settings write it, in microseconds."""
-    if zone in ("Z", "UTC"):
+    if zone in ("Z", *_ZERO_NAMES):
         return 0
-    match = _OFFSET.fullmatch(zone)
+    digits, named, _ = zone.partition(" ")
+    match = _OFFSET.fullmatch(digits)
     if match is None:
         raise BadTime(zone)
     hours, minutes = int(match[2]), int(match[3] or 0)
     offset = (hours * 60 + minutes) * 60 * SECOND
-    if minutes > 59 or offset > _MAX_OFFSET:
+    # Go writes `+0000 UTC`; a name beside any other offset would contradict it.
+    if minutes > 59 or offset > (0 if named else _MAX_OFFSET):
         raise BadTime(zone)
     return -offset if match[1] == "-" else offset
 

@@ -10,10 +10,12 @@ _PROTOCOL = re.compile(r" HTTP[/ ]([0-9](?:\.[0-9])?)\Z")
 # The longest that _PROTOCOL can match: it is only tried on the end of the line.
 _PROTOCOL_LENGTH = len(" HTTP/1.1")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,63})://")
-_AUTHORITY = re.compile(r"[^/?#]*+")
-_HOST_PORT = re.compile(r"(\[[^\]]*+\]|[^:]*+)(?::([0-9]{0,5}))?")
-_PATH = re.compile(r"[^?#]*+")
-_QUERY = re.compile(r"\?([^#]*+)")
+# Text that may be a scheme, or a host in front of its port.
+_BEFORE_COLON = re.compile(r"[^/?#:]*:")
+_AUTHORITY = re.compile(r"[^/?#]*")
+_HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
+_PATH = re.compile(r"[^?#]*")
+_QUERY = re.compile(r"\?([^#]*)")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _MAX_PORT = 65_535
 
@@ -59,7 +61,10 @@ def read_request(line: str) -> Request | None:
 
 
 def split_target(target: str, *, method: str | None = None) -> Url:
-    """Return the parts of `target`; what is neither a path nor absolute has none."""
+    """Return the parts of `target`; what is neither a path nor absolute has none.
+
+    With the `method` of its request, a single word such as `show.do?a=b` is a path too.
+    """
     if target.startswith("/"):
         return _split_path(target, 0)
     scheme = _SCHEME.match(target)
@@ -70,6 +75,9 @@ def split_target(target: str, *, method: str | None = None) -> Url:
         return Url(scheme[1].lower(), domain, port, rest.path or "/", rest.query)
     if method == "CONNECT":
         return _split_connect(target)
+    is_relative = method is not None and target != "*" and " " not in target
+    if is_relative and not _BEFORE_COLON.match(target):
+        return _split_path(target, 0)
     return NO_URL
 
 

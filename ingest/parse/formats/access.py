@@ -2,20 +2,26 @@
 
     prefix [time] "request" status bytes [number] ["referrer" "user-agent"] tail
 
-Every repetition in the patterns is possessive, so that parsing is linear in the line's length.
+It is read by scanning, part by part, so that parsing is linear in the line's length. `ok` means
+that every byte was placed (section 7): what no rule places is `unplaced_text`, or no line of this
+grammar at all, but never a plausible wrong value.
 """
 
 from __future__ import annotations
 
-import re
 from functools import partial
-from typing import NamedTuple
 
 from ingest.parse.fast.path import parse_fast
-from ingest.parse.fields.addresses import choose_client, is_address_list
+from ingest.parse.fields.addresses import choose_client, split_port
+from ingest.parse.fields.behind import read_behind
+from ingest.parse.fields.colours import without_colours
+from ingest.parse.fields.extra import key_of
+from ingest.parse.fields.head import read_head
 from ingest.parse.fields.parameters import read_shop
 from ingest.parse.fields.prefix import Prefix, read_prefix
-from ingest.parse.fields.text import QUOTED, cut, is_blank, is_wider, repair, unescape, value
+from ingest.parse.fields.relay import relay_end
+from ingest.parse.fields.tail import read_tail
+from ingest.parse.fields.text import cut, is_blank, is_wider, logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime, read_time
 from ingest.parse.fields.urls import NO_URL, Url, domain_of, read_request, split_target
 from ingest.parse.format import FastPath, Format, Head, ParserOfLines
@@ -25,10 +31,11 @@ from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Skip
 from ingest.settings import ParseSettings
 
 GRAMMAR = """\
-prefix [time] "request" status bytes [number] ["referrer" "user-agent"] tail
+[relay] prefix [time] "request" status bytes [more] ["referrer" "user-agent"] tail
 
-prefix      [vhost[:port]] host [ident [user]]; or an address list, quoted or with commas,
-            instead of the host
+relay       the header of syslog, docker compose, CRI or grep: extra.relay
+prefix      [vhost[:port]] host [vhost[:port]] [ident [user]]; or an address list, quoted or
+            with commas, instead of the host; or further addresses behind it
             server_name, extra.server_port, client_ip, client_address, extra.client_port,
             extra.ident, user_name, forwarded_for, extra.peer_address
 time        event_time; 03/Mar/2024:07:08:09 +0100, 2024-03-03T07:08:09Z, an epoch
@@ -36,12 +43,15 @@ request     http_method, http_version, url_original, url_scheme, url_domain, url
             url_query, extra.url_port; extra.request_line when it is not a request
 status      status_code
 bytes       response_bytes
-number      extra.number_after_bytes
+more        a number: extra.number_after_bytes; name=value: extra.<name>; a host: server_name
 referrer    referrer, referrer_domain
 user-agent  user_agent
-tail        ["text"] [X-Forwarded-For="list"] [integer]: forwarded_for or cookie,
-            forwarded_for, duration_other; anything else is extra.tail as logged
+tail        fields in any order: an address list or X-Forwarded-For="list": forwarded_for;
+            "name=value; ...": cookie; one integer at the end: duration_other; anything else
+            is extra.tail as logged
 
+Text before the time or the referrer that is none of these is extra.unplaced, with the warning
+unplaced_text. A line that leaves its client in doubt is rejected as no_match.
 URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
 # Formats whose lines this grammar reads: name -> (description, the string in the server's terms).
 _NAMED = {
@@ -60,36 +70,24 @@ _NAMED = {
         '"$http_referer" "$http_user_agent"',
     ),
     "nginx_main": (
-        "the log of the nginx packages: combined, then X-Forwarded-For",
+        "the log of nginx packages: combined, then X-Forwarded-For",
         '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent '
         '"$http_referer" "$http_user_agent" "$http_x_forwarded_for"',
     ),
     "splunk_tutorial": (
-        "the log of the Splunk tutorial: combined without a time zone, then an integer",
-        "combined, but the time has no zone and an integer follows at the end (duration_other);\n"
+        "the log of the Splunk tutorial: combined without time zone, then an integer",
+        "combined, but for a time without zone and one integer at the end (duration_other);\n"
         "the protocol may be `HTTP 1.1`",
     ),
 }
-# Only an IPv6 address at the very start (or of a quoted list there) may contain a `[`.
-_HEAD = re.compile(
-    r'("?+(?:\[[0-9A-Fa-f:.]{2,45}(?:%[^\[\] ]*+)?+\])?+[^\[]*+)(?<= )\[([^\]]*+)\] '
-    + QUOTED
-    + r" ([0-9]{3}|-) ([0-9]++|-)(?![^ ])",
-    re.DOTALL,
-)
-_NUMBER = re.compile(r" ([0-9]++(?:\.[0-9]++)?+)(?![^ ])")
-_FIELD = re.compile(QUOTED, re.DOTALL)
-_TAIL = re.compile(rf"(?: {QUOTED})?+(?: X-Forwarded-For={QUOTED})?+(?: ([0-9]++))?+", re.DOTALL)
-_FORWARDED = " X-Forwarded-For="
+# Keys of `extra` that have a meaning of their own, which no `name=value` of a line takes.
+_OWN_KEYS = frozenset(
+    (
+        "client_port", "ident", "number_after_bytes", "peer_address", "relay", "request_line",
+        "server_port", "tail", "unplaced", "url_port",
+    )
+)  # fmt: skip
 _REQUEST_LINE_BYTES = 8192
-
-
-class _Quoted(NamedTuple):
-    """A quoted field: its raw text, where reading continues, and whether it ended as it should."""
-
-    text: str
-    end: int
-    closed: bool
 
 
 def access_parser(
@@ -112,19 +110,21 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     if raw.startswith(b"#"):
         return COMMENT
     event = Event()
-    text = repair(raw, event.warnings).strip(" ")
-    head = _HEAD.match(text)
-    prefix = None if head is None else read_prefix(head[1].strip(" "))
+    text = without_colours(repair(raw, event.warnings)).strip(" ")
+    begin = relay_end(text)
+    head = read_head(text, begin)
+    prefix = None if head is None else read_prefix(head.prefix)
     if head is None or prefix is None:
         return Reject("no_match")
     try:
-        _put_time(event, head[2], settings)
+        _put_time(event, head.time, settings)
     except BadTime:
-        return Reject("bad_timestamp", head[2])
-    _put_status_and_bytes(event, head[4], head[5])
-    _put_fields(event, text, head.end())
-    _put_prefix(event, prefix, settings)
-    _put_request(event, head[3], settings)
+        return Reject("bad_timestamp", head.time)
+    _put_status_and_bytes(event, head.status, head.size)
+    _put_before(event, text[:begin], prefix)
+    _put_behind(event, text, head.end)
+    _put_client(event, prefix, settings)
+    _put_request(event, head.request, settings)
     return event
 
 
@@ -143,108 +143,81 @@ def _put_status_and_bytes(event: Event, status: str, size: str) -> None:
         event.put_bigint("response_bytes", size)
 
 
-def _put_fields(event: Event, text: str, at: int) -> None:
-    """Store what follows the bytes, from `at` on."""
-    number = _NUMBER.match(text, at)
-    if number is not None:
-        event.put_extra("number_after_bytes", number[1])
-        at = number.end()
-    for column in ("referrer", "user_agent"):
-        quoted = _read_quoted(text, at)
-        if quoted is None:
-            if column == "user_agent":
-                event.warnings.add("missing_fields")
-            break
-        event.values[column] = _text(quoted.text)
-        if not quoted.closed:
-            event.warnings.add("unterminated_quote")
-            return
-        at = quoted.end
-    _put_tail(event, text[at:])
-
-
-def _text(raw: str) -> str | None:
-    return None if value(raw) is None else unescape(raw)
-
-
-def _read_quoted(text: str, at: int, *, before: str = " ") -> _Quoted | None:
-    """Return the quoted field that starts with `before` at `at`, None when none does.
-
-    One that is not closed runs to the end, one that text follows to the last quote of `text`.
-    """
-    start = at + len(before)
-    if not text.startswith(f'{before}"', at):
-        return None
-    field = _FIELD.match(text, start)
-    if field is None:
-        return _Quoted(text[start + 1 :], len(text), closed=False)
-    if text[field.end() : field.end() + 1] in ("", " "):
-        return _Quoted(field[1], field.end(), closed=True)
-    return _Quoted(text[start + 1 : text.rindex('"')], len(text), closed=False)
-
-
-def _put_tail(event: Event, tail: str) -> None:
-    whole = _TAIL.fullmatch(tail)
-    if whole is not None:
-        _put_text(event, whole[1])
-        _put_forwarded(event, whole[2])
-        if whole[3] is not None:
-            event.put_bigint("duration_other", whole[3])
-    elif not _put_broken_tail(event, tail):
-        event.put_extra("tail", value(tail.strip(" ")))
-
-
-def _put_broken_tail(event: Event, tail: str) -> bool:
-    """Store a tail that ends in a broken quoted field; return whether it is one."""
-    text = _read_quoted(tail, 0)
-    if text is not None and not text.closed:
-        _put_text(event, text.text)
-    else:
-        forwarded = _read_quoted(tail, text.end if text else 0, before=_FORWARDED)
-        if forwarded is None or forwarded.closed:
-            return False
-        _put_text(event, text.text if text else None)
-        _put_forwarded(event, forwarded.text)
-    event.warnings.add("unterminated_quote")
-    return True
-
-
-def _put_text(event: Event, raw: str | None) -> None:
-    """Store the field after the user agent: a list of addresses, or else a cookie."""
-    text = None if raw is None else _text(raw)
-    if text is not None:
-        column = "forwarded_for" if is_address_list(text) else "cookie"
-        event.values[column] = text
-
-
-def _put_forwarded(event: Event, raw: str | None) -> None:
-    text = None if raw is None else _text(raw)
-    if text is None:
-        return
-    # Two lists on one line: the one that names its header wins, the other is kept as it is.
-    event.put_extra("tail", event.values.get("forwarded_for"))
-    event.values["forwarded_for"] = text
-
-
-def _put_prefix(event: Event, prefix: Prefix, settings: ParseSettings) -> None:
-    values = event.values
-    values["user_name"] = prefix.user
-    values["server_name"] = prefix.server
+def _put_before(event: Event, relay: str, prefix: Prefix) -> None:
+    """Store what stands before the time, but for the client."""
+    event.put_extra("relay", relay.strip(" ") or None)
     event.put_extra("ident", prefix.ident)
     event.put_extra("peer_address", prefix.peer)
+    event.values["user_name"] = prefix.user
+    event.values["forwarded_for"] = prefix.forwarded_for
+    event.values["server_name"] = prefix.server
     if prefix.server_port is not None:
         event.put_port("server_port", prefix.server_port)
-    if prefix.forwarded_for is not None:
-        # A list before the time holds the client; one in the tail is kept in addition.
-        event.put_extra("tail", values.get("forwarded_for"))
-        values["forwarded_for"] = prefix.forwarded_for
-    _put_client(event, prefix, settings)
+    if prefix.unplaced is not None:
+        _put_unplaced(event, prefix.unplaced)
+
+
+def _put_unplaced(event: Event, text: str) -> None:
+    event.warnings.add("unplaced_text")
+    before = event.extra.get("unplaced")
+    event.put_extra("unplaced", text if before is None else f"{before} {text}")
+
+
+def _put_behind(event: Event, text: str, at: int) -> None:
+    """Store what follows the bytes, from `at` on."""
+    behind = read_behind(text, at)
+    event.put_extra("number_after_bytes", behind.number)
+    for name, sent in behind.words:
+        _put_word(event, name, sent)
+    if behind.server is not None:
+        _put_server(event, behind.server)
+    for unplaced in behind.unplaced:
+        _put_unplaced(event, unplaced)
+    event.values["referrer"] = logged(behind.referrer)
+    event.values["user_agent"] = logged(behind.agent)
+    if behind.has_one_field:
+        event.warnings.add("missing_fields")
+    if behind.end is None:
+        event.warnings.add("unterminated_quote")
+    else:
+        _put_tail(event, text[behind.end :])
+
+
+def _put_word(event: Event, name: str, sent: str) -> None:
+    key = key_of(name)
+    if key in _OWN_KEYS or key in event.extra or not key:
+        _put_unplaced(event, f"{name}={sent}")
+    else:
+        event.put_extra(key, logged(sent))
+
+
+def _put_server(event: Event, token: str) -> None:
+    """Store the host in front of the referrer, unless the prefix names another."""
+    name, port = split_port(token)
+    if event.values["server_name"] not in (None, name):
+        _put_unplaced(event, token)
+        return
+    event.values["server_name"] = name
+    if port is not None:
+        event.put_port("server_port", port)
+
+
+def _put_tail(event: Event, text: str) -> None:
+    tail = read_tail(text, has_list=event.values["forwarded_for"] is not None)
+    if tail.forwarded_for is not None:
+        event.values["forwarded_for"] = tail.forwarded_for
+    event.values["cookie"] = tail.cookie
+    event.put_extra("tail", tail.rest)
+    if tail.duration is not None:
+        event.put_bigint("duration_other", tail.duration)
+    if not tail.closed:
+        event.warnings.add("unterminated_quote")
 
 
 def _put_client(event: Event, prefix: Prefix, settings: ParseSettings) -> None:
     client = prefix.client
     forwarded = event.values.get("forwarded_for")
-    if settings.client_from == "forwarded_for" and forwarded and prefix.forwarded_for is None:
+    if settings.client_from == "forwarded_for" and forwarded and not prefix.from_list:
         event.put_extra("peer_address", client.address)
         client = choose_client(forwarded)
     event.put_client(client)
@@ -290,7 +263,7 @@ register(
     Format(
         name="access",
         description="web server logs of the CLF family, read by one lenient grammar",
-        grammar=f"{GRAMMAR}\n\nReads the lines of {', '.join(_NAMED)},\nand more.",
+        grammar=f"{GRAMMAR}\n\nIt takes the lines of {', '.join(_NAMED)},\nand more.",
         splittable=True,
         parser=access_parser,
         score=score,

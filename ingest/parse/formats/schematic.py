@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from itertools import repeat
 
 from ingest.parse.collector import Collector
 from ingest.parse.fields.addresses import choose_client, read_client
@@ -18,7 +19,7 @@ from ingest.parse.format import Format, Head
 from ingest.parse.lines import LongLine
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.registry import register
-from ingest.parse.verdict import BLANK, HEADER, Event, Refused, Reject, Verdict
+from ingest.parse.verdict import BLANK, HEADER, Event, Refused, Reject, Verdict, warn
 from ingest.settings import ParseSettings
 
 GRAMMAR = """\
@@ -95,42 +96,61 @@ class SchematicParser:
         self._identity = identity
         self._settings = settings
         self._records = RecordReader(max_bytes=settings.max_line_bytes)
-        self._number = 1
+        self._resume = 0
+        self._number: int | None = 1
         self._header: list[str] = []
         self._columns: list[Put] = []
+
+    def begin(self, resume: int, first_line: int | None) -> None:
+        """Pass over the records before `resume`, but for the header."""
+        self._resume = resume
+        self._number = first_line
+
+    @property
+    def waits_from(self) -> int | None:
+        """Content offset of a record whose quote is still open, None without one."""
+        return self._records.waits_from
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts on the records that end in `lines`.
 
         Raises Refused when the header is not one of this format.
         """
-        data = lines.buffer.tobytes()
-        bounds = zip(lines.starts.tolist(), lines.ends.tolist(), strict=True)
-        physical = [Physical(lines.offset + start, data[start:end]) for start, end in bounds]
-        return self._judged(self._records.read(physical)).parsed()
+        return self._judged(self._records.read(_physical(lines))).parsed()
 
     def reject_long(self, line: LongLine) -> Parsed:
         """Return the verdicts on the lines that waited, and on a physical line over the limit."""
         collector = self._judged(self._records.read([], final=True))
         if not self._columns:
             raise Refused("missing_header")
-        collector.reject_long(replace(line, number=self._next_number()))
+        if line.offset >= self._resume:
+            collector.reject_long(replace(line, number=self._next_number()))
         return collector.parsed()
 
     def finish(self) -> Parsed:
         """Return the verdicts on the lines after a quote that was never closed."""
         return self._judged(self._records.read([], final=True)).parsed()
 
-    def _next_number(self) -> int:
-        self._number += 1
-        return self._number - 1
+    def _next_number(self) -> int | None:
+        number = self._number
+        self._number = None if number is None else number + 1
+        return number
 
     def _judged(self, records: Iterable[Record]) -> Collector:
         collector = Collector(self._identity, self._settings)
         for record in records:
+            if record.offset < self._resume:
+                self._pass_over(record)
+                continue
             verdict = self._verdict(record)
+            if record.has_hole:
+                warn(verdict, "nul_byte")
             collector.add(verdict, offset=record.offset, line=self._next_number(), raw=record.raw)
         return collector
+
+    def _pass_over(self, record: Record) -> None:
+        if not self._columns:
+            self._verdict(record)  # which takes the header
 
     def _verdict(self, record: Record) -> Verdict:
         content = record.content
@@ -185,6 +205,13 @@ class SchematicParser:
             event.warnings.add("no_timestamp")
         _drop_usual_share(event)
         return event
+
+
+def _physical(lines: Lines) -> list[Physical]:
+    data = lines.buffer.tobytes()
+    nuls = repeat(0) if lines.nuls is None else lines.nuls.tolist()
+    bounds = zip(lines.starts.tolist(), lines.ends.tolist(), nuls, strict=False)
+    return [Physical(lines.offset + start, data[start:end], count) for start, end, count in bounds]
 
 
 def _put_of(name: str, key: str, settings: ParseSettings) -> Put:

@@ -27,7 +27,7 @@ from ingest.warehouse.dbt import DbtSummary, Failure
 from ingest.warehouse.load import LoadSummary
 
 INGESTED = IngestSummary(
-    sealed=(), elsewhere=(), changed=(), duplicates=(), failed=(), seconds=1.25
+    sealed=(), elsewhere=(), duplicates=(), failed=(), waiting={}, seconds=1.25
 )
 LOADED = LoadSummary(loaded=("b",), replaced=(), quarantined=(), live=2, events=1234, seconds=0.5)
 BUILT = DbtSummary(passed=70, warned=1, failed=2, skipped=3, failures=(), seconds=20.0)
@@ -47,16 +47,16 @@ def test_ingest(
     summary = replace(
         ingest_here(),
         elsewhere=("b",),
-        changed=("x.log", "y.log"),
-        duplicates=(Duplicate(source_file="c.log", original="one.log"),),
-        failed=(Failed(source_file="d.log", reason="denied"),),
+        duplicates=(Duplicate(key="c.log", original="one.log"),),
+        waiting={"w.log": 7},
+        failed=(Failed(key="d.log", reason="denied"),),
         seconds=1.25,
     )
 
     assert ingest_line(summary) == (
         "1 batch, 1 object, 5 lines = 3 ok + 0 warn + 1 skip + 1 reject; "
         "1 batch sealed by another run; 1 copy of known bytes skipped; "
-        "2 changed objects read again; 1 object could not be read (1.2 s)"
+        "1 line waits for its end: w.log; 1 object could not be read (1.2 s)"
     )
 
 

@@ -1,34 +1,30 @@
-"""Discovery: what is new, what changed, what came twice, and places that must not overlap."""
+"""Discovery: what lies in a source, what it is called, and places that must not overlap."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from ingest.errors import ObjectUnreadable, SettingsError
+from ingest.errors import SettingsError
+from ingest.job.copies import split_copies
 from ingest.job.discover import (
-    Batch,
-    Duplicate,
     Listing,
-    capped,
-    check_collisions,
+    check_listed_once,
     check_places,
     list_source,
     local_path,
-    match,
-    replacement,
-    split_duplicates,
+    log_name,
 )
+from ingest.job.follow import New
+from ingest.job.readings import Reading, batches
 from ingest.lake.identity import read_content_hash
-from ingest.lake.ownership import Owned, Ownership
 from ingest.settings import Source
 from ingest.storage import Storage, StoredObject
 
-NOTHING = Ownership(last=0, ledger=())
+Split = tuple[list[str], dict[str, str], list[str]]
 
 
 def _source(folder: Path, name: str = "raw") -> Source:
@@ -41,24 +37,6 @@ def _files(folder: Path, contents: Mapping[str, bytes]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return folder
-
-
-def _owned(
-    listing: Listing, key: str, *, batch: str = "b1", source: str = "raw", etag: str | None = None
-) -> Owned:
-    stored = listing.objects[key]
-    return Owned(
-        source_file=key,
-        size=stored.size,
-        etag=etag or stored.etag,
-        content_hash=read_content_hash(listing.root, stored),
-        source=source,
-        batch_id=batch,
-    )
-
-
-def _keys(objects: Iterable[StoredObject]) -> list[str]:
-    return [stored.key for stored in objects]
 
 
 @pytest.fixture
@@ -105,10 +83,10 @@ def test_what_cannot_become_an_event_id_is_reported(tmp_path: Path) -> None:
     (tmp_path / "gone").symlink_to("nowhere")
     listing = list_source(_source(tmp_path))
     assert list(listing.objects) == ["good"]
-    reasons = {failed.source_file: failed.reason for failed in listing.failed}
+    reasons = {failed.key: failed.reason for failed in listing.failed}
     assert reasons.pop(r"caf\xe9.log") == "its name is not UTF-8: rename it"
-    assert "target of its link is gone" in reasons.pop("gone")
-    assert list(reasons.values()) == ["its path is longer than 1100 bytes: shorten it"]
+    assert "the target of its link is gone" in reasons.pop("gone")
+    assert list(reasons.values()) == ["its path is longer than 1084 bytes: shorten it"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +122,7 @@ def test_places_in_a_bucket_must_be_apart_too() -> None:
         check_places([web], lake)
 
 
-def test_folder_markers_of_bucket_consoles_are_not_objects(listed: Listed) -> None:
+def test_what_consoles_make_for_folders_of_a_bucket_is_no_object(listed: Listed) -> None:
     listing = listed({"logs/": b"", "logs/a": b"", "odd/": b"1"})
     assert list(listing.objects) == ["logs/a", "odd/"]
 
@@ -155,114 +133,86 @@ def test_local_path() -> None:
     assert local_path("s3://bucket/c") is None
 
 
-def test_what_is_owned_is_not_new(listed: Listed) -> None:
-    listing = listed({"a": b"1", "b": b"22", "c": b"333"})
-    found = match(listing, Ownership(last=1, ledger=(_owned(listing, "a"),)))
-    assert (_keys(found.new), found.changed) == (["b", "c"], {})
-
-
-@pytest.mark.parametrize(("size", "etag"), [(1, "another"), (2, None)])
-def test_another_size_or_etag_is_a_change(listed: Listed, size: int, etag: str | None) -> None:
-    listing = listed({"a": b"1"})
-    owned = replace(_owned(listing, "a", etag=etag), size=size)
-    found = match(listing, Ownership(last=1, ledger=(owned,)))
-    assert (found.new, found.changed) == ((), {"b1": ["a"]})
-
-
-def test_what_only_a_replaced_batch_owns_is_new(listed: Listed) -> None:
-    listing = listed({"a": b"1"})
-    owned = replace(_owned(listing, "a"), replaced_by="b2")
-    found = match(listing, Ownership(last=2, ledger=(owned,)))
-    assert (_keys(found.new), found.changed) == (["a"], {})
-
-
-def test_a_changed_object_brings_all_of_its_batch_again(listed: Listed) -> None:
-    listing = listed({"a": b"1", "b": b"2", "c": b"3", "d": b"4"})
-    ownership = Ownership(
-        last=2,
-        ledger=(
-            _owned(listing, "c", batch="b1"),
-            _owned(listing, "a", batch="b1", etag="1-5"),
-            _owned(listing, "b", batch="b2"),
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*access.log*", ["access.log", "access.log.1", "shop-access.log"]),
+        ("access.log*", ["access.log", "access.log.1"]),
+        ("*/access.log", ["web1/access.log", "web2/access.log"]),
+        (
+            "**/access.log",
+            ["access.log", "web1/access.log", "web1/old/access.log", "web2/access.log"],
         ),
-    )
-    found = match(listing, ownership)
-    assert (_keys(found.new), found.changed) == (["d"], {"b1": ["a"]})
-    batch = replacement("b1", ["a"], listing, ownership)
-    assert batch == Batch(
-        objects=(listing.objects["a"], listing.objects["c"]), replaces=("b1",), changed=("a",)
-    )
+        ("web[12]/*", ["web1/access.log", "web2/access.log"]),
+    ],
+)
+def test_a_pattern_chooses_files(tmp_path: Path, pattern: str, expected: list[str]) -> None:
+    keys = (
+        "access.log", "access.log.1", "shop-access.log", "error.log", "web1/access.log",
+        "web1/old/access.log", "web2/access.log",
+    )  # fmt: skip
+    _files(tmp_path, dict.fromkeys(keys, b"1"))
+    listing = list_source(_source(tmp_path / pattern))
+    assert list(listing.objects) == expected
+    assert listing.root.uri == str(tmp_path)
 
 
-def test_a_batch_with_a_lost_object_cannot_be_replaced(listed: Listed) -> None:
-    listing = listed({"a": b"1", "b": b"2"})
-    ledger = (_owned(listing, "a", etag="1-5"), _owned(listing, "b"))
-    listing.root.delete(["b"])
-    later = listed({})
-    with pytest.raises(ObjectUnreadable, match=r"^b of the same batch is gone"):
-        replacement("b1", ["a"], later, Ownership(last=1, ledger=ledger))
+def test_a_name_that_looks_like_a_pattern_is_one_file(tmp_path: Path) -> None:
+    _files(tmp_path, {"a[1].log": b"1", "a1.log": b"2"})
+    assert list(list_source(_source(tmp_path / "a[1].log")).objects) == ["a[1].log"]
 
 
-def _split(
-    listing: Listing, ownership: Ownership = NOTHING
-) -> tuple[list[str], list[Duplicate], list[str]]:
+def test_two_patterns_of_one_folder_must_not_fit_the_same_file(tmp_path: Path) -> None:
+    logs = _files(tmp_path / "logs", {"a.log": b"1", "b.log": b"2"})
+    sources = [_source(logs / "a*", "a"), _source(logs / "b*", "b")]
+    check_places(sources, str(tmp_path / "lake"))
+    check_listed_once([list_source(source) for source in sources])
+    everything = list_source(_source(logs / "*.log", "all"))
+    with pytest.raises(SettingsError, match=r"sources a and all both list a\.log"):
+        check_listed_once([list_source(sources[0]), everything])
+
+
+def test_a_name_holds_the_source_or_the_bucket(tmp_path: Path) -> None:
+    listing = list_source(_source(tmp_path, "web"))
+    assert log_name(listing.source, listing.root, "a/b.log") == "web/a/b.log"
+
+
+def test_caps_leave_the_rest_for_the_next_batch() -> None:
+    def sizes(**caps: int) -> list[int]:
+        readings = [
+            Reading(name=str(i), found=StoredObject(key=str(i), size=10, etag="x"))
+            for i in range(5)
+        ]
+        return [len(batch.readings) for batch in batches(readings, [], **caps)]
+
+    assert sizes() == [5]
+    assert sizes(max_objects=2) == [2, 2, 1]
+    assert sizes(max_bytes=30) == [3, 2]
+    assert sizes(max_bytes=29) == [2, 2, 1]
+    assert sizes(max_bytes=5) == [1] * 5
+    assert list(batches([], [])) == []
+
+
+def _split(contents: Mapping[str, bytes], in_memory: Callable[[str], Storage]) -> Split:
+    root = in_memory("copies")
+    for key, data in contents.items():
+        root.put(key, data)
     read: list[str] = []
 
     def content_hash(stored: StoredObject) -> str:
         read.append(stored.key)
-        return read_content_hash(listing.root, stored)
+        return read_content_hash(root, stored)
 
-    new = match(listing, ownership).new
-    fresh, duplicates = split_duplicates(new, ownership, content_hash)
-    return _keys(fresh), duplicates, read
+    new = [New(found=found, name=found.key) for found in root.list()]
+    fresh, copies = split_copies(new, [], content_hash)
+    return [one.name for one in fresh], {one.found.key: one.original for one in copies}, read
 
 
-def test_copies_are_found_by_content_and_only_equal_sizes_are_read(listed: Listed) -> None:
+def test_copies_are_found_by_content_and_only_equal_sizes_are_read(
+    in_memory: Callable[[str], Storage],
+) -> None:
     contents = {"a": b"same", "b": b"size", "c": b"same", "d": b"other", "e": b"", "f": b""}
-    fresh, duplicates, read = _split(listed(contents))
+    fresh, copies, read = _split(contents, in_memory)
     assert fresh == ["a", "b", "d", "e", "f"]
-    assert duplicates == [Duplicate(source_file="c", original="a")]
+    assert copies == {"c": "a"}
     assert read == ["a", "b", "c"]
-
-
-def test_a_copy_of_an_owned_object_is_found(listed: Listed) -> None:
-    listing = listed({"a": b"same", "b": b"same", "c": b"diff"})
-    fresh, duplicates, _ = _split(listing, Ownership(last=1, ledger=(_owned(listing, "b"),)))
-    assert fresh == ["c"]
-    assert duplicates == [Duplicate(source_file="a", original="b")]
-
-
-def test_what_cannot_be_read_counts_as_new(listed: Listed) -> None:
-    listing = listed({"a": b"same", "b": b"same"})
-
-    def content_hash(_: StoredObject) -> str:
-        raise ObjectUnreadable("denied")
-
-    fresh, duplicates = split_duplicates(listing.objects.values(), NOTHING, content_hash)
-    assert (_keys(fresh), duplicates) == (["a", "b"], [])
-
-
-def test_caps_leave_the_rest_for_the_next_batch() -> None:
-    objects = [StoredObject(key=f"{index}", size=10, etag="x") for index in range(5)]
-    assert capped(objects) == tuple(objects)
-    assert capped(objects, max_objects=2) == tuple(objects[:2])
-    assert capped(objects, max_bytes=30) == tuple(objects[:3])
-    assert capped(objects, max_bytes=29) == tuple(objects[:2])
-    assert capped(objects, max_bytes=5) == tuple(objects[:1])
-    assert capped([]) == ()
-
-
-def test_two_sources_must_not_share_a_key(listed: Listed) -> None:
-    web = listed({"a.log": b"1", "w": b""}, "web")
-    shop = listed({"a.log": b"2"}, "shop")
-    with pytest.raises(SettingsError, match=r"sources web and shop both have a\.log"):
-        check_collisions([web, shop], NOTHING, configured={"web", "shop"})
-    check_collisions([web], NOTHING, configured={"web", "shop"})
-
-
-def test_a_key_that_another_source_brought_before_is_a_collision(listed: Listed) -> None:
-    shop = listed({"a.log": b"2"}, "shop")
-    ownership = Ownership(last=1, ledger=(_owned(shop, "a.log", source="web", etag="1-5"),))
-    with pytest.raises(SettingsError, match="sources web and shop"):
-        check_collisions([shop], ownership, configured={"web", "shop"})
-    check_collisions([shop], ownership, configured={"shop"})  # web was renamed to shop

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from ingest.errors import BooksError
-from ingest.job.discover import Batch
 from ingest.job.plan import Plan, make_plan
+from ingest.job.readings import Batch, Reading
 from ingest.job.tally import Tally, add_up, merge, write_record
 from ingest.job.task import RangeFacts, TaskFacts, run_task
 from ingest.lake.parquet import open_parquet
@@ -42,7 +42,12 @@ def _plan(
     objects: Iterable[StoredObject] | None = None,
 ) -> Plan:
     return make_plan(
-        Batch(objects=tuple(raw.list() if objects is None else objects)),
+        Batch(
+            readings=tuple(
+                Reading(name=found.key, found=found)
+                for found in (raw.list() if objects is None else objects)
+            )
+        ),
         raw,
         lake=raw.uri.removesuffix("raw") + "lake",
         parse=parse,
@@ -53,8 +58,7 @@ def _plan(
 
 def _cuts(plan: Plan) -> list[list[tuple[str, int, int | None]]]:
     return [
-        [(wanted.source_file, wanted.start, wanted.end) for wanted in task.ranges]
-        for task in plan.tasks
+        [(wanted.name, wanted.start, wanted.end) for wanted in task.ranges] for task in plan.tasks
     ]
 
 
@@ -140,7 +144,7 @@ def test_a_task_writes_events_and_rejects_and_says_so(
     raw.put("good.log", access_lines(3))
     raw.put("mixed.log", b"not a log line\n\n" + access_lines(1))
     plan = _plan(raw)
-    tally = add_up(plan, _run(plan))
+    tally = add_up(plan, _run(plan), raw)
     (file,) = tally.files["events"]
     assert file.path.startswith(f"events/batch_id={plan.batch_id}/part=00000-")
     assert file.path.endswith("/events.parquet")
@@ -159,7 +163,7 @@ def test_a_task_writes_events_and_rejects_and_says_so(
 def test_no_rejects_no_file(raw: Storage, lake: Storage, access_lines: Lines) -> None:
     raw.put("good.log", access_lines(3))
     plan = _plan(raw)
-    assert add_up(plan, _run(plan)).files["rejects"] == ()
+    assert add_up(plan, _run(plan), raw).files["rejects"] == ()
     assert list(lake.list("rejects/")) == []
 
 
@@ -168,7 +172,7 @@ def test_each_attempt_has_a_folder_of_its_own(
 ) -> None:
     raw.put("good.log", access_lines(3))
     plan = _plan(raw)
-    first, second = (add_up(plan, _run(plan)) for _ in range(2))
+    first, second = (add_up(plan, _run(plan), raw) for _ in range(2))
     assert first.files != second.files
     assert len(list(lake.list("events/"))) == 2
     assert _rows(lake, first) == _rows(lake, second)
@@ -182,7 +186,7 @@ def test_an_object_that_cannot_be_read_leaves_the_others_alone(
     plan = _plan(raw)
     raw.delete(["b"])
     raw.put("c", access_lines(3))
-    tally = add_up(plan, _run(plan))
+    tally = add_up(plan, _run(plan), raw)
     assert set(tally.failed) == {"b", "c"}
     assert tally.failed["b"].startswith("unreadable: ")
     assert tally.failed["c"].startswith("changed_during_read: ")
@@ -192,9 +196,9 @@ def test_an_object_that_cannot_be_read_leaves_the_others_alone(
 def test_an_empty_object_that_is_gone_has_failed(raw: Storage) -> None:
     raw.put("a", b"")
     plan = _plan(raw)
-    assert add_up(plan, _run(plan)).verdicts["a"].file_status == "empty"
+    assert add_up(plan, _run(plan), raw).verdicts["a"].file_status == "empty"
     raw.delete(["a"])
-    assert add_up(plan, _run(plan)).verdicts["a"].file_status == "failed"
+    assert add_up(plan, _run(plan), raw).verdicts["a"].file_status == "failed"
 
 
 def test_rows_of_a_cut_gzip_do_not_count(raw: Storage, lake: Storage, access_lines: Lines) -> None:
@@ -203,7 +207,7 @@ def test_rows_of_a_cut_gzip_do_not_count(raw: Storage, lake: Storage, access_lin
     raw.put("b.gz", whole[:-9])
     raw.put("c.log", b"broken\n")
     plan = _plan(raw)
-    tally = add_up(plan, _run(plan))
+    tally = add_up(plan, _run(plan), raw)
     assert {key: verdict.file_status for key, verdict in tally.verdicts.items()} == {
         "a.gz": "ok", "b.gz": "corrupt_gzip", "c.log": "ok",
     }  # fmt: skip
@@ -222,8 +226,8 @@ def test_what_is_too_large_for_the_buffer_gets_a_file_of_its_own(
     plan = _plan(raw, range_bytes=32 * MIB)
     (task,) = plan.tasks
     facts = [run_task(replace(task, buffered_bytes=2 * MIB))]
-    tally = add_up(plan, facts)
-    owners = [(file.source_file, file.file.rows) for file in facts[0].files]
+    tally = add_up(plan, facts, raw)
+    owners = [(file.name, file.file.rows) for file in facts[0].files]
     assert owners == [("b.gz", 100_000), (None, 12)]
     assert tally.verdicts["c.gz"].file_status == "corrupt_gzip"
     # Nothing of the corrupt object is left, not even as an orphan.
@@ -254,7 +258,7 @@ def test_ranges_give_what_the_whole_gives(raw: Storage, lake: Storage, access_li
     cut, whole = _plan(raw), _plan(raw, range_bytes=64 * MIB)
     assert len(cut.tasks) >= 3
     assert len(whole.tasks) == 1
-    tallies = [add_up(plan, _run(plan)) for plan in (cut, whole)]
+    tallies = [add_up(plan, _run(plan), raw) for plan in (cut, whole)]
     of_ranges, of_whole = (tally.verdicts["a.log"] for tally in tallies)
     assert of_ranges == of_whole
     for table in ("events", "rejects"):
@@ -271,7 +275,7 @@ def test_one_failed_range_voids_its_object(raw: Storage, access_lines: Lines) ->
     facts = _run(plan)
     raw.put("a.log", b"new")
     facts[-1] = run_task(plan.tasks[-1])
-    tally = add_up(plan, facts)
+    tally = add_up(plan, facts, raw)
     assert set(tally.failed) == {"a.log"}
     assert tally.verdicts["a.log"].lines_read == 0
     assert [file.rows for file in tally.files["events"]] == [3]
@@ -282,7 +286,7 @@ def test_one_failed_range_voids_its_object(raw: Storage, access_lines: Lines) ->
 
 def _range(start: int, status: str = "ok", **fields: Any) -> RangeFacts:
     verdict = ObjectVerdict(source_format="access", file_status=status, file_reason=None, **fields)
-    return RangeFacts(source_file="a", start=start, verdict=verdict)
+    return RangeFacts(name="a", start=start, verdict=verdict)
 
 
 def test_ranges_are_added_up_in_order_of_their_bytes() -> None:
@@ -316,7 +320,7 @@ def test_ranges_are_added_up_in_order_of_their_bytes() -> None:
 
 def test_a_long_reason_is_cut_to_its_column() -> None:
     verdict = ObjectVerdict(source_format=None, file_status="failed", file_reason="é" * 2_000)
-    merged = merge([RangeFacts(source_file="a", start=0, verdict=verdict)])
+    merged = merge([RangeFacts(name="a", start=0, verdict=verdict)])
     assert merged.file_reason == "é" * 512
 
 
@@ -340,13 +344,13 @@ def test_books_that_do_not_balance_stop_the_batch(
     raw.put("a", access_lines(3))
     plan = _plan(raw)
     with pytest.raises(BooksError, match=message):
-        add_up(plan, _tampered(_run(plan), **fields))
+        add_up(plan, _tampered(_run(plan), **fields), raw)
 
 
 def test_facts_that_are_missing_stop_the_batch(raw: Storage, access_lines: Lines) -> None:
     raw.put("a", access_lines(3))
     with pytest.raises(BooksError, match="ranges of the plan"):
-        add_up(_plan(raw), [])
+        add_up(_plan(raw), [], raw)
 
 
 def test_a_file_of_another_size_stops_the_batch(
@@ -354,7 +358,7 @@ def test_a_file_of_another_size_stops_the_batch(
 ) -> None:
     raw.put("a", access_lines(3))
     plan = _plan(raw)
-    tally = add_up(plan, _run(plan))
+    tally = add_up(plan, _run(plan), raw)
     (file,) = tally.files["events"]
     lake.put(file.path, lake.read(file.path) + b"x")
     with pytest.raises(BooksError, match="bytes of events/"):
@@ -367,7 +371,7 @@ def test_the_record_and_its_files_table_say_the_same(
     raw.put("a", access_lines(3))
     raw.put("b", b"broken\n\n")
     plan = _plan(raw)
-    record = write_record(add_up(plan, _run(plan)), lake, source="raw", writer="me")
+    record = write_record(add_up(plan, _run(plan), raw), lake, source="raw", writer="me")
     totals = record.totals
     assert (totals.objects, totals.bytes) == (2, len(access_lines(3)) + 8)
     assert (totals.lines_read, totals.events, totals.rejects) == (5, 3, 1)

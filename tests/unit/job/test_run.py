@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ingest.errors import BooksError, SettingsError, StorageError
+from ingest.errors import BooksError, ClickstreamError, SettingsError, StorageError
+from ingest.job import readings
 from ingest.job import run as job
-from ingest.job.discover import Duplicate, capped
+from ingest.job.discover import Duplicate
+from ingest.job.matching import Wishes
 from ingest.job.plan import Task
-from ingest.job.run import IngestSummary, RunTasks, ingest
+from ingest.job.replay import Choice
+from ingest.job.run import IngestSummary, RunTasks, ingest, replay
 from ingest.job.task import TaskFacts
 from ingest.lake import ownership
 from ingest.lake.ownership import read_ownership
@@ -49,7 +53,7 @@ def settings(make_here: Callable[..., Settings], raw: Storage) -> Settings:
 def ingest_here(settings: Settings, run_tasks_here: RunTasks) -> Ingest:
     """Run an ingest of `raw`, or of other settings, in this process."""
 
-    def run(other: Settings | None = None, **options: bool | Sequence[str]) -> IngestSummary:
+    def run(other: Settings | None = None, **options: object) -> IngestSummary:
         return ingest(other or settings, run_tasks_here, **options)  # type: ignore[arg-type]
 
     return run
@@ -80,7 +84,7 @@ def _paths(settings: Settings) -> Counter[tuple[str, str]]:
 
 
 def _pages(key: str, first: int, count: int) -> Counter[tuple[str, str]]:
-    return Counter((key, f"/page/{index}") for index in range(first, first + count))
+    return Counter((f"raw/{key}", f"/page/{index}") for index in range(first, first + count))
 
 
 def test_a_run_seals_once_and_the_next_has_nothing_to_do(
@@ -101,6 +105,161 @@ def test_an_empty_source_has_nothing_new(settings: Settings, ingest_here: Ingest
     assert _log(settings) == ()
 
 
+def test_growth_is_read_from_where_it_ended(
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    for count in (3, 5, 400):
+        raw.put("a.log", access_lines(count))
+        (record,) = ingest_here().sealed
+        assert record.replaces == ()
+        assert _paths(settings) == _pages("a.log", 0, count)
+    assert [(one.start, one.lines_read) for one in record.objects] == [(len(access_lines(5)), 395)]
+    assert ingest_here().nothing_new
+
+
+def test_a_rotated_log_loses_and_doubles_nothing(
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    """The oldest file goes, and its events stay."""
+    raw.put("access.log", access_lines(3))
+    ingest_here()
+    for day in range(1, 5):
+        raw.delete(["access.log.2"])
+        for age in range(min(day - 1, 1), -1, -1):
+            old = f"access.log.{age}" if age else "access.log"
+            raw.put(f"access.log.{age + 1}", raw.read(old))
+        raw.put("access.log", access_lines(3 + day, first=10 * day))
+        summary = ingest_here()
+        assert (summary.duplicates, summary.exit_code) == ((), 0)
+    assert Counter(path for _, path in _paths(settings).elements()) == Counter(
+        f"/page/{10 * day + index}" for day in range(5) for index in range(3 + day)
+    )
+
+
+def test_a_log_that_was_moved_touched_or_compressed_brings_nothing(
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    lines = access_lines(300)
+    raw.put("a.log", lines)
+    ingest_here()
+    for name, data in (("b.log", lines), ("b.log", lines), ("b.log.gz", gzip.compress(lines))):
+        for key in ("a.log", "b.log"):
+            raw.delete([key])
+        raw.put(name, data)
+        summary = ingest_here()
+        assert sum(record.totals.lines_read for record in summary.sealed) == 0
+        assert summary.exit_code == 0
+        assert ingest_here().nothing_new
+    assert _paths(settings) == _pages("a.log", 0, 300)
+    (log,) = read_ownership(open_storage(settings.lake)).logs.values()
+    assert (log.name, log.key) == ("raw/a.log", "b.log.gz")
+
+
+def test_another_content_at_a_key_is_asked_about(
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    raw.put("a.log", access_lines(30))
+    raw.put("b.log", access_lines(2, first=100))
+    ingest_here()
+    raw.put("a.log", access_lines(30, first=10))
+    raw.put("c.log", access_lines(1, first=200))
+    summary = ingest_here()
+    assert [(failed.key, summary.exit_code) for failed in summary.failed] == [("a.log", 1)]
+    assert "replay --key a.log" in summary.failed[0].reason
+    assert "ingest --as-new a.log" in summary.failed[0].reason
+    others = _pages("b.log", 100, 2) + _pages("c.log", 200, 1)
+    assert _paths(settings) == _pages("a.log", 0, 30) + others
+    assert ingest_here(wishes=Wishes(as_new=frozenset({"a.log"}))).exit_code == 0
+    assert sum(_paths(settings).values()) == 63
+    assert ingest_here().nothing_new
+
+
+def test_a_correction_takes_the_place_of_what_was_read(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    raw.put("a.log", access_lines(30))
+    raw.put("b.log", access_lines(2, first=100))
+    ingest_here()
+    raw.put("b.log", access_lines(5, first=100))
+    ingest_here()
+    raw.put("a.log", access_lines(30, first=10))
+    summary = replay(settings, run_tasks_here, Choice(key="a.log"))
+    assert (len(summary.sealed), summary.exit_code) == (1, 0)
+    assert _paths(settings) == _pages("a.log", 10, 30) + _pages("b.log", 100, 5)
+    assert ingest_here().nothing_new
+
+
+def test_a_replay_reads_the_same_bytes_at_their_new_place(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    raw.put("a.log", access_lines(30))
+    (first,) = ingest_here().sealed
+    raw.put("a.log", access_lines(40))
+    ingest_here()
+    raw.put("a.log.gz", gzip.compress(access_lines(50)))
+    raw.delete(["a.log"])
+    summary = replay(settings, run_tasks_here, Choice(batch_ids=(first.batch_id,)))
+    assert [record.replaces for record in summary.sealed] == [(), (first.batch_id,)]
+    assert summary.sealed[1].totals.lines_read == 30
+    assert _paths(settings) == _pages("a.log", 0, 50)
+
+
+def test_a_replay_stops_where_a_log_is_gone(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    raw.put("a.log", access_lines(3))
+    raw.put("b.log", access_lines(2, first=100))
+    (record,) = ingest_here().sealed
+    raw.delete(["b.log"])
+    with pytest.raises(ClickstreamError, match=r"gone from source raw: raw/b\.log"):
+        replay(settings, run_tasks_here, Choice(batch_ids=(record.batch_id,)))
+    assert sum(_paths(settings).values()) == 5
+    choice = Choice(batch_ids=(record.batch_id,), accept_loss=True)
+    assert len(replay(settings, run_tasks_here, choice).sealed) == 1
+    assert _paths(settings) == _pages("a.log", 0, 3)
+
+
+def test_copies_are_reported_each_time_and_ingested_on_request(
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    raw.put("a.log", access_lines(3))
+    raw.put("a.log.gz", gzip.compress(access_lines(3)))
+    raw.put("old.log", access_lines(2))
+    copies = (
+        Duplicate(key="a.log.gz", original="a.log"),
+        Duplicate(key="old.log", original="a.log"),
+    )
+    assert ingest_here().duplicates == copies
+    again = ingest_here()
+    assert (again.duplicates, again.nothing_new) == (copies, True)
+    assert _paths(settings) == _pages("a.log", 0, 3)
+    assert len(ingest_here(wishes=Wishes(accept_duplicates=True)).sealed) == 1
+    assert sum(_paths(settings).values()) == 8
+
+
+def test_a_renamed_source_knows_its_logs_again(
+    make_here: Callable[..., Settings], raw: Storage, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    raw.put("a.log", access_lines(3))
+    ingest_here(make_here(Source(name="web", uri=raw.uri)))
+    raw.put("a.log", access_lines(4))
+    settings = make_here(Source(name="shop", uri=raw.uri))
+    ingest_here(settings)
+    assert sum(_paths(settings).values()) == 4
+
+
 def test_a_late_file_is_a_batch_of_its_own(
     settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
@@ -108,83 +267,8 @@ def test_a_late_file_is_a_batch_of_its_own(
     ingest_here()
     raw.put("a.log", access_lines(2, first=10))
     (record,) = ingest_here().sealed
-    assert [one.source_file for one in record.objects] == ["a.log"]
+    assert [one.key for one in record.objects] == ["a.log"]
     assert _paths(settings) == _pages("a.log", 10, 2) + _pages("b.log", 0, 3)
-
-
-def test_a_changed_object_replaces_its_batch(
-    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
-) -> None:
-    raw.put("a.log", access_lines(3))
-    raw.put("b.log", access_lines(1))
-    ingest_here()
-    raw.put("a.log", access_lines(5))
-    summary = ingest_here()
-    assert summary.changed == ("a.log",)
-    assert [record.replaces for record in summary.sealed] == [(_log(settings)[0].batch_id,)]
-    assert _paths(settings) == _pages("a.log", 0, 5) + _pages("b.log", 0, 1)
-
-
-def test_an_object_that_changes_back_is_another_batch(
-    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
-) -> None:
-    for count in (3, 5, 3, 5):
-        raw.put("a.log", access_lines(count))
-        assert len(ingest_here().sealed) == 1
-        assert _paths(settings) == _pages("a.log", 0, count)
-    assert len({record.batch_id for record in _log(settings)}) == 4
-    assert ingest_here().nothing_new
-
-
-def test_a_rotated_log_loses_and_doubles_nothing(
-    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
-) -> None:
-    raw.put("access.log", access_lines(3))
-    ingest_here()
-    for day in range(1, 4):
-        for age in range(day - 1, -1, -1):
-            old = f"access.log.{age}" if age else "access.log"
-            raw.put(f"access.log.{age + 1}", raw.read(old))
-        raw.delete(["access.log"])
-        raw.put("access.log", access_lines(3 + day, first=10 * day))
-        assert ingest_here().duplicates == ()
-    assert _paths(settings) == (
-        _pages("access.log", 30, 6)
-        + _pages("access.log.1", 20, 5)
-        + _pages("access.log.2", 10, 4)
-        + _pages("access.log.3", 0, 3)
-    )
-
-
-def test_a_batch_with_a_lost_object_stays_as_it_is(
-    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
-) -> None:
-    raw.put("a.log", access_lines(3))
-    raw.put("b.log", access_lines(2))
-    ingest_here()
-    raw.put("a.log", access_lines(5))
-    raw.delete(["b.log"])
-    raw.put("c.log", access_lines(1))
-    summary = ingest_here()
-    assert [(failed.source_file, summary.exit_code) for failed in summary.failed] == [("a.log", 1)]
-    assert "b.log of the same batch is gone" in summary.failed[0].reason
-    assert _paths(settings) == (
-        _pages("a.log", 0, 3) + _pages("b.log", 0, 2) + _pages("c.log", 0, 1)
-    )
-
-
-def test_copies_are_reported_each_time_and_ingested_on_request(
-    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
-) -> None:
-    for name in ("a.log", "copy.log"):
-        raw.put(name, access_lines(3))
-    copy = Duplicate(source_file="copy.log", original="a.log")
-    assert ingest_here().duplicates == (copy,)
-    again = ingest_here()
-    assert (again.duplicates, again.nothing_new) == ((copy,), True)
-    assert _paths(settings) == _pages("a.log", 0, 3)
-    assert len(ingest_here(accept_duplicates=True).sealed) == 1
-    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("copy.log", 0, 3)
 
 
 def _meanwhile(run_tasks: RunTasks, *actions: Callable[[], object]) -> RunTasks:
@@ -207,16 +291,16 @@ def test_a_failed_object_is_tried_again_by_the_next_run(
     run_tasks_here: RunTasks,
 ) -> None:
     for name in ("a.log", "b.log"):
-        raw.put(name, access_lines(2 + len(name), first=ord(name[0])))
+        raw.put(name, access_lines(7, first=ord(name[0]) * 10))
     run = _meanwhile(run_tasks_here, partial(raw.delete, ["b.log"]))
     summary = ingest(settings, run)
-    assert [failed.source_file for failed in summary.failed] == ["b.log"]
+    assert [failed.key for failed in summary.failed] == ["b.log"]
     assert summary.exit_code == 1
     (record,) = summary.sealed
     assert [one.file_status for one in record.objects] == ["ok", "failed"]
     raw.put("b.log", access_lines(4))
     assert ingest_here().exit_code == 0
-    assert _paths(settings) == _pages("a.log", 97, 7) + _pages("b.log", 0, 4)
+    assert _paths(settings) == _pages("a.log", 970, 7) + _pages("b.log", 0, 4)
 
 
 def test_nothing_is_sealed_when_every_object_failed(
@@ -228,23 +312,6 @@ def test_nothing_is_sealed_when_every_object_failed(
     assert _log(settings) == ()
 
 
-def test_a_replacement_that_would_lose_events_is_not_sealed(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    run_tasks_here: RunTasks,
-) -> None:
-    raw.put("a.log", access_lines(3))
-    raw.put("b.log", access_lines(2))
-    ingest_here()
-    raw.put("a.log", access_lines(5))
-    summary = ingest(settings, _meanwhile(run_tasks_here, partial(raw.delete, ["b.log"])))
-    assert {failed.source_file for failed in summary.failed} == {"a.log", "b.log"}
-    assert (summary.sealed, summary.changed) == ((), ())
-    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
-
-
 def test_a_failure_tells_what_was_sealed_before_it(
     make_here: Callable[..., Settings],
     in_memory: Callable[[str], Storage],
@@ -253,7 +320,7 @@ def test_a_failure_tells_what_was_sealed_before_it(
 ) -> None:
     first, second = in_memory("first"), in_memory("second")
     first.put("a.log", access_lines(3))
-    second.put("b.log", access_lines(2))
+    second.put("b.log", access_lines(2, first=10))
     settings = make_here(Source(name="one", uri=first.uri), Source(name="two", uri=second.uri))
 
     def fail(tasks: Sequence[Task], label: str) -> Sequence[TaskFacts]:
@@ -301,11 +368,11 @@ def test_what_exceeds_a_batch_goes_into_the_next(
     access_lines: Lines,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job, "capped", partial(capped, max_objects=2))
+    monkeypatch.setattr(job, "batches", partial(readings.batches, max_objects=2))
     for index in range(5):
-        raw.put(f"{index}.log", access_lines(1 + index))
+        raw.put(f"{index}.log", access_lines(1 + index, first=10 * index))
     summary = ingest_here()
-    keys = [[one.source_file for one in record.objects] for record in summary.sealed]
+    keys = [[one.key for one in record.objects] for record in summary.sealed]
     assert keys == [["0.log", "1.log"], ["2.log", "3.log"], ["4.log"]]
     assert sum(_paths(settings).values()) == 15
 
@@ -334,13 +401,13 @@ def test_the_rest_is_planned_again_after_another_run_took_some(
     run_tasks_here: RunTasks,
 ) -> None:
     raw.put("a.log", access_lines(3))
-    raw.put("b.log", access_lines(2))
+    raw.put("b.log", access_lines(2, first=10))
     in_memory("only a").put("a.log", access_lines(3))
     only_a = make_here(Source(name="raw", uri=in_memory("only a").uri))
     summary = ingest(settings, _meanwhile(run_tasks_here, lambda: ingest_here(only_a)))
     (record,) = summary.sealed
-    assert (record.number, [one.source_file for one in record.objects]) == (2, ["b.log"])
-    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 0, 2)
+    assert (record.number, [one.key for one in record.objects]) == (2, ["b.log"])
+    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 10, 2)
 
 
 def test_a_run_that_is_always_slower_gives_up(
@@ -356,9 +423,9 @@ def test_a_run_that_is_always_slower_gives_up(
     for index in range(5):
         only = in_memory(f"only {index}")
         for storage in (raw, only):
-            storage.put(f"{index}.log", access_lines(1 + index))
+            storage.put(f"{index}.log", access_lines(1 + index, first=10 * index))
         takes.append(partial(ingest_here, make_here(Source(name="raw", uri=only.uri))))
-    with pytest.raises(StorageError, match="another run sealed objects of this one first, 3 times"):
+    with pytest.raises(StorageError, match="another run took logs of this one 3 times"):
         ingest(settings, _meanwhile(run_tasks_here, *takes))
     assert len(_log(settings)) == 3
     assert len(ingest_here().sealed) == 1
@@ -369,7 +436,7 @@ def test_four_runs_at_once(
     settings: Settings, raw: Storage, access_lines: Lines, run_tasks_here: RunTasks
 ) -> None:
     for index in range(8):
-        raw.put(f"{index}.log", access_lines(1 + index))
+        raw.put(f"{index}.log", access_lines(1 + index, first=10 * index))
     start = threading.Barrier(4)
     summaries: list[IngestSummary] = []
 
@@ -394,11 +461,12 @@ def test_sources_are_chosen_by_name(
     access_lines: Lines,
 ) -> None:
     for name in ("web", "shop"):
-        in_memory(name).put(f"{name}.log", access_lines(len(name)))
+        in_memory(name).put("access.log", access_lines(len(name), first=len(name)))
     settings = make_here(*(Source(name=name, uri=in_memory(name).uri) for name in ("web", "shop")))
     assert [record.source for record in ingest_here(settings, sources=["shop"]).sealed] == ["shop"]
     assert [record.source for record in ingest_here(settings).sealed] == ["web"]
-    assert set(read_ownership(open_storage(settings.lake)).live) == {"web.log", "shop.log"}
+    logs = read_ownership(open_storage(settings.lake)).logs
+    assert set(logs) == {"web/access.log", "shop/access.log"}
     with pytest.raises(SettingsError, match=r"no source is named 'nope'; .* has: web, shop"):
         ingest_here(settings, sources=["nope"])
 
@@ -431,7 +499,7 @@ def test_an_ingest_makes_the_lake_and_its_checkpoints(
     monkeypatch.setattr(ownership, "CHECKPOINT_RECORDS", 2)
     lake = open_storage(settings.lake)
     for count in range(1, 4):
-        raw.put(f"{count}.log", access_lines(count))
+        raw.put(f"{count}.log", access_lines(count, first=10 * count))
         ingest_here()
         assert lake_id(lake)
         found = [one.key for one in lake.list("checkpoints/")]

@@ -1,6 +1,8 @@
-"""Who owns which object: the log of batches, and checkpoints that save reading it."""
+"""The ledger of logs: what records say of each, and checkpoints that save reading them."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from fixtures.records import make_draft, raw_object, sealed
@@ -15,16 +17,43 @@ def test_all_but_failed_objects_are_owned(lake: Storage) -> None:
     statuses = ("ok", "failed", "rejected", "corrupt_gzip", "empty")
     sealed(lake, make_draft("a", *(raw_object(status, status=status) for status in statuses)))
     ownership = read_ownership(lake)
-    assert set(ownership.live) == set(statuses) - {"failed"}
+    assert {name: log.consumed for name, log in ownership.logs.items()} == {
+        "ok": 1,
+        "rejected": 0,
+        "corrupt_gzip": 0,
+        "empty": 0,
+    }
     assert ownership.last == 1
 
 
-def test_a_replaced_batch_owns_nothing_any_more(lake: Storage) -> None:
-    sealed(lake, make_draft("old", raw_object("a"), raw_object("b")))
-    sealed(lake, make_draft("new", raw_object("a", etag="9-9"), replaces=("old",)), after=1)
-    ownership = read_ownership(lake)
-    assert {key: owned.etag for key, owned in ownership.live.items()} == {"a": "9-9"}
-    assert [owned.replaced_by for owned in ownership.ledger] == ["new", "new", None]
+def test_a_log_grows_and_moves(lake: Storage) -> None:
+    sealed(lake, make_draft("b1", raw_object("a", end=30)))
+    sealed(lake, make_draft("b2", raw_object("a", start=30, end=50)), after=1)
+    moved = replace(raw_object("a", start=50, end=50, etag="9-9"), key="a.1", lines_read=0)
+    sealed(lake, make_draft("b3", moved), after=2)
+    (log,) = read_ownership(lake).logs.values()
+    assert (log.name, log.key, log.etag, log.placed) == ("a", "a.1", "9-9", 3)
+    assert (log.consumed, log.lines, log.tail) == (50, 50, "tail of a at 50")
+    assert log.batches == ("b1", "b2")
+
+
+def test_reading_again_gives_a_log_nothing_but_its_place(lake: Storage) -> None:
+    sealed(lake, make_draft("b1", raw_object("a", end=30)))
+    sealed(lake, make_draft("b2", raw_object("a", start=30, end=50)), after=1)
+    before = read_ownership(lake).logs["a"]
+    again = replace(raw_object("a", end=30, etag="9-9"))
+    sealed(lake, make_draft("b3", again, replaces=("b1",)), after=2)
+    log = read_ownership(lake).logs["a"]
+    assert (log.consumed, log.lines, log.tail) == (before.consumed, before.lines, before.tail)
+    assert (log.etag, log.placed) == ("9-9", 3)
+
+
+def test_a_correction_forgets_what_it_takes_the_place_of(lake: Storage) -> None:
+    sealed(lake, make_draft("b1", raw_object("a", end=30), raw_object("a@1", end=7)))
+    corrected = replace(raw_object("a", end=4), corrects=("a", "a@1"))
+    sealed(lake, make_draft("b2", corrected, replaces=("b1",)), after=1)
+    logs = read_ownership(lake).logs
+    assert {name: log.consumed for name, log in logs.items()} == {"a": 4}
 
 
 def _checkpoints(lake: Storage) -> list[str]:
@@ -33,18 +62,16 @@ def _checkpoints(lake: Storage) -> list[str]:
 
 def test_a_checkpoint_saves_reading_and_changes_nothing(lake: Storage) -> None:
     for number in range(103):
-        replaces = (f"b{number - 60}",) if number >= 60 else ()
-        sealed(lake, make_draft(f"b{number}", replaces=replaces), after=number)
+        sealed(lake, make_draft(f"b{number}"), after=number)
     first = read_ownership(lake)
-    assert len(first.live) == 103 - 43
-    assert first.last == 103
+    assert len(first.logs) == first.last == 103
     write_checkpoint(lake, first)
     assert _checkpoints(lake) == [f"checkpoints/{103:020}.parquet"]
     lake.delete(record_key(number) for number in range(1, 104))
     assert read_ownership(lake) == first
-    sealed(lake, make_draft("b103", replaces=("b102",)), after=103)
+    sealed(lake, make_draft("b103"), after=103)
     later = read_ownership(lake)
-    assert (later.last, len(later.live)) == (104, len(first.live))
+    assert (later.last, len(later.logs)) == (104, 104)
 
 
 def test_a_checkpoint_is_written_when_it_is_due_and_by_no_reader(lake: Storage) -> None:

@@ -125,7 +125,7 @@ def test_readers_take_a_missing_lake_for_an_empty_one_and_make_none(
 ) -> None:
     store = in_memory("none")
     lake = open_lake(store.uri)
-    assert (read_log(lake), lake_id(lake), read_ownership(lake).live) == ((), "", {})
+    assert (read_log(lake), lake_id(lake), read_ownership(lake).logs) == ((), "", {})
     with pytest.raises(SettingsError, match=rf"no lake at {store.uri}: run `clickstream ingest`"):
         open_lake(store.uri, must_exist=True)
     assert list(store.list()) == []
@@ -171,10 +171,10 @@ def test_a_batch_is_quarantined_above_the_limit(read: int, reject: int, quaranti
 
 
 def _plan_id(
-    *objects: StoredObject, replaces: tuple[str, ...] = (), range_bytes: int = 64 * MIB
+    *readings: tuple[str, int], replaces: tuple[str, ...] = (), range_bytes: int = 64 * MIB
 ) -> str:
     return batch_id(
-        objects,
+        readings,
         range_bytes=range_bytes,
         parser_version=1,
         contract_version=1,
@@ -184,10 +184,10 @@ def _plan_id(
 
 
 def test_batch_id_is_the_hash_of_the_plan() -> None:
-    a, b = StoredObject(key="a", size=1, etag="x"), StoredObject(key="b", size=2, etag="y")
+    a, b = ("a", 1), ("b", 2)
     text = (
-        '{"contract_version":1,"objects":[["a",1,"x"],["b",2,"y"]],"parser_version":1,'
-        '"range_bytes":67108864,"settings_hash":"s"}'
+        '{"contract_version":1,"parser_version":1,"range_bytes":67108864,'
+        '"readings":[["a",1],["b",2]],"settings_hash":"s"}'
     )
     expected = hashlib.sha256(text.encode()).hexdigest()[:32]
     assert _plan_id(a, b) == _plan_id(b, a) == expected

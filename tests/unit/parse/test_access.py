@@ -170,7 +170,6 @@ def test_example_splunk_tutorial() -> None:
         '192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1 200 5',
         '192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /"x HTTP/1.1" 200 5',
         '[03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5',
-        '192.0.2.1 [x] - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5',
         '"192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5',
         # Arabic-Indic digits are not digits of a status.
         '192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" ٢٠٠ 5',
@@ -196,6 +195,9 @@ def test_no_match(line: str) -> None:
         "0000-01-01T00:00:00Z",
         "0001-01-01T00:00:00+01:00",
         "03/Mar/2024:07:08:09 +0000 x",
+        "03/Mar/2024:07:08:09 CET",
+        "03/Mar/2024:07:08:09 utc",
+        "03/Mar/2024:07:08:09 +0100 UTC",
         "yesterday",
     ],
 )
@@ -233,6 +235,7 @@ def test_comment_only_at_the_first_byte() -> None:
         (LINE.replace("agent", "a\0b"), "nul_byte"),
         (LINE.replace("2024", "1994"), "stale_timestamp"),
         (LINE.replace("agent", "a" * 8193), "truncated_field"),
+        (LINE.replace(" 200 5", " 200 5 HIT"), "unplaced_text"),
         (LINE[:-1], "unterminated_quote"),
         (LINE + "x", "unterminated_quote"),
     ],
@@ -259,10 +262,21 @@ def test_values_stay_beside_their_warnings() -> None:
     assert row["parse_warnings"] == codes
 
 
-@pytest.mark.parametrize("status", ["000", "100", "599"])
-def test_valid_status(status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "expected"), [("000", 0), ("0", 0), ("-1", 0), ("100", 100), ("599", 599)]
+)
+def test_valid_status(status: str, expected: int) -> None:
     row = event(LINE.replace(" 200 ", f" {status} "))
-    assert (row["status_code"], row["parse_status"]) == (int(status), "ok")
+    assert (row["status_code"], row["parse_status"]) == (expected, "ok")
+
+
+def test_relative_target() -> None:
+    target = "show.do?itemId=I&productId=P&JSESSIONID=S"
+    row = event(LINE.replace("GET /", f"GET {target}"))
+    assert (row["url_original"], row["url_path"]) == (target, "show.do")
+    assert row["url_query"] == "itemId=I&productId=P&JSESSIONID=S"
+    assert (row["item_id"], row["product_id"], row["session_id"]) == ("I", "P", "S")
+    assert (row["event_type"], row["parse_status"]) == ("view", "ok")
 
 
 def test_dashes_are_null() -> None:
@@ -311,8 +325,8 @@ class TestPrefix:
                 {"client_ip": "192.0.2.1", "server_name": "2001:db8::9"},
             ),
             ("web:80 client - -", {"server_name": "web", "server_port": 80}),
-            # Token 2 is `-`: the line of a host with a port, not of a virtual host.
-            ("web:80 - - -", {"warned": True, "user_name": "- -"}),
+            # No ident: the line of a host with a port, not of a virtual host.
+            ("web:80 - ann lee", {"warned": True, "user_name": "ann lee"}),
             (
                 "192.0.2.1, 198.51.100.2 - ann",
                 {
@@ -390,7 +404,7 @@ class TestTail:
                 {"cookie": "c=1", "forwarded_for": "192.0.2.7", "duration_other": 5},
             ),
             ("0.012", {"extra": '{"tail":"0.012"}'}),
-            ("- 5", {"extra": '{"tail":"- 5"}'}),
+            ("- 5", {"duration_other": 5}),
             ('"a" "b"', {"extra": r'{"tail":"\"a\" \"b\""}'}),
             ('5 "a"', {"extra": r'{"tail":"5 \"a\""}'}),
         ],

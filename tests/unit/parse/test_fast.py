@@ -198,6 +198,35 @@ def test_times_out_of_limits_keep_their_value(time: str, warnings: str | None, d
     assert row["event_time"].strftime("%d/%b/%Y:%H:%M:%S") == time[:20]
 
 
+@pytest.mark.parametrize(
+    ("vhost", "server", "extra"),
+    [
+        ("www.example.com", "www.example.com", None),
+        ("web:8080", "web", '{"server_port":8080}'),
+    ],
+)
+@pytest.mark.parametrize("client", ["192.0.2.9", "2001:db8::1", "crawl-1.example.net"])
+def test_virtual_host(vhost: str, server: str, extra: str | None, client: str) -> None:
+    line = f'{vhost} {client} - ann [03/Mar/2024:07:08:10 +0000] "GET / HTTP/1.1" 200 1 "-" "-"'
+    row, other = parsed(line.encode(), line.partition(" ")[2].encode())
+    assert (row["server_name"], row["extra"]) == (server, extra)
+    assert (row["client_address"], row["user_name"]) == (client, "ann")
+    assert (other["server_name"], other["extra"]) == (None, None)
+    assert (other["client_address"], other["user_name"]) == (client, "ann")
+
+
+@pytest.mark.parametrize("times", ["20.178", "0.003 0.002", "0.003 -"])
+@pytest.mark.parametrize("forwarded", ["-", "192.0.2.77, 198.51.100.9"])
+def test_decimals_at_the_end(times: str, forwarded: str) -> None:
+    row, other = parsed(
+        NGINX_MAIN % forwarded.encode() + b" " + times.encode(), NGINX_MAIN % b"-" + b" 7"
+    )
+    assert row["extra"] == f'{{"tail":"{times}"}}'
+    assert row["forwarded_for"] == (None if forwarded == "-" else forwarded)
+    assert (row["duration_other"], row["parse_status"]) == (None, "ok")
+    assert (other["duration_other"], other["extra"]) == (7, None)
+
+
 GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "-" "agent"'
 
 
@@ -226,6 +255,17 @@ GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "
         ("192.0.2.9", "192.0.2.9,192.0.2.8"),
         ("- - [", "x y z ["),
         ("- - [", "- - [x ["),
+        ("- - [", "- 198.51.100.7 ["),
+        ("192.0.2.9", "access.log-12-192.0.2.9"),
+        ("192.0.2.9", "a.log:192.0.2.9"),
+        ("192.0.2.9", "192.0.2.8 192.0.2.9"),
+        ("192.0.2.9", "unix: host"),
+        ("192.0.2.9", "web:65536 host"),
+        ("192.0.2.9", "web -"),
+        ("192.0.2.9", "access.log-12-192.0.2.8 192.0.2.9"),
+        ('"agent"', '"agent" 0.5 7'),
+        ('"agent"', '"agent" 1.2.3'),
+        ('"agent"', '"agent" - 0.5'),
         ("- - [", "- - x["),
         ("GET /a", "GET  /a"),
         ("GET", "PROPFIND"),
@@ -240,6 +280,20 @@ def test_unusual_lines_are_left_to_the_reference_parser(old: str, new: str) -> N
     )
     assert handled.tolist() == [True, False, True]
     assert table["source_line"].to_pylist() == [1, 3]
+
+
+@pytest.mark.parametrize("sent", ["www.example.com", "www.example.com:80", "foo"])
+def test_a_doubtful_referrer_is_left_to_the_reference_parser(sent: str) -> None:
+    plain = NGINX_MAIN % b"-"
+    doubtful = plain.replace(b'"-"', f'"{sent}"'.encode(), 1)
+    _, handled = parse_fast(lines_of([plain, doubtful]), IDENTITY, SETTINGS)
+    assert handled.tolist() == [True, False]
+
+
+def test_a_port_and_decimals_are_left_to_the_reference_parser() -> None:
+    line = f"web:80 {GOOD}".encode()
+    _, handled = parse_fast(lines_of([line, line + b" 0.5"]), IDENTITY, SETTINGS)
+    assert handled.tolist() == [True, False]
 
 
 def test_a_long_parameter_name_leaves_all_to_the_reference_parser() -> None:
@@ -259,8 +313,33 @@ def test_no_lines_give_the_columns_of_the_contract() -> None:
     assert (tuple(table.column_names), handled.size) == (EVENTS.names, 0)
 
 
-CLIENTS = ("192.0.2.9", "2001:DB8::1", "host.example", "-", "192.0.2.300", "1.2.3.4:80", "a,b", "")
-USERS = ("- -", "- ann", "x -", "- a b", '- ""', "- [", "- - [", "-", "- a,b", "- -x")
+CLIENTS = (
+    "192.0.2.9",
+    "2001:DB8::1",
+    "host.example",
+    "www.example.com 192.0.2.9",
+    "web:80 host.example",
+    "web:80 2001:db8::1",
+    "x:70000 192.0.2.9",
+    "web -",
+    "1.2.3.4 5.6.7.8",
+    "192.0.2.9 www.example.com",
+    "192.0.2.9 - [192.0.2.9]",
+    "192.0.2.9 (10.0.0.1)",
+    "access.log:192.0.2.9",
+    "access.log-12-192.0.2.9",
+    "Mar  3 07:08:09 web nginx: 192.0.2.9",
+    "web |",
+    "unix:",
+    "_",
+    "-",
+    "192.0.2.300",
+    "1.2.3.4:80",
+    "a,b",
+    "",
+)
+USERS = ("- -", "- ann", "x -", "- a b", '- ""', "- [", "- - [", "-", "- a,b", "- -x", "- - -",
+         "- 10.0.0.1", "- ::", "- (1.2.3.4)", "- ann -", "- ->")  # fmt: skip
 TIMES = (
     "03/Mar/2024:07:08:09 +0100",
     "31/dec/1999:23:59:59 -1400",
@@ -285,6 +364,7 @@ REQUESTS = (
     "GET /x HTTP/1.1 HTTP/1.1",
     "GET /a?utm_campaign= HTTP/1.0",
     "GET http://a.example/ HTTP/1.1",
+    "GET show.do?itemId=I&productId=P HTTP 1.1",
     "OPTIONS * HTTP/1.1",
     "BREW /pot HTTP/1.1",
     "GET /  HTTP/1.1",
@@ -301,6 +381,10 @@ COUNTS = (
     "999 1",
     "200 123456789",
     "200 12 0.5",
+    "0 0",
+    "-1 5",
+    "200 5 www.example.com",
+    "200 5 HIT",
     "200",
     "200 007",
 )
@@ -317,6 +401,10 @@ REFERRERS = (
     "android-app://com.example/",
     "about:blank",
     "http:/",
+    "www.example.com",
+    "www.example.com:80",
+    "foo",
+    "foo bar",
 )
 TAILS = (
     "",
@@ -328,11 +416,21 @@ TAILS = (
     " ",
     "x",
     " 12345678901234567890",
+    " 0.5",
+    ' "-" 20.178',
+    ' "192.0.2.1" 0.003 -',
+    " 0.5 7",
+    " 1.2.3.4",
+    " 0.5  0.5",
+    ' "a=b"',
+    ' "192.0.2.1:80" 0.5',
+    ' "3.21"',
 )
 AGENTS = (
     "Mozilla/5.0 (X11; +http://a.example/?x=1&action=view)",
     "-",
     "",
+    "http://bot.example/",
     '\\"x\\"',
     "\xe9",
     "a\rb",
@@ -354,7 +452,7 @@ def raw_lines(draw: st.DrawFn) -> bytes:
     if not draw(st.integers(0, 3)):
         at = draw(st.integers(0, len(raw)))
         removed = draw(st.integers(0, 2))
-        odd = draw(st.sampled_from([b"", b'"', b" ", b"[", b"]", b"\\", b"\x00", b"?", b"&", b"5"]))
+        odd = draw(st.sampled_from([b"", *(bytes([c]) for c in b'" []\\\x00?&5:')]))
         raw = raw[:at] + odd + raw[at + removed :]
     return raw.replace(b"\n", b"")
 

@@ -125,4 +125,4 @@ def test_the_first_line_after_a_bom_has_offset_0() -> None:
 def test_the_last_line_of_broken_content_is_dropped() -> None:
     cutter = Cutter(offset=0, first_line=1, max_line_bytes=99)
     assert list(cutter.feed(b"a\nb")) == []
-    assert list(flat(cutter.finish(broken_off=True))) == [(0, 1, b"a")]
+    assert list(flat(cutter.finish(ends=False))) == [(0, 1, b"a")]

@@ -26,6 +26,8 @@ PIECES = st.sampled_from(
         LINE.encode() + b"\r\n",
         LINE.encode(),
         b"y" * 300 + b"\n",
+        b"\0",
+        b"\0" * 250,
     ]
 )
 
@@ -39,7 +41,7 @@ def everything(outcomes: list[Outcome]) -> list[list[dict[str, Any]]]:
     return [[{k: v for k, v in row.items() if k != "source_line"} for row in t] for t in tables]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(PIECES, max_size=12), st.lists(st.integers(0, 1200), max_size=5))
 def test_any_cut_gives_the_same_lines(pieces: list[bytes], places: list[int]) -> None:
     data = b"".join(pieces)

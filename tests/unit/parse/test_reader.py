@@ -32,6 +32,7 @@ def test_verdict_of_a_plain_object() -> None:
     time = datetime(2024, 3, 3, 7, 8, 9, tzinfo=UTC)
     late = LINE.replace("07:08:09", "09:00:00")
     data = f"#c\n\n{late}\n{HEAD}\nx\n{LINE[:-1]}".encode()
+    whole = hashlib.sha256(data)
     assert read(data).verdict == ObjectVerdict(
         source_format="access",
         file_status="ok",
@@ -45,7 +46,13 @@ def test_verdict_of_a_plain_object() -> None:
         min_event_time=time,
         max_event_time=datetime(2024, 3, 3, 9, tzinfo=UTC),
         counts={"comment": 1, "blank": 1, "no_match": 1, "unterminated_quote": 1},
-        chunk_digests=(hashlib.sha256(data).digest(),),
+        end=len(data),
+        opening=hashlib.sha256(data[:64]).hexdigest(),
+        head=whole.hexdigest(),
+        tail=whole.hexdigest(),
+        range_hash=hashlib.sha256(whole.digest()).hexdigest(),
+        chunk_digests=(whole.digest(),),
+        range_digests=(whole.digest(),),
     )
 
 
@@ -221,6 +228,16 @@ def test_corrupt_gzip_names_what_could_be_read() -> None:
     assert status(read(data, name=GZ)) == ("corrupt_gzip", reason)
 
 
+@pytest.mark.parametrize("at", [-8, -4], ids=["crc", "length"])
+def test_a_wrong_trailer_of_a_small_gzip_says_how_far_reading_came(at: int) -> None:
+    data = bytearray(gzip.compress(LOG + b"cut off"))
+    data[at] ^= 1
+    outcome = read(bytes(data), name=GZ)
+    assert status(outcome)[0] == "corrupt_gzip"
+    readable = f"{len(LOG) + 7} bytes and 2 lines could be read"
+    assert (outcome.verdict.file_reason or "").endswith(readable)
+
+
 def test_a_cut_first_line_does_not_hide_that_the_gzip_is_corrupt() -> None:
     member = zlib.compressobj(wbits=31)
     data = member.compress(b"half a li") + member.flush(zlib.Z_SYNC_FLUSH)
@@ -248,7 +265,9 @@ def test_a_bomb_is_read_in_small_pieces() -> None:
         ("\ufeffa\n".encode("utf-32-be"), "not_utf8"),
         (LINE.encode("utf-16-le"), "not_utf8"),
         (b"abc\0", "not_utf8"),
-        (b"\0" * 1024 + b"a" * 3072 + LOG, "not_utf8"),
+        (b"x" + LINE.encode("utf-16-le"), "not_utf8"),
+        (b"\0" * 3000 + LINE.encode("utf-16-le") * 9, "not_utf8"),
+        (b"a\0bcdefg" * 512, "not_utf8"),
         (bz2.compress(LOG), "unsupported_content"),
         (bz2.compress(b""), "unsupported_content"),
         (lzma.compress(LOG), "unsupported_content"),
@@ -286,6 +305,11 @@ def test_a_host_name_is_not_a_magic_number(host: str) -> None:
 def test_nul_below_a_quarter_is_text() -> None:
     outcome = read(LINE.replace("agent", "a" + "\0" * 20).encode())
     assert dict(outcome.verdict.counts) == {"nul_byte": 1}
+
+
+def test_runs_of_nuls_are_text() -> None:
+    outcome = read(LINE.replace("agent", "a" + "\0" * 5000).encode())
+    assert dict(outcome.verdict.counts) == {"nul_byte": 1, "truncated_field": 1}
 
 
 def test_bom() -> None:

@@ -44,6 +44,26 @@ def test_access(line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        f"Mar  3 07:08:09 web1 nginx: {LINE}",
+        f"2024-03-03T07:08:09Z web1 nginx: {LINE}",
+        f"2024-03-03T07:08:09Z stdout F {LINE}",
+        f"<190>1 2024-03-03T07:08:09Z web1 nginx 12 access - {LINE}",
+        f"web-1  | {LINE}",
+        f"www.example.com gw.example.net - - {LINE.partition(' - - ')[2]}",
+        f"192.0.2.1 - [192.0.2.1] - - {LINE.partition(' - - ')[2]}",
+        LINE.replace("+0000", "UTC"),
+        LINE.replace(" 200 ", " 0 "),
+        LINE.replace("GET / ", "GET show.do?a=b "),
+        LINE.replace('"-"', 'HIT "-"'),
+    ],
+)
+def test_access_as_others_write_it(line: str) -> None:
+    assert found(line, line) == ACCESS
+
+
+@pytest.mark.parametrize(
     "header", [CSV_HEADER, CSV_HEADER.upper(), '"Action",Brand,"SessionID",URL,Category,x']
 )
 def test_schematic(header: str) -> None:

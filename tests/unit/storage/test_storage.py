@@ -90,7 +90,7 @@ def test_read_of_ranges(store: Storage) -> None:
 def test_another_version_has_another_etag_and_is_noticed(store: Storage) -> None:
     store.put("a", b"one")
     etag = store.stat("a").etag
-    store.put("a", b"three")
+    store.put("a", b"on")
     assert store.stat("a").etag != etag
     with pytest.raises(ObjectChanged, match="changed while"):
         store.read("a", 0, 3, etag=etag)
@@ -195,7 +195,7 @@ def test_a_reader_seeks_and_reads_only_what_is_asked_for(store: Storage) -> None
 def test_a_reader_notices_another_version(store: Storage) -> None:
     store.put("a", b"0123456789")
     reader = ObjectReader(store, "a")
-    store.put("a", b"something else")
+    store.put("a", b"shorter")
     with pytest.raises(ObjectChanged):
         reader.read(3)
 

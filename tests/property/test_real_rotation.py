@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ingest.job.run import RunTasks
 from support.histories import run_histories
 from support.real_ingest import RealIngest
+
+from ingest.job.run import RunTasks
 
 
 class TestRealIngest:

@@ -1,0 +1,52 @@
+"""What discovery asks of an object before any task reads it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pyarrow.compute as pc
+
+from ingest.errors import StorageError
+from ingest.parse.model import Identity, Parsed
+from ingest.parse.peek import Content
+from ingest.parse.reader import parse_object
+from ingest.settings import ParseSettings
+from ingest.storage import Storage, StoredObject
+
+_FIRST_BYTES = 64 << 10
+# The parsed events are thrown away: only their times are looked at.
+_NOBODY = Identity(source_file="", batch_id="", ingest_time=datetime(9999, 1, 1, tzinfo=UTC))
+
+
+def content_of(root: Storage, found: StoredObject) -> Content:
+    """Return the content of `found`; nothing is read yet."""
+
+    def read(start: int, end: int) -> bytes:
+        return root.read(found.key, start, end, etag=found.etag)
+
+    return Content(read, found.size)
+
+
+def earliest_time(root: Storage, parse: ParseSettings, found: StoredObject) -> datetime | None:
+    """Return the earliest time in the first 64 KiB of content, None when there is none."""
+
+    def read(start: int, end: int) -> bytes:
+        return root.read(found.key, start, end, etag=found.etag)
+
+    times: list[datetime] = []
+    try:
+        for item in parse_object(
+            read,
+            found.size,
+            name=found.key,
+            identity=_NOBODY,
+            settings=parse,
+            stop=_FIRST_BYTES,
+            final=False,
+        ):
+            if isinstance(item, Parsed):
+                first = pc.min(item.events["event_time"]).as_py()
+                times += [first] if first is not None else []
+    except StorageError:
+        return None
+    return min(times, default=None)

@@ -1,0 +1,157 @@
+"""Hop 1 for one source: what a listing means, as readings, moves and what is only reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache, partial
+
+from ingest.job.copies import split_copies
+from ingest.job.discover import Duplicate, Failed, Listing, log_name
+from ingest.job.follow import Continued, New, Question, follow
+from ingest.job.readings import Move, Reading
+from ingest.lake.identity import read_content_hash
+from ingest.lake.ownership import Log, Ownership
+from ingest.parse.peek import Content
+from ingest.storage import Storage, StoredObject
+
+# Lines of a request are written when it ends: a new log may begin a little before the old one's
+# last line. The larger the old log's span, the more of it is allowed.
+_OVERLAP = timedelta(hours=1)
+# What waits is looked at here, without a task, as long as it is no more than this.
+_WAITING_BYTES = 64 << 10
+
+
+@dataclass(slots=True, kw_only=True)
+class Discovered:
+    """What is to be done about a listing. `waiting` maps keys to bytes without a line end."""
+
+    readings: list[Reading] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    copies: list[Duplicate] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    waiting: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the user said about this run: see `clickstream ingest --help`.
+
+    No question is asked about `settled_keys`: a replay answers it next.
+    """
+
+    accept_duplicates: bool = False
+    as_new: frozenset[str] = frozenset()
+    final: bool = False
+    settled_keys: frozenset[str] = frozenset()
+
+
+def discover(
+    listing: Listing,
+    ownership: Ownership,
+    *,
+    configured: Collection[str],
+    wishes: Wishes,
+    now: datetime,
+    look: Callable[[StoredObject], Content],
+    earliest_time: Callable[[StoredObject], datetime | None],
+) -> Discovered:
+    """Return what `listing` means for the logs that `ownership` knows.
+
+    `configured` are the names of all sources: logs of a source that was renamed are found again.
+    `look` gives the content of an object, `earliest_time` the first time in its first 64 KiB.
+    """
+    source = listing.source
+    look, earliest_time = cache(look), cache(earliest_time)
+
+    def begins_after(found: StoredObject, log: Log) -> bool:
+        first, last = earliest_time(found), log.max_event_time
+        if first is None or last is None or log.min_event_time is None:
+            return False
+        return first >= last - min(_OVERLAP, (last - log.min_event_time) / 2)
+
+    logs = list(_logs_of(listing, ownership, configured))
+    following = follow(
+        listing.objects.values(),
+        logs,
+        look=look,
+        begins_after=begins_after,
+        name_of=lambda key: log_name(source, listing.root, key),
+        rotation=source.rotation,
+        accept_copies=wishes.accept_duplicates,
+        as_new=wishes.as_new,
+    )
+    if not source.rotation and not wishes.accept_duplicates:
+        content_hash = partial(read_content_hash, listing.root)
+        following.new, following.copies = split_copies(following.new, logs, content_hash)
+    result = Discovered(failed=[*listing.failed])
+    settled = now - timedelta(minutes=source.settle_minutes)
+    for new in following.new:
+        result.readings.append(_from_start(new, final=_is_final(new.found, settled, wishes)))
+    for one in following.continued:
+        _continue(one, result, listing.root, final=_is_final(one.found, settled, wishes))
+    result.copies += [Duplicate(key=c.found.key, original=c.original) for c in following.copies]
+    result.failed += [Failed(key=u.found.key, reason=u.reason) for u in following.unreadable]
+    result.failed += [
+        Failed(key=question.found.key, reason=_ask(question))
+        for question in following.questions
+        if question.found.key not in wishes.settled_keys
+    ]
+    return result
+
+
+def _logs_of(listing: Listing, ownership: Ownership, configured: Collection[str]) -> Iterator[Log]:
+    """Yield the logs of the source, and those of sources that are configured no more."""
+    for log in ownership.logs.values():
+        if log.source == listing.source.name or log.source not in configured:
+            yield log
+
+
+def _is_final(found: StoredObject, settled: datetime, wishes: Wishes) -> bool:
+    """Return whether a last line without its end is taken as it is."""
+    return wishes.final or found.changed_at is None or found.changed_at <= settled
+
+
+def _from_start(new: New, *, final: bool) -> Reading:
+    return Reading(name=new.name, found=new.found, final=final)
+
+
+def _continue(one: Continued, result: Discovered, root: Storage, *, final: bool) -> None:
+    log, found = one.log, one.found
+    if log.consumed and one.length == log.consumed:
+        result.moves.append(Move(log=log, found=found))
+        return
+    waiting = 0 if one.length is None else one.length - log.consumed
+    if waiting and not final and _has_no_line_end(root, one, waiting):
+        result.waiting[found.key] = waiting
+        if found.key != log.key:
+            result.moves.append(Move(log=log, found=found, waiting_bytes=waiting))
+        return
+    result.readings.append(
+        Reading(
+            name=log.name,
+            found=found,
+            resume=log.consumed,
+            log=log,
+            first_line=log.lines + 1,
+            final=final,
+        )
+    )
+
+
+def _has_no_line_end(root: Storage, one: Continued, waiting: int) -> bool:
+    """Return whether nothing but the beginning of a line follows what is consumed."""
+    start = one.log.consumed
+    if one.is_gzip or waiting > _WAITING_BYTES:
+        return False
+    return b"\n" not in root.read(one.found.key, start, start + waiting)
+
+
+def _ask(question: Question) -> str:
+    key = question.found.key
+    return (
+        "changed: its content is not what was read before, and nothing tells whether it corrects "
+        f"that or is another log; if it corrects it: clickstream replay --key {key}; "
+        f"if both count: clickstream ingest --as-new {key}"
+    )

@@ -1,0 +1,40 @@
+"""Quoted fields of the CLF family: section 4.2 of the specification, `access` quotes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Quoted(NamedTuple):
+    """A quoted field: its raw text, where reading goes on, and whether it ended as it should."""
+
+    text: str
+    end: int
+    closed: bool
+
+
+def closing_quote(text: str, start: int) -> int:
+    r"""Return the first `"` of `text` from `start` on that no `\` escapes, -1 without any."""
+    begin, at = start, text.find('"', start)
+    while at >= 0:
+        # Runs of backslashes between two quotes do not overlap: linear for any text.
+        run = at
+        while run > begin and text[run - 1] == "\\":
+            run -= 1
+        if (at - run) % 2 == 0:
+            return at
+        begin, at = at + 1, text.find('"', at + 1)
+    return -1
+
+
+def read_quoted(text: str, at: int) -> Quoted:
+    """Return the field whose opening quote is at `at`.
+
+    One that is not closed runs to the end, one that text follows to the last quote of `text`.
+    """
+    closing = closing_quote(text, at + 1)
+    if closing < 0:
+        return Quoted(text[at + 1 :], len(text), closed=False)
+    if text[closing + 1 : closing + 2] in ("", " "):
+        return Quoted(text[at + 1 : closing], closing + 1, closed=True)
+    return Quoted(text[at + 1 : text.rindex('"')], len(text), closed=False)

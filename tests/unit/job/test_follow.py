@@ -1,0 +1,266 @@
+"""Which log an object continues: by content, whatever its name, time or compression."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+
+from ingest.errors import ObjectUnreadable
+from ingest.job.follow import Following, follow
+from ingest.lake.identity import FINGERPRINT_BYTES, OPENING_BYTES, fingerprint
+from ingest.lake.ownership import Log
+from ingest.parse.peek import Content
+from ingest.storage import StoredObject
+
+
+def text(name: str, lines: int, *, first: int = 0) -> bytes:
+    """Return lines that no other name has."""
+    return b"".join(
+        f"192.0.2.1 - - [10/Oct/2024:13:00:00 +0000] GET /{name}/{number} 200\n".encode()
+        for number in range(first, first + lines)
+    )
+
+
+class Denied(bytes):
+    """Stored bytes that nobody may read."""
+
+
+@dataclass
+class Place:
+    """A source: what was sealed of it, and what lies in it now."""
+
+    logs: dict[str, Log] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+    later: frozenset[str] = frozenset()
+
+    def sealed(self, key: str, data: bytes, *, name: str = "", waiting: int = 0) -> None:
+        """Have `data`, but for what waits, consumed as the log at `key`."""
+        name = name or key
+        done = data[: len(data) - waiting]
+        self.logs[name] = Log(
+            name=name,
+            source="web",
+            key=key,
+            size=len(data),
+            etag=_etag(data),
+            placed=len(self.logs) + 1,
+            consumed=len(done),
+            waiting_bytes=waiting,
+            lines=done.count(b"\n"),
+            opening=fingerprint(done[:OPENING_BYTES]) if done else None,
+            head=fingerprint(done[:FINGERPRINT_BYTES]) if done else None,
+            tail=fingerprint(done[-FINGERPRINT_BYTES:]) if done else None,
+            content_hash=None,
+            source_format="access",
+            min_event_time=None,
+            max_event_time=None,
+            batches=("b",),
+        )
+
+    def now(self, contents: Mapping[str, bytes], **options: Any) -> Following:
+        """Follow what lies there now."""
+
+        @cache
+        def look(found: StoredObject) -> Content:
+            def read(start: int, end: int) -> bytes:
+                self.reads.append(found.key)
+                if isinstance(contents[found.key], Denied):
+                    raise ObjectUnreadable("denied")
+                return contents[found.key][start:end]
+
+            return Content(read, found.size)
+
+        return follow(
+            [
+                StoredObject(key=key, size=len(data), etag=_etag(data))
+                for key, data in contents.items()
+            ],
+            list(self.logs.values()),
+            look=look,
+            begins_after=lambda found, _: found.key in self.later,
+            name_of=lambda key: key,
+            **{"rotation": True, **options},
+        )
+
+
+def _etag(data: bytes) -> str:
+    return fingerprint(data)[:8]
+
+
+def continued(found: Following) -> dict[str, str]:
+    """Return key -> the log that it continues."""
+    return {one.found.key: one.log.name for one in found.continued}
+
+
+def new(found: Following) -> dict[str, str]:
+    """Return key -> the name of the new log."""
+    return {one.found.key: one.name for one in found.new}
+
+
+def copies(found: Following) -> dict[str, str]:
+    return {one.found.key: one.original for one in found.copies}
+
+
+A, B, C = text("a", 200), text("b", 3), text("c", 3)
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def test_a_first_listing_is_all_new(place: Place) -> None:
+    assert new(place.now({"access.log": A, "access.log.1": B})) == {
+        "access.log": "access.log",
+        "access.log.1": "access.log.1",
+    }
+
+
+def test_what_lies_unchanged_is_not_even_opened(place: Place) -> None:
+    place.sealed("access.log", A)
+    found = place.now({"access.log": A})
+    assert found == Following()
+    assert place.reads == []
+
+
+@pytest.mark.parametrize("data", [A, B])
+def test_growth_continues_the_log(place: Place, data: bytes) -> None:
+    place.sealed("access.log", data)
+    (one,) = place.now({"access.log": data + C}).continued
+    assert (one.log.name, one.length) == ("access.log", len(data + C))
+
+
+def test_numbered_rotation_moves_every_log(place: Place) -> None:
+    for key, data in {"access.log": A, "access.log.1": B, "access.log.2": C}.items():
+        place.sealed(key, data)
+    place.later = frozenset(("access.log",))
+    found = place.now(
+        {"access.log": text("d", 2), "access.log.1": A + text("a", 1, first=200), "access.log.2": B}
+    )
+    assert continued(found) == {"access.log.1": "access.log", "access.log.2": "access.log.1"}
+    assert new(found) == {"access.log": f"access.log@{fingerprint(text('d', 2))[:12]}"}
+    assert [log.name for log in found.missing] == ["access.log.2"]
+
+
+def test_a_new_log_in_place_of_a_moved_one_needs_no_times(place: Place) -> None:
+    place.sealed("access.log", A)
+    found = place.now({"access.log": B, "old.log": A})
+    assert continued(found) == {"old.log": "access.log"}
+    assert list(new(found)) == ["access.log"]
+
+
+def test_truncation_in_place_is_known_by_its_times(place: Place) -> None:
+    place.sealed("access.log", A)
+    place.later = frozenset(("access.log",))
+    assert list(new(place.now({"access.log": B}))) == ["access.log"]
+
+
+@pytest.mark.parametrize("data", [B, A[:-10] + b"corrected\n", A[: len(A) // 2]])
+def test_another_content_that_is_not_later_is_asked_about(place: Place, data: bytes) -> None:
+    place.sealed("access.log", A)
+    found = place.now({"access.log": data, "other.log": C})
+    assert [(one.found.key, one.log.name) for one in found.questions] == [
+        ("access.log", "access.log")
+    ]
+    assert list(new(found)) == ["other.log"]
+
+
+def test_the_answer_as_new_makes_it_another_log(place: Place) -> None:
+    place.sealed("access.log", A)
+    found = place.now({"access.log": A + B}, as_new={"access.log"})
+    assert list(new(found)) == ["access.log"]
+    assert (found.questions, found.continued) == ([], [])
+
+
+def test_a_line_that_waited_is_looked_at_again(place: Place) -> None:
+    place.sealed("access.log", A + b"half", waiting=4)
+    assert continued(place.now({"access.log": A + b"half"})) == {"access.log": "access.log"}
+
+
+def test_without_rotation_only_the_own_key_counts(place: Place) -> None:
+    place.sealed("2024/a.log", A)
+    found = place.now({"2024/a.log": A + B, "2024/b.log": A}, rotation=False)
+    assert continued(found) == {"2024/a.log": "2024/a.log"}
+    assert new(found) == {"2024/b.log": "2024/b.log"}
+
+
+@pytest.mark.parametrize("data", [A, B, A[: 70 * 3], A[: 70 * 100], B[:63]])
+def test_a_copy_of_all_or_of_the_beginning_is_set_apart(place: Place, data: bytes) -> None:
+    original = A if A.startswith(data) else B
+    place.sealed("access.log", original)
+    # Only what has its first 64 bytes in common is found to be the beginning.
+    expected = {"copy.log": "access.log"} if len(data) >= OPENING_BYTES else {}
+    assert copies(place.now({"access.log": original, "copy.log": data})) == expected
+
+
+def test_of_two_equal_new_objects_the_first_key_is_the_log(place: Place) -> None:
+    found = place.now({"access.log": A, "access.log.gz": gzip.compress(A), "b.log": A[:7_000]})
+    assert list(new(found)) == ["access.log"]
+    assert copies(found) == {"access.log.gz": "access.log", "b.log": "access.log"}
+
+
+def test_a_moved_log_that_was_copied_goes_on_in_the_longer_one(place: Place) -> None:
+    place.sealed("access.log", A)
+    found = place.now({"a.copy": A, "access.log.1": A + B})
+    assert continued(found) == {"access.log.1": "access.log"}
+    assert copies(found) == {"a.copy": "access.log.1"}
+
+
+def test_copies_count_where_that_is_wanted(place: Place) -> None:
+    place.sealed("access.log", A)
+    found = place.now({"access.log": A, "copy.log": A}, accept_copies=True)
+    assert new(found) == {"copy.log": "copy.log"}
+
+
+def test_the_longest_of_two_logs_that_fit_goes_on(place: Place) -> None:
+    place.sealed("gone.log", A)
+    place.sealed("gone.log.1", A + B)
+    assert continued(place.now({"back.log": A + B + C})) == {"back.log": "gone.log.1"}
+
+
+def test_an_empty_log_is_known_by_its_key_only(place: Place) -> None:
+    place.sealed("access.log", b"")
+    place.sealed("old.log", A)
+    found = place.now({"access.log": B, "moved.log": A})
+    assert continued(found) == {"access.log": "access.log", "moved.log": "old.log"}
+
+
+def test_what_was_refused_at_a_key_may_turn_out_to_be_a_moved_log(place: Place) -> None:
+    """While gzip runs, half a file lies under the new name; then it is the old log."""
+    place.sealed("access.log.1", A)
+    place.sealed("access.log.1.gz", b"")
+    assert continued(place.now({"access.log.1.gz": A})) == {"access.log.1.gz": "access.log.1"}
+
+
+def test_an_empty_new_generation_waits_for_a_line(place: Place) -> None:
+    place.sealed("access.log", A)
+    found = place.now({"access.log": b"", "access.log.1": A})
+    assert continued(found) == {"access.log.1": "access.log"}
+    assert (found.new, found.questions) == ([], [])
+
+
+def test_generations_with_the_same_beginning_have_names_of_their_own(place: Place) -> None:
+    for _ in range(3):
+        place.later = frozenset(("access.log",))
+        (one,) = place.now({"access.log": B}).new
+        place.sealed("access.log", C, name=one.name)
+    digest = fingerprint(B)[:12]
+    assert list(place.logs) == ["access.log", f"access.log@{digest}", f"access.log@{digest}-2"]
+
+
+def test_damaged_content_continues_nothing(place: Place) -> None:
+    place.sealed("access.log.1", A)
+    found = place.now({"access.log.1.gz": gzip.compress(A)[:-9]})
+    assert new(found) == {"access.log.1.gz": "access.log.1.gz"}
+
+
+def test_what_cannot_be_looked_at_is_named(place: Place) -> None:
+    place.sealed("access.log", A)
+    found = place.now({"access.log": Denied(B), "other.log": C})
+    assert [(one.found.key, one.reason) for one in found.unreadable] == [("access.log", "denied")]
+    assert new(found) == {"other.log": "other.log"}
