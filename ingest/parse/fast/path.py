@@ -232,9 +232,18 @@ def _request(parts: _Parts, buffer: Bytes) -> Columns:
         "referrer": cut(buffer, *headers.referrer),
         "referrer_domain": headers.domain.column(),
         "user_agent": dictionary_column(cut(buffer, *headers.agent)).column(),
-        "server_name": parts.clients.server.column(),
-        "extra": pc.coalesce(parts.clients.extra.texts(), tails.extra.texts()),
-    }
+    } | _rare(parts)
+
+
+def _rare(parts: _Parts) -> Columns:
+    """Return the columns that are null in most logs, where they are not."""
+    ports, tails = parts.clients.extra, parts.tails.extra
+    columns: Columns = {}
+    if len(parts.clients.server.values):
+        columns["server_name"] = parts.clients.server.column()
+    if len(ports.values) or len(tails.values):
+        columns["extra"] = pc.coalesce(ports.texts(), tails.texts())
+    return columns
 
 
 def _shop(parts: _Parts) -> Columns:

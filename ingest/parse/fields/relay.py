@@ -33,6 +33,8 @@ _BOM = "\ufeff"
 def relay_end(text: str) -> int:
     """Return where the record begins in `text`: behind all headers of relays, 0 without any."""
     at = end = 0
+    if read_address(_word(text, 0)[0]) is not None:
+        return 0  # most lines: no header begins like this
     while end >= 0:
         at = end
         end = next((end for reader in _READERS if (end := reader(text, at)) > at), -1)
