@@ -155,7 +155,7 @@ class _Run:
         for batch in self._discover(listing):
             plan = self._plan(batch, listing)
             tally = self._parse(plan, label=f"ingest {listing.source.name}")
-            self._seal(tally, source=listing.source.name)
+            self._seal(tally, source=listing.source)
 
     def summary(self, seconds: float) -> IngestSummary:
         return IngestSummary(
@@ -244,7 +244,7 @@ class _Run:
 
     # --- hop 3: seal
 
-    def _seal(self, tally: Tally, *, source: str) -> None:
+    def _seal(self, tally: Tally, *, source: Source) -> None:
         """Give the batch its number in the log.
 
         Not sealed: a batch of which nothing could be read, a replacement that would lose events,
