@@ -71,13 +71,15 @@ class Source:
     """Where raw logs come from and how they are read.
 
     `uri` is an absolute folder or an s3:// prefix. `reject_limit_ratio` (0-1) is the share of
-    rejected lines, of at least 1,000 lines, above which a batch is quarantined.
+    rejected lines, of at least 1,000 lines, above which a batch is quarantined. `refused_limit` is
+    how many objects a run may refuse as a whole before it ends with exit code 3; None = any number.
     """
 
     name: str
     uri: str
     parse: ParseSettings = ParseSettings()
     reject_limit_ratio: float = 0.01
+    refused_limit: int | None = None
 
 
 _USUAL = Source(name="", uri="")
@@ -94,6 +96,7 @@ def read_source(table: Table, base: Path) -> Source:
         uri=absolute(uri, base),
         parse=_read_parse(table),
         reject_limit_ratio=table.ratio("reject_limit_ratio", _USUAL.reject_limit_ratio),
+        refused_limit=table.limit("refused_limit"),
     )
 
 
