@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from ingest.cli.common import (
+    accept_option,
     exit_with,
     json_option,
     load_settings_for,
+    plain,
     show,
     showing_what_was_done,
     target_option,
@@ -21,6 +23,7 @@ from ingest.cli.engines import (
     spark_for,
     warehouse_for,
 )
+from ingest.errors import gravest
 
 
 @click.command()
@@ -35,6 +38,7 @@ def ingest(
 
     SOURCES are names in clickstream.toml (default: all). Hops 1 to 3: discover, parse, seal.
     """
+    from ingest.books.refused import refused_by, refused_problems
     from ingest.cli.summaries import ingest_line
     from ingest.job.run import check_sources
     from ingest.job.run import ingest as ingest_new
@@ -48,12 +52,15 @@ def ingest(
             sources=sources,
             accept_duplicates=accept_duplicates,
         )
-    show(summary, ingest_line(summary), as_json)
-    exit_with(summary.exit_code)
+    show({**plain(summary), "refused": refused_by(summary)}, ingest_line(summary), as_json)
+    problems = dict(refused_problems(settings, summary))
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    exit_with(gravest(summary.exit_code, *problems.values()))
 
 
 @click.command()
-@click.option("--accept", multiple=True, metavar="ID", help="Load this quarantined batch.")
+@accept_option
 @target_option
 @json_option
 def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
@@ -68,7 +75,7 @@ def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--accept", multiple=True, metavar="ID", help="Export this quarantined batch.")
+@accept_option
 @click.option("--recreate", is_flag=True, help="Delete our index and export everything again.")
 @click.option("--yes", is_flag=True, help="Do not ask before --recreate.")
 @click.option("--dry-run", is_flag=True, help="Say what would be exported.")
@@ -98,7 +105,7 @@ def export(
 
 
 @click.command("run")
-@click.option("--accept", multiple=True, metavar="ID", help="Accept this quarantined batch.")
+@accept_option
 @click.option(
     "--truth",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),

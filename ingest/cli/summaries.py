@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ingest.books.refused import refused_by
 from ingest.books.verify import Verification
 from ingest.job.run import IngestSummary
+from ingest.lake.refused import refused_text
 from ingest.local_search.control import status
 from ingest.pipeline import RunSummary
 from ingest.search.export import ExportSummary
@@ -40,8 +42,8 @@ def ingest_line(summary: IngestSummary) -> str:
         line += f"; {count_of(len(summary.duplicates), 'copy', 'copies')} of known bytes left out"
     if summary.changed:
         line += f"; {count_of(len(summary.changed), 'changed object')} read again"
-    if summary.failed:
-        line += f"; {count_of(len(summary.failed), 'object')} could not be read"
+    if refused := refused_text(refused_by(summary)):
+        line += f"; {refused}"
     return f"{line} ({summary.seconds:.1f} s)"
 
 
@@ -91,7 +93,10 @@ def export_line(summary: ExportSummary) -> str:
             f"{count_of(summary.retries, 'retry', 'retries')}; "
             f"{summary.index} holds {summary.total:,}"
         )
-    return f"{line}, the lake {summary.expected:,} ({summary.seconds:.1f} s)"
+    line += f", the lake {summary.expected:,}"
+    if summary.quarantined:
+        line += f", {len(summary.quarantined)} QUARANTINED"
+    return f"{line} ({summary.seconds:.1f} s)"
 
 
 def summary_text(settings: Settings, summary: RunSummary) -> str:
