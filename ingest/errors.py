@@ -15,6 +15,14 @@ Exit code 130 (interrupted) belongs to KeyboardInterrupt and 0 to success.
 
 from __future__ import annotations
 
+# Worst first: books that do not balance, a wrong setting, a failure, too many rejects.
+_SEVERITY = (4, 2, 1, 3, 0)
+
+
+def gravest(*exit_codes: int) -> int:
+    """Return the exit code that says the worst of `exit_codes`, 0 without any."""
+    return min((0, *exit_codes), key=_SEVERITY.index)
+
 
 class ClickstreamError(Exception):
     """Base class of all errors; `exit_code` is what the command line returns.

@@ -7,29 +7,31 @@ Exit code of a run: 4 when the books do not balance, which stops it; otherwise t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ingest.books.verify import Verification, marts_are_built, verify
-from ingest.errors import BooksError, ClickstreamError, TooManyRejects
+from ingest.books.refused import refused_by, refused_problems
+from ingest.books.verify import Verification, verify
+from ingest.errors import BooksError, ClickstreamError, TooManyRejects, gravest
 from ingest.job.run import IngestSummary, ingest
 from ingest.job.run import RunTasks as RunIngestTasks
+from ingest.lake.accepted import find_batches, record_acceptances
 from ingest.lake.records import open_lake, read_log
+from ingest.lake.refused import Refused
 from ingest.report import write_report
 from ingest.search.export import ExportSummary, export
 from ingest.search.exporter import RunTasks as RunExportTasks
 from ingest.settings import Settings
 from ingest.terminal.text import count_of, printable
 from ingest.warehouse import Warehouse
-from ingest.warehouse.build_marker import build_key, is_built, mark_built, mark_stale
-from ingest.warehouse.dbt import DbtSummary, run_dbt
+from ingest.warehouse.build import build
+from ingest.warehouse.dbt import DbtSummary
 from ingest.warehouse.load import LoadSummary, load
 
 _log = logging.getLogger(__name__)
-_SEVERITY = (4, 2, 1, 3, 0)
 # Characters. dbt repeats its call stack in each message; the beginning names the problem.
 _MESSAGE = 300
 
@@ -41,6 +43,7 @@ class RunSummary:
     """What a run did, hop by hop; None = nothing. `problems` say what went wrong, and why."""
 
     ingest: IngestSummary | None = None
+    refused: Refused | None = None
     load: LoadSummary | None = None
     dbt: DbtSummary | None = None
     export: ExportSummary | None = None
@@ -52,7 +55,7 @@ class RunSummary:
     def add_problem(self, problem: str, exit_code: int) -> None:
         """Note a problem; the most severe exit code is kept."""
         self.problems.append(problem)
-        self.exit_code = min(self.exit_code, exit_code, key=_SEVERITY.index)
+        self.exit_code = gravest(self.exit_code, exit_code)
 
 
 class _Stopped(Exception):
@@ -70,18 +73,25 @@ def run_pipeline(
 ) -> RunSummary:
     """Run all hops; `ingest_tasks` and `export_tasks` run the tasks of the two that fan out.
 
-    Raises ClickstreamError when the lake is empty even after the ingest.
+    `accept` are ids of quarantined batches, or beginnings of ids. Raises ClickstreamError when the
+    lake is empty even after the ingest, SettingsError, before anything is done, when `accept` names
+    no batch.
     """
+    lake = open_lake(settings.lake)
+    record_acceptances(lake, find_batches(read_log(lake), accept))
     summary = RunSummary()
     with suppress(_Stopped):
         _hop(summary, "ingest", lambda: ingest(settings, ingest_tasks))
         if not read_log(open_lake(settings.lake)):
             raise _nothing(settings, summary)
-        loaded = _hop(summary, "load", lambda: load(settings, warehouse, accept=accept))
+        if summary.ingest is not None:
+            summary.refused = refused_by(summary.ingest)
+        loaded = _hop(summary, "load", lambda: load(settings, warehouse))
         built = None
         if loaded is not None:
-            built = _hop(summary, "dbt", lambda: _build(settings, warehouse, loaded))
-        exported = _hop(summary, "export", lambda: export(settings, export_tasks, accept=accept))
+            drop = bool(loaded.replaced)
+            built = _hop(summary, "dbt", lambda: build(settings, warehouse, drop_replaced=drop))
+        exported = _hop(summary, "export", lambda: export(settings, export_tasks))
         if built is not None and built.success and exported is not None:
             _hop(summary, "verification", lambda: verify(settings, warehouse, truth=truth))
         if built is not None:
@@ -109,25 +119,6 @@ def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | 
     return result
 
 
-def _build(settings: Settings, warehouse: Warehouse, loaded: LoadSummary) -> DbtSummary:
-    """Build and test the models, unless they were already built from the same inputs.
-
-    Rows of replaced batches are dropped from the pre-aggregates.
-    """
-    key = build_key(settings, warehouse.ledger().version)
-    if is_built(settings, key) and marts_are_built(settings, warehouse):
-        return DbtSummary(passed=0, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
-    mark_stale(settings)
-    warehouse.repair()
-    # Unit tests ask whether the SQL is right, not whether the data are: `make test` runs them.
-    built = run_dbt(settings, "build", "--exclude-resource-type", "unit_test")
-    if built.success and loaded.replaced:
-        run_dbt(settings, "run-operation", "drop_replaced_batches")
-    if built.success:
-        mark_built(settings, key)
-    return built
-
-
 def _nothing(settings: Settings, summary: RunSummary) -> ClickstreamError:
     if summary.problems:
         error = ClickstreamError("\n".join(summary.problems))
@@ -149,10 +140,11 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
         summary.add_problem(
             f"ingest: {objects} could not be read; the next run will try again: {names}", 1
         )
-    if summary.load is not None and summary.load.quarantined:
-        summary.add_problem(
-            f"load: {_quarantined(summary.load.quarantined)}", TooManyRejects.exit_code
-        )
+    if summary.ingest is not None:
+        for problem, exit_code in refused_problems(settings, summary.ingest):
+            summary.add_problem(f"ingest: {problem}", exit_code)
+    for hops, batch_ids in _waiting(summary):
+        summary.add_problem(f"{hops}: {_quarantined(batch_ids)}", TooManyRejects.exit_code)
     if summary.dbt is not None and not summary.dbt.success:
         failures = "".join(
             f"\n  {one.name}: {printable(one.message)[:_MESSAGE]}"
@@ -175,6 +167,19 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
         summary.add_problem(
             f"verification: the books do not balance: {wrong}", BooksError.exit_code
         )
+
+
+def _waiting(summary: RunSummary) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield (hops, batch ids): load and export name the same unless one of them failed."""
+    loaded = summary.load.quarantined if summary.load else ()
+    exported = summary.export.quarantined if summary.export else ()
+    if loaded and loaded == exported:
+        yield "load and export", loaded
+        return
+    if loaded:
+        yield "load", loaded
+    if exported:
+        yield "export", exported
 
 
 def _quarantined(batch_ids: Sequence[str]) -> str:

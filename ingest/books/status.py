@@ -7,27 +7,33 @@ Only the lake and the ledger files are read: no Spark, no search server, no wait
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from ingest.lake.accepted import Acceptance, accepted_ids, read_acceptance
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import BatchRecord, open_lake, read_log
+from ingest.lake.refused import REFUSED
+from ingest.lake.states import LIVE, QUARANTINED, REPLACED, decide
 from ingest.search.seals import Seal, read_seals, targets
 from ingest.settings import Settings
 from ingest.terminal.text import count_of, printable, table_text
-from ingest.warehouse.ledger import QUARANTINED
 from ingest.warehouse.spark.ledger import LedgerFolders
 
 _FILES_SHOWN = 20
 _ACCEPT = "clickstream run --accept"
+_NOT_LOADED = "not loaded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchState(LineCounts):
-    """A sealed batch. `state` is live, replaced, quarantined, or `not loaded`.
+    """A sealed batch. `state` is what readers of landing see: live, replaced, quarantined, or
+    `not loaded`; `decided` is what the log and the acceptances say, and the next load makes true.
 
-    `documents` are those in the index; None for a batch that was not exported.
+    `counts` maps each warning code, skip reason and reject reason to its lines. `acceptance` tells
+    who accepted the batch, None when nobody did. `documents` are those in the index; None for a
+    batch that was not exported.
     """
 
     number: int
@@ -35,6 +41,9 @@ class BatchState(LineCounts):
     source: str
     sealed_at: datetime
     state: str
+    decided: str
+    acceptance: Acceptance | None
+    counts: Mapping[str, int]
     objects: int
     bytes: int
     documents: int | None
@@ -69,48 +78,67 @@ def status(settings: Settings) -> Books:
     """Return the books; an empty lake has empty ones. Raises BooksError for a broken log."""
     lake = open_lake(settings.lake)
     records = read_log(lake)
-    states = _loaded(settings)
+    shown = _shown(settings)
+    accepted = accepted_ids(lake)
+    decided = {batch_id: one.state for batch_id, one in decide(records, accepted).items()}
+    acceptances = {batch_id: read_acceptance(lake, batch_id) for batch_id in accepted}
     seals = {target: read_seals(lake, target) for target in targets(lake)}
-    replaced = {batch_id for record in records for batch_id in record.replaces}
     counts: Counter[str] = Counter()
     for record in records:
-        if record.batch_id not in replaced:
+        if decided[record.batch_id] == LIVE:
             counts.update(record.totals.counts)
     return Books(
         lake=settings.lake,
-        batches=tuple(_batch(record, states, seals) for record in records),
-        files=tuple(
-            FileState(
-                source_file=found.source_file,
-                file_status=found.file_status,
-                file_reason=found.file_reason,
-                batch=record.number,
+        batches=tuple(
+            _batch(
+                record,
+                shown.get(record.batch_id, _NOT_LOADED),
+                decided[record.batch_id],
+                acceptances.get(record.batch_id),
+                seals,
             )
             for record in records
-            if record.batch_id not in replaced
-            for found in record.objects
-            if found.file_status != "ok"
         ),
+        files=tuple(_files([r for r in records if decided[r.batch_id] != REPLACED])),
         counts=dict(sorted(counts.items())),
         exports={
             target: sum(
-                seal.indexed for seal in of_target.values() if seal.batch_id not in replaced
+                seal.indexed for seal in of_target.values() if decided.get(seal.batch_id) == LIVE
             )
             for target, of_target in seals.items()
         },
     )
 
 
-def _loaded(settings: Settings) -> dict[str, str]:
-    """Return batch id -> state in the newest ledger; empty when nothing was loaded."""
+def _files(records: Sequence[BatchRecord]) -> Iterator[FileState]:
+    """Yield the objects that are not ok, but for refused ones that a later batch has as well."""
+    newest = {found.source_file: record.number for record in records for found in record.objects}
+    for record in records:
+        for found in record.objects:
+            outdated = found.file_status in REFUSED and newest[found.source_file] > record.number
+            if found.file_status != "ok" and not outdated:
+                yield FileState(
+                    source_file=found.source_file,
+                    file_status=found.file_status,
+                    file_reason=found.file_reason,
+                    batch=record.number,
+                )
+
+
+def _shown(settings: Settings) -> dict[str, str]:
+    """Return batch id -> state in the ledger that readers see; empty when nothing was loaded."""
     ledgers = LedgerFolders(settings)
-    newest = ledgers.newest()
-    batches = {} if newest is None else ledgers.read(newest)
+    shown = ledgers.shown()
+    batches = {} if shown is None else ledgers.read(shown)
     return {batch_id: batch.state for batch_id, batch in batches.items()}
 
 
 def _batch(
-    record: BatchRecord, states: Mapping[str, str], seals: Mapping[str, Mapping[str, Seal]]
+    record: BatchRecord,
+    state: str,
+    decided: str,
+    acceptance: Acceptance | None,
+    seals: Mapping[str, Mapping[str, Seal]],
 ) -> BatchState:
     totals = record.totals
     mine = [found[record.batch_id] for found in seals.values() if record.batch_id in found]
@@ -120,7 +148,10 @@ def _batch(
         batch_id=record.batch_id,
         source=record.source,
         sealed_at=record.sealed_at,
-        state=states.get(record.batch_id, "not loaded"),
+        state=state,
+        decided=decided,
+        acceptance=acceptance,
+        counts=totals.counts,
         objects=totals.objects,
         bytes=totals.bytes,
         documents=None if newest is None else newest.indexed,
@@ -136,14 +167,9 @@ def status_text(books: Books) -> str:
         f"lake {books.lake}",
         table_text(_BATCH_COLUMNS, [_batch_row(batch) for batch in books.batches]),
     ]
-    quarantined = [batch for batch in books.batches if batch.state == QUARANTINED]
-    if quarantined:
-        remedies = [
-            f"batch {b.number} exceeds the reject limit and is quarantined; accept it with: "
-            f"{_ACCEPT} {b.batch_id}"
-            for b in quarantined
-        ]
-        parts.append("\n".join(remedies))
+    remarks = [remark for batch in books.batches for remark in _remarks(batch)]
+    if remarks:
+        parts.append("\n".join(remarks))
     if books.counts:
         parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
     if books.files:
@@ -154,6 +180,27 @@ def status_text(books: Books) -> str:
     ]
     parts.append("\n".join(exports) or "nothing has been exported yet")
     return "\n\n".join(parts)
+
+
+def _remarks(batch: BatchState) -> Iterator[str]:
+    """Yield what a person has to know about a batch, and what to do."""
+    if batch.decided == QUARANTINED:
+        reasons = ", ".join(f"{lines:,} {name}" for name, lines in batch.counts.items())
+        yield (
+            f"batch {batch.number} exceeds the reject limit and is quarantined "
+            f"({batch.lines_reject:,} of {count_of(batch.lines_read, 'line')} rejected; by code "
+            f"and reason: {reasons}); accept it with: {_ACCEPT} {batch.batch_id}"
+        )
+    elif batch.acceptance is not None:
+        yield (
+            f"batch {batch.number} was accepted by {printable(batch.acceptance.who)} at "
+            f"{batch.acceptance.at:%Y-%m-%d %H:%M} UTC"
+        )
+    if batch.state not in (batch.decided, _NOT_LOADED):
+        yield (
+            f"batch {batch.number} is {batch.decided} now, but readers still see it as "
+            f"{batch.state}: run `clickstream load`"
+        )
 
 
 _BATCH_COLUMNS = (

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.books.truth import lake_checks, mart_checks, other_objects, read_truth
 from ingest.errors import ObjectUnreadable
+from ingest.lake.accepted import accepted_ids
 from ingest.lake.checks import Check, first_few
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, open_lake, read_log
+from ingest.lake.states import LIVE, QUARANTINED, BatchState, decide, in_state
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.terminal.text import count_of, table_text
 from ingest.warehouse import Schemas, Warehouse
-from ingest.warehouse.ledger import LIVE, QUARANTINED
-from ingest.warehouse.marts import Mart, read_marts
+from ingest.warehouse.marts import (
+    WITHOUT_CLIENT,
+    Mart,
+    marts_are_built,
+    read_marts,
+    without_client,
+)
 
 if TYPE_CHECKING:
     from ingest.search.proof import Proof
@@ -46,14 +53,17 @@ def verify(settings: Settings, warehouse: Warehouse, *, truth: Path | None = Non
     """
     lake = open_lake(settings.lake)
     records = read_log(lake)
-    states = {id_: batch.state for id_, batch in warehouse.ledger().batches.items()}
-    live = [record for record in records if states.get(record.batch_id) == LIVE]
+    states = decide(records, accepted_ids(lake))
+    shown = {id_: batch.state for id_, batch in warehouse.ledger().batches.items()}
+    live = [record for record in records if shown.get(record.batch_id) == LIVE]
     checks = list(_lake_checks(lake, records))
-    notes = list(_quarantined(records, states))
+    notes = [_quarantined(record) for record in in_state(records, states, QUARANTINED)]
     whole = all(check.ok for check in checks)
     if whole:
-        checks += _landing_checks(warehouse, records, live, states)
+        checks.append(_loaded(records, states, shown))
+        checks += _landing_checks(warehouse, live)
         checks += _mart_checks(settings, warehouse)
+        notes += _left_out(settings, warehouse)
     else:  # the engine would only answer a broken file with a page of stack trace
         notes.append(
             "landing and marts were not compared: restore the lake files named above from a "
@@ -64,7 +74,7 @@ def verify(settings: Settings, warehouse: Warehouse, *, truth: Path | None = Non
     if proof is None:
         notes.append("the index was not compared: search is off")
     else:
-        checks += _index_checks(proof)
+        checks += _index_checks(proof, live)
     if truth is not None and whole:
         answer = read_truth(truth)
         other = other_objects(answer, live)
@@ -88,14 +98,12 @@ def verify_text(result: Verification) -> str:
     return "\n".join([table, *(f"note: {note}" for note in result.notes), verdict])
 
 
-def _quarantined(records: Sequence[BatchRecord], states: Mapping[str, str]) -> Iterator[str]:
-    for record in records:
-        if states.get(record.batch_id) == QUARANTINED:
-            yield (
-                f"batch {record.number} is quarantined ({record.totals.lines_reject:,} of "
-                f"{count_of(record.totals.lines_read, 'line')} rejected), so its events are in no "
-                f"table and no index; accept it with: clickstream run --accept {record.batch_id}"
-            )
+def _quarantined(record: BatchRecord) -> str:
+    return (
+        f"batch {record.number} is quarantined ({record.totals.lines_reject:,} of "
+        f"{count_of(record.totals.lines_read, 'line')} rejected), so its events are in no "
+        f"table and no index; accept it with: clickstream run --accept {record.batch_id}"
+    )
 
 
 def _lake_checks(lake: Storage, records: Sequence[BatchRecord]) -> Iterator[Check]:
@@ -135,19 +143,20 @@ def _rows_in_file(lake: Storage, path: str) -> int:
         return 0
 
 
-def _landing_checks(
-    warehouse: Warehouse,
-    records: Sequence[BatchRecord],
-    live: Sequence[BatchRecord],
-    states: Mapping[str, str],
-) -> Iterator[Check]:
-    pending = [record.number for record in records if record.batch_id not in states]
-    yield Check(
+def _loaded(
+    records: Sequence[BatchRecord], states: Mapping[str, BatchState], shown: Mapping[str, str]
+) -> Check:
+    """Return the check that readers see each batch in the state that the log gives it."""
+    pending = [r.number for r in records if shown.get(r.batch_id) != states[r.batch_id].state]
+    return Check(
         name="batches loaded = sealed",
         expected=len(records),
         found=len(records) - len(pending),
         detail=f"pending: {first_few(pending)}; run `clickstream load`" if pending else "",
     )
+
+
+def _landing_checks(warehouse: Warehouse, live: Sequence[BatchRecord]) -> Iterator[Check]:
     for table in LANDED:
         expected = {
             record.batch_id: sum(file.rows for file in record.files.get(table, ()))
@@ -191,6 +200,17 @@ def _mart_checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
     ]
 
 
+def _left_out(settings: Settings, warehouse: Warehouse) -> Iterator[str]:
+    """Yield how many events are in no row of the mart of clients, if there are any."""
+    if not marts_are_built(settings, warehouse):
+        return
+    schemas = warehouse.schemas
+    query = WITHOUT_CLIENT.format(intermediate=schemas.intermediate, landing=schemas.landing)
+    ((events,),) = warehouse.query(query).rows
+    if events:
+        yield f"{without_client(int(events))}: number_of_sessions_per_ip does not count them"
+
+
 def belonging(marts: Sequence[Mart], schemas: Schemas) -> str:
     """Return the query that counts the live events that belong in each mart, in one row."""
     counts = ", ".join(f"sum(case when {mart.where} then 1 else 0 end)" for mart in marts)
@@ -213,15 +233,8 @@ def counted(marts: Sequence[Mart], schemas: Schemas) -> str:
     )
 
 
-def marts_are_built(settings: Settings, warehouse: Warehouse) -> bool:
-    """Return whether every mart that is compared exists."""
-    return all(
-        warehouse.exists(f"{warehouse.schemas.marts}.{mart.name}")
-        for mart in read_marts(settings.root)
-    )
-
-
-def _index_checks(proof: Proof) -> Iterator[Check]:
+def _index_checks(proof: Proof, live: Sequence[BatchRecord]) -> Iterator[Check]:
+    """Compare the index with the lake's live batches, and with `live`, those of landing."""
     dead = f"{proof.dead:,} of them refused by the server and kept as dead letters in the lake"
     yield Check(
         name=f"index {proof.index} = lake",
@@ -238,6 +251,20 @@ def _index_checks(proof: Proof) -> Iterator[Check]:
         found=len(proof.problems) + len(proof.pending),
         detail="; ".join(wrong),
     )
+    landed, indexed = {record.batch_id for record in live}, set(proof.complete)
+    yield Check(
+        name="batches in the index = landing",
+        expected=len(landed | indexed),
+        found=len(landed & indexed),
+        detail="; ".join(_one_sided(landed - indexed, indexed - landed)),
+    )
+
+
+def _one_sided(landed: Collection[str], indexed: Collection[str]) -> Iterator[str]:
+    if landed:
+        yield f"only in landing: {first_few(sorted(landed))}; run `clickstream export`"
+    if indexed:
+        yield f"only in the index: {first_few(sorted(indexed))}; run `clickstream load`"
 
 
 def _index_proof(settings: Settings) -> Proof | None:

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 target_option = click.option(
     "--target", metavar="NAME", help="dbt target in profiles.yml. [default: local]"
 )
+accept_option = click.option(
+    "--accept",
+    multiple=True,
+    metavar="ID",
+    help="Accept this quarantined batch, for all targets; may be repeated; 6 digits are enough.",
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
 )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ingest.cli.common import (
+    accept_option,
     exit_with,
     json_option,
     load_settings_for,
+    plain,
     show,
     showing_what_was_done,
     target_option,
@@ -21,6 +24,11 @@ from ingest.cli.engines import (
     spark_for,
     warehouse_for,
 )
+from ingest.errors import gravest
+
+if TYPE_CHECKING:
+    from ingest.job.run import IngestSummary
+    from ingest.settings import Settings
 
 
 @click.command()
@@ -65,8 +73,7 @@ def ingest(
                 accept_duplicates=accept_duplicates, as_new=frozenset(as_new), final=final
             ),
         )
-    show(summary, ingest_line(summary), as_json)
-    exit_with(summary.exit_code)
+    _end_ingest(settings, summary, as_json)
 
 
 @click.command()
@@ -107,14 +114,23 @@ def replay(
     check_sources(settings, sources)
     with showing_what_was_done(ingest_line, as_json), spark_for(settings) as session:
         summary = replay_chosen(settings, ingest_tasks_on(session), choice, sources=sources)
-    show(summary, ingest_line(summary), as_json)
-    exit_with(summary.exit_code)
+    _end_ingest(settings, summary, as_json)
+
+
+def _end_ingest(settings: Settings, summary: IngestSummary, as_json: bool) -> None:
+    """Print what was ingested, and what was refused; end with the worst exit code."""
+    from ingest.books.refused import refused_by, refused_problems
+    from ingest.cli.summaries import ingest_line
+
+    show({**plain(summary), "refused": refused_by(summary)}, ingest_line(summary), as_json)
+    problems = dict(refused_problems(settings, summary))
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    exit_with(gravest(summary.exit_code, *problems.values()))
 
 
 @click.command()
-@click.option(
-    "--accept", multiple=True, metavar="ID", help="Load this quarantined batch; may be repeated."
-)
+@accept_option
 @target_option
 @json_option
 def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
@@ -129,9 +145,7 @@ def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.option(
-    "--accept", multiple=True, metavar="ID", help="Export this quarantined batch; may be repeated."
-)
+@accept_option
 @click.option("--recreate", is_flag=True, help="Delete the index and export everything again.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation of --recreate.")
 @click.option("--dry-run", is_flag=True, help="Show what would be exported, and change nothing.")
@@ -161,9 +175,7 @@ def export(
 
 
 @click.command("run")
-@click.option(
-    "--accept", multiple=True, metavar="ID", help="Accept this quarantined batch; may be repeated."
-)
+@accept_option
 @click.option(
     "--truth",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),

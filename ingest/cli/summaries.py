@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ingest.books.refused import refused_by
 from ingest.books.verify import Verification
 from ingest.job.run import IngestSummary
 from ingest.lake.checks import first_few
+from ingest.lake.refused import refused_text
 from ingest.local_search.control import status
 from ingest.pipeline import RunSummary
 from ingest.search.export import ExportSummary
@@ -45,8 +47,8 @@ def ingest_line(summary: IngestSummary) -> str:
             f"{'its' if len(summary.waiting) == 1 else 'their'} end: "
             f"{first_few([printable(key) for key in summary.waiting])}"
         )
-    if summary.failed:
-        line += f"; {count_of(len(summary.failed), 'object')} could not be read"
+    if refused := refused_text(refused_by(summary)):
+        line += f"; {refused}"
     return f"{line} ({summary.seconds:.1f} s)"
 
 
@@ -94,7 +96,10 @@ def export_line(summary: ExportSummary) -> str:
             f"{count_of(summary.retries, 'retry', 'retries')}; "
             f"{summary.index} holds {summary.total:,}"
         )
-    return f"{line} of the lake's {count_of(summary.expected, 'event')} ({summary.seconds:.1f} s)"
+    line += f" of the lake's {count_of(summary.expected, 'event')}"
+    if summary.quarantined:
+        line += f", {len(summary.quarantined)} QUARANTINED"
+    return f"{line} ({summary.seconds:.1f} s)"
 
 
 def summary_text(settings: Settings, summary: RunSummary) -> str:

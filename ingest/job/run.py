@@ -281,7 +281,7 @@ class Run:
         batch = tally.plan.batch
         if not tally.has_news or (tally.failed and batch.replaces):
             return True
-        draft = write_record(tally, self._lake, source=source.name, writer=self._writer)
+        draft = write_record(tally, self._lake, source=source, writer=self._writer)
         record = seal(self._lake, draft, after=self._ownership.last)
         self._ownership = self._ownership.after(read_log(self._lake, after=self._ownership.last))
         if record is None:

@@ -32,7 +32,7 @@ from ingest.lake.records import RECORD_FORMAT, BatchRecord, NamedFile, ObjectRec
 from ingest.parse.fingerprint import fingerprint
 from ingest.parse.model import PARSER_VERSION, ObjectVerdict
 from ingest.render import arrow_schema
-from ingest.settings import HASH_CHUNK_BYTES
+from ingest.settings import HASH_CHUNK_BYTES, Source
 from ingest.storage import Storage, StoredObject
 
 # Which verdict an object has when its ranges have several: section 1.4 of the formats.
@@ -165,7 +165,7 @@ def merge(ranges: Iterable[RangeFacts]) -> ObjectVerdict:
     )
 
 
-def write_record(tally: Tally, lake: Storage, *, source: str, writer: str) -> BatchRecord:
+def write_record(tally: Tally, lake: Storage, *, source: Source, writer: str) -> BatchRecord:
     """Write the batch's files.parquet and return its record, number and sealing time open.
 
     Raises BooksError when a file in the lake is not as large as its task says.
@@ -181,11 +181,12 @@ def write_record(tally: Tally, lake: Storage, *, source: str, writer: str) -> Ba
         writer=writer,
         sealed_at=plan.ingest_time,
         ingest_time=plan.ingest_time,
-        source=source,
+        source=source.name,
         contract_version=CONTRACT_VERSION,
         parser_version=PARSER_VERSION,
         settings_hash=plan.settings_hash,
         range_bytes=plan.range_bytes,
+        reject_limit_ratio=source.reject_limit_ratio,
         replaces=plan.batch.replaces,
         objects=tally.objects,
         files=files,

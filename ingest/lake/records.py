@@ -22,8 +22,6 @@ from ingest.storage import Storage, StoredObject, open_storage
 
 RECORD_FORMAT = 1
 LAKE_FORMAT = 1
-# A share of rejects says little about fewer lines than this.
-QUARANTINE_FROM_LINES = 1_000
 LAKE_KEY = "lake.json"
 FOLDER = "batches/"
 # What reading JSON that this program did not write may raise.
@@ -98,7 +96,10 @@ class Totals(LineCounts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRecord:
-    """A sealed batch. `files` maps events, rejects and files to the Parquet files they are in."""
+    """A sealed batch. `files` maps events, rejects and files to the Parquet files they are in.
+
+    `reject_limit_ratio` is what its source allowed then: what it allows later does not matter.
+    """
 
     format: int
     number: int
@@ -111,6 +112,7 @@ class BatchRecord:
     parser_version: int
     settings_hash: str
     range_bytes: int
+    reject_limit_ratio: float
     replaces: tuple[str, ...]
     objects: tuple[ObjectRecord, ...]
     files: Mapping[str, tuple[NamedFile, ...]]
@@ -150,15 +152,18 @@ def lake_id(lake: Storage) -> str:
 
 def _exists(lake: Storage) -> bool:
     for found in lake.list(LAKE_KEY):
-        _check_folder(lake, found)
+        check_folder(lake, found, FOLDER)
         if found.key == LAKE_KEY:
             return True
     return False
 
 
-def _check_folder(lake: Storage, found: StoredObject) -> None:
-    """Raise StorageError for a folder that cannot be listed: it must not look like an empty one."""
-    if found.problem is not None and found.key in ("", FOLDER):
+def check_folder(lake: Storage, found: StoredObject, folder: str) -> None:
+    """Raise StorageError when `found` says that `folder` cannot be listed.
+
+    It must not look like an empty one.
+    """
+    if found.problem is not None and found.key in ("", folder):
         raise StorageError(f"{lake.uri}/{found.key}: {found.problem}")
 
 
@@ -197,7 +202,7 @@ def read_log(lake: Storage, *, after: int = 0) -> tuple[BatchRecord, ...]:
     for found in lake.list(FOLDER, after=record_key(after)):
         match = _RECORD_KEY.fullmatch(found.key)
         if match is None:
-            _check_folder(lake, found)
+            check_folder(lake, found, FOLDER)
             continue  # a writer's temporary file, in use or left behind
         expected = after + len(records) + 1
         if int(match[1]) != expected:
@@ -219,14 +224,6 @@ def read_record(lake: Storage, number: int) -> BatchRecord:
     if record.number != number:
         raise BooksError(f"{lake.uri}/{key} holds record {record.number}; restore it")
     return record
-
-
-def is_quarantined(record: BatchRecord, *, reject_limit_ratio: float) -> bool:
-    """Return whether the batch exceeds its source's share of rejected lines (1,000 lines on)."""
-    totals = record.totals
-    if totals.lines_read < QUARANTINE_FROM_LINES:
-        return False
-    return totals.lines_reject > reject_limit_ratio * totals.lines_read
 
 
 def hash_json(value: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ingest.lake.counts import LineCounts
+from ingest.lake.refused import Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +70,12 @@ class Books:
     """What was read and where it is. `places` maps each place to its number of events.
 
     `files` maps each file status to its number of objects, `reasons` each reject reason to its
-    number of lines.
+    number of lines. `refused` names the objects of which nothing was loaded.
     """
 
     batches: tuple[Batch, ...]
     files: tuple[tuple[str, int], ...]
+    refused: Refused
     reasons: tuple[tuple[str, int], ...]
     places: tuple[tuple[str, int], ...]
 

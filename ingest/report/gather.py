@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 from ingest.errors import ClickstreamError
+from ingest.lake.refused import Refused, RefusedObject, first_refused
+from ingest.lake.states import LIVE
 from ingest.report import queries
 from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
 from ingest.settings import ParseSettings
 from ingest.warehouse import Warehouse
-from ingest.warehouse.ledger import LIVE
+from ingest.warehouse.marts import WITHOUT_CLIENT, without_client
 
 TOP = 25
 ACTIONS = ("view", "addtocart", "purchase", "remove", "changequantity")
@@ -118,11 +120,13 @@ def _stacked(cells: Iterable[Sequence[Any]], series: Sequence[str]) -> tuple[Row
 def _clients(ask: Asker) -> tuple[Chart, int]:
     """Return the chart of the clients with the most sessions, and the number of clients."""
     clients = ask.count(queries.CLIENTS)
+    nobodys = ask.count(WITHOUT_CLIENT)
     chart = Chart(
         key="clients",
         title="Sessions per client",
-        lead=f"The {TOP} addresses with the most sessions, of {clients:,}.",
-        label="Client address",
+        lead=f"The {TOP} clients with the most sessions, of {clients:,}, by address or name."
+        + (f" Not shown: {without_client(nobodys)}." if nobodys else ""),
+        label="Client",
         series=("sessions",),
         more=("events",),
         rows=tuple(
@@ -226,8 +230,16 @@ def _books(ask: Asker, *, landed: int, indexed: int | None) -> Books:
     return Books(
         batches=batches,
         files=tuple((str(name), int(number)) for name, number in ask.rows(queries.FILE_STATUSES)),
+        refused=_refused(ask),
         reasons=tuple((str(name), int(number)) for name, number in ask.rows(queries.REASONS)),
         places=tuple(places),
+    )
+
+
+def _refused(ask: Asker) -> Refused:
+    return first_refused(
+        RefusedObject(source_file=str(name), file_status=str(status), file_reason=reason)
+        for name, status, reason in ask.rows(queries.REFUSED)
     )
 
 

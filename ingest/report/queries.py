@@ -71,6 +71,27 @@ FILE_STATUSES = """
     select file_status, count(*) from {marts}.fct_ingest_quality
     group by file_status order by 2 desc, 1
 """
+# What a later batch could read is no longer refused.
+REFUSED = """
+    with files as (
+        select files.*, batches.batch_number
+        from {staging}.stg_landing__files as files
+        inner join {landing}.batches as batches on files.batch_id = batches.batch_id
+    ),
+
+    newest as (
+        select source_file, max(batch_number) as batch_number
+        from files
+        group by source_file
+    )
+
+    select files.source_file, files.file_status, files.file_reason
+    from files
+    inner join newest
+        on files.source_file = newest.source_file and files.batch_number = newest.batch_number
+    where files.file_status in ('rejected', 'corrupt_gzip', 'failed')
+    order by files.batch_number, files.source_file
+"""
 REASONS = """
     select reason, count(*) from {staging}.stg_landing__rejects
     group by reason order by 2 desc, 1

@@ -122,7 +122,7 @@ def _unusual_but_fine(style: _Style, place: Place) -> list[OddLine]:
     purchase = f"/cart.do?action=purchase&{goods}&JSESSIONID={place.session}"
     return [
         style.odd(client="2001:DB8:0:0::A1", says={"client": "2001:db8::a1"}),
-        style.odd(client="gateway.example.net", says={"client": None}),
+        style.odd(client="gateway.example.net", says={"client": "gateway.example.net"}),
         style.odd(client=f"shop.example:443 {CLIENT}"),
         style.odd(user="ann lee"),
         style.odd(quoted=r'"-" "odd \"quoted\" \x41gent"'),
@@ -148,7 +148,7 @@ def _odd_times(style: _Style, place: Place) -> list[OddLine]:
         style.timed("leap_second", time=f"{day}:08:59:60 +0000", at=nine - 1),
         style.timed("future_timestamp", time="01/Jan/2099:00:00:00 +0000", at=FUTURE),
         style.timed("stale_timestamp", time="01/Jan/1994:00:00:00 +0000", at=STALE),
-        accepted(cut.text, three, replace(style.event, client=None, at=nine)),
+        accepted(cut.text, three, replace(style.event, client=cut.client, at=nine)),
     ]
 
 
@@ -168,7 +168,7 @@ def _warned(style: _Style) -> list[OddLine]:
         ),
         style.odd("bytes_overflow", size=TOO_BIG),
         style.odd("control_char", quoted='"-" "bell \x07"'),
-        style.odd("invalid_client_ip", client="192.0.2.300", says={"client": None}),
+        style.odd("invalid_client_ip", client="192.0.2.300", says={"client": "192.0.2.300"}),
         style.odd("invalid_status", status="999", says={"status": 999}),
         style.odd("invalid_utf8", quoted=f'"-" "caf{INVALID_BYTE}"'),
         style.odd("missing_fields", quoted=f'"{SITE}/"'),

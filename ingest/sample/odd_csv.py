@@ -121,7 +121,7 @@ def _warned(style: _Style) -> list[OddLine]:
         style.odd("invalid_number", duration="many"),
         style.odd("invalid_status", status="999", says={"status": 999}),
         style.odd("invalid_status", status="none", says={"status": None}),
-        style.odd("invalid_client_ip", client="192.0.2.300", says={"client": None}),
+        style.odd("invalid_client_ip", client="192.0.2.300", says={"client": "192.0.2.300"}),
         style.odd("bytes_overflow", size=TOO_BIG),
         style.odd("control_char", name="bell \x07"),
         style.odd("invalid_utf8", name=f"caf{INVALID_BYTE}"),

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ingest.errors import ClickstreamError, TooManyRejects
-from ingest.lake.records import lake_id, open_lake
+from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
+from ingest.lake.records import lake_id, open_lake, read_log
 from ingest.local_search import control
 from ingest.search.client import connect, explained, identify, public
 from ingest.search.exporter import Exporter, RunTasks
@@ -66,15 +67,18 @@ def export(
 ) -> ExportSummary:
     """Export what the index lacks; `run_tasks` runs the tasks of each wave.
 
-    `accept` are ids of quarantined batches to export nevertheless. `recreate` deletes our index
-    first; `dry_run` only plans. Raises SettingsError without a lake, or for an index that is not
-    ours, SearchServerError when the server is unreachable, BooksError when counts differ; nothing
-    is lost, and the next run continues. Without an address the local search server is started,
-    and stays up.
+    `accept` are ids of quarantined batches, or beginnings of ids; every target accepts them then.
+    `recreate` deletes our index first; `dry_run` only plans and accepts nothing. Raises
+    SettingsError without a lake, for an index that is not ours, or when `accept` names no batch,
+    SearchServerError when the server is unreachable, BooksError when counts differ; nothing is
+    lost, and the next run continues. Without an address the local search server is started, and
+    stays up.
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
     lake = open_lake(settings.lake, must_exist=True)
+    records = read_log(lake)
+    to_accept = find_batches(records, accept)
     url = _address(settings)
     with explained(url), connect(url, retries=_RETRIES) as client:
         index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
@@ -89,14 +93,16 @@ def export(
         )
         exists = index.check()
         if dry_run:
-            plan = exporter.plan(accept, index.counts() if exists else {})
-            return _summary(exporter, plan)
+            counts = index.counts() if exists else {}
+            accepted = accepted_ids(lake).union(to_accept)
+            return _summary(exporter, exporter.plan(records, accepted, counts))
+        record_acceptances(lake, to_accept)
         with exporter.prepared():
-            plan = exporter.plan(accept, index.counts())
+            plan = exporter.plan(records, accepted_ids(lake), index.counts())
             with _done_so_far(exporter, plan):
                 exporter.send(plan, run_tasks)
         with _done_so_far(exporter, plan):
-            proof = exporter.prove(accept)
+            proof = exporter.prove(plan)
         return _summary(exporter, plan, proof)
 
 
@@ -113,7 +119,7 @@ def verify(settings: Settings) -> Proof | None:
     with explained(url), connect(url, retries=_RETRIES) as client:
         index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
         counts = index.counts() if index.check() else {}
-        return prove(settings, lake, identify(client, index.name), counts)
+        return prove(lake, identify(client, index.name), counts)
 
 
 def _address(settings: Settings) -> str:

@@ -19,12 +19,14 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError
 
 from ingest.contract import CONTRACT_VERSION
-from ingest.errors import BooksError, SettingsError
+from ingest.errors import BooksError
+from ingest.lake.accepted import accepted_ids
 from ingest.lake.records import BatchRecord, read_log
+from ingest.lake.states import LIVE, decide
 from ingest.search.client import Target
 from ingest.search.index import Index
-from ingest.search.plan import Plan, files, pack, waves
-from ingest.search.proof import Proof, plan_from, prove
+from ingest.search.plan import Plan, files, make_plan, pack, waves
+from ingest.search.proof import Proof, prove
 from ingest.search.seals import Seal, read_seals, write_seal
 from ingest.search.sweep import sweep
 from ingest.search.task import ExportTask, FileFacts, TaskFacts
@@ -71,7 +73,7 @@ class Exporter:
     started: float = field(default_factory=time.monotonic)
     exported: list[Exported] = field(default_factory=list)
     _seals: dict[str, Seal] = field(default_factory=dict)
-    _last_number: int = 0
+    _records: tuple[BatchRecord, ...] = ()
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
@@ -90,17 +92,14 @@ class Exporter:
             raise
         self.index.finalise()
 
-    def plan(self, accept: Collection[str], counts: Mapping[str, int]) -> Plan:
-        """Return what is to be done; raises SettingsError when `accept` names an unknown batch."""
-        records = read_log(self.lake)
-        if unknown := set(accept) - {record.batch_id for record in records}:
-            raise SettingsError(
-                f"--accept: {self.lake.uri} has no batch {', '.join(sorted(unknown))}; "
-                "`clickstream status` lists the quarantined ones"
-            )
-        self._last_number = records[-1].number if records else 0
+    def plan(
+        self, records: Sequence[BatchRecord], accepted: Collection[str], counts: Mapping[str, int]
+    ) -> Plan:
+        """Return what is to be done of `records`, the whole log; `accepted` are batch ids."""
+        self._records = tuple(records)
         self._seals = read_seals(self.lake, self.target.name)
-        plan = plan_from(self.settings, records, accept=accept, seals=self._seals, counts=counts)
+        states = decide(records, accepted)
+        plan = make_plan(records, states=states, seals=self._seals, counts=counts)
         for notice in plan.notices:
             _log.warning("%s", notice)
         return plan
@@ -115,11 +114,11 @@ class Exporter:
                 if counts.get(old):
                     self._sweep(old, successor)
 
-    def prove(self, accept: Collection[str]) -> Proof:
+    def prove(self, plan: Plan) -> Proof:
         """Return the proof of the finished index; raises BooksError when it fails."""
-        counts = self.index.counts()
-        proof = prove(self.settings, self.lake, self.target, counts, accept=accept)
-        missing = [number for number in proof.pending if number <= self._last_number]
+        proof = prove(self.lake, self.target, self.index.counts())
+        # What was sealed or accepted since the plan was made is another run's, or the next one's.
+        missing = [record.number for record in plan.live if record.number in proof.pending]
         wrong = [*proof.problems, *(f"batch {number} is not in the index" for number in missing)]
         if wrong:
             raise BooksError("the index does not agree with the lake:\n- " + "\n- ".join(wrong))
@@ -181,8 +180,7 @@ class Exporter:
             for old, successor in plan.successors.items()
             if successor.number == record.number and counts.get(old)
         }
-        later = read_log(self.lake, after=self._last_number)
-        if any(record.batch_id in other.replaces for other in later):
+        if self._was_replaced(record):
             _log.warning("batch %d has been replaced in the meantime: not sealed", record.number)
             return
         seal = self._seal(record, facts, swept, begun)
@@ -198,6 +196,12 @@ class Exporter:
         self._report_dead(record, facts)
         created = sum(fact.tally.created for fact in facts)
         self.exported.append(Exported(seal=seal, created=created))
+
+    def _was_replaced(self, record: BatchRecord) -> bool:
+        """Return whether another run has sealed, or somebody accepted, its successor meanwhile."""
+        later = read_log(self.lake, after=len(self._records))
+        states = decide([*self._records, *later], accepted_ids(self.lake))
+        return states[record.batch_id].state != LIVE
 
     def _seal(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.errors import BooksError
 from ingest.lake.checks import first_few
 from ingest.lake.records import BatchRecord
+from ingest.lake.states import LIVE, QUARANTINED, REPLACED, BatchState, in_state, successor
 from ingest.search.seals import Seal
 from ingest.search.task import ExportFile
 from ingest.terminal.text import count_of
@@ -38,43 +39,34 @@ class Plan:
 def make_plan(
     records: Sequence[BatchRecord],
     *,
-    quarantined: Collection[str],
+    states: Mapping[str, BatchState],
     seals: Mapping[str, Seal],
     counts: Mapping[str, int],
 ) -> Plan:
     """Plan the export of `records`, the whole log.
 
-    `quarantined` are the ids over their reject limit that nobody has accepted; such a batch
-    replaces nothing yet. `counts` are the documents per batch in the index. Raises BooksError when
-    the index holds a batch that no record knows.
+    `states` are those of `ingest.lake.states.decide`. `counts` are the documents per batch in the
+    index. Raises BooksError when the index holds a batch that no record knows.
     """
-    unknown = sorted(counts.keys() - {record.batch_id for record in records})
+    by_id = {record.batch_id: record for record in records}
+    unknown = sorted(counts.keys() - by_id.keys())
     if unknown:
         raise BooksError(
             f"the index holds documents of {count_of(len(unknown), 'batch', 'batches')} that the "
             f"lake does not know ({first_few(unknown)}): run `clickstream export --recreate`"
         )
-    accepted = [record for record in records if record.batch_id not in quarantined]
-    replaced = {old: record for record in accepted for old in record.replaces}
-    live = [record for record in accepted if record.batch_id not in replaced]
+    live = in_state(records, states, LIVE)
     missing = {record.batch_id: _missing(record, seals, counts) for record in live}
     return Plan(
-        live=tuple(live),
+        live=live,
         todo=tuple(r for r in live if missing[r.batch_id] is not None),
-        quarantined=tuple(
-            r for r in records if r.batch_id in quarantined and r.batch_id not in replaced
-        ),
-        successors={old: _successor(old, replaced) for old in replaced},
+        quarantined=in_state(records, states, QUARANTINED),
+        successors={
+            old.batch_id: by_id[successor(old.batch_id, states)]
+            for old in in_state(records, states, REPLACED)
+        },
         notices=tuple(notice for notice in missing.values() if notice),
     )
-
-
-def _successor(batch_id: str, replaced: Mapping[str, BatchRecord]) -> BatchRecord:
-    """Return the record at the end of the chain of replacements that begins with `batch_id`."""
-    successor = replaced[batch_id]
-    while successor.batch_id in replaced:
-        successor = replaced[successor.batch_id]
-    return successor
 
 
 def _missing(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ingest.lake.records import BatchRecord, is_quarantined, read_log
+from ingest.lake.accepted import accepted_ids
+from ingest.lake.records import BatchRecord, read_log
+from ingest.lake.states import decide
 from ingest.search.client import Target
 from ingest.search.plan import Plan, make_plan
 from ingest.search.seals import Seal, read_seals
-from ingest.settings import Settings, Source
 from ingest.storage import Storage
 from ingest.terminal.text import count_of
 
@@ -19,84 +20,69 @@ class Proof:
     """The index compared with the lake: they agree when `problems` and `pending` are empty.
 
     `documents` are in the index, `dead` were refused by the server, `expected` are the events of
-    the live batches: documents + dead = expected. `pending` are the numbers of live batches that
-    are not exported yet, `quarantined` ids that wait for `--accept`.
+    the live batches: documents + dead = expected. `complete` are the ids of the live batches of
+    which the index holds every event but the dead ones, `pending` the numbers of those that are not
+    exported yet.
     """
 
     index: str
     documents: int
     dead: int
     expected: int
+    complete: tuple[str, ...]
     pending: tuple[int, ...]
-    quarantined: tuple[str, ...]
     problems: tuple[str, ...]
 
 
-def prove(
-    settings: Settings,
-    lake: Storage,
-    target: Target,
-    counts: Mapping[str, int],
-    *,
-    accept: Collection[str] = (),
-) -> Proof:
+def prove(lake: Storage, target: Target, counts: Mapping[str, int]) -> Proof:
     """Compare the `counts` of documents per batch with the log of batches and the seals.
 
     Raises BooksError when the index holds a batch that no record knows.
     """
     seals = read_seals(lake, target.name)
-    plan = plan_from(settings, read_log(lake), accept=accept, seals=seals, counts=counts)
-    pending = tuple(record.number for record in plan.todo if record.batch_id not in seals)
+    records = read_log(lake)
+    plan = make_plan(
+        records, states=decide(records, accepted_ids(lake)), seals=seals, counts=counts
+    )
     sealed = [record for record in plan.live if record.batch_id in seals]
+    unequal = {
+        record.batch_id: problem
+        for record in sealed
+        if (problem := _unequal(record, seals[record.batch_id], counts)) is not None
+    }
     return Proof(
         index=target.index,
         documents=sum(counts.values()),
         dead=sum(seals[record.batch_id].dead for record in sealed),
         expected=sum(record.totals.events for record in plan.live),
-        pending=pending,
-        quarantined=tuple(record.batch_id for record in plan.quarantined),
-        problems=(
-            *(problem for record in sealed for problem in _unequal(record, seals, counts)),
-            *(_left(old, counts[old], plan) for old in plan.successors if counts.get(old)),
-        ),
+        complete=tuple(r.batch_id for r in sealed if r.batch_id not in unequal),
+        pending=tuple(record.number for record in plan.todo if record.batch_id not in seals),
+        problems=(*unequal.values(), *_left(plan, counts)),
     )
 
 
-def plan_from(
-    settings: Settings,
-    records: Sequence[BatchRecord],
-    *,
-    accept: Collection[str],
-    seals: Mapping[str, Seal],
-    counts: Mapping[str, int],
-) -> Plan:
-    """Return the plan of `records`. A batch stays accepted, even if its export was interrupted."""
-    limits = {source.name: source.reject_limit_ratio for source in settings.sources}
-    usual = Source(name="", uri="").reject_limit_ratio
-    accepted = {*accept, *seals, *counts}
-    quarantined = {
-        record.batch_id
-        for record in records
-        if record.batch_id not in accepted
-        and is_quarantined(record, reject_limit_ratio=limits.get(record.source, usual))
-    }
-    return make_plan(records, quarantined=quarantined, seals=seals, counts=counts)
-
-
-def _unequal(
-    record: BatchRecord, seals: Mapping[str, Seal], counts: Mapping[str, int]
-) -> list[str]:
-    seal, there = seals[record.batch_id], counts.get(record.batch_id, 0)
+def _unequal(record: BatchRecord, seal: Seal, counts: Mapping[str, int]) -> str | None:
+    there = counts.get(record.batch_id, 0)
     if there == seal.indexed and there + seal.dead == record.totals.events:
-        return []
-    return [
+        return None
+    return (
         f"batch {record.number}: {count_of(record.totals.events, 'event')} in the lake, {there:,} "
         f"in the index, {seal.dead:,} refused: run `clickstream export`"
-    ]
-
-
-def _left(old: str, documents: int, plan: Plan) -> str:
-    return (
-        f"the index still holds {count_of(documents, 'document')} of batch {old}, which batch "
-        f"{plan.successors[old].number} replaced: run `clickstream export`"
     )
+
+
+def _left(plan: Plan, counts: Mapping[str, int]) -> Iterator[str]:
+    """Yield what the index holds of batches that do not count."""
+    for old, successor in plan.successors.items():
+        if documents := counts.get(old):
+            yield (
+                f"the index still holds {count_of(documents, 'document')} of batch {old}, which "
+                f"batch {successor.number} replaced: run `clickstream export`"
+            )
+    for record in plan.quarantined:
+        if documents := counts.get(record.batch_id):
+            yield (
+                f"the index holds {count_of(documents, 'document')} of batch {record.number}, "
+                f"which is quarantined: run `clickstream export --accept {record.batch_id}` or "
+                "`clickstream export --recreate`"
+            )

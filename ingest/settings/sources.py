@@ -73,15 +73,17 @@ class Source:
 
     `uri` is an absolute folder or an s3:// prefix; its last parts may be a glob pattern.
     `reject_limit_ratio` (0-1) is the share of rejected lines, of at least 1,000 lines, above which
-    a batch is quarantined. `rotation` says that logs are renamed here, so that they are followed
-    from key to key; without it a new key is a new log. A last line without its end waits until
-    nothing was written for `settle_minutes`.
+    a batch is quarantined. `refused_limit` is how many objects a run may refuse as a whole before
+    it ends with exit code 3; None = any number. `rotation` says that logs are renamed here, so
+    that they are followed from key to key; without it a new key is a new log. A last line without
+    its end waits until nothing was written for `settle_minutes`.
     """
 
     name: str
     uri: str
     parse: ParseSettings = ParseSettings()
     reject_limit_ratio: float = 0.01
+    refused_limit: int | None = None
     rotation: bool = True
     settle_minutes: int = 60
 
@@ -100,6 +102,7 @@ def read_source(table: Table, base: Path) -> Source:
         uri=absolute(uri, base),
         parse=_read_parse(table),
         reject_limit_ratio=table.ratio("reject_limit_ratio", _USUAL.reject_limit_ratio),
+        refused_limit=table.limit("refused_limit"),
         # Keys in a bucket do not change; a folder is where logrotate works.
         rotation=table.flag("rotation", default=not uri.startswith("s3://")),
         settle_minutes=table.whole(

@@ -8,6 +8,7 @@ from typing import Any
 
 FILE = "clickstream.toml"
 _A_TEXT = "a non-empty string"
+_NO_LIMIT = 1_000_000_000
 
 
 class Table:
@@ -90,6 +91,12 @@ class Table:
             self.wrong(key, f"a multiple of {step}")
             return default
         return int(value)
+
+    def limit(self, key: str) -> int | None:
+        """Return a whole number from 0 on, None when there is none."""
+        if self._get(key, None) is None:
+            return None
+        return self.whole(key, 0, least=0, most=_NO_LIMIT)
 
     def ratio(self, key: str, default: float) -> float:
         """Return a share from 0 to 1."""

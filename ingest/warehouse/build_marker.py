@@ -1,53 +1,100 @@
-"""The build marker: whether the marts are up to date with landing and the dbt project.
+"""The build marker: what the marts were last built from, and so what the next build has to do.
 
-It holds a hash of everything that determined the last successful build: the version of the ledger
-that readers saw, and the bytes of each file of the dbt project.
+Pre-aggregates count each batch once and keep the counts. So another ledger needs an ordinary build
+only, but another project a full refresh: otherwise only new batches would show the change.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ingest.settings import Settings
+from ingest.warehouse import Warehouse
+from ingest.warehouse.target import profiles_dir
 
-_PROJECT = ("dbt_project.yml", "macros", "models", "profiles", "seeds", "tests/dbt")
-
-
-def build_key(settings: Settings, ledger_version: str) -> str:
-    """Return the hash of what a `dbt build` would be made from, over this version of the ledger."""
-    digest = hashlib.sha256(f"{settings.target} {ledger_version}".encode())
-    for path in _project_files(settings.root):
-        content = hashlib.sha256(path.read_bytes()).hexdigest()
-        digest.update(f"\n{path.relative_to(settings.root)} {content}".encode())
-    return digest.hexdigest()
+# What decides the rows of a mart; the rest of a project only checks them, or tunes the engine.
+_PROJECT = ("dbt_project.yml", "macros", "models", "seeds")
 
 
-def is_built(settings: Settings, key: str) -> bool:
-    """Return whether the last successful build was made from the same inputs."""
-    marker = _marker(settings)
-    return marker.is_file() and marker.read_text() == key
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildMarker:
+    """What a build is made from.
+
+    `ledger` is the version that readers see. `project` is a hash of models, macros, seeds and vars,
+    with the names of target and schema, `checks` one of the data tests and profiles. `built_by` is
+    what dbt itself noted of the state of the project that the pre-aggregates are from, None before
+    the first build: a bare `dbt run` changes it.
+    """
+
+    ledger: str
+    project: str
+    checks: str
+    built_by: str | None
+
+    def needs_full_refresh(self, last: BuildMarker | None) -> bool:
+        """Return whether the pre-aggregates of the `last` good build (None = unknown) are wrong."""
+        return last is None or (self.project, self.built_by) != (last.project, last.built_by)
 
 
-def mark_stale(settings: Settings) -> None:
-    """Forget the last build: the next one may be interrupted."""
-    _marker(settings).unlink(missing_ok=True)
+def current_marker(settings: Settings, warehouse: Warehouse) -> BuildMarker:
+    """Return what a build would be made from now."""
+    schemas = warehouse.schemas
+    profiles = profiles_dir(settings)
+    return BuildMarker(
+        ledger=warehouse.ledger().version,
+        project=_hash(settings.root, _PROJECT, settings.target, schemas.marts),
+        checks=_hash(settings.root, ("tests/dbt",), _hash(profiles, ("profiles.yml",))),
+        built_by=_built_by(warehouse),
+    )
 
 
-def mark_built(settings: Settings, key: str) -> None:
+def read_marker(settings: Settings) -> BuildMarker | None:
+    """Return what the last successful build was made from, None when it is not known."""
+    try:
+        return BuildMarker(**json.loads(_path(settings).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # never built, or by an older clickstream
+        return None
+
+
+def forget_marker(settings: Settings) -> None:
+    """Forget the last build: a full refresh may be interrupted."""
+    _path(settings).unlink(missing_ok=True)
+
+
+def write_marker(settings: Settings, marker: BuildMarker) -> None:
     """Remember a successful build."""
-    _marker(settings).parent.mkdir(parents=True, exist_ok=True)
-    _marker(settings).write_text(key)
+    path = _path(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(marker)), encoding="utf-8")
 
 
-def _marker(settings: Settings) -> Path:
+def _path(settings: Settings) -> Path:
     # Beside the tables that it describes, so that both are deleted together.
     return settings.data / "warehouse" / "_built"
 
 
-def _project_files(root: Path) -> Iterator[Path]:
-    for name in _PROJECT:
+def _built_by(warehouse: Warehouse) -> str | None:
+    relation = f"{warehouse.schemas.intermediate}.built_by"
+    if not warehouse.exists(relation):
+        return None
+    return str(warehouse.query(f"select state from {relation}").rows[0][0])  # noqa: S608
+
+
+def _hash(root: Path, names: Sequence[str], *texts: str) -> str:
+    """Return the hash of `texts`, and of the path and bytes of each file below `names`."""
+    digest = hashlib.sha256(repr(texts).encode())
+    for path in _files(root, names):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest.update(f"\n{path.relative_to(root)} {content}".encode())
+    return digest.hexdigest()
+
+
+def _files(root: Path, names: Sequence[str]) -> Iterator[Path]:
+    for name in names:
         place = root / name
         found = [place] if place.is_file() else sorted(place.rglob("*"))
         yield from (path for path in found if path.is_file())

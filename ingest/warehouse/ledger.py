@@ -1,12 +1,11 @@
 """What a target has loaded: one row per batch, a pure function of the log and the past.
 
-States: `live` (its events count), `replaced` (a later batch supersedes it), `quarantined` (over the
-reject limit of its source: not loaded until it is accepted or replaced).
+`ingest.lake.states` decides what becomes of each batch; here is what a target keeps of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -14,15 +13,10 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.contract import BATCHES
-from ingest.errors import SettingsError
 from ingest.lake.counts import COUNTS
-from ingest.lake.records import BatchRecord, NamedFile, hash_json, is_quarantined
+from ingest.lake.records import BatchRecord, NamedFile, hash_json
 from ingest.render import arrow_schema
-from ingest.settings import Settings, Source
 
-LIVE, REPLACED, QUARANTINED = "live", "replaced", "quarantined"
-# For a source that has since been removed from clickstream.toml.
-_DEFAULT_LIMIT = Source(name="", uri="").reject_limit_ratio
 # Columns of the ledger that are in the totals of a batch record, under the same names.
 _TOTALS = ("objects", "bytes", *COUNTS, "rejects", "min_event_time", "max_event_time")
 
@@ -64,63 +58,6 @@ class LedgerRow:
     replaced_by: str | None
     manifest_hash: str | None
     loaded_at: datetime
-
-
-def states(
-    records: Sequence[BatchRecord], *, quarantined: Collection[str]
-) -> dict[str, tuple[str, str | None]]:
-    """Return batch_id -> (state, replaced_by) for the whole log.
-
-    `quarantined` are the batches over their limit that nobody has accepted. What they replace stays
-    live: nothing disappears before its successor is there.
-    """
-    replaced_by: dict[str, str] = {}
-    for record in reversed(records):
-        if record.batch_id not in quarantined or record.batch_id in replaced_by:
-            replaced_by |= dict.fromkeys(record.replaces, record.batch_id)
-    return {
-        record.batch_id: _state(record.batch_id, replaced_by, quarantined=quarantined)
-        for record in records
-    }
-
-
-def _state(
-    batch_id: str, replaced_by: Mapping[str, str], *, quarantined: Collection[str]
-) -> tuple[str, str | None]:
-    if batch_id in replaced_by:
-        return REPLACED, replaced_by[batch_id]
-    return (QUARANTINED if batch_id in quarantined else LIVE), None
-
-
-def quarantined_batches(
-    settings: Settings,
-    records: Sequence[BatchRecord],
-    *,
-    accept: Collection[str] = (),
-    accepted: Collection[str] = (),
-) -> frozenset[str]:
-    """Return the ids over their source's limit, but for those that were accepted now or before.
-
-    `accept` are those accepted now; `accepted` are live already. Raises SettingsError when an id
-    of `accept` is not in the log.
-    """
-    unknown = set(accept) - {record.batch_id for record in records}
-    if unknown:
-        raise SettingsError(
-            f"--accept: {settings.lake} has no batch {', '.join(sorted(unknown))}; "
-            "`clickstream status` lists the quarantined ones"
-        )
-    limits = {source.name: source.reject_limit_ratio for source in settings.sources}
-    return frozenset(
-        record.batch_id
-        for record in records
-        if record.batch_id not in accept
-        and record.batch_id not in accepted
-        and is_quarantined(
-            record,
-            reject_limit_ratio=limits.get(record.source, _DEFAULT_LIMIT),
-        )
-    )
 
 
 def manifest_hash(record: BatchRecord) -> str:

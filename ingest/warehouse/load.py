@@ -9,20 +9,12 @@ from datetime import UTC, datetime
 
 from ingest.contract import CONTRACT_VERSION
 from ingest.errors import SettingsError, TooManyRejects
+from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
 from ingest.lake.records import BatchRecord, open_lake, read_log
+from ingest.lake.states import LIVE, QUARANTINED, REPLACED, BatchState, decide
 from ingest.settings import Settings
 from ingest.warehouse import Warehouse
-from ingest.warehouse.ledger import (
-    LIVE,
-    QUARANTINED,
-    REPLACED,
-    Ledger,
-    LedgerRow,
-    LoadedBatch,
-    manifest_hash,
-    quarantined_batches,
-    states,
-)
+from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, manifest_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,19 +44,23 @@ class LoadSummary:
 
 
 def load(settings: Settings, warehouse: Warehouse, *, accept: Sequence[str] = ()) -> LoadSummary:
-    """Bring the landing tables to the state of the log; `accept` names quarantined batches.
+    """Bring the landing tables to the state of the log, after accepting the batches `accept`.
 
+    `accept` are ids of quarantined batches, or beginnings of ids; every target accepts them then.
     Batches over the reject limit of their source are left out and listed in the summary. Raises
-    SettingsError when the tables belong to another lake or a newer clickstream wrote a batch, and
-    BooksError when the engine does not find what a record says; readers then see no change.
+    SettingsError when the tables belong to another lake, a newer clickstream wrote a batch or
+    `accept` names none, and BooksError when the engine does not find what a record says; readers
+    then see no change.
     """
     started = time.monotonic()
     lake = open_lake(settings.lake)
     records = read_log(lake)
     _check_versions(records)
+    to_accept = find_batches(records, accept)
     shown = warehouse.ledger()
     _check_lake(settings, shown, records)
-    ledger = _next_ledger(settings, records, shown, accept=accept)
+    record_acceptances(lake, to_accept)
+    ledger = _next_ledger(records, decide(records, accepted_ids(lake)), shown)
     changed = tuple(row for row in ledger if _is_news(row, shown.batches))
     warehouse.load(lake, ledger, changed)
     loaded = [row.record for row in changed if row.state == LIVE]
@@ -79,19 +75,16 @@ def load(settings: Settings, warehouse: Warehouse, *, accept: Sequence[str] = ()
 
 
 def _next_ledger(
-    settings: Settings, records: Sequence[BatchRecord], shown: Ledger, *, accept: Sequence[str]
+    records: Sequence[BatchRecord], states: Mapping[str, BatchState], shown: Ledger
 ) -> tuple[LedgerRow, ...]:
     """Return the ledger as it must be after this load, in number order."""
-    accepted = {batch_id for batch_id, row in shown.batches.items() if row.state == LIVE}
-    quarantined = quarantined_batches(settings, records, accept=accept, accepted=accepted)
-    state = states(records, quarantined=quarantined)
     now = datetime.now(UTC)
-    return tuple(_row(record, state[record.batch_id], shown.batches, now) for record in records)
+    return tuple(_row(record, states[record.batch_id], shown.batches, now) for record in records)
 
 
 def _row(
     record: BatchRecord,
-    state: tuple[str, str | None],
+    state: BatchState,
     past: Mapping[str, LoadedBatch],
     now: datetime,
 ) -> LedgerRow:
@@ -99,9 +92,9 @@ def _row(
     was_loaded = known is not None and known.manifest_hash is not None
     row = LedgerRow(
         record=record,
-        state=state[0],
-        replaced_by=state[1],
-        manifest_hash=manifest_hash(record) if state[0] == LIVE or was_loaded else None,
+        state=state.state,
+        replaced_by=state.replaced_by,
+        manifest_hash=manifest_hash(record) if state.state == LIVE or was_loaded else None,
         loaded_at=now,
     )
     if known is None or _is_news(row, past):

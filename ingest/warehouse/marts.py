@@ -9,8 +9,16 @@ from typing import Any
 import yaml
 
 from ingest.errors import SettingsError
+from ingest.settings import Settings
+from ingest.warehouse import Warehouse
 
 MARTS_YAML = Path("models/marts/_marts__models.yml")
+# Events that name no client are in no row of number_of_sessions_per_ip: this says how many.
+WITHOUT_CLIENT = """
+    select sum(event_count) from {intermediate}.int_client_sessions_counted
+    where client is null
+        and batch_id in (select batch_id from {landing}.batches where state = 'live')
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +55,19 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
             f"but one of them is missing from {', '.join(sorted(incomplete))}"
         )
     return tuple(marts)
+
+
+def marts_are_built(settings: Settings, warehouse: Warehouse) -> bool:
+    """Return whether every mart that counts events exists."""
+    return all(
+        warehouse.exists(f"{warehouse.schemas.marts}.{mart.name}")
+        for mart in read_marts(settings.root)
+    )
+
+
+def without_client(events: int) -> str:
+    """Return the sentence about the events that WITHOUT_CLIENT counts."""
+    return f"{events:,} {'event names' if events == 1 else 'events name'} no client"
 
 
 def _predicate(model: dict[str, Any]) -> str:

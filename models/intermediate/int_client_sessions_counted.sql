@@ -3,17 +3,28 @@ with events as (
     select * from {{ ref('stg_landing__events') }}
     {{ new_batches() }}
 
+),
+
+named as (
+
+    select
+        coalesce(client_ip, client_address) as client,
+        session_id,
+        is_bot,
+        batch_id
+    from events
+
 )
 
 select
-    client_ip,
+    client,
     session_id,
     is_bot,
     count(*) as event_count,
     batch_id
-from events
+from named
 group by
-    client_ip,
+    client,
     session_id,
     is_bot,
     batch_id

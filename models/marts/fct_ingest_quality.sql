@@ -11,6 +11,7 @@ batches as (
 )
 
 select
+    files.batch_id,
     batches.source,
     files.source_file,
     cast(batches.ingest_time as date) as ingest_date,

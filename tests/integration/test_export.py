@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from ingest.cli.engines import export_tasks_on
 from ingest.contract import EVENTS
 from ingest.errors import BooksError, SearchServerError, SettingsError
+from ingest.lake.accepted import record_acceptances
 from ingest.lake.parquet import ParquetSink
 from ingest.lake.records import (
     BatchRecord,
@@ -78,7 +79,8 @@ class Log:
         record = BatchRecord(
             format=1, number=number, batch_id=batch, writer="test", sealed_at=NOW,
             ingest_time=NOW, source="raw", contract_version=1, parser_version=1, settings_hash="",
-            range_bytes=8 << 20, replaces=tuple(f"{old:032}" for old in replaces), objects=(),
+            range_bytes=8 << 20, reject_limit_ratio=0.01,
+            replaces=tuple(f"{old:032}" for old in replaces), objects=(),
             files={"events": tuple(named), "rejects": (), "files": ()},
             totals=Totals(
                 objects=1, bytes=1, lines_read=events + rejects, lines_ok=events, lines_warn=0,
@@ -399,8 +401,43 @@ def test_a_quarantined_batch_waits_until_it_is_accepted(settings: Settings, log:
 
 def test_accepting_an_unknown_batch_is_an_error(settings: Settings, log: Log) -> None:
     log.seal(log.events(range(3)))
-    with pytest.raises(SettingsError, match=r"--accept: .*/lake has no batch nobody; "):
+    with pytest.raises(SettingsError, match="--accept nobody: the lake has no such batch"):
         export(settings, accept=["nobody"])
+
+
+def test_a_dry_run_accepts_nothing(settings: Settings, log: Log) -> None:
+    quarantined = log.seal(log.events(range(1_000)), rejects=100).batch_id
+
+    assert export(settings, accept=[quarantined], dry_run=True).planned == (1,)
+    assert export(settings).quarantined == (quarantined,)
+
+
+def test_an_acceptance_of_another_target_counts(settings: Settings, log: Log) -> None:
+    """Landing took it with `load --accept`: the index must have it too."""
+    record_acceptances(log.lake, [log.seal(log.events(range(1_000)), rejects=100).batch_id])
+
+    summary = export(settings)
+
+    assert (summary.batches, summary.quarantined, summary.total) == ((1,), (), 1_000)
+
+
+@pytest.mark.parametrize("step_by_step", [True, False])
+def test_a_quarantined_batch_in_the_middle_hands_on(
+    settings: Settings, log: Log, step_by_step: bool
+) -> None:
+    log.seal(log.events(range(3)))
+    if step_by_step:
+        export(settings)
+    log.seal(log.events(range(1_000)), replaces=[1], rejects=100)
+    if step_by_step:
+        assert export(settings).total == 3
+    log.seal(log.events(range(5)), replaces=[2])
+
+    summary = export(settings)
+
+    assert (summary.batches, summary.total, summary.expected) == ((3,), 5, 5)
+    assert (summary.quarantined, summary.exit_code) == ((), 0)
+    assert export(settings).batches == ()
 
 
 def test_a_deleted_index_is_filled_again(

@@ -11,6 +11,7 @@ import pytest
 from fixtures.load_suite import BATCHES_SEEN, LIVE_EVENTS, ROWS_BY_STATE, Hop, LoadSuite
 from pyspark.sql import SparkSession
 
+from ingest.books.status import status
 from ingest.errors import BooksError, SettingsError
 from ingest.job.run import RunTasks
 from ingest.settings import Settings
@@ -18,6 +19,7 @@ from ingest.storage import open_storage
 from ingest.warehouse.spark import landing
 from ingest.warehouse.spark import warehouse as spark_engine
 from ingest.warehouse.spark.landing import add_partitions, create_tables
+from ingest.warehouse.spark.ledger import LedgerFolders
 from ingest.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = pytest.mark.integration
@@ -85,10 +87,32 @@ def test_a_crash_around_the_switch_is_repaired(
         with pytest.raises(InterruptedError):
             hop.load()
     assert hop.rows(LIVE_EVENTS) == [(seen,)]
+    assert events_by_status(hop) == seen
     hop.load()
 
+    assert events_by_status(hop) == 20
     assert hop.rows(BATCHES_SEEN) == [(new.batch_id,)]
     assert hop.rows(ROWS_BY_STATE) == [("live", 1, 20), ("replaced", 1, 30)]
+
+
+def events_by_status(hop: Hop) -> int:
+    """Return the live events that `clickstream status` knows of, without Spark."""
+    return sum(batch.events for batch in status(hop.settings).batches if batch.state == "live")
+
+
+def test_status_lags_behind_no_longer_than_until_the_next_load(
+    hop: Hop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The load dies after the switch, before it noted it."""
+    hop.add_log("one.log", 30)
+    with monkeypatch.context() as patched:
+        patched.setattr(LedgerFolders, "note_shown", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            hop.load()
+    assert (events_by_status(hop), hop.rows(LIVE_EVENTS)) == (0, [(30,)])
+
+    assert hop.load().nothing_new
+    assert events_by_status(hop) == 30
 
 
 def test_files_that_no_record_names_do_not_count(hop: Hop) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from pyspark.errors import ParseException
@@ -80,6 +80,32 @@ def test_times_are_utc_in_any_zone(spark_warehouse: SparkWarehouse, text: str) -
 
     assert found.columns == ("a", "at", "at")
     assert found.rows == [("a", datetime.fromisoformat(text).replace(tzinfo=UTC), None)]
+
+
+@pytest.mark.usefixtures("berlin")
+def test_times_inside_of_a_value_are_utc_too(spark_warehouse: SparkWarehouse) -> None:
+    first, last = "0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"
+
+    found = spark_warehouse.query(
+        f"select array(timestamp '{first}', timestamp '{last}'), "
+        f"named_struct('at', timestamp '{last}'), map('a', timestamp '{first}'), "
+        "date '0001-01-01', date '9999-12-31', array(1)"
+    )
+
+    assert found.rows == [
+        (
+            f"[{first}, {last}]", f"{{{last}}}", f"{{a -> {first}}}",
+            date(1, 1, 1), date(9999, 12, 31), [1],
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["timestamp '10000-01-01 00:00:00'", "date '10000-01-01'"])
+def test_a_year_that_python_does_not_know_is_an_error(
+    spark_warehouse: SparkWarehouse, value: str
+) -> None:
+    with pytest.raises(ClickstreamError, match="outside of the years 1 to 9999; cast it to string"):
+        spark_warehouse.query(f"select {value}")
 
 
 def test_a_failed_query_has_a_short_message(spark_warehouse: SparkWarehouse) -> None:

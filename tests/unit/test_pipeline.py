@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fixtures.memory_warehouse import MemoryWarehouse
+from fixtures.records import make_draft, raw_object
 
 from ingest import pipeline
 from ingest.books.verify import Verification
 from ingest.errors import BooksError, ClickstreamError, SettingsError, TooManyRejects
 from ingest.job.discover import Failed
 from ingest.job.run import IngestSummary
+from ingest.lake.accepted import accepted_ids
 from ingest.lake.checks import Check
+from ingest.lake.refused import Refused
 from ingest.pipeline import RunSummary, run_pipeline
 from ingest.search.export import ExportSummary
 from ingest.settings import Settings
+from ingest.storage import open_storage
 from ingest.warehouse.dbt import DbtSummary, Failure
 from ingest.warehouse.load import LoadSummary
 
@@ -31,7 +34,7 @@ BALANCED = Verification(checks=(Check(name="lake = landing", expected=1, found=1
 OUTCOMES: dict[str, Any] = {
     "ingest": INGESTED,
     "load": LOADED,
-    "run_dbt": BUILT,
+    "build": BUILT,
     "export": EXPORTED,
     "verify": BALANCED,
     "write_report": Path("report.html"),
@@ -72,13 +75,11 @@ class Hops:
 
 @pytest.fixture
 def hops(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> Hops:
-    """A pipeline of fake hops over a lake with one record; nothing was ever built."""
+    """A pipeline of fake hops over a lake with one record."""
     hops = Hops(settings=make_settings())
     for name in OUTCOMES:
         monkeypatch.setattr(pipeline, name, hops.fake(name))
-    monkeypatch.setattr(pipeline, "read_log", lambda _lake: (SimpleNamespace(),))
-    monkeypatch.setattr(pipeline, "build_key", lambda _settings, version: f"key {version}")
-    monkeypatch.setattr(pipeline, "marts_are_built", lambda _settings, _warehouse: True)
+    monkeypatch.setattr(pipeline, "read_log", lambda _lake: (make_draft("b1"),))
     return hops
 
 
@@ -93,19 +94,19 @@ def test_a_run_does_all_hops_in_order(hops: Hops) -> None:
         export=EXPORTED,
         verification=BALANCED,
         report=Path("report.html"),
+        refused=Refused(count=0, objects=()),
     )
-    assert hops.arguments["load"]["accept"] == hops.arguments["export"]["accept"] == ["b1"]
+    assert accepted_ids(open_storage(hops.settings.lake)) == {"b1"}
     assert hops.arguments["verify"]["truth"] == Path("truth.json")
     assert hops.arguments["write_report"]["indexed"] == 7
-    assert hops.warehouse.repaired
 
 
 @pytest.mark.parametrize(
     ("failing", "left_out"),
     [
         ("ingest", set()),
-        ("load", {"run_dbt", "verify", "write_report"}),
-        ("run_dbt", {"verify", "write_report"}),
+        ("load", {"build", "verify", "write_report"}),
+        ("build", {"verify", "write_report"}),
         ("export", {"verify"}),
         ("verify", set()),
         ("write_report", set()),
@@ -213,6 +214,13 @@ def test_the_most_severe_exit_code_is_kept(codes: list[int], most_severe: int) -
         ),
         (
             "export",
+            replace(EXPORTED, quarantined=("b1",)),
+            3,
+            "export: 1 batch exceeds the reject limit of its source and is quarantined "
+            "(`clickstream status` shows why); accept it with: clickstream run --accept b1",
+        ),
+        (
+            "export",
             replace(EXPORTED, dead=2, max_dead=1, dead_files=("exports/x",)),
             3,
             "export: the server refused 2 documents; see the dead letters in the lake: exports/x",
@@ -244,7 +252,7 @@ def test_as_many_dead_letters_as_are_allowed_are_no_problem(hops: Hops) -> None:
 
 def test_a_build_that_failed_is_reported_and_nothing_is_verified(hops: Hops) -> None:
     failure = Failure(name="assert_x", message="got\x1b 3 rows " + "x" * 1000)
-    hops.outcomes["run_dbt"] = replace(BUILT, failed=1, failures=(failure,))
+    hops.outcomes["build"] = replace(BUILT, failed=1, failures=(failure,))
 
     summary = hops.run()
 
@@ -284,42 +292,53 @@ def test_why_the_lake_is_empty_is_reported(hops: Hops, monkeypatch: pytest.Monke
     assert caught.value.exit_code == 2
 
 
-def test_nothing_new_is_not_built_again(hops: Hops) -> None:
+@pytest.mark.parametrize("replaced", [(), ("b1",)])
+def test_what_was_replaced_is_dropped_with_the_build(hops: Hops, replaced: tuple[str, ...]) -> None:
+    hops.outcomes["load"] = replace(LOADED, replaced=replaced)
     hops.run()
-    hops.calls.clear()
+
+    assert hops.arguments["build"]["drop_replaced"] is bool(replaced)
+
+
+def test_an_unknown_acceptance_stops_the_run_before_its_first_hop(hops: Hops) -> None:
+    with pytest.raises(SettingsError, match="--accept nobody: the lake has no such batch"):
+        hops.run(accept=["b1", "nobody"])
+
+    assert hops.calls == []
+    assert accepted_ids(open_storage(hops.settings.lake)) == set()
+
+
+def test_load_and_export_name_the_same_batches_once(hops: Hops) -> None:
+    hops.outcomes["load"] = replace(LOADED, quarantined=("b1",))
+    hops.outcomes["export"] = replace(EXPORTED, quarantined=("b1",))
+
+    (problem,) = hops.run().problems
+
+    assert problem.startswith("load and export: 1 batch exceeds the reject limit")
+
+
+@pytest.mark.parametrize(
+    ("loaded", "exported"), [(("b1",), ("b1", "b2")), (("b1",), ("b2",)), (("b1", "b2"), ("b1",))]
+)
+def test_load_and_export_that_differ_are_both_told(
+    hops: Hops, loaded: tuple[str, ...], exported: tuple[str, ...]
+) -> None:
+    hops.outcomes["load"] = replace(LOADED, quarantined=loaded)
+    hops.outcomes["export"] = replace(EXPORTED, quarantined=exported)
+
+    problems = hops.run().problems
+
+    assert [problem.split(":")[0] for problem in problems] == ["load", "export"]
+
+
+def test_a_run_in_which_all_content_was_refused_fails(hops: Hops) -> None:
+    record = make_draft("b1", raw_object("a.bin", status="rejected"))
+    hops.outcomes["ingest"] = replace(INGESTED, sealed=(record,))
 
     summary = hops.run()
 
-    assert hops.calls == [name for name in IN_ORDER if name != "run_dbt"]
-    assert summary.dbt is not None
-    assert (summary.dbt.success, summary.dbt.passed) == (True, 0)
-
-
-@pytest.mark.parametrize("change", ["ledger", "marts"])
-def test_changes_are_built(hops: Hops, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    hops.run()
-    hops.calls.clear()
-    if change == "ledger":
-        monkeypatch.setattr(pipeline, "build_key", lambda _settings, _version: "another key")
-    else:
-        monkeypatch.setattr(pipeline, "marts_are_built", lambda _settings, _warehouse: False)
-    hops.run()
-
+    assert summary.exit_code == 1
+    assert summary.problems == ["ingest: nothing could be read: all content was refused (1 object)"]
+    assert summary.refused is not None
+    assert [one.source_file for one in summary.refused.objects] == ["a.bin"]
     assert hops.calls == IN_ORDER
-
-
-def test_a_build_that_failed_is_tried_again(hops: Hops) -> None:
-    hops.outcomes["run_dbt"] = replace(BUILT, failed=1, failures=(Failure(name="x", message="y"),))
-    hops.run()
-    hops.calls.clear()
-    hops.run()
-
-    assert "run_dbt" in hops.calls
-
-
-def test_what_was_replaced_is_dropped_after_the_build(hops: Hops) -> None:
-    hops.outcomes["load"] = replace(LOADED, replaced=("b1",))
-    hops.run()
-
-    assert hops.calls.count("run_dbt") == 2
-    assert hops.arguments["run_dbt"]["positional"][1:] == ("run-operation", "drop_replaced_batches")

@@ -118,6 +118,7 @@ reject_limit_ratio = 5
 name = "web"
 uri = "x"
 timezone = "Mars/Olympus"
+refused_limit = -1
 [what]
 """
     with pytest.raises(SettingsError) as caught:
@@ -130,11 +131,20 @@ timezone = "Mars/Olympus"
         "sources[0].name = 'a b'",
         "sources[0].reject_limit_ratio = 5",
         "sources[0].uri is missing: must be a folder",
+        "sources[1].refused_limit = -1: must be a whole number from 0",
         "sources[1].timezone = 'Mars/Olympus'",
         "unknown section what",
     ):
         assert part in text
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("line", "limit"), [("", None), ("refused_limit = 0", 0)])
+def test_any_number_of_objects_may_be_refused_by_default(
+    tmp_path: Path, line: str, limit: int | None
+) -> None:
+    (source,) = load(tmp_path, f'[[sources]]\nname = "web"\nuri = "x"\n{line}\n').sources
+    assert source.refused_limit == limit
 
 
 def test_a_section_that_is_not_a_table(tmp_path: Path) -> None:

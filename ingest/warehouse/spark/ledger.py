@@ -1,6 +1,9 @@
 """The ledger on disk: numbered folders, of which `landing.batches` shows one at a time.
 
-This needs no Spark, so `clickstream status` can read the newest one without a JVM.
+This needs no Spark, so `clickstream status` can tell without a JVM what readers see: the file
+`_loads/shown` names the ledger that `landing.batches` was pointed at. A load writes it right after
+the switch, and every load checks it. So it is out of date after a crash between the two, until the
+next load; and it does not notice when somebody deletes the metastore alone.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from ingest.storage import open_storage
 from ingest.warehouse.ledger import LedgerRow, LoadedBatch, to_arrow
 
 _FILE = "batches.parquet"
+_SHOWN = "shown"
 _COLUMNS = ("batch_id", "state", "replaced_by", "manifest_hash", "loaded_at")
 
 
@@ -27,9 +31,23 @@ class LedgerFolders:
         self._storage = open_storage(str(settings.data / "warehouse" / "_loads"))
 
     def newest(self) -> str | None:
-        """Return the name of the newest ledger, None when there is none."""
+        """Return the name of the newest ledger, None when there is none.
+
+        After a crash it may be one that readers never see.
+        """
         keys = (found.key.split("/") for found in self._storage.list())
         return max((name for name, *file in keys if file == [_FILE]), default=None)
+
+    def shown(self) -> str | None:
+        """Return the name of the ledger that readers see, None before the first load."""
+        if not any(found.key == _SHOWN for found in self._storage.list(_SHOWN)):
+            return None
+        return self._storage.read(_SHOWN).decode()
+
+    def note_shown(self, name: str) -> None:
+        """Note that readers see the ledger `name`, unless that is known."""
+        if self.shown() != name:
+            self._storage.put(_SHOWN, name.encode())
 
     def read(self, name: str) -> dict[str, LoadedBatch]:
         """Return the rows of the ledger `name` by batch id.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pyspark.errors import ParseException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the usual alias
-from pyspark.sql.types import TimestampType
+from pyspark.sql.types import ArrayType, DataType, MapType, StructType, TimestampType
 
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.spark.failure import first_lines
@@ -29,15 +30,16 @@ def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None =
                 "changed by `clickstream run` and by dbt"
             )
         frame = session.sql(sql)
-        times = {
-            position
-            for position, field in enumerate(frame.schema.fields)
-            if isinstance(field.dataType, TimestampType)
-        }
-        rows = _collect(_with_micros(frame, times) if times else frame, at_most)
+        types = [field.dataType for field in frame.schema.fields]
+        times = {at for at, kind in enumerate(types) if isinstance(kind, TimestampType)}
+        rows = [_in_utc(row, times) for row in _collect(_without_datetimes(frame, types), at_most)]
     except PySparkException as error:
         raise ClickstreamError(f"the query failed: {first_lines(error)}") from error
-    return Rows(columns=tuple(frame.columns), rows=[_in_utc(row, times) for row in rows])
+    except (OverflowError, ValueError) as error:  # Spark knows more years than Python
+        raise ClickstreamError(
+            "the query failed: a time or date is outside of the years 1 to 9999; cast it to string"
+        ) from error
+    return Rows(columns=tuple(frame.columns), rows=rows)
 
 
 def only_reads(session: SparkSession, sql: str) -> bool:
@@ -52,16 +54,37 @@ def only_reads(session: SparkSession, sql: str) -> bool:
     return True
 
 
-def _with_micros(frame: DataFrame, times: set[int]) -> DataFrame:
-    """Return `frame` with its timestamps as numbers: a Python datetime would be in local time."""
+def _without_datetimes(frame: DataFrame, types: Sequence[DataType]) -> DataFrame:
+    """Return `frame` with its times as numbers, and as text where they are inside of a value.
+
+    A Python datetime would be in local time, and pyspark cannot make those of the year 1.
+    """
+    if not any(map(_holds_time, types)):
+        return frame
     # Two columns may have the same name, so only their positions tell them apart.
-    names = [f"c{position}" for position in range(len(frame.columns))]
+    names = [f"c{position}" for position in range(len(types))]
     return frame.toDF(*names).select(
-        [
-            F.unix_micros(name) if position in times else F.col(name)
-            for position, name in enumerate(names)
-        ]
+        [_plain(F.col(n), t) for n, t in zip(names, types, strict=True)]
     )
+
+
+def _plain(column: Column, kind: DataType) -> Column:
+    if isinstance(kind, TimestampType):
+        return F.unix_micros(column)
+    return column.cast("string") if _holds_time(kind) else column
+
+
+def _holds_time(kind: DataType) -> bool:
+    match kind:
+        case TimestampType():
+            return True
+        case ArrayType():
+            return _holds_time(kind.elementType)
+        case MapType():
+            return _holds_time(kind.keyType) or _holds_time(kind.valueType)
+        case StructType():
+            return any(_holds_time(field.dataType) for field in kind.fields)
+    return False
 
 
 def _collect(frame: DataFrame, at_most: int | None) -> list[Any]:

@@ -17,13 +17,14 @@ from pyspark.sql import SparkSession
 
 from ingest.contract import BATCHES, EVENTS
 from ingest.errors import SettingsError
+from ingest.lake.states import LIVE, REPLACED
 from ingest.settings import Settings
 from ingest.spark.failure import spark_failure
 from ingest.spark.session import warehouse_session
 from ingest.spark.temporary import forget_resources
 from ingest.storage import Storage
 from ingest.warehouse import Rows, Schemas
-from ingest.warehouse.ledger import LIVE, REPLACED, Ledger, LedgerRow
+from ingest.warehouse.ledger import Ledger, LedgerRow
 from ingest.warehouse.spark.cleanup import remove_incomplete
 from ingest.warehouse.spark.landing import (
     SCHEMA,
@@ -70,16 +71,18 @@ class SparkWarehouse:
     ) -> None:
         """Add and prove the partitions of `changed`, switch to `ledger`, drop what was replaced."""
         with self._failures():
-            first = location(self._session, BATCHES.name) is None
-            if first:
+            shown = location(self._session, BATCHES.name)
+            if shown is None:
                 self._check_metastore()
             create_tables(self._session, lake.uri)
             self._check_lake(lake)
             loaded = [row.record for row in changed if row.state == LIVE]
             add_partitions(self._session, lake.uri, loaded)
             prove(self._session, loaded)
-            if first or changed:
-                point_batches_at(self._session, self._ledgers.write(ledger))
+            if shown is None or changed:
+                shown = self._ledgers.write(ledger)
+                point_batches_at(self._session, shown)
+            self._ledgers.note_shown(Path(shown).name)
             replaced = [row.record.batch_id for row in ledger if row.state == REPLACED]
             drop_partitions(self._session, replaced)
 

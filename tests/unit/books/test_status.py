@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fixtures.records import make_draft, raw_object, sealed
 
 from ingest.books.status import status, status_text
 from ingest.job.run import RunTasks, ingest
-from ingest.lake.records import BatchRecord, read_log
+from ingest.lake.accepted import record_acceptances
+from ingest.lake.records import BatchRecord, create_lake, read_log
 from ingest.search.seals import Seal, write_seal
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -42,10 +44,15 @@ def add_log(
 
 
 def write_ledger(
-    settings: Settings, records: Sequence[BatchRecord], states: Mapping[str, str]
+    settings: Settings,
+    records: Sequence[BatchRecord],
+    states: Mapping[str, str],
+    *,
+    shown: bool = True,
 ) -> None:
-    """Write a ledger as a load does; `states` are those of batch ids."""
-    LedgerFolders(settings).write(
+    """Write a ledger as a load does, unless it dies before it is `shown`; `states` by batch id."""
+    ledgers = LedgerFolders(settings)
+    place = ledgers.write(
         [
             LedgerRow(
                 record=record,
@@ -58,6 +65,8 @@ def write_ledger(
             if record.batch_id in states
         ]
     )
+    if shown:
+        ledgers.note_shown(Path(place).name)
 
 
 def seal(settings: Settings, record: BatchRecord, indexed: int, *, revision: int = 1) -> None:
@@ -91,7 +100,9 @@ def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, add_log
     assert (batch.lines_warn, batch.lines_skip, batch.lines_reject) == (0, 0, 2)
 
 
-def test_the_states_come_from_the_newest_ledger(settings: Settings, add_log: AddLog) -> None:
+def test_the_states_come_from_the_ledger_that_readers_see(
+    settings: Settings, add_log: AddLog
+) -> None:
     old, new = add_log("one.log", 30), add_log("one.log", 20)
     write_ledger(settings, [old, new], {old.batch_id: "live"})
     write_ledger(settings, [old, new], {old.batch_id: "replaced", new.batch_id: "live"})
@@ -101,14 +112,46 @@ def test_the_states_come_from_the_newest_ledger(settings: Settings, add_log: Add
     assert states == {old.batch_id: "replaced", new.batch_id: "live"}
 
 
-def test_a_ledger_that_a_crash_left_unfinished_does_not_count(
+def test_a_ledger_that_was_written_and_never_shown_does_not_count(
     settings: Settings, add_log: AddLog
 ) -> None:
-    record = add_log("one.log", 30)
-    write_ledger(settings, [record], {record.batch_id: "live"})
-    (settings.data / "warehouse" / "_loads" / f"{2:020}").mkdir()
+    """A load died before it pointed `landing.batches` at its ledger."""
+    old, new = add_log("one.log", 30), add_log("one.log", 20)
+    write_ledger(settings, [old], {old.batch_id: "live"})
+    states = {old.batch_id: "replaced", new.batch_id: "live"}
+    write_ledger(settings, [old, new], states, shown=False)
 
-    assert status(settings).batches[0].state == "live"
+    assert [batch.state for batch in status(settings).batches] == ["live", "not loaded"]
+
+
+def test_what_waits_for_a_load_is_said(settings: Settings, add_log: AddLog) -> None:
+    bad = add_log("bad.log", 1000, broken=50)
+    write_ledger(settings, [bad], {bad.batch_id: "quarantined"})
+    record_acceptances(open_storage(settings.lake), [bad.batch_id])
+
+    books = status(settings)
+
+    (batch,) = books.batches
+    assert (batch.state, batch.decided) == ("quarantined", "live")
+    assert batch.acceptance is not None
+    text = status_text(books)
+    assert f"batch 1 was accepted by {batch.acceptance.who} at " in text
+    assert (
+        "batch 1 is live now, but readers still see it as quarantined: run `clickstream load`"
+        in (text)
+    )
+    assert "exceeds the reject limit" not in text
+
+
+def test_an_object_that_was_read_later_is_no_longer_listed(settings: Settings) -> None:
+    lake = create_lake(settings.lake)
+    failed = raw_object("b.log", status="failed")
+    sealed(lake, make_draft("x", raw_object("a.log"), failed))
+    before = [(file.source_file, file.batch) for file in status(settings).files]
+    sealed(lake, make_draft("y", raw_object("b.log")), after=1)
+
+    assert before == [("b.log", 1)]
+    assert status(settings).files == ()
 
 
 def test_replaced_batches_do_not_count(settings: Settings, add_log: AddLog) -> None:
@@ -149,7 +192,7 @@ def test_the_newest_seal_of_a_batch_counts(settings: Settings, add_log: AddLog) 
 
 def test_the_text_shows_it_all(settings: Settings, add_log: AddLog) -> None:
     (Path(settings.sources[0].uri) / "odd.log").touch()
-    good = add_log("one.log", 30)
+    good = add_log("one.log", 30, broken=2)
     bad = add_log("bad.log", 1000, broken=50)
     write_ledger(settings, [good, bad], {good.batch_id: "live", bad.batch_id: "quarantined"})
     seal(settings, good, 1)
@@ -157,13 +200,13 @@ def test_the_text_shows_it_all(settings: Settings, add_log: AddLog) -> None:
     text = status_text(status(settings))
 
     assert (
-        "batch 2 exceeds the reject limit and is quarantined; accept it with: "
-        f"clickstream run --accept {bad.batch_id}"
+        "batch 2 exceeds the reject limit and is quarantined (50 of 1,050 lines rejected; by code "
+        f"and reason: 50 no_match); accept it with: clickstream run --accept {bad.batch_id}"
     ) in text
     assert "exported to es: 1 document\n" in f"{text}\n"
     rows = [line.split() for line in text.splitlines()]
-    assert f"1 {good.batch_id[:12]} raw live 2 30 30 0 0 0 30 1".split() in rows
-    assert ["no_match", "50"] in rows
+    assert f"1 {good.batch_id[:12]} raw live 2 32 30 0 0 2 30 1".split() in rows
+    assert ["no_match", "2"] in rows
     assert ["empty", "1", "odd.log"] in [row[:3] for row in rows]
 
 

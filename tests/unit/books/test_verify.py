@@ -12,13 +12,15 @@ import pytest
 from fixtures.load_suite import Hop
 from fixtures.memory_warehouse import MemoryWarehouse
 
-from ingest.books.verify import Verification, marts_are_built, verify, verify_text
+from ingest.books.verify import Verification, verify, verify_text
 from ingest.errors import SettingsError
 from ingest.job.run import RunTasks
+from ingest.lake.accepted import record_acceptances
 from ingest.lake.records import BatchRecord
 from ingest.search.proof import Proof
 from ingest.settings import Settings
-from ingest.warehouse.marts import read_marts
+from ingest.storage import open_storage
+from ingest.warehouse.marts import marts_are_built, read_marts
 
 ROOT = Path(__file__).resolve().parents[3]
 # 30 lines without a session or a product, one with both, one whose product no catalogue has.
@@ -74,6 +76,10 @@ def books(
     hop.load()
     # Two items of one product: the event must not be counted twice.
     warehouse.make("clickstream_seeds.products", [{"product_id": "fs-sg-g03"}] * 2)
+    warehouse.make(
+        "clickstream_intermediate.int_client_sessions_counted",
+        [{"client": "192.0.2.1", "batch_id": record.batch_id, "event_count": EVENTS}],
+    )
     books = Books(hop=hop, warehouse=warehouse, record=record)
     for name, total in IN_MARTS.items():
         books.make_mart(name, total - 1, 1)
@@ -252,12 +258,61 @@ def test_an_index_with_other_documents_is_seen(
     books: Books, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], wrong: list[str]
 ) -> None:
     proof = Proof(
-        index="i", documents=EVENTS, dead=0, expected=EVENTS, pending=(), quarantined=(),
-        problems=(),
+        index="i", documents=EVENTS, dead=0, expected=EVENTS, complete=(books.record.batch_id,),
+        pending=(), problems=(),
     )  # fmt: skip
     monkeypatch.setattr("ingest.search.export.verify", lambda _settings: replace(proof, **changes))
 
     assert books.wrong() == wrong
+
+
+def test_the_index_is_compared_with_landing_too(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Index and lake agree on both batches; landing has only one of them, then the other one."""
+    other = books.hop.add_log("two.log", 5)
+    proof = Proof(
+        index="i", documents=EVENTS + 5, dead=0, expected=EVENTS + 5, problems=(), pending=(),
+        complete=(books.record.batch_id, other.batch_id),
+    )  # fmt: skip
+    monkeypatch.setattr("ingest.search.export.verify", lambda _settings: proof)
+
+    ahead = {check.name: check for check in books.verify().checks}
+    proof = replace(proof, complete=(other.batch_id,))
+    books.hop.load()
+    behind = {check.name: check for check in books.verify().checks}
+
+    check = ahead["batches in the index = landing"]
+    assert (check.expected, check.found) == (2, 1)
+    assert check.detail == f"only in the index: {other.batch_id}; run `clickstream load`"
+    check = behind["batches in the index = landing"]
+    assert (check.expected, check.found) == (2, 1)
+    assert check.detail == (f"only in landing: {books.record.batch_id}; run `clickstream export`")
+
+
+def test_a_batch_that_was_accepted_and_not_loaded_is_pending(books: Books) -> None:
+    bad = books.hop.add_log("bad.log", 1000, broken=50)
+    books.hop.load()
+    assert "batches loaded = sealed" not in books.wrong()
+    record_acceptances(open_storage(books.hop.settings.lake), [bad.batch_id])
+
+    assert "batches loaded = sealed" in books.wrong()
+
+
+@pytest.mark.parametrize(
+    ("events", "sentence"), [(1, "1 event names no client"), (1234, "1,234 events name no client")]
+)
+def test_events_without_a_client_are_one_line(books: Books, events: int, sentence: str) -> None:
+    nobodys = {"client": None, "batch_id": books.record.batch_id, "event_count": events}
+    books.warehouse.make(
+        "clickstream_intermediate.int_client_sessions_counted",
+        [nobodys, {**nobodys, "client": "a"}, {**nobodys, "batch_id": "of no live batch"}],
+    )
+
+    result = books.verify()
+
+    assert result.balanced
+    assert result.notes[0] == f"{sentence}: number_of_sessions_per_ip does not count them"
 
 
 def test_a_truth_about_other_objects_proves_nothing(books: Books, tmp_path: Path) -> None:

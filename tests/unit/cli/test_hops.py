@@ -13,6 +13,7 @@ import pytest
 from ingest import cli
 from ingest.cli import hops
 from ingest.errors import BooksError, ClickstreamError
+from ingest.job.run import RunTasks
 from ingest.pipeline import RunSummary
 from ingest.search.export import ExportSummary
 from ingest.settings import Settings
@@ -126,3 +127,22 @@ def test_a_hop_that_went_well_ends_with_its_own_code(
 
     assert cli.run([command, "--json"]) == (3 if command == "load" else 0)
     json.loads(capsys.readouterr().out)
+
+
+def test_an_ingest_names_what_it_refused(
+    make_settings: Callable[..., Settings],
+    run_tasks_here: RunTasks,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (Path(make_settings().sources[0].uri) / "a.bin").write_bytes(bytes(range(256)) * 64)
+    monkeypatch.setattr(hops, "ingest_tasks_on", lambda _session: run_tasks_here)
+
+    assert cli.run(["ingest", "--json"]) == 1
+    streams = capsys.readouterr()
+    refused = json.loads(streams.out)["refused"]
+    assert (refused["count"], refused["see_all"]) == (1, "clickstream status --json")
+    (one,) = refused["objects"]
+    assert one["source_file"].endswith("a.bin")
+    assert (one["file_status"], bool(one["file_reason"])) == ("rejected", True)
+    assert "error: nothing could be read: all content was refused (1 object)" in streams.err

@@ -56,7 +56,8 @@ def test_ingest(
     assert ingest_line(summary) == (
         "1 batch, 1 object, 5 lines = 3 ok + 0 warn + 1 skip + 1 reject; "
         "1 batch sealed by another run; 1 copy of known bytes skipped; "
-        "1 line waits for its end: w.log; 1 object could not be read (1.2 s)"
+        "1 line waits for its end: w.log; "
+        "1 object refused or unreadable: d.log (failed: denied) (1.2 s)"
     )
 
 
@@ -95,6 +96,12 @@ def test_ingest(
             export_line,
             replace(EXPORTED, batches=(), planned=()),
             "nothing new, no documents added; i holds 1,234 of the lake's 1,235 events (2.0 s)",
+        ),
+        (
+            export_line,
+            replace(EXPORTED, batches=(), planned=(), quarantined=("b1",)),
+            "nothing is new, no document added; i holds 1,234, the lake 1,235, 1 QUARANTINED "
+            "(2.0 s)",
         ),
         (export_line, replace(EXPORTED, batches=(), planned=(7,)), "would export batch 7"),
         (export_line, replace(EXPORTED, batches=()), "would export batches 1, 2"),

@@ -20,12 +20,13 @@ from ingest.job.tally import Tally, add_up, merge, write_record
 from ingest.job.task import RangeFacts, TaskFacts, run_task
 from ingest.lake.parquet import open_parquet
 from ingest.parse.model import ObjectVerdict
-from ingest.settings import ParseSettings
+from ingest.settings import ParseSettings, Source
 from ingest.storage import Storage, StoredObject
 
 MIB = 1 << 20
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 SETTINGS = ParseSettings(format="access")
+SOURCE = Source(name="raw", uri="/raw", reject_limit_ratio=0.25)
 Lines = Callable[..., bytes]
 
 
@@ -362,7 +363,7 @@ def test_a_file_of_another_size_stops_the_batch(
     (file,) = tally.files["events"]
     lake.put(file.path, lake.read(file.path) + b"x")
     with pytest.raises(BooksError, match="bytes of events/"):
-        write_record(tally, lake, source="raw", writer="me")
+        write_record(tally, lake, source=SOURCE, writer="me")
 
 
 def test_the_record_and_its_files_table_say_the_same(
@@ -371,7 +372,7 @@ def test_the_record_and_its_files_table_say_the_same(
     raw.put("a", access_lines(3))
     raw.put("b", b"broken\n\n")
     plan = _plan(raw)
-    record = write_record(add_up(plan, _run(plan), raw), lake, source="raw", writer="me")
+    record = write_record(add_up(plan, _run(plan), raw), lake, source=SOURCE, writer="me")
     totals = record.totals
     assert (totals.objects, totals.bytes) == (2, len(access_lines(3)) + 8)
     assert (totals.lines_read, totals.events, totals.rejects) == (5, 3, 1)
@@ -383,6 +384,7 @@ def test_the_record_and_its_files_table_say_the_same(
     ]  # fmt: skip
     assert json.loads(rows[1]["counts"]) == {"blank": 1, "no_match": 1}
     assert [one.source_file for one in record.objects] == ["a", "b"]
+    assert (record.source, record.reject_limit_ratio) == ("raw", 0.25)
 
 
 def test_a_task_is_small(raw: Storage) -> None:

@@ -60,9 +60,9 @@ def test_an_index_whose_total_is_right_may_still_be_wrong(
         dead=1,
         expected=20,
         pending=pending,
-        quarantined=(),
+        complete=(),
         problems=problems,
     )
-    total, batches = _index_checks(proof)
+    total, batches, _ = _index_checks(proof, [])
     assert (total.expected, total.found) == (20, 20)
     assert (batches.expected, batches.found, batches.ok) == (0, differing, differing == 0)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fixtures.records import MIB, NOON, make_draft, make_totals, raw_object, sealed
+from fixtures.records import MIB, NOON, make_draft, raw_object, sealed
 from fixtures.storage import MemoryStorage
 
 from ingest.errors import BooksError, SettingsError, StorageError
@@ -18,7 +18,6 @@ from ingest.lake.identity import batch_id, content_hash, read_content_hash
 from ingest.lake.ownership import read_ownership
 from ingest.lake.records import (
     create_lake,
-    is_quarantined,
     lake_id,
     open_lake,
     read_log,
@@ -159,15 +158,6 @@ def test_a_lake_that_is_denied_is_not_a_missing_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(SCHEMES, "denied", lambda _: _Denied(""))
     with pytest.raises(StorageError, match="Permission denied"):
         open_lake("denied://lake")
-
-
-@pytest.mark.parametrize(
-    ("read", "reject", "quarantined"),
-    [(999, 999, False), (1_000, 10, False), (1_000, 11, True), (0, 0, False)],
-)
-def test_a_batch_is_quarantined_above_the_limit(read: int, reject: int, quarantined: bool) -> None:
-    record = replace(make_draft("a"), totals=make_totals(read=read, reject=reject))
-    assert is_quarantined(record, reject_limit_ratio=0.01) is quarantined
 
 
 def _plan_id(

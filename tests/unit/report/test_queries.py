@@ -12,7 +12,7 @@ from fixtures.memory_warehouse import MemoryWarehouse
 from ingest.books import verify
 from ingest.report import queries
 from ingest.report.gather import Asker
-from ingest.warehouse.marts import read_marts
+from ingest.warehouse.marts import WITHOUT_CLIENT, read_marts
 
 ROOT = Path(__file__).resolve().parents[3]
 # Grammar alone does not show it: functions and types of one engine only.
@@ -39,6 +39,7 @@ def statements() -> dict[str, str]:
     return report | {
         "belonging": verify.belonging(marts, warehouse.schemas),
         "counted": verify.counted(marts, warehouse.schemas),
+        "without client": ask.text(WITHOUT_CLIENT),
     }
 
 
@@ -56,3 +57,21 @@ def test_what_one_engine_does_not_read_is_seen() -> None:
     with pytest.raises(sqlfluff.api.simple.APIParsingError):
         sqlfluff.parse("select a from b left semi join c using (x)", dialect="redshift")
     assert ONE_ENGINE_ONLY.search("select count_if(a) from b")
+
+
+def test_what_a_later_batch_could_read_is_no_longer_refused() -> None:
+    warehouse = MemoryWarehouse()
+    warehouse.make("landing.batches", [{"batch_id": n, "batch_number": n} for n in (1, 2)])
+    verdicts = [(1, "a", "failed"), (1, "b", "rejected"), (2, "a", "ok"), (2, "c", "corrupt_gzip")]
+    warehouse.make(
+        "clickstream_staging.stg_landing__files",
+        [
+            {"batch_id": batch, "source_file": name, "file_status": status, "file_reason": "why"}
+            for batch, name, status in verdicts
+        ],
+    )
+
+    assert Asker(warehouse=warehouse).rows(queries.REFUSED) == [
+        ("b", "rejected", "why"),
+        ("c", "corrupt_gzip", "why"),
+    ]

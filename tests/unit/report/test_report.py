@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
 
+from ingest.lake.refused import Refused, RefusedObject
 from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
 from ingest.report.page import render
 from ingest.report.plot import plot_traffic
 
 HOSTILE = """<script>alert("x")</script>'--{{7*7}}\u202egpj.exe\x07"""
+NONE_REFUSED = Refused(count=0, objects=())
 VOID = {"meta", "line", "rect", "link", "br", "img"}
 
 
@@ -85,6 +88,7 @@ def report(*, label: str = "SD1SL2", books: Books | None = None) -> Report:
         or Books(
             batches=(batch(),),
             files=(("ok", 3),),
+            refused=NONE_REFUSED,
             reasons=(("no_match", 10),),
             places=(("ledger of batches", 1900), ("landing.events", 1900), ("marts", 1900)),
         ),
@@ -147,7 +151,9 @@ def test_an_empty_warehouse_gives_a_page_that_says_so() -> None:
         tiles=(("Events", 0),),
         charts=(chart,),
         traffic=Traffic(unit="hour", points=(), untimed=0),
-        books=Books(batches=(), files=(), reasons=(), places=(("landing.events", 0),)),
+        books=Books(
+            batches=(), files=(), refused=NONE_REFUSED, reasons=(), places=(("landing.events", 0),)
+        ),
     )
 
     page = Page(render(empty))
@@ -164,11 +170,28 @@ def test_the_books_are_judged(landing: int, reject: int, verdict: str) -> None:
     books = Books(
         batches=(batch(reject=reject),),
         files=(),
+        refused=NONE_REFUSED,
         reasons=(),
         places=(("ledger of batches", 1900), ("landing.events", landing)),
     )
 
     assert any(verdict in text for text in Page(render(report(books=books))).texts)
+
+
+def test_refused_objects_are_named() -> None:
+    objects = tuple(
+        RefusedObject(source_file=f"{n}{HOSTILE}", file_status="rejected", file_reason="binary")
+        for n in range(5)
+    )
+    books = report().books
+    page = Page(render(report(books=replace(books, refused=Refused(count=7, objects=objects)))))
+
+    assert any("Nothing of 7 objects is loaded" in text for text in page.texts)
+    assert "clickstream status --json" in page.texts
+    assert "4<script>alert(" in " ".join(page.texts)
+    assert page.texts.count("binary") == 5
+    assert "script" not in page.tags
+    assert "Refused objects" not in Page(render(report())).texts
 
 
 def test_columns_stack_bots_on_people_and_leave_gaps() -> None:

@@ -308,8 +308,8 @@ def test_the_parsed_events_add_up_to_the_truth(
         if event["session_id"] and event["view_count"] is not None:
             url = event["url_path"] or (event["referrer"] or "").split("?")[0]
             views[event["session_id"], url, event["event_name"].lower()] += event["view_count"]
-        if event["client_ip"]:
-            clients[event["client_ip"]].append(event)
+        if client := event["client_ip"] or event["client_address"]:
+            clients[client].append(event)
         brand = event["brand"] or brands.get((event["product_id"] or "").lower())
         if brand:
             by_brand[brand].append(event)

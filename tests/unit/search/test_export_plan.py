@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
+from fixtures.replacements import CHAINS, Chain
 
 from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord, NamedFile, Totals
+from ingest.lake.states import decide
 from ingest.search.plan import Plan, files, make_plan, pack, waves
-from ingest.search.proof import _unequal
+from ingest.search.proof import _left, _unequal
 from ingest.search.seals import Seal
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,7 +30,7 @@ def record(
     return BatchRecord(
         format=1, number=number, batch_id=f"b{number}", writer="w", sealed_at=NOW, ingest_time=NOW,
         source="raw", contract_version=1, parser_version=1, settings_hash="", range_bytes=8 * MIB,
-        replaces=tuple(f"b{old}" for old in replaces), objects=(),
+        reject_limit_ratio=0.01, replaces=tuple(f"b{old}" for old in replaces), objects=(),
         files={"events": (NamedFile(path=f"{number}.parquet", rows=events, bytes=size),)},
         totals=totals,
     )  # fmt: skip
@@ -45,13 +47,12 @@ def seal(number: int, indexed: int = 10) -> Seal:
 def plan(
     records: Sequence[BatchRecord],
     *,
-    quarantined: Sequence[int] = (),
     sealed: Sequence[int] = (),
     counts: dict[int, int] | None = None,
 ) -> Plan:
     return make_plan(
         records,
-        quarantined={f"b{number}" for number in quarantined},
+        states=decide(records),
         seals={f"b{number}": seal(number) for number in sealed},
         counts={f"b{number}": count for number, count in (counts or {}).items()},
     )
@@ -83,32 +84,17 @@ def test_a_deleted_index_is_filled_again() -> None:
     assert numbers(plan([record(1)], sealed=[1]).todo) == [1]
 
 
-def test_a_replaced_batch_is_not_live() -> None:
-    found = plan([record(1), record(2, replaces=[1])], counts={1: 10})
-    assert numbers(found.live) == [2]
-    assert found.successors["b1"].number == 2
+@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain.name)
+def test_a_chain_is_planned_by_its_outcome(chain: Chain) -> None:
+    records = chain.records()
+    found = make_plan(records, states=decide(records, set(chain.accepted)), seals={}, counts={})
 
-
-def test_the_successor_is_the_end_of_the_chain() -> None:
-    found = plan([record(1), record(2, replaces=[1]), record(3, replaces=[2])])
-    assert numbers(found.live) == [3]
-    assert {old: successor.number for old, successor in found.successors.items()} == {
-        "b1": 3,
-        "b2": 3,
-    }
-
-
-def test_a_quarantined_batch_waits_and_replaces_nothing_yet() -> None:
-    found = plan([record(1), record(2, replaces=[1])], quarantined=[2], sealed=[1], counts={1: 10})
-    assert numbers(found.live) == [1]
-    assert found.todo == ()
-    assert numbers(found.quarantined) == [2]
-
-
-def test_a_quarantined_batch_that_was_replaced_waits_for_nothing() -> None:
-    found = plan([record(1), record(2, replaces=[1])], quarantined=[1])
-    assert numbers(found.live) == [2]
-    assert found.quarantined == ()
+    live = chain.named("live")
+    assert [record.batch_id for record in found.live] == live
+    assert found.todo == found.live
+    assert [record.batch_id for record in found.quarantined] == chain.named("quarantined")
+    assert found.successors.keys() == set(chain.named("replaced"))
+    assert {record.batch_id for record in found.successors.values()} <= set(live)
 
 
 def test_documents_of_an_unknown_batch_stop_the_export() -> None:
@@ -131,7 +117,21 @@ def test_small_files_share_a_task() -> None:
 
 
 def test_counts_that_cancel_out_are_problems_nevertheless() -> None:
-    found = _unequal(record(1), {"b1": seal(1)}, {"b1": 11})
-    found += _unequal(record(2), {"b2": seal(2)}, {"b2": 9})
-    assert [text.split(":")[0] for text in found] == ["batch 1", "batch 2"]
-    assert _unequal(record(3), {"b3": seal(3)}, {"b3": 10}) == []
+    found = [_unequal(record(1), seal(1), {"b1": 11}), _unequal(record(2), seal(2), {"b2": 9})]
+    assert [(text or "").split(":")[0] for text in found] == ["batch 1", "batch 2"]
+    assert _unequal(record(3), seal(3), {"b3": 10}) is None
+
+
+def test_documents_of_batches_that_do_not_count_are_problems() -> None:
+    chain = next(one for one in CHAINS if one.name == "nothing leaves before its successor")
+    replaced = plan([record(1), record(2, replaces=[1])], counts={1: 3})
+    waiting = make_plan(
+        chain.records(), states=decide(chain.records()), seals={}, counts={"a": 1, "b": 2}
+    )
+
+    assert list(_left(replaced, {"b1": 3, "b2": 10})) == [
+        "the index still holds 3 documents of batch b1, which batch 2 replaced: "
+        "run `clickstream export`"
+    ]
+    (problem,) = _left(waiting, {"a": 1, "b": 2})
+    assert problem.startswith("the index holds 2 documents of batch 2, which is quarantined: ")

@@ -1,31 +1,46 @@
-"""When a build is up to date: only if ledger and project are the same, byte for byte."""
+"""When a build is up to date, and when pre-aggregates have to be built from scratch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fixtures.memory_warehouse import MemoryWarehouse
 
 from ingest.settings import SearchSettings, Settings
-from ingest.warehouse import build_marker
+from ingest.warehouse import Schemas, build_marker
+from ingest.warehouse.build_marker import (
+    BuildMarker,
+    current_marker,
+    forget_marker,
+    read_marker,
+    write_marker,
+)
+
+Marker = Callable[[], BuildMarker]
 
 
 @pytest.fixture
-def key(tmp_path: Path) -> Callable[[str], str]:
-    """Return the key of a small project over the given version of the ledger."""
-    settings = project(tmp_path)
-    return lambda version: build_marker.build_key(settings, version)
+def warehouse() -> MemoryWarehouse:
+    return MemoryWarehouse()
 
 
-def project(root: Path) -> Settings:
-    for name in ("dbt_project.yml", "models/marts/a.sql", "seeds/products.csv", "macros/m.sql"):
-        path = root / name
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A small project."""
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+    for name in (
+        "dbt_project.yml", "models/marts/a.sql", "seeds/products.csv", "macros/m.sql",
+        "tests/dbt/t.sql", "profiles/profiles.yml",
+    ):  # fmt: skip
+        path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"first content of {name}")
     return Settings(
-        root=root,
-        data=root / "data",
+        root=tmp_path,
+        data=tmp_path / "data",
         lake="lake",
         target="local",
         sources=(),
@@ -33,48 +48,103 @@ def project(root: Path) -> Settings:
     )
 
 
-def test_the_same_is_up_to_date(key: Callable[[str], str]) -> None:
-    assert key("_loads/1") == key("_loads/1")
+@pytest.fixture
+def marker(settings: Settings, warehouse: MemoryWarehouse) -> Marker:
+    return lambda: current_marker(settings, warehouse)
 
 
-def test_another_ledger_is_a_change(key: Callable[[str], str]) -> None:
-    assert key("_loads/1") != key("_loads/2")
+def test_the_same_is_no_news(marker: Marker) -> None:
+    assert marker() == marker()
+    assert not marker().needs_full_refresh(marker())
 
 
-def test_a_changed_new_or_moved_model_is_a_change(
-    key: Callable[[str], str], tmp_path: Path
-) -> None:
-    marts = tmp_path / "models" / "marts"
-    keys = {key("l")}
-    (marts / "a.sql").write_text("select 2")
-    keys.add(key("l"))
-    (marts / "b.sql").write_text("select 2")
-    keys.add(key("l"))
-    (marts / "b.sql").rename(marts / "c.sql")
-    keys.add(key("l"))
-    assert len(keys) == 4
+def test_another_ledger_is_news_but_no_full_refresh(marker: Marker) -> None:
+    last = replace(marker(), ledger="_loads/1")
+
+    assert marker() != last
+    assert not marker().needs_full_refresh(last)
 
 
-@pytest.mark.parametrize("name", ["dbt_project.yml", "seeds/products.csv", "macros/m.sql"])
-def test_every_part_of_the_project_counts(
-    key: Callable[[str], str], tmp_path: Path, name: str
-) -> None:
-    before = key("l")
+@pytest.mark.parametrize(
+    "name", ["dbt_project.yml", "models/marts/a.sql", "seeds/products.csv", "macros/m.sql"]
+)
+def test_another_project_is_a_full_refresh(marker: Marker, tmp_path: Path, name: str) -> None:
+    last = marker()
     (tmp_path / name).write_text("other content")
-    assert key("l") != before
+
+    assert marker().needs_full_refresh(last)
 
 
-def test_what_dbt_does_not_read_is_not_a_change(key: Callable[[str], str], tmp_path: Path) -> None:
-    before = key("l")
+def test_a_new_or_moved_model_is_another_project(marker: Marker, tmp_path: Path) -> None:
+    marts = tmp_path / "models" / "marts"
+    projects = {marker().project}
+    (marts / "b.sql").write_text("select 2")
+    projects.add(marker().project)
+    (marts / "b.sql").rename(marts / "c.sql")
+    projects.add(marker().project)
+    assert len(projects) == 3
+
+
+@pytest.mark.parametrize("name", ["tests/dbt/t.sql", "profiles/profiles.yml"])
+def test_what_only_checks_or_tunes_is_news_but_no_full_refresh(
+    marker: Marker, tmp_path: Path, name: str
+) -> None:
+    last = marker()
+    (tmp_path / name).write_text("other content")
+
+    assert marker() != last
+    assert not marker().needs_full_refresh(last)
+
+
+@pytest.mark.parametrize(
+    ("target", "schema"), [("local_large", "clickstream"), ("local", "clickstream_seeds")]
+)
+def test_another_target_or_schema_is_a_full_refresh(
+    marker: Marker,
+    settings: Settings,
+    warehouse: MemoryWarehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    schema: str,
+) -> None:
+    last = marker()
+    monkeypatch.setattr(build_marker, "_built_by", lambda _warehouse: None)
+    warehouse.schemas = Schemas(marts=schema)
+
+    assert current_marker(replace(settings, target=target), warehouse).needs_full_refresh(last)
+
+
+def test_a_bare_dbt_run_with_another_project_is_a_full_refresh(
+    marker: Marker, warehouse: MemoryWarehouse
+) -> None:
+    """The edit was taken back before `clickstream run` could see it."""
+    warehouse.make("clickstream_intermediate.built_by", [{"state": "a state"}])
+    last = marker()
+    assert last.built_by == "a state"
+    warehouse.make("clickstream_intermediate.built_by", [{"state": "mixed"}])
+
+    assert marker().needs_full_refresh(last)
+
+
+def test_what_dbt_does_not_read_is_no_news(marker: Marker, tmp_path: Path) -> None:
+    before = marker()
     (tmp_path / "README.md").write_text("other words")
-    assert key("l") == before
+    assert marker() == before
 
 
-def test_only_a_finished_build_counts(tmp_path: Path) -> None:
-    settings = project(tmp_path)
-    assert not build_marker.is_built(settings, "k")
-    build_marker.mark_built(settings, "k")
-    assert build_marker.is_built(settings, "k")
-    assert not build_marker.is_built(settings, "other")
-    build_marker.mark_stale(settings)
-    assert not build_marker.is_built(settings, "k")
+def test_only_a_finished_build_is_remembered(settings: Settings, marker: Marker) -> None:
+    assert read_marker(settings) is None
+    assert marker().needs_full_refresh(None)
+    write_marker(settings, marker())
+    assert read_marker(settings) == marker()
+    forget_marker(settings)
+    assert read_marker(settings) is None
+
+
+@pytest.mark.parametrize("content", ["", "an older hash", "{}", "[]", '{"ledger": "x"}'])
+def test_what_is_no_marker_is_not_known(settings: Settings, content: str) -> None:
+    path = settings.data / "warehouse" / "_built"
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+
+    assert read_marker(settings) is None

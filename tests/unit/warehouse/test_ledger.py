@@ -1,18 +1,13 @@
-"""Which batches a target shows: a pure function of the log, the reject limits and the past."""
+"""What a target keeps of each batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
-
-from ingest.errors import SettingsError
 from ingest.lake.records import BatchRecord, NamedFile, Totals
-from ingest.settings import SearchSettings, Settings, Source
-from ingest.warehouse.ledger import LedgerRow, manifest_hash, quarantined_batches, states, to_arrow
+from ingest.warehouse.ledger import LedgerRow, manifest_hash, to_arrow
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -46,6 +41,7 @@ def record(
         parser_version=1,
         settings_hash="s",
         range_bytes=8 << 20,
+        reject_limit_ratio=0.01,
         replaces=tuple(replaces),
         objects=(),
         files={"events": (NamedFile(path="events/x", rows=read, bytes=5),), "rejects": ()},
@@ -53,66 +49,7 @@ def record(
     )
 
 
-def settings(*, limit: float = 0.01) -> Settings:
-    return Settings(
-        root=Path("/"),
-        data=Path("/data"),
-        lake="lake",
-        target="local",
-        sources=(Source(name="raw", uri="/raw", reject_limit_ratio=limit),),
-        search=SearchSettings(url="off"),
-    )
-
-
-A, B, C = record(1, "a"), record(2, "b", replaces=["a"]), record(3, "c", replaces=["b"])
-
-
-def test_batches_are_live_until_they_are_replaced() -> None:
-    assert states([A], quarantined=()) == {"a": ("live", None)}
-    assert states([A, B], quarantined=()) == {"a": ("replaced", "b"), "b": ("live", None)}
-    assert states([A, B, C], quarantined=()) == {
-        "a": ("replaced", "b"),
-        "b": ("replaced", "c"),
-        "c": ("live", None),
-    }
-
-
-def test_a_quarantined_batch_replaces_nothing_yet() -> None:
-    assert states([A, B], quarantined={"b"}) == {"a": ("live", None), "b": ("quarantined", None)}
-
-
-def test_a_quarantined_batch_can_be_replaced_together_with_what_it_replaces() -> None:
-    assert states([A, B, C], quarantined={"b"}) == {
-        "a": ("replaced", "b"),
-        "b": ("replaced", "c"),
-        "c": ("live", None),
-    }
-
-
-def test_the_limit_counts_from_a_thousand_lines_on() -> None:
-    few, many = record(1, "few", read=999, rejected=999), record(2, "many", read=1000, rejected=11)
-    at_limit = record(3, "limit", read=1000, rejected=10)
-
-    assert quarantined_batches(settings(), [few, many, at_limit]) == {"many"}
-    assert quarantined_batches(settings(limit=0.02), [few, many, at_limit]) == frozenset()
-
-
-def test_a_source_removed_from_the_settings_has_the_default_limit() -> None:
-    stranger = replace(record(1, "a", read=1000, rejected=11), source="gone")
-
-    assert quarantined_batches(settings(limit=0.5), [stranger]) == {"a"}
-
-
-def test_accepted_batches_are_not_quarantined_again() -> None:
-    bad = record(1, "bad", read=1000, rejected=500)
-
-    assert quarantined_batches(settings(), [bad], accept=["bad"]) == frozenset()
-    assert quarantined_batches(settings(), [bad], accepted={"bad"}) == frozenset()
-
-
-def test_an_unknown_batch_cannot_be_accepted() -> None:
-    with pytest.raises(SettingsError, match="--accept: lake has no batch zzz; "):
-        quarantined_batches(settings(), [A], accept=["zzz"])
+A, B = record(1, "a"), record(2, "b", replaces=["a"])
 
 
 def test_the_manifest_hash_follows_the_files_and_nothing_else() -> None:

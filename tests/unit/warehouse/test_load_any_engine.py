@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from fixtures.load_suite import Hop, LoadSuite
 from fixtures.memory_warehouse import MemoryWarehouse
+from fixtures.replacements import CHAINS, Chain
 
 from ingest.job.run import RunTasks
+from ingest.lake.records import create_lake, record_key, record_to_json
 from ingest.settings import Settings
+from ingest.storage import Storage
+from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch
+from ingest.warehouse.load import load
 
 
 @pytest.fixture
@@ -28,3 +34,50 @@ def hop(
 
 class TestInMemory(LoadSuite):
     """All that Spark is asked for in tests/integration/test_load.py."""
+
+
+class Shown:
+    """A `Warehouse` that shows whatever it is told to load."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, LedgerRow] = {}
+
+    def ledger(self) -> Ledger:
+        return Ledger(
+            version="v",
+            batches={
+                name: LoadedBatch(
+                    state=row.state,
+                    replaced_by=row.replaced_by,
+                    manifest_hash=row.manifest_hash,
+                    loaded_at=row.loaded_at,
+                )
+                for name, row in self.rows.items()
+            },
+        )
+
+    def load(
+        self, _lake: Storage, ledger: Sequence[LedgerRow], _changed: Sequence[LedgerRow]
+    ) -> None:
+        self.rows = {row.record.batch_id: row for row in ledger}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("chain", CHAINS, ids=lambda chain: chain.name)
+def test_a_chain_is_loaded_by_its_outcome(
+    make_settings: Callable[..., Settings], chain: Chain, at_once: bool
+) -> None:
+    """All at once, or batch by batch with the acceptances last: readers see the same."""
+    settings, shown = make_settings(), Shown()
+    lake = create_lake(settings.lake)
+    warehouse: Any = shown
+    for record in chain.records():
+        lake.put(record_key(record.number), record_to_json(record))
+        if not at_once:
+            load(settings, warehouse)
+    summary = load(settings, warehouse, accept=list(chain.accepted))
+
+    assert {name: row.replaced_by or row.state for name, row in shown.rows.items()} == chain.outcome
+    assert list(summary.quarantined) == chain.named("quarantined")
+    assert summary.live == len(chain.named("live"))
+    assert load(settings, warehouse).nothing_new

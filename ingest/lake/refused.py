@@ -1,0 +1,70 @@
+"""Objects of which nothing was loaded, by name: they must not get lost in a count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ingest.lake.records import BatchRecord
+from ingest.terminal.text import count_of, printable
+
+# Content that is no log, or broken; the third could not be read at all and is tried again.
+REFUSED_CONTENT = ("rejected", "corrupt_gzip")
+FAILED = "failed"
+REFUSED = (*REFUSED_CONTENT, FAILED)
+SEE_ALL = "clickstream status --json"
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedObject:
+    """A raw object that was refused as a whole, or could not be read, and why.
+
+    `source_file` is the name of its log, or its key while no batch knows it.
+    """
+
+    source_file: str
+    file_status: str
+    file_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """How many objects were refused, the first five of them, and how to see all."""
+
+    count: int
+    objects: tuple[RefusedObject, ...]
+    see_all: str = SEE_ALL
+
+
+def refused_in(records: Iterable[BatchRecord]) -> Iterator[RefusedObject]:
+    """Yield the objects of `records` whose content was refused, in order."""
+    for record in records:
+        for found in record.objects:
+            if found.file_status in REFUSED_CONTENT:
+                yield RefusedObject(
+                    source_file=found.source_file,
+                    file_status=found.file_status,
+                    file_reason=found.file_reason,
+                )
+
+
+def first_refused(objects: Iterable[RefusedObject]) -> Refused:
+    """Return `objects` as a count and their first five."""
+    everything = tuple(objects)
+    return Refused(count=len(everything), objects=everything[:_SHOWN])
+
+
+def refused_text(refused: Refused) -> str:
+    """Return one line that names what was refused, empty when nothing was."""
+    if not refused.count:
+        return ""
+    names = ", ".join(map(_described, refused.objects))
+    left = refused.count - len(refused.objects)
+    more = f" and {left:,} more (see all with: {refused.see_all})" if left else ""
+    return f"{count_of(refused.count, 'object')} refused or unreadable: {names}{more}"
+
+
+def _described(one: RefusedObject) -> str:
+    reason = f": {printable(one.file_reason)}" if one.file_reason else ""
+    return f"{printable(one.source_file)} ({one.file_status}{reason})"
