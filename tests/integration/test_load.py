@@ -52,7 +52,7 @@ def test_many_partitions_are_added_and_dropped_in_slices(
         hop.add_log(f"{number}.log", 10)
     hop.load()
     for number in range(3):
-        hop.add_log(f"{number}.log", 7)
+        hop.correct_log(f"{number}.log", 7)
     summary = hop.load()
 
     assert (len(summary.loaded), len(summary.replaced), summary.live) == (3, 3, 3)
@@ -77,7 +77,7 @@ def test_a_crash_around_the_switch_is_repaired(
 ) -> None:
     hop.add_log("one.log", 30)
     hop.load()
-    new = hop.add_log("one.log", 20)
+    new = hop.correct_log("one.log", 20)
 
     def die(*_: object) -> None:
         raise InterruptedError
@@ -100,7 +100,7 @@ def events_by_status(hop: Hop) -> int:
     return sum(batch.events for batch in status(hop.settings).batches if batch.state == "live")
 
 
-def test_status_lags_behind_no_longer_than_until_the_next_load(
+def test_status_is_out_of_date_until_the_next_load_at_most(
     hop: Hop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The load dies after the switch, before it noted it."""

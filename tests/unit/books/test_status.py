@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from fixtures.load_suite import Hop
+from fixtures.memory_warehouse import MemoryWarehouse
 from fixtures.records import make_draft, raw_object, sealed
 
 from ingest.books.status import status, status_text
-from ingest.job.run import RunTasks, ingest
+from ingest.job.run import RunTasks
 from ingest.lake.accepted import record_acceptances
-from ingest.lake.records import BatchRecord, create_lake, read_log
+from ingest.lake.records import BatchRecord, create_lake
 from ingest.search.seals import Seal, write_seal
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -20,7 +22,6 @@ from ingest.warehouse.ledger import LedgerRow
 from ingest.warehouse.spark.ledger import LedgerFolders
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-AddLog = Callable[..., BatchRecord]
 
 
 @pytest.fixture
@@ -29,18 +30,13 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture
-def add_log(
-    settings: Settings, run_tasks_here: RunTasks, access_lines: Callable[..., bytes]
-) -> AddLog:
-    """Write a raw log of `count` lines and `broken` bad ones, ingest it, return its record."""
-
-    def add(name: str, count: int, *, broken: int = 0) -> BatchRecord:
-        content = access_lines(count) + b"not a log line\n" * broken
-        (Path(settings.sources[0].uri) / name).write_bytes(content)
-        ingest(settings, run_tasks_here)
-        return read_log(open_storage(settings.lake))[-1]
-
-    return add
+def hop(settings: Settings, run_tasks_here: RunTasks, access_lines: Callable[..., bytes]) -> Hop:
+    return Hop(
+        settings=settings,
+        warehouse=MemoryWarehouse(),
+        run_tasks=run_tasks_here,
+        lines=access_lines,
+    )
 
 
 def write_ledger(
@@ -90,8 +86,8 @@ def test_an_empty_lake_says_how_to_start(settings: Settings) -> None:
     assert status_text(books).endswith("no batch has been sealed yet; start with: clickstream run")
 
 
-def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, add_log: AddLog) -> None:
-    record = add_log("one.log", 30, broken=2)
+def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, hop: Hop) -> None:
+    record = hop.add_log("one.log", 30, broken=2)
 
     (batch,) = status(settings).batches
 
@@ -100,10 +96,8 @@ def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, add_log
     assert (batch.lines_warn, batch.lines_skip, batch.lines_reject) == (0, 0, 2)
 
 
-def test_the_states_come_from_the_ledger_that_readers_see(
-    settings: Settings, add_log: AddLog
-) -> None:
-    old, new = add_log("one.log", 30), add_log("one.log", 20)
+def test_the_states_come_from_the_ledger_that_readers_see(settings: Settings, hop: Hop) -> None:
+    old, new = hop.add_log("one.log", 30), hop.correct_log("one.log", 20)
     write_ledger(settings, [old, new], {old.batch_id: "live"})
     write_ledger(settings, [old, new], {old.batch_id: "replaced", new.batch_id: "live"})
 
@@ -113,10 +107,10 @@ def test_the_states_come_from_the_ledger_that_readers_see(
 
 
 def test_a_ledger_that_was_written_and_never_shown_does_not_count(
-    settings: Settings, add_log: AddLog
+    settings: Settings, hop: Hop
 ) -> None:
     """A load died before it pointed `landing.batches` at its ledger."""
-    old, new = add_log("one.log", 30), add_log("one.log", 20)
+    old, new = hop.add_log("one.log", 30), hop.correct_log("one.log", 20)
     write_ledger(settings, [old], {old.batch_id: "live"})
     states = {old.batch_id: "replaced", new.batch_id: "live"}
     write_ledger(settings, [old, new], states, shown=False)
@@ -124,8 +118,8 @@ def test_a_ledger_that_was_written_and_never_shown_does_not_count(
     assert [batch.state for batch in status(settings).batches] == ["live", "not loaded"]
 
 
-def test_what_waits_for_a_load_is_said(settings: Settings, add_log: AddLog) -> None:
-    bad = add_log("bad.log", 1000, broken=50)
+def test_what_waits_for_a_load_is_said(settings: Settings, hop: Hop) -> None:
+    bad = hop.add_log("bad.log", 1000, broken=50)
     write_ledger(settings, [bad], {bad.batch_id: "quarantined"})
     record_acceptances(open_storage(settings.lake), [bad.batch_id])
 
@@ -154,9 +148,9 @@ def test_an_object_that_was_read_later_is_no_longer_listed(settings: Settings) -
     assert status(settings).files == ()
 
 
-def test_replaced_batches_do_not_count(settings: Settings, add_log: AddLog) -> None:
-    old = add_log("one.log", 30, broken=3)
-    new = add_log("one.log", 20, broken=2)
+def test_replaced_batches_do_not_count(settings: Settings, hop: Hop) -> None:
+    old = hop.add_log("one.log", 30, broken=3)
+    new = hop.correct_log("one.log", 20, broken=2)
     seal(settings, old, 30)
     seal(settings, new, 20)
 
@@ -167,20 +161,20 @@ def test_replaced_batches_do_not_count(settings: Settings, add_log: AddLog) -> N
     assert books.exports == {"es": 20}
 
 
-def test_objects_of_replaced_batches_are_not_listed(settings: Settings, add_log: AddLog) -> None:
+def test_objects_of_replaced_batches_are_not_listed(settings: Settings, hop: Hop) -> None:
     raw = Path(settings.sources[0].uri)
     (raw / "odd.log").touch()
-    old = add_log("one.log", 30)
+    old = hop.add_log("one.log", 30)
     assert [file.batch for file in status(settings).files] == [old.number]
-    new = add_log("one.log", 20)
+    new = hop.correct_log("one.log", 20)
 
     (file,) = status(settings).files
 
-    assert (file.source_file, file.file_status, file.batch) == ("odd.log", "empty", new.number)
+    assert (file.source_file, file.file_status, file.batch) == ("raw/odd.log", "empty", new.number)
 
 
-def test_the_newest_seal_of_a_batch_counts(settings: Settings, add_log: AddLog) -> None:
-    record = add_log("one.log", 30)
+def test_the_newest_seal_of_a_batch_counts(settings: Settings, hop: Hop) -> None:
+    record = hop.add_log("one.log", 30)
     seal(settings, record, 30)
     seal(settings, record, 29, revision=2)
 
@@ -190,10 +184,10 @@ def test_the_newest_seal_of_a_batch_counts(settings: Settings, add_log: AddLog) 
     assert books.exports == {"es": 29}
 
 
-def test_the_text_shows_it_all(settings: Settings, add_log: AddLog) -> None:
+def test_the_text_shows_it_all(settings: Settings, hop: Hop) -> None:
     (Path(settings.sources[0].uri) / "odd.log").touch()
-    good = add_log("one.log", 30, broken=2)
-    bad = add_log("bad.log", 1000, broken=50)
+    good = hop.add_log("one.log", 30, broken=2)
+    bad = hop.add_log("bad.log", 1000, broken=50)
     write_ledger(settings, [good, bad], {good.batch_id: "live", bad.batch_id: "quarantined"})
     seal(settings, good, 1)
 
@@ -207,18 +201,18 @@ def test_the_text_shows_it_all(settings: Settings, add_log: AddLog) -> None:
     rows = [line.split() for line in text.splitlines()]
     assert f"1 {good.batch_id[:12]} raw live 2 32 30 0 0 2 30 1".split() in rows
     assert ["no_match", "2"] in rows
-    assert ["empty", "1", "odd.log"] in [row[:3] for row in rows]
+    assert ["empty", "1", "raw/odd.log"] in [row[:3] for row in rows]
 
 
-def test_a_long_list_of_objects_is_cut_and_says_so(settings: Settings, add_log: AddLog) -> None:
+def test_a_long_list_of_objects_is_cut_and_says_so(settings: Settings, hop: Hop) -> None:
     for number in range(25):
         (Path(settings.sources[0].uri) / f"odd{number}.log").touch()
-    add_log("one.log", 1)
+    hop.add_log("one.log", 1)
 
     assert "... and 5 more (--json lists all)" in status_text(status(settings))
 
 
-def test_the_text_says_when_nothing_was_exported(settings: Settings, add_log: AddLog) -> None:
-    add_log("one.log", 1)
+def test_the_text_says_when_nothing_was_exported(settings: Settings, hop: Hop) -> None:
+    hop.add_log("one.log", 1)
 
     assert status_text(status(settings)).endswith("nothing has been exported yet")

@@ -184,7 +184,7 @@ def test_differences_that_cancel_out_are_named(books: Books) -> None:
 
 
 def test_rows_of_a_replaced_batch_do_not_count(books: Books) -> None:
-    books.hop.add_log("one.log", LINES)
+    books.hop.correct_log("one.log", LINES)
     books.hop.load()
     books.warehouse.change(
         "insert into landing.events (batch_id, client_ip)"  # noqa: S608

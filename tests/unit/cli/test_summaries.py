@@ -100,8 +100,8 @@ def test_ingest(
         (
             export_line,
             replace(EXPORTED, batches=(), planned=(), quarantined=("b1",)),
-            "nothing is new, no document added; i holds 1,234, the lake 1,235, 1 QUARANTINED "
-            "(2.0 s)",
+            "nothing new, no documents added; i holds 1,234 of the lake's 1,235 events, "
+            "1 QUARANTINED (2.0 s)",
         ),
         (export_line, replace(EXPORTED, batches=(), planned=(7,)), "would export batch 7"),
         (export_line, replace(EXPORTED, batches=()), "would export batches 1, 2"),

@@ -49,16 +49,16 @@ def test_accepting_twice_keeps_the_first(lake: Storage) -> None:
 
 
 def test_a_user_without_a_name_is_a_number(lake: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody() -> str:
+    def no_name() -> str:
         raise KeyError
 
-    monkeypatch.setattr(getpass, "getuser", nobody)
+    monkeypatch.setattr(getpass, "getuser", no_name)
     record_acceptances(lake, [ONE])
 
     assert re.fullmatch(r"\d+@.+", read_acceptance(lake, ONE).who)
 
 
-def test_what_a_crashed_writer_left_is_no_acceptance(lake: Storage) -> None:
+def test_what_a_crashed_writer_left_is_not_an_acceptance(lake: Storage) -> None:
     lake.put(f"accepted/.{ONE}.json.abc.tmp", b"{")
     assert accepted_ids(lake) == frozenset()
 

@@ -142,7 +142,7 @@ def test_only_a_finished_build_is_remembered(settings: Settings, marker: Marker)
 
 
 @pytest.mark.parametrize("content", ["", "an older hash", "{}", "[]", '{"ledger": "x"}'])
-def test_what_is_no_marker_is_not_known(settings: Settings, content: str) -> None:
+def test_what_is_not_a_marker_is_not_known(settings: Settings, content: str) -> None:
     path = settings.data / "warehouse" / "_built"
     path.parent.mkdir(parents=True)
     path.write_text(content)
