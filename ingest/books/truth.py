@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any
 
 from ingest.errors import SettingsError
 from ingest.lake.checks import Check, compare_rows, first_few
-from ingest.lake.counts import COUNTS
-from ingest.lake.records import BatchRecord
+from ingest.lake.counts import COUNTS, add_counts
+from ingest.lake.records import BatchRecord, ObjectRecord
 from ingest.warehouse import Warehouse
 
 _PER_FILE = ("file_status", "source_format", *COUNTS)
@@ -58,11 +58,12 @@ def other_objects(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> str:
 
 def lake_checks(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> list[Check]:
     """Compare the verdicts on objects and lines with the truth."""
-    objects = {
-        found.key: {name: getattr(found, name) for name in _PER_FILE}
-        for record in live
-        for found in record.objects
-    }
+    ranges: defaultdict[str, list[ObjectRecord]] = defaultdict(list)
+    for record in live:
+        for found in record.objects:
+            if not found.is_move:  # of which nothing was read
+                ranges[found.key].append(found)
+    objects = {key: _as_truth(found) for key, found in ranges.items()}
     files = {key: {name: row[name] for name in _PER_FILE} for key, row in truth["files"].items()}
     counts: Counter[str] = Counter()
     for record in live:
@@ -71,6 +72,16 @@ def lake_checks(truth: Mapping[str, Any], live: Sequence[BatchRecord]) -> list[C
         compare_rows("files = truth", files, objects),
         compare_rows("lines by code and reason = truth", truth["totals"]["counts"], counts),
     ]
+
+
+def _as_truth(ranges: Sequence[ObjectRecord]) -> dict[str, Any]:
+    """Return what was read of one object, in all batches, as the truth says it."""
+    last = ranges[-1]
+    return {
+        "file_status": last.file_status,
+        "source_format": last.source_format,
+        **add_counts(ranges),
+    }
 
 
 def mart_checks(truth: Mapping[str, Any], warehouse: Warehouse) -> list[Check]:

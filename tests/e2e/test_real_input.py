@@ -85,7 +85,7 @@ def test_the_lake_has_every_line_with_its_verdict(outcome: Outcome) -> None:
     (record,) = outcome.records
     totals = record["totals"]
 
-    assert [file["source_file"] for file in record["objects"]] == ["Schematic_Log.csv"]
+    assert [file["source_file"] for file in record["objects"]] == ["raw/Schematic_Log.csv"]
     assert totals["lines_read"] == EVENTS + 1
     assert totals["counts"] == {"header": 1, "no_timestamp": EVENTS}
     assert (totals["lines_warn"], totals["lines_skip"], totals["rejects"]) == (EVENTS, 1, 0)

@@ -36,6 +36,7 @@ CHECKS = {
     *(f"{mart} = landing" for mart in MARTS),
     "index clickstream_data = lake",
     "batches that index and lake disagree on",
+    "batches in the index = landing",
 }
 TRUTHS = {
     "files = truth",
@@ -165,15 +166,15 @@ def test_the_lake_holds_the_truth(outcome: Outcome) -> None:
 def test_landing_holds_the_truth_file_by_file(outcome: Outcome, more: More) -> None:
     files, events = outcome.truth["files"], outcome.truth["events"]
     found = outcome.rows("files")
-    added = found.pop(MORE)
+    added = found.pop(f"raw/{MORE}")
 
     assert found == {
-        name: tuple(file[column] for column in COLUMNS) for name, file in files.items()
+        f"raw/{name}": tuple(file[column] for column in COLUMNS) for name, file in files.items()
     }
     assert (added[0], added[1], added[-1]) == ("ok", more.events, more.events)
     assert outcome.rows("events") == {
-        **{name: (file["events"],) for name, file in files.items() if file["events"]},
-        MORE: (more.events,),
+        **{f"raw/{name}": (file["events"],) for name, file in files.items() if file["events"]},
+        f"raw/{MORE}": (more.events,),
     }
     assert outcome.answers["unique"] == [[events["all"] + more.events]]
     assert outcome.answers["untimed"] == [[events["without_time"]]]
@@ -266,5 +267,5 @@ def test_one_more_file_adds_its_events_and_nothing_else(outcome: Outcome, more: 
     *before, added = outcome.lake[2]
     assert before == outcome.lake[1]
     assert added["totals"]["events"] == MORE_EVENTS
-    assert [file["source_file"] for file in added["objects"]] == [MORE]
+    assert [file["source_file"] for file in added["objects"]] == [f"raw/{MORE}"]
     assert outcome.documents[2] == outcome.documents[1] + MORE_EVENTS

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fixtures.memory_warehouse import MemoryWarehouse
+from fixtures.records import make_draft, raw_object
 
-from ingest.books.truth import mart_checks, read_truth
+from ingest.books.truth import lake_checks, mart_checks, read_truth
 from ingest.errors import SettingsError
+from ingest.lake.checks import Check
+from ingest.lake.counts import COUNTS
 from ingest.warehouse import Rows
 
 MART = "events_per_color"
@@ -66,6 +70,25 @@ def test_a_row_that_differs_is_named(changed: dict[str, Any], detail: str) -> No
 
     assert not check.ok
     assert check.detail == detail
+
+
+def test_a_log_that_was_read_in_parts_and_moved_is_compared_as_a_whole() -> None:
+    parts = [raw_object("a.log", start=0, end=2), raw_object("a.log", start=2, end=3)]
+    moved = replace(raw_object("a.log", start=3, end=3), source_format=None)
+    records = [make_draft(str(n), found) for n, found in enumerate([*parts, moved])]
+    row = {
+        "file_status": "ok",
+        "source_format": "access",
+        **dict.fromkeys(COUNTS, 0),
+        "lines_read": 3,
+    }
+
+    def files(**changed: int) -> Check:
+        truth = {"files": {"a.log": {**row, **changed}}, "totals": {"counts": {"no_match": 0}}}
+        return lake_checks(truth, records)[0]
+
+    assert files().ok
+    assert not files(lines_read=1).ok
 
 
 def test_a_mart_that_must_be_empty() -> None:
