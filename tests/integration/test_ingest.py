@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ingest.errors import ClickstreamError
+from ingest.job.matching import Wishes
 from ingest.job.plan import Task
 from ingest.job.run import IngestSummary, RunTasks, ingest
 from ingest.job.task import TaskFacts, run_task
@@ -75,11 +76,10 @@ def test_all_kinds_of_input_balance(
     }
     for name, content in contents.items():
         (raw / name).write_bytes(content)
-    summary = ingest(settings, run_on_spark)
+    # A last line without its end would wait.
+    summary = ingest(settings, run_on_spark, wishes=Wishes(final=True))
     (record,) = summary.sealed
-    found = {
-        one.source_file: (one.file_status, one.lines_read, one.events) for one in record.objects
-    }
+    found = {one.key: (one.file_status, one.lines_read, one.events) for one in record.objects}
     assert found.pop("hackers.log")[:2] == ("ok", 3_456)
     assert found == {
         "seed.csv": ("ok", 18_502, 18_501),
@@ -136,7 +136,7 @@ def test_a_failing_object_does_not_stop_the_others(
     assert [failed.key for failed in summary.failed] == ["gone.log"]
     assert summary.sealed[0].totals.events == 3
     (raw / "gone.log").unlink()
-    (raw / "gone.log").write_bytes(access_lines(4))
+    (raw / "gone.log").write_bytes(access_lines(4, first=10))
     assert ingest(settings, run_on_spark).sealed[0].totals.events == 4
 
 

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -172,50 +171,52 @@ def _ingest_once(settings: Settings) -> None:
 def test_ingests_at_once_that_are_killed_at_random(
     tmp_path: Path, access_lines: Callable[..., bytes], seed: int
 ) -> None:
-    """Ten ingests overlap while files come and change; some are killed. No JVM is needed."""
+    """Ten ingests overlap while logs come, grow and rotate; some are killed. No JVM is needed."""
     dice = random.Random(seed)  # noqa: S311
     raw = tmp_path / "raw"
     raw.mkdir()
     settings = _settings(tmp_path, raw)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["ingest.job.run"])
-    truth: dict[str, range] = {}
+    written = 0
 
-    def bring(name: str) -> None:
-        first = 10_000 * len(truth) + dice.randrange(1_000_000)
-        truth[name] = range(first, first + dice.randint(1, 1_500))
-        (raw / name).write_bytes(access_lines(len(truth[name]), first=first))
+    def write(name: str) -> None:
+        nonlocal written
+        count = dice.randint(1, 1_500)
+        with (raw / name).open("ab") as log:
+            log.write(access_lines(count, first=written))
+        written += count
 
     for index in range(8):
-        bring(f"{index}.log")
+        write(f"{index}.log")
     processes = []
-    for _ in range(10):
+    for turn in range(10):
         processes.append(context.Process(target=_ingest_once, args=(settings,)))
         processes[-1].start()
         processes[-1].join(timeout=dice.random() / 5)
         if dice.random() < 0.4:
             dice.choice(processes).kill()
-        if dice.random() < 0.4:
-            bring(f"{dice.randrange(12)}.log")
+        name = f"{dice.randrange(12)}.log"
+        if dice.random() < 0.3 and (raw / name).exists():
+            (raw / name).rename(raw / f"{name}.{turn}")
+        if dice.random() < 0.6:
+            write(name)
     for process in processes:
         process.join(timeout=DEADLINE_SECONDS)
         process.close()
     _ingest_once(settings)
-    assert _live_pages(settings) == {
-        name: sorted(f"/page/{index}" for index in pages) for name, pages in truth.items()
-    }
+    assert _pages(settings) == sorted(f"/page/{index}" for index in range(written))
 
 
-def _live_pages(settings: Settings) -> dict[str, list[str]]:
-    """Return the paths of all live events by file, in order."""
+def _pages(settings: Settings) -> list[str]:
+    """Return the paths of all events, in order."""
     lake = open_storage(settings.lake)
     records = read_log(lake)
     assert len({record.batch_id for record in records}) == len(records)
-    replaced = {batch for record in records for batch in record.replaces}
-    pages: dict[str, list[str]] = defaultdict(list)
+    pages: list[str] = []
     for record in records:
-        for file in record.files["events"] if record.batch_id not in replaced else ():
-            table = open_parquet(lake, file.path).read()
-            for name, page in zip(table["source_file"], table["url_path"], strict=True):
-                pages[name.as_py()].append(page.as_py())
-    return {name: sorted(found) for name, found in pages.items()}
+        for file in record.files["events"]:
+            pages += (
+                open_parquet(lake, file.path).read(columns=["url_path"])["url_path"].to_pylist()
+            )
+    return sorted(pages)

@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ("dbt_project.yml", "macros", "models", "profiles", "seeds", "tests/dbt")
 INT_MODEL = "models/intermediate/int_traffic_counted.sql"
 LINES = (
-    '192.0.2.1 - - [10/Oct/2024:09:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Firefox"\n'
-    '192.0.2.2 - - [10/Oct/2024:09:30:00 +0000] "GET / HTTP/1.1" 404 5 "-" "Firefox"\n'
+    '192.0.2.1 - - [10/Oct/2024:09:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "Firefox/133"\n'
+    '192.0.2.2 - - [10/Oct/2024:09:30:00 +0000] "GET / HTTP/1.1" 404 5 "-" "Firefox/133"\n'
     '192.0.2.2 - - [10/Oct/2024:10:00:00 +0000] "GET / HTTP/1.1" 500 5 "-" "curl/8"\n'
 )
 QUERY = "select total_events, errors, human_events from fct_traffic_hourly order by event_hour"
@@ -103,7 +103,7 @@ def test_every_kind_of_edit_reaches_the_marts(project: Project) -> None:
     assert project.build() == [(2, 1, 2), (1, 1, 0)]
     assert not project.warns()
 
-    project.edit("seeds/bot_patterns.csv", "curl", "firefox")
+    project.edit("seeds/bot_patterns.csv", "curl/", "firefox/")
     assert project.build() == [(2, 1, 0), (1, 1, 1)]
 
     project.edit("dbt_project.yml", "errors_from: 400", "errors_from: 500")
