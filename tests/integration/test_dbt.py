@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
-from ingest.job.run import RunTasks, ingest
+from ingest.job.replay import Choice
+from ingest.job.run import RunTasks, ingest, replay
 from ingest.settings import Settings
 from ingest.warehouse.dbt import DbtSummary, run_dbt
 from ingest.warehouse.load import load
@@ -43,12 +44,15 @@ JVM_END_SECONDS = 30
 @pytest.fixture
 def add(
     empty_warehouse: Settings, spark_warehouse: SparkWarehouse, run_tasks_here: RunTasks
-) -> Callable[[str, bytes], None]:
-    """Write a raw log, ingest and load it: one more batch."""
+) -> Callable[..., None]:
+    """Write a raw log, ingest and load it: one more batch, or one that `corrects` another."""
 
-    def write(name: str, content: bytes) -> None:
+    def write(name: str, content: bytes, *, corrects: bool = False) -> None:
         (Path(empty_warehouse.sources[0].uri) / name).write_bytes(content)
-        ingest(empty_warehouse, run_tasks_here)
+        if corrects:
+            replay(empty_warehouse, run_tasks_here, Choice(key=name))
+        else:
+            ingest(empty_warehouse, run_tasks_here)
         load(empty_warehouse, spark_warehouse)
 
     return write
@@ -75,7 +79,7 @@ def succeeded(summary: DbtSummary) -> DbtSummary:
 def test_the_reference_file_gives_the_golden_numbers(
     empty_warehouse: Settings,
     spark: SparkSession,
-    add: Callable[[str, bytes], None],
+    add: Callable[..., None],
     seed_csv: Path,
 ) -> None:
     add("Schematic_Log.csv", seed_csv.read_bytes())
@@ -131,7 +135,7 @@ def log(*lines: str) -> bytes:
 
 
 def test_batch_by_batch_is_all_at_once(
-    empty_warehouse: Settings, spark: SparkSession, add: Callable[[str, bytes], None]
+    empty_warehouse: Settings, spark: SparkSession, add: Callable[..., None]
 ) -> None:
     succeeded(run_dbt(empty_warehouse, "seed"))
     add("one.log", log(shop_line(1, "S1", "view", hour=9), shop_line(2, "S2", "view", hour=9)))
@@ -145,8 +149,8 @@ def test_batch_by_batch_is_all_at_once(
             shop_line(3, "S3", "view", hour=10, agent="Googlebot/2.1"),
         ),
     )
-    # The first file comes again with other bytes: its batch is replaced.
-    add("one.log", log(shop_line(2, "S9", "view", hour=9)))
+    # The first file is corrected: its batch is replaced.
+    add("one.log", log(shop_line(2, "S9", "view", hour=9)), corrects=True)
     succeeded(run_dbt(empty_warehouse, "run"))
     in_steps = marts(spark)
 
@@ -186,7 +190,7 @@ def test_a_table_without_rows_is_found(
     empty_warehouse: Settings,
     spark: SparkSession,
     spark_warehouse: SparkWarehouse,
-    add: Callable[[str, bytes], None],
+    add: Callable[..., None],
 ) -> None:
     """Nothing to count is right, and so is a batch without events; one with events is missed."""
     covering = ("test", "--select", "test_name:counts_every_event", "test_name:covers_all_events")
@@ -203,7 +207,7 @@ def test_a_table_without_rows_is_found(
 
 
 def test_failures_are_named(
-    empty_warehouse: Settings, spark: SparkSession, add: Callable[[str, bytes], None]
+    empty_warehouse: Settings, spark: SparkSession, add: Callable[..., None]
 ) -> None:
     add("one.log", log(shop_line(1, "S1", "view", hour=9)))
 
