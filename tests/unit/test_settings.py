@@ -61,9 +61,10 @@ def test_the_file_that_is_delivered_shows_the_defaults(tmp_path: Path) -> None:
     assert settings.search == replace(usual.search, url=url, writers=writers)
     (source,) = settings.sources
     assert all(getattr(source.parse, name) for name in BY_FORMAT)
+    assert source.refused_limit
     nothing: dict[str, Any] = dict.fromkeys(BY_FORMAT)
     parse = replace(source.parse, **nothing)
-    assert (replace(source, parse=parse),) == usual.sources
+    assert (replace(source, parse=parse, refused_limit=None),) == usual.sources
 
 
 def test_raw_replaces_all_sources(tmp_path: Path) -> None:
