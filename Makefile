@@ -12,7 +12,7 @@ setup: .venv/.ready ## create .venv from the lock (Python 3.11, Java 17 or 21)
 run: setup ## run the whole pipeline on generated logs, LINES=100000
 	@$(BIN)/clickstream sample $(DATA) --lines $(LINES) && $(BIN)/clickstream run --truth $(DATA)/truth.json
 test: setup ## run all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2
 check: setup ## check format, lint, types, SQL and contract
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check
 docs: setup ## build dbt's documentation site (after make run)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 # Reference inputs are kept beside the project, not in it: a public clone has none.
@@ -17,6 +19,23 @@ _LEFT_OUT = pytest.StashKey[list[str]]()
 pytest_plugins = [
     f"fixtures.{path.stem}" for path in sorted((ROOT / "tests/fixtures").glob("*.py"))
 ]
+
+
+class Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives the tests of real neighbours to one worker, and all others out by their module.
+
+    `--dist loadgroup` would do, but xdist 3.8 sets names of tests that pytest 9 does not read.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return "neighbours" if module.startswith(("tests/integration/", "tests/e2e/")) else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    """Start one Spark and one search server, however many workers there are."""
+    return Scheduler(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -32,6 +51,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def needs_reference(item: pytest.Item) -> bool:
     """Return whether the test, or a fixture of it, takes a reference input."""
     return not REFERENCE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker tell the terminal which tests it left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = session.config.stash.get(_LEFT_OUT, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Keep what a worker told; each of them collects all tests, so one answer is enough."""
+    node.config.stash[_LEFT_OUT] = node.workeroutput["left_out"]
 
 
 def pytest_terminal_summary(

@@ -19,6 +19,8 @@ WITHOUT_CLIENT = """
     where client is null
         and batch_id in (select batch_id from {landing}.batches where state = 'live')
 """
+# Ten times as fast where PyYAML was built with its C library: every wheel is.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
     """
     path = root / MARTS_YAML
     try:
-        models = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+        models = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)["models"]  # noqa: S506
         predicates = {model["name"]: _predicate(model) for model in models}
         totals = {model["name"] for model in models if _has_total(model)}
     except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
