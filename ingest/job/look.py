@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pyarrow.compute as pc
 
 from ingest.errors import StorageError
-from ingest.parse.model import Identity, Parsed
+from ingest.parse.model import Identity, Parsed, ReadRange
 from ingest.parse.peek import Content
 from ingest.parse.reader import parse_object
 from ingest.settings import ParseSettings
@@ -20,28 +20,27 @@ _NOBODY = Identity(source_file="", batch_id="", ingest_time=datetime(9999, 1, 1,
 
 def content_of(root: Storage, found: StoredObject) -> Content:
     """Return the content of `found`; nothing is read yet."""
+    return Content(_reader(root, found), found.size)
 
-    def read(start: int, end: int) -> bytes:
-        return root.read(found.key, start, end, etag=found.etag)
 
-    return Content(read, found.size)
+def _reader(root: Storage, found: StoredObject) -> ReadRange:
+    return lambda start, end: root.read(found.key, start, end, etag=found.etag)
 
 
 def earliest_time(root: Storage, parse: ParseSettings, found: StoredObject) -> datetime | None:
-    """Return the earliest time in the first 64 KiB of content, None when there is none."""
+    """Return the earliest time in the first 64 KiB of content, None when there is none.
 
-    def read(start: int, end: int) -> bytes:
-        return root.read(found.key, start, end, etag=found.etag)
-
+    A hole of NULs before them is passed over.
+    """
     times: list[datetime] = []
     try:
         for item in parse_object(
-            read,
+            _reader(root, found),
             found.size,
             name=found.key,
             identity=_NOBODY,
             settings=parse,
-            stop=_FIRST_BYTES,
+            stop=content_of(root, found).hole() + _FIRST_BYTES,
             final=False,
         ):
             if isinstance(item, Parsed):

@@ -147,8 +147,9 @@ def merge(ranges: Iterable[RangeFacts]) -> ObjectVerdict:
     reason = _cut(worst.file_reason)
     if worst.file_status in VOID or len(verdicts) == 1:
         return replace(worst, file_reason=reason, chunk_digests=digests)
-    # Only the end of the content can have a line that waits, whichever range it begins in.
-    last = next((verdict for verdict in verdicts if verdict.waiting_bytes), verdicts[-1])
+    # The line that waits is the last one, whichever range it begins in: nothing after it counts.
+    count = next((n for n, v in enumerate(verdicts, 1) if v.waiting_bytes), len(verdicts))
+    consumed = verdicts[:count]
     return ObjectVerdict(
         source_format=next((v.source_format for v in verdicts if v.source_format), None),
         file_status=worst.file_status,
@@ -157,10 +158,10 @@ def merge(ranges: Iterable[RangeFacts]) -> ObjectVerdict:
         max_event_time=max(_known(verdict.max_event_time for verdict in verdicts), default=None),
         counts=_sum_counts(verdicts),
         start=verdicts[0].start,
-        end=last.end,
-        waiting_bytes=last.waiting_bytes,
+        end=consumed[-1].end,
+        waiting_bytes=consumed[-1].waiting_bytes,
         chunk_digests=digests,
-        range_digests=tuple(digest for verdict in verdicts for digest in verdict.range_digests),
+        range_digests=tuple(digest for verdict in consumed for digest in verdict.range_digests),
         **add_counts(verdicts),
     )
 

@@ -59,6 +59,17 @@ class Content:
             for offset in sorted(wanted)
         }
 
+    def hole(self) -> int:
+        """Return how many NULs come first: copytruncate leaves them, and lines begin after them."""
+        size = 0
+        if self.opening.startswith(b"\0"):
+            for piece in self._unwrapped().pieces if self.is_gzip else self._blocks():
+                text = piece.lstrip(b"\0")
+                size += len(piece) - len(text)
+                if text:
+                    break
+        return size
+
     def _scan_gzip(self, offsets: list[int]) -> tuple[int, dict[int, bytes]]:
         found: dict[int, bytes] = {}
         at, last = 0, b""

@@ -264,3 +264,20 @@ def test_what_cannot_be_looked_at_is_named(place: Place) -> None:
     found = place.now({"access.log": Denied(B), "other.log": C})
     assert [(one.found.key, one.reason) for one in found.unreadable] == [("access.log", "denied")]
     assert new(found) == {"other.log": "other.log"}
+
+
+def test_holes_look_alike_and_are_told_apart_by_what_follows(place: Place) -> None:
+    hole = bytes(2 * FINGERPRINT_BYTES)
+    place.sealed("access.log", hole + B)
+    place.later = frozenset({"access.log"})
+    found = place.now({"access.log": hole + C, "access.log.1": hole + B})
+    assert continued(found) == {"access.log.1": "access.log"}
+    assert [one.found.key for one in found.new] == ["access.log"]
+    assert (found.questions, found.copies) == ([], [])
+
+
+def test_a_hole_that_was_read_before_its_first_line_goes_on(place: Place) -> None:
+    hole = bytes(2 * FINGERPRINT_BYTES)
+    place.sealed("access.log", hole)
+    (one,) = place.now({"access.log": hole + B}).continued
+    assert (one.log.name, one.length) == ("access.log", len(hole + B))

@@ -391,3 +391,16 @@ def test_a_task_is_small(raw: Storage) -> None:
     raw.put("a", b"\n")
     (task,) = _plan(raw).tasks
     assert len(pickle.dumps(task)) < 2_000
+
+
+def test_what_waits_ends_the_bytes_that_count() -> None:
+    """The last line begins in the second of three ranges, and its end is not written yet."""
+    merged = merge(
+        [
+            _range(0, end=8, range_digests=(b"1",)),
+            _range(8, end=11, waiting_bytes=9, range_digests=(b"2",)),
+            _range(16, end=16, waiting_bytes=4, range_digests=(b"3",)),
+        ]
+    )
+    assert (merged.end, merged.waiting_bytes) == (11, 9)
+    assert merged.range_digests == (b"1", b"2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Callable
 
 import pytest
 
@@ -70,5 +71,12 @@ def test_no_content(data: bytes) -> None:
 
 
 def test_a_short_read_is_an_error_of_storage() -> None:
-    with pytest.raises(ObjectUnreadable, match="got 3 of the 4096 bytes from 0 on"):
+    with pytest.raises(ObjectUnreadable, match="got 3 of 4096 bytes at offset 0"):
         _ = Content(lambda *_: b"abc", 5000).opening
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 3 << 20])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_hole_is_measured(size: int, pack: Callable[[bytes], bytes]) -> None:
+    assert Source(pack(bytes(size) + b"a\0b")).content().hole() == size
+    assert Source(pack(bytes(size))).content().hole() == size
