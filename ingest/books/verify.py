@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.books.sources import source_check
 from ingest.books.truth import lake_checks, mart_checks, other_objects, read_truth
 from ingest.errors import ObjectUnreadable
 from ingest.lake.accepted import accepted_ids
@@ -45,9 +46,17 @@ class Verification:
         return all(check.ok for check in self.checks)
 
 
-def verify(settings: Settings, warehouse: Warehouse, *, truth: Path | None = None) -> Verification:
+def verify(
+    settings: Settings,
+    warehouse: Warehouse,
+    *,
+    truth: Path | None = None,
+    whole_sources: bool = False,
+) -> Verification:
     """Compare every hop with the batch records, and with the generator's `truth` when given.
 
+    The logs that still lie in their sources are compared with what was read of them: their first
+    and last 4 KiB, or all bytes for `whole_sources`.
     Raises SearchServerError when the index cannot be queried, SettingsError when `truth` is not a
     truth.json.
     """
@@ -56,8 +65,9 @@ def verify(settings: Settings, warehouse: Warehouse, *, truth: Path | None = Non
     states = decide(records, accepted_ids(lake))
     shown = {id_: batch.state for id_, batch in warehouse.ledger().batches.items()}
     live = [record for record in records if shown.get(record.batch_id) == LIVE]
-    checks = list(_lake_checks(lake, records))
-    notes = [_quarantined(record) for record in in_state(records, states, QUARANTINED)]
+    in_sources, notes = source_check(settings, records, whole=whole_sources)
+    checks = [in_sources, *_lake_checks(lake, records)]
+    notes += [_quarantined(record) for record in in_state(records, states, QUARANTINED)]
     whole = all(check.ok for check in checks)
     if whole:
         checks.append(_loaded(records, states, shown))

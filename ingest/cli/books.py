@@ -31,18 +31,25 @@ def status(as_json: bool) -> None:
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="Also compare with the truth.json of `clickstream sample`.",
 )
+@click.option(
+    "--sources",
+    "whole_sources",
+    is_flag=True,
+    help="Hash all bytes of the logs that lie in the sources, not only their ends.",
+)
 @target_option
 @json_option
-def verify(truth: Path | None, target: str | None, as_json: bool) -> None:
+def verify(truth: Path | None, whole_sources: bool, target: str | None, as_json: bool) -> None:
     """Recount every hop where its rows are.
 
-    Lake = landing = marts = index; exits with 4 when they disagree.
+    Sources = lake = landing = marts = index; exits with 4 when they disagree. Of each log that lies
+    in a source, the first and last 4 KiB are compared with what was read of it.
     """
     from ingest.books.verify import verify as compare
     from ingest.books.verify import verify_text
 
     with warehouse_for(target) as (settings, warehouse):
-        result = compare(settings, warehouse, truth=truth)
+        result = compare(settings, warehouse, truth=truth, whole_sources=whole_sources)
     show(result, verify_text(result), as_json)
     exit_with(0 if result.balanced else BooksError.exit_code)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from ingest.errors import StorageError
 from ingest.lake.identity import FINGERPRINT_BYTES, OPENING_BYTES, fingerprint
-from ingest.lake.ownership import Log
+from ingest.lake.ownership import Log, holders
 from ingest.parse.peek import Content
 from ingest.storage import StoredObject
 
@@ -118,8 +118,7 @@ class _Follower:
         self._look = look
         self._logs = logs
         self._names = {log.name for log in logs}
-        # Several generations may have been at a key: the one placed there last has it.
-        self._holders = {log.key: log for log in sorted(logs, key=lambda log: log.placed)}
+        self._holders = holders(logs)
         self._explained: dict[str, StoredObject] = {}
         self._apart: set[str] = set()
         self._open: dict[str, StoredObject] = {}

@@ -84,6 +84,11 @@ class Log:
         return (self.size, self.etag) == (found.size, found.etag)
 
 
+def holders(logs: Iterable[Log]) -> dict[str, Log]:
+    """Return by key the log that lies there: of several generations the one placed there last."""
+    return {log.key: log for log in sorted(logs, key=lambda log: log.placed)}
+
+
 @dataclass(frozen=True, slots=True)
 class Ownership:
     """The ledger when the log of batches ended with record `last`: logs by their name."""

@@ -45,6 +45,36 @@ def last_bytes(last: bytes, piece: bytes) -> bytes:
     return (last + piece[-FINGERPRINT_BYTES:])[-FINGERPRINT_BYTES:]
 
 
+class RangeHash:
+    """Digests of the 8 MiB chunks of the content from `start` on, up to `end`."""
+
+    def __init__(self, start: int, end: int | None = None) -> None:
+        """`end` None is the end of the content."""
+        self._start, self._end = start, end
+        self._size = 0
+        self._hasher = hashlib.sha256()
+        self._digests: list[bytes] = []
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """The digests so far, the last one perhaps of a shorter chunk."""
+        is_full = self._size % HASH_CHUNK_BYTES == 0
+        return (*self._digests, *(() if is_full else (self._hasher.digest(),)))
+
+    def feed(self, piece: bytes, at: int) -> None:
+        """Take `piece`, which begins at `at` of the content: pieces come one after another."""
+        end = None if self._end is None else max(0, self._end - at)
+        view = memoryview(piece)[max(0, self._start - at) : end]
+        while view:
+            left = HASH_CHUNK_BYTES - self._size % HASH_CHUNK_BYTES
+            part, view = view[:left], view[left:]
+            self._hasher.update(part)
+            self._size += len(part)
+            if len(part) == left:
+                self._digests.append(self._hasher.digest())
+                self._hasher = hashlib.sha256()
+
+
 class Watched:
     """Content on its way from its gzip layers to the parser, which gets it from `pieces`.
 
@@ -56,16 +86,13 @@ class Watched:
         """`pieces` begin at offset 0; `stop` None is the end of the content."""
         self.size = 0
         self.first = self.last = b""
-        self._resume = resume
-        self._hasher = hashlib.sha256()
-        self._digests: list[bytes] = []
+        self._hash = RangeHash(resume)
         self.pieces = self._watched(pieces, stop)
 
     @property
     def digests(self) -> tuple[bytes, ...]:
-        """The digests so far, the last one perhaps of a shorter chunk."""
-        is_full = (self.size - self._resume) % HASH_CHUNK_BYTES == 0
-        return (*self._digests, *(() if is_full else (self._hasher.digest(),)))
+        """See `RangeHash`."""
+        return self._hash.digests
 
     def _watched(self, pieces: Iterator[bytes], stop: int | None) -> Iterator[bytes]:
         for piece in pieces:
@@ -79,13 +106,5 @@ class Watched:
     def _watch(self, piece: bytes) -> None:
         self.first += piece[: FINGERPRINT_BYTES - len(self.first)]
         self.last = last_bytes(self.last, piece)
-        view = memoryview(piece)[max(0, self._resume - self.size) :]
-        self.size += len(piece) - len(view)
-        while view:
-            left = HASH_CHUNK_BYTES - (self.size - self._resume) % HASH_CHUNK_BYTES
-            part, view = view[:left], view[left:]
-            self._hasher.update(part)
-            self.size += len(part)
-            if len(part) == left:
-                self._digests.append(self._hasher.digest())
-                self._hasher = hashlib.sha256()
+        self._hash.feed(piece, self.size)
+        self.size += len(piece)

@@ -63,12 +63,16 @@ class Content:
         """Return how many NULs come first: copytruncate leaves them, and lines begin after them."""
         size = 0
         if self.opening.startswith(b"\0"):
-            for piece in self._unwrapped().pieces if self.is_gzip else self._blocks():
+            for piece in self.pieces():
                 text = piece.lstrip(b"\0")
                 size += len(piece) - len(text)
                 if text:
                     break
         return size
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the content from its beginning, as far as gzip can be read."""
+        return self._unwrapped().pieces if self.is_gzip else self._blocks()
 
     def _scan_gzip(self, offsets: list[int]) -> tuple[int, dict[int, bytes]]:
         found: dict[int, bytes] = {}

@@ -25,6 +25,7 @@ COLUMNS = (
 )  # fmt: skip
 MARTS = tuple(mart.name for mart in read_marts(ROOT))
 CHECKS = {
+    "logs in sources = read",
     "lines = ok + warn + skip + reject",
     *(f"lake {table} = records" for table in ("events", "rejects", "files")),
     "batches loaded = sealed",

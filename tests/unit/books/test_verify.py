@@ -91,6 +91,7 @@ def test_books_in_order_balance(books: Books) -> None:
 
     assert result.balanced
     assert {check.name: check.found for check in result.checks} == {
+        "logs in sources = read": 1,
         "lines = ok + warn + skip + reject": EVENTS + 1,
         "lake events = records": EVENTS,
         "lake rejects = records": 1,
