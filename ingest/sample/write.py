@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import time
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ RAW, TRUTH = "raw", "truth.json"
 # Names what this command has written, so that it never touches anything else.
 OURS = ".sample-files.json"
 SESSIONS_PER_FILE = 1_000_000
+# Its logs are finished: a last line without its end waits for less than that in any source.
+_AGE = timedelta(days=8)
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +64,7 @@ def _write_sample(
     truths = {}
     for file in files:
         data, truths[file.name] = _draw_file(file, shop, writers[file.format], tally, seed)
-        _put(directory / RAW / file.name, file.pack(data), scratch=directory)
+        _put(directory / RAW / file.name, file.pack(data), scratch=directory, age=_AGE)
         logger.debug("wrote %s", file.name)
     given = {"lines": lines, "seed": seed, "formats": [f for f in FORMATS if f in formats]}
     truth = {"sample": given, **tally.truth(truths)}
@@ -159,12 +164,17 @@ def _ours(note: Path) -> set[str]:
         ) from error
 
 
-def _put(path: Path, data: bytes, *, scratch: Path) -> None:
-    """Write a file at once or not at all; leave it untouched when it holds `data` already."""
+def _put(path: Path, data: bytes, *, scratch: Path, age: timedelta = timedelta()) -> None:
+    """Write a file at once or not at all; leave it untouched when it holds `data` already.
+
+    It looks as if it was last written `age` ago.
+    """
     if path.exists() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not beside it: an ingest that runs now must not see half a file.
     partial = scratch / f".{path.name}.partial"
     partial.write_bytes(data)
+    written = time.time_ns() - age // timedelta(microseconds=1) * 1_000
+    os.utime(partial, ns=(written, written))
     partial.replace(path)

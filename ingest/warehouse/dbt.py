@@ -104,7 +104,7 @@ def _dbt_places(settings: Settings) -> list[str]:
 def _summary(result: Any, seconds: float) -> DbtSummary:
     """Return the counts of a dbt result; commands that run no nodes have none."""
     results = list(getattr(result, "results", ()))
-    counts = Counter(str(one.status) for one in results)
+    counts = Counter(str(one.status) for one in results if not _is_hook(one))
     failures = tuple(
         Failure(name=one.node.name, message=" ".join((one.message or "").split()))
         for one in results
@@ -118,3 +118,9 @@ def _summary(result: Any, seconds: float) -> DbtSummary:
         failures=failures,
         seconds=seconds,
     )
+
+
+def _is_hook(result: Any) -> bool:
+    """Return whether `result` is of an on-run-start or on-run-end, which is not a node."""
+    # The result of `run-operation` has no node.
+    return str(getattr(result, "node", result).unique_id).startswith("operation.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import time
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,16 @@ def test_what_is_there_already_is_left_untouched(tmp_path: Path) -> None:
     write_sample(tmp_path, lines=500, seed=1)
 
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_no_line_of_a_sample_waits_for_its_end(tmp_path: Path) -> None:
+    write_sample(tmp_path, lines=500, seed=1)
+    longest = timedelta(days=7)  # that a source may wait
+
+    logs = [path for path in (tmp_path / "raw").rglob("*") if path.is_file()]
+    newest = max(path.stat().st_mtime for path in logs)
+
+    assert newest < time.time() - longest.total_seconds()
 
 
 def test_another_sample_replaces_the_files_of_the_first(tmp_path: Path) -> None:
