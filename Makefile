@@ -2,7 +2,7 @@ BIN := .venv/bin
 DATA := $(or $(CLICKSTREAM_DATA),data)
 LINES ?= 100000
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs bench lock clean
+.PHONY: help setup run test check docs soak bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,8 @@ check: setup ## check format, lint, types, SQL and contract
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check
 docs: setup ## build dbt's documentation site (after make run)
 	@$(BIN)/dbt docs generate && echo "Now: $(BIN)/dbt docs serve"
+soak: setup ## run 5,000 random histories of rotated logs (about 15 minutes)
+	@ROTATION_PROFILE=soak $(BIN)/pytest tests/property/test_real_rotation.py
 bench: setup ## compare speed and memory with other tools
 	@$(BIN)/python -m bench
 lock: setup ## upgrade requirements.lock

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.logrotate import has_logrotate
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 # Reference inputs are kept beside the project, not in it: a public clone has none.
 REFERENCE = ROOT.parent / "shared"
-REFERENCE_FIXTURES = frozenset(("seed_csv", "hackers_log", "field_cases"))
+REFERENCE_FIXTURES = ("seed_csv", "hackers_log", "field_cases")
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 pytest_plugins = [
@@ -39,18 +40,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs the reference inputs, where there are none at all."""
-    if REFERENCE.is_dir():
-        return
-    left_out = [item for item in items if needs_reference(item)]
-    items[:] = [item for item in items if not needs_reference(item)]
-    config.hook.pytest_deselected(items=left_out)
-    config.stash[_LEFT_OUT] = [item.nodeid for item in left_out]
+    """Leave out what needs the reference inputs, or a program, where there are none at all."""
+    missing: dict[str, str] = {}
+    if not REFERENCE.is_dir():
+        missing |= dict.fromkeys(REFERENCE_FIXTURES, f"{REFERENCE} is not there")
+    if not has_logrotate():
+        missing["logrotate"] = "logrotate is not installed (Debian: apt install logrotate)"
+    reasons = [(item, _reason(item, missing)) for item in items]
+    items[:] = [item for item, reason in reasons if not reason]
+    config.hook.pytest_deselected(items=[item for item, reason in reasons if reason])
+    config.stash[_LEFT_OUT] = [f"{item.nodeid}: {reason}" for item, reason in reasons if reason]
 
 
-def needs_reference(item: pytest.Item) -> bool:
-    """Return whether the test, or a fixture of it, takes a reference input."""
-    return not REFERENCE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+def _reason(item: pytest.Item, missing: Mapping[str, str]) -> str:
+    """Return why the test, or a fixture of it, cannot be run; "" when it can."""
+    names = getattr(item, "fixturenames", ())
+    return next((missing[name] for name in names if name in missing), "")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -68,13 +73,12 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Name the tests that were left out."""
+    """Name the tests that were left out, and why."""
     left_out = config.stash.get(_LEFT_OUT, [])
     if left_out:
         terminalreporter.section("left out")
-        terminalreporter.write_line(f"{REFERENCE} holds the reference inputs, and is not there:")
-        for name in left_out:
-            terminalreporter.write_line(f"  {name}")
+        for line in left_out:
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,6 +89,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"skipped, and CI skips nothing: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def logrotate() -> None:
+    """Ask for the program: a test without it is left out."""
 
 
 @pytest.fixture(scope="session")
