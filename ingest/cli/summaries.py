@@ -21,8 +21,11 @@ from ingest.warehouse.load import LoadSummary
 
 def ingest_line(summary: IngestSummary) -> str:
     """Return one line about the hop, with the balance of its lines."""
+    objects = [found for record in summary.sealed for found in record.objects]
     if summary.nothing_new:
         line = "nothing new"
+    elif objects and all(found.is_move for found in objects):
+        line = f"nothing new, {count_of(len(objects), 'log')} moved"
     else:
         totals = [record.totals for record in summary.sealed]
 
@@ -41,6 +44,11 @@ def ingest_line(summary: IngestSummary) -> str:
             )
     if summary.duplicates:
         line += f"; {count_of(len(summary.duplicates), 'copy', 'copies')} of known bytes skipped"
+    if summary.special:
+        line += (
+            f"; {count_of(len(summary.special), 'special file')} passed over: "
+            f"{first_few([printable(key) for key in summary.special])}"
+        )
     if summary.waiting:
         line += (
             f"; {count_of(len(summary.waiting), 'line waits', 'lines wait')} for "

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from ingest.contract import EVENTS
 from ingest.errors import SettingsError
 from ingest.settings import Source
-from ingest.storage import Storage, StoredObject, open_storage
+from ingest.storage import NOT_REGULAR, Storage, StoredObject, open_storage
 
 # source_file is the identity of its events: it is never cut, unlike other texts.
 _MAX_NAME_BYTES = (EVENTS.column("source_file").width or 0) - len("@0123456789ab-99")
@@ -41,12 +41,16 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The raw objects of one source at one moment, by key. Keys are relative to `root`."""
+    """The raw objects of one source at one moment, by key. Keys are relative to `root`.
+
+    `special` are the keys of what has no bytes at rest, such as a pipe or a link to a device.
+    """
 
     source: Source
     root: Storage
     objects: Mapping[str, StoredObject]
     failed: tuple[Failed, ...]
+    special: tuple[str, ...]
 
 
 def local_path(uri: str) -> Path | None:
@@ -97,14 +101,19 @@ def list_source(source: Source) -> Listing:
     root, pattern = open_source(source)
     objects: dict[str, StoredObject] = {}
     failed: list[Failed] = []
+    special: list[str] = []
     for found in root.list(_fixed_prefix(pattern)):
         if pattern and not fits(pattern, found.key):
             continue
-        if problem := found.problem or _name_problem(source, root, found.key):
+        if found.problem == NOT_REGULAR:
+            special.append(utf8_text(found.key))
+        elif problem := found.problem or _name_problem(source, root, found.key):
             failed.append(Failed(key=utf8_text(found.key), reason=problem))
         elif found.size or not found.key.endswith("/"):  # S3 consoles make such "folders"
             objects[found.key] = found
-    return Listing(source=source, root=root, objects=objects, failed=tuple(failed))
+    return Listing(
+        source=source, root=root, objects=objects, failed=tuple(failed), special=tuple(special)
+    )
 
 
 def check_listed_once(listings: Sequence[Listing]) -> None:

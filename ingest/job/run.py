@@ -52,7 +52,8 @@ class IngestSummary:
 
     `sealed` are the records that this run wrote, `elsewhere` the ids of batches that another run
     with the same plan sealed first. `duplicates` and `failed` were not ingested. `waiting` maps
-    keys to the bytes of a last line whose end has not come yet.
+    keys to the bytes of a last line whose end has not come yet. `special` are the keys of pipes and
+    devices, which were passed over.
     """
 
     sealed: tuple[BatchRecord, ...]
@@ -60,6 +61,7 @@ class IngestSummary:
     duplicates: tuple[Duplicate, ...]
     failed: tuple[Failed, ...]
     waiting: Mapping[str, int]
+    special: tuple[str, ...] = ()
     seconds: float
 
     @property
@@ -160,6 +162,7 @@ class _Done:
     duplicates: dict[str, Duplicate] = field(default_factory=dict)
     failed: dict[tuple[str, str], str] = field(default_factory=dict)  # by source and key
     waiting: dict[str, int] = field(default_factory=dict)
+    special: dict[str, None] = field(default_factory=dict)
 
 
 class Run:
@@ -213,6 +216,7 @@ class Run:
         self._done.duplicates |= {copy.key: copy for copy in before.duplicates}
         self._done.failed |= {("", one.key): one.reason for one in before.failed}
         self._done.waiting |= before.waiting
+        self._done.special |= dict.fromkeys(before.special)
 
     def seal_one(self, batch: Batch, listing: Listing) -> bool:
         """Plan, parse and seal `batch`; return False when another run sealed some of it first."""
@@ -235,6 +239,7 @@ class Run:
             duplicates=tuple(done.duplicates.values()),
             failed=tuple(Failed(key=key, reason=why) for (_, key), why in done.failed.items()),
             waiting=done.waiting,
+            special=tuple(done.special),
             seconds=seconds,
         )
 
@@ -255,6 +260,7 @@ class Run:
         )
         self._done.duplicates |= {copy.key: copy for copy in found.copies}
         self._done.waiting |= found.waiting
+        self._done.special |= dict.fromkeys(listing.special)
         for failed in found.failed:
             self._fail(source, failed.key, failed.reason)
         return list(batches(found.readings, found.moves))

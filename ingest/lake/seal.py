@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ingest.errors import StorageError
+from ingest.lake.identity import OPENING_BYTES
 from ingest.lake.records import BatchRecord, ObjectRecord, read_record, record_key, record_to_json
 from ingest.storage import Storage
 
@@ -48,7 +49,7 @@ def seal(
 
 def are_in_conflict(mine: BatchRecord, other: BatchRecord) -> bool:
     """Return whether both would own the same bytes of a log, or replace the same batch."""
-    if set(mine.replaces) & set(other.replaces):
+    if set(mine.replaces) & set(other.replaces) or _may_begin_one_log(mine, other):
         return True
     theirs = {found.source_file: found for found in _owned(other)}
     return any(
@@ -56,6 +57,24 @@ def are_in_conflict(mine: BatchRecord, other: BatchRecord) -> bool:
         for found in _owned(mine)
         if found.source_file in theirs
     )
+
+
+def _may_begin_one_log(mine: BatchRecord, other: BatchRecord) -> bool:
+    """Return whether a log that is new to one run may be a log that is new to the other.
+
+    A file that was renamed or copied between their listings has two names. Logs of equal beginnings
+    may be different ones all the same: then planning again costs time and nothing else.
+    """
+    if mine.replaces or other.replaces or mine.source != other.source:
+        return False
+    new, theirs = _new_logs(mine), _new_logs(other)
+    short = any(found.end < OPENING_BYTES for found in (*new, *theirs))
+    openings = {found.opening for found in theirs}
+    return bool(new and theirs) and (short or any(found.opening in openings for found in new))
+
+
+def _new_logs(record: BatchRecord) -> list[ObjectRecord]:
+    return [one for one in _owned(record) if one.start == 0 and one.end > 0]
 
 
 def _owned(record: BatchRecord) -> list[ObjectRecord]:

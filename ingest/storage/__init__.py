@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from ingest.errors import SettingsError
 from ingest.storage.folder import FolderStorage
-from ingest.storage.protocol import Storage, StoredObject
+from ingest.storage.protocol import NOT_REGULAR, Storage, StoredObject
 
-__all__ = ["SCHEMES", "Storage", "StoredObject", "open_storage"]
+__all__ = ["NOT_REGULAR", "SCHEMES", "Storage", "StoredObject", "open_storage"]
 
 
 def open_storage(uri: str) -> Storage:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError
-from ingest.storage.protocol import StoredObject
+from ingest.storage.protocol import NOT_REGULAR, StoredObject
 
 # What a file system answers to link() when it has no hard links (FAT, some network mounts).
 _NO_HARD_LINKS = frozenset((errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK))
@@ -24,7 +24,6 @@ _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EROFS: "the file system is read-only: choose another folder",
 }
-_NOT_REGULAR = "not a regular file (remove it)"
 
 
 class FolderStorage:
@@ -130,7 +129,7 @@ class FolderStorage:
         except OSError as error:
             return StoredObject(key=key, size=0, etag="", problem=_explain(error))
         if not stat.S_ISREG(found.st_mode):
-            return StoredObject(key=key, size=0, etag="", problem=_NOT_REGULAR)
+            return StoredObject(key=key, size=0, etag="", problem=NOT_REGULAR)
         return StoredObject(
             key=key, size=found.st_size, etag=_etag(found), changed_at=_changed_at(found)
         )
@@ -138,7 +137,7 @@ class FolderStorage:
     def _check(self, path: Path, handle: int, etag: str | None) -> None:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise ObjectUnreadable(f"{path}: {_NOT_REGULAR}")
+            raise ObjectUnreadable(f"{path}: {NOT_REGULAR}")
         if etag is not None and _etag(found) != etag and not _has_grown(etag, found):
             raise ObjectChanged(f"{path}: changed while it was read; the next run reads it again")
 

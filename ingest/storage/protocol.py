@@ -8,6 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+# The problem of a pipe, a device, a socket: it holds no bytes at rest, and never will.
+NOT_REGULAR = "not a regular file"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredObject:

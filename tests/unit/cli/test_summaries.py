@@ -37,6 +37,19 @@ EXPORTED = ExportSummary(
 )  # fmt: skip
 
 
+def test_an_ingest_that_found_only_moved_logs(
+    make_settings: Callable[..., Settings],
+    ingest_here: Callable[..., IngestSummary],
+    access_lines: Callable[..., bytes],
+) -> None:
+    raw = Path(make_settings().sources[0].uri)
+    (raw / "access.log").write_bytes(access_lines(3))
+    ingest_here()
+    (raw / "access.log").rename(raw / "access.log.1")
+
+    assert ingest_line(replace(ingest_here(), seconds=1.25)) == ("nothing new, 1 log moved (1.2 s)")
+
+
 def test_ingest(
     make_settings: Callable[..., Settings],
     ingest_here: Callable[..., IngestSummary],
@@ -49,6 +62,7 @@ def test_ingest(
         elsewhere=("b",),
         duplicates=(Duplicate(key="c.log", original="one.log"),),
         waiting={"w.log": 7},
+        special=("pipe.log",),
         failed=(Failed(key="d.log", reason="denied"),),
         seconds=1.25,
     )
@@ -56,7 +70,7 @@ def test_ingest(
     assert ingest_line(summary) == (
         "1 batch, 1 object, 5 lines = 3 ok + 0 warn + 1 skip + 1 reject; "
         "1 batch sealed by another run; 1 copy of known bytes skipped; "
-        "1 line waits for its end: w.log; "
+        "1 special file passed over: pipe.log; 1 line waits for its end: w.log; "
         "1 object refused or unreadable: d.log (failed: denied) (1.2 s)"
     )
 

@@ -64,6 +64,18 @@ def test_all_files_of_a_folder_are_listed(tmp_path: Path) -> None:
     assert listing.failed == ()
 
 
+def test_special_files_are_passed_over(tmp_path: Path) -> None:
+    """As in the image of nginx, whose logs are links to its terminal."""
+    _files(tmp_path, {"a.log": b"1"})
+    os.mkfifo(tmp_path / "pipe.log")
+    (tmp_path / "error.log").symlink_to("/dev/null")
+    (tmp_path / "gone.log").symlink_to("nowhere")
+    listing = list_source(_source(tmp_path))
+    assert list(listing.objects) == ["a.log"]
+    assert listing.special == ("error.log", "pipe.log")
+    assert [one.key for one in listing.failed] == ["gone.log"]
+
+
 def test_a_source_may_be_one_file(tmp_path: Path) -> None:
     _files(tmp_path, {"a.log": b"1", "a.log.1": b"2", "b/a.log": b"3"})
     listing = list_source(_source(tmp_path / "a.log"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,22 @@ def test_the_same_batch_sealed_by_another_run_counts(lake: Storage) -> None:
             make_draft("m", replaces=("old", "b")),
             make_draft("t", writer="other", replaces=("old",)),
         ),
+        (
+            make_draft("m", raw_object("x")),
+            make_draft("t", replace(raw_object("x", end=900), source_file="y"), writer="other"),
+        ),
+        (
+            make_draft("m", raw_object("x", end=63)),
+            make_draft("t", raw_object("y", end=900), writer="other"),
+        ),
     ],
-    ids=["same object", "another version of it", "same replaced batch"],
+    ids=[
+        "same object",
+        "another version of it",
+        "same replaced batch",
+        "same beginning under another name",
+        "too short to be told apart",
+    ],
 )
 def test_a_batch_that_shares_is_given_up(
     lake: Storage, mine: BatchRecord, theirs: BatchRecord
@@ -64,7 +79,11 @@ def test_others_that_share_nothing_are_stepped_over(lake: Storage) -> None:
     failed = raw_object("x", status="failed")
     sealed(lake, make_draft("t1", writer="other"))
     sealed(lake, make_draft("t2", failed, raw_object("y"), writer="other"), after=1)
-    assert sealed(lake, make_draft("m", raw_object("x"))).number == 3
+    there = replace(make_draft("t3", raw_object("x"), writer="other"), source="another")
+    sealed(lake, replace(there, objects=(replace(raw_object("x"), source_file="z"),)), after=2)
+    grown = replace(raw_object("x", start=64, end=90), source_file="w")
+    sealed(lake, make_draft("t4", grown, writer="other"), after=3)
+    assert sealed(lake, make_draft("m", raw_object("x"))).number == 5
 
 
 class _Flaky(MemoryStorage):

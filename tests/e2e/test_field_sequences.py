@@ -1,0 +1,133 @@
+"""Rotated logs as the field reports them: each line once in lake, landing, marts and index."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.product import ROOT, Index, Product
+
+pytestmark = pytest.mark.e2e
+
+# Source -> its case, the folders that it holds one after another, the events after each of them.
+SEQUENCES = {
+    "numbered": ("f21-numbered-rotation-oldest-dropped", ("day1", "day2"), (12, 14)),
+    "dated": ("f23-dateext-and-retention", ("day1", "day2", "day3"), (9, 11, 14)),
+    "copied": ("f25-rotation-that-works", ("a1", "a2"), (7, 11)),
+    "renamed": ("f25-rotation-that-works", ("b1", "b2"), (4, 6)),
+    "holes": ("f18-copytruncate-hole", (".",), (4 + 56 + 8,)),
+    "odd": ("f19-refused-without-a-word", ("raw",), (1 + 1,)),
+    "special": ("f32-special-files", (".",), (4,)),
+}
+RUNS = 3
+# What dbt needs of the project, where clickstream.toml names other sources.
+PROJECT = ("dbt_project.yml", "profiles.yml", "profiles", "models", "macros", "seeds", "tests/dbt")
+LIVE = "from landing.events as e join landing.batches as b using (batch_id) where b.state = 'live'"
+QUERIES = {
+    "landing": "select split(source_file, '/')[0], count(*), count(distinct source_file, url_path)"
+    f" {LIVE} group by 1",
+    "ids": f"select count(*), count(distinct event_id) {LIVE}",
+    "marts": "select (select sum(total_events) from fct_traffic_hourly),"
+    " (select sum(total_events) from number_of_events_per_http_response),"
+    " (select sum(total_events) from number_of_sessions_per_ip)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """One run, and what its users see after it."""
+
+    run: dict[str, Any]
+    answers: dict[str, list[list[Any]]]
+    documents: int
+
+
+def expected(day: int) -> dict[str, int]:
+    """Return source -> events after the run of that day, counted from 0."""
+    return {name: events[min(day, len(events) - 1)] for name, (_, _, events) in SEQUENCES.items()}
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory, search_url: str, field_cases: Path) -> list[Day]:
+    """Let every source hold one folder of its case after another, with a run after each."""
+    root = make_project(tmp_path_factory.mktemp("project"))
+    product = Product(
+        root=root, data=root / "data", environ={"ES_URL": search_url, "ES_INDEX": "sequences"}
+    )
+    days = []
+    for day in range(RUNS):
+        for name, (case, folders, _) in SEQUENCES.items():
+            if day < len(folders):
+                replace_content(root / name, field_cases / case / folders[day])
+        if day == 0:
+            add_special_files(root / "special")
+        run = product.json("run")
+        answers = dict(zip(QUERIES, product.sql(*QUERIES.values()), strict=True))
+        documents = Index(url=search_url, name="sequences").count()
+        days.append(Day(run=run, answers=answers, documents=documents))
+    return days
+
+
+def make_project(root: Path) -> Path:
+    """Copy the dbt project to `root`, with a source for each sequence."""
+    for name in PROJECT:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, root / name)
+    tables = [f'[[sources]]\nname = "{name}"\nuri = "{name}"\n' for name in SEQUENCES]
+    (root / "clickstream.toml").write_text("\n".join(tables), encoding="utf-8")
+    return root
+
+
+def replace_content(folder: Path, content: Path) -> None:
+    """Leave in `folder` what `content` holds, with the time of now."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir()
+    for path in content.iterdir():
+        if path.is_file() and path.suffix not in (".json", ".sh"):
+            shutil.copyfile(path, folder / path.name)
+
+
+def add_special_files(folder: Path) -> None:
+    """Put beside the log what the nginx image and its users put there."""
+    (folder / "access.log").write_text(
+        "".join(
+            f'192.0.2.{n} - - [24/May/2024:19:00:0{n} +0000] "GET /s{n} HTTP/1.1" 200 10 "-" "x"\n'
+            for n in range(1, 5)
+        )
+    )
+    os.mkfifo(folder / "pipe.log")
+    for name, target in (
+        ("other.log", "/dev/stdout"),
+        ("error.log", "/dev/null"),
+        ("current.log", "access.log"),
+    ):
+        (folder / name).symlink_to(target)
+
+
+@pytest.mark.parametrize("day", range(RUNS))
+def test_each_line_is_in_landing_once(days: list[Day], day: int) -> None:
+    landing = {name: (events, urls) for name, events, urls in days[day].answers["landing"]}
+    assert landing == {name: (events, events) for name, events in expected(day).items()}
+    ((events, ids),) = days[day].answers["ids"]
+    assert events == ids
+
+
+@pytest.mark.parametrize("day", range(RUNS))
+def test_marts_and_index_agree(days: list[Day], day: int) -> None:
+    total = sum(expected(day).values())
+    assert days[day].answers["marts"] == [[total, total, total]]
+    assert days[day].documents == total
+    assert days[day].run["problems"] == []
+
+
+def test_what_is_refused_is_named(days: list[Day]) -> None:
+    refused = {entry["object"]: entry["reason"] for entry in days[0].run["refused"]}
+    assert json.dumps(refused) == json.dumps(
+        {"odd/access.log.2.bz2": "unsupported_content", "odd/error.log": "unknown_format"}
+    )
