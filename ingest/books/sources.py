@@ -101,7 +101,7 @@ def _places(settings: Settings, records: Sequence[BatchRecord]) -> tuple[list[_P
 
 
 def _ranges(records: Sequence[BatchRecord]) -> dict[str, set[_Range]]:
-    """Return by the name of a log what sealed batches read of it; a correction begins anew."""
+    """Return by the name of a log what sealed batches read of it; a correction begins again."""
     read: dict[str, set[_Range]] = defaultdict(set)
     for record in records:
         for found in record.objects:

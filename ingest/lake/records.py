@@ -20,8 +20,7 @@ from ingest.errors import BooksError, SettingsError, StorageError
 from ingest.lake.counts import COUNTS, LineCounts
 from ingest.storage import Storage, StoredObject, open_storage
 
-RECORD_FORMAT = 1
-LAKE_FORMAT = 1
+RECORD_FORMAT = LAKE_FORMAT = 2
 LAKE_KEY = "lake.json"
 FOLDER = "batches/"
 # What reading JSON that this program did not write may raise.
@@ -134,7 +133,7 @@ def create_lake(uri: str) -> Storage:
 def open_lake(uri: str, *, must_exist: bool = False) -> Storage:
     """Return the lake at `uri` to be read; where there is none it is empty, unless it must exist.
 
-    Raises SettingsError when a newer clickstream made it or when it must exist and does not,
+    Raises SettingsError when another format of clickstream made it, or it must exist and does not,
     BooksError when its lake.json is not valid, StorageError when it cannot be read.
     """
     lake = open_storage(uri)
@@ -171,8 +170,14 @@ def _check_format(lake: Storage) -> None:
     found = _lake_field(lake, "format", int)
     if found > LAKE_FORMAT:
         raise SettingsError(
-            f"{lake.uri}: the lake has format {found}, but this clickstream reads formats up to"
+            f"{lake.uri}: the lake has format {found}, but this clickstream reads format"
             f" {LAKE_FORMAT}; use a newer clickstream"
+        )
+    if found < LAKE_FORMAT:
+        raise SettingsError(
+            f"{lake.uri}: an earlier clickstream made this lake (format {found}; now it is"
+            f" {LAKE_FORMAT}); delete it, and the folders warehouse and metastore beside it, and"
+            " run again: all is read from the raw logs"
         )
 
 
@@ -270,10 +275,10 @@ def _object(fields: Mapping[str, Any]) -> ObjectRecord:
 
 
 def _record(fields: Mapping[str, Any]) -> BatchRecord:
-    if fields["format"] > RECORD_FORMAT:
+    if fields["format"] != RECORD_FORMAT:
         raise SettingsError(
             f"batch record {fields['number']} has format {fields['format']}, but this clickstream"
-            f" reads formats up to {RECORD_FORMAT}; use a newer clickstream"
+            f" reads format {RECORD_FORMAT}: use the one that wrote it"
         )
     return BatchRecord(
         **{

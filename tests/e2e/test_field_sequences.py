@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -126,8 +125,11 @@ def test_marts_and_index_agree(days: list[Day], day: int) -> None:
     assert days[day].run["problems"] == []
 
 
-def test_what_is_refused_is_named(days: list[Day]) -> None:
-    refused = {entry["object"]: entry["reason"] for entry in days[0].run["refused"]}
-    assert json.dumps(refused) == json.dumps(
-        {"odd/access.log.2.bz2": "unsupported_content", "odd/error.log": "unknown_format"}
-    )
+def test_what_is_refused_or_passed_over_is_named(days: list[Day]) -> None:
+    refused = days[0].run["refused"]["objects"]
+    assert [(one["source_file"], one["file_status"], one["file_reason"]) for one in refused] == [
+        ("odd/access.log.2.bz2", "rejected", "unsupported_content"),
+        ("odd/error.log", "rejected", "unknown_format"),
+    ]
+    assert days[0].run["ingest"]["special"] == ["error.log", "other.log", "pipe.log"]
+    assert [one["key"] for one in days[0].run["ingest"]["duplicates"]] == ["current.log"]

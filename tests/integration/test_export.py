@@ -24,6 +24,7 @@ from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.lake.accepted import record_acceptances
 from ingest.lake.parquet import ParquetSink
 from ingest.lake.records import (
+    RECORD_FORMAT,
     BatchRecord,
     NamedFile,
     Totals,
@@ -77,7 +78,7 @@ class Log:
         named = [self._write(batch, part, rows) for part, rows in enumerate(files)]
         events = sum(file.rows for file in named)
         record = BatchRecord(
-            format=1, number=number, batch_id=batch, writer="test", sealed_at=NOW,
+            format=RECORD_FORMAT, number=number, batch_id=batch, writer="test", sealed_at=NOW,
             ingest_time=NOW, source="raw", contract_version=1, parser_version=1, settings_hash="",
             range_bytes=8 << 20, reject_limit_ratio=0.01,
             replaces=tuple(f"{old:032}" for old in replaces), objects=(),

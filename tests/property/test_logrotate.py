@@ -35,7 +35,7 @@ def test_each_line_once(
         for _ in range(2):
             lines = [_line(len(written) + n) for n in range(LINES_A_DAY)]
             written += lines
-            with log.open("a") as file:  # the web server was told to open its log anew
+            with log.open("a") as file:  # the web server opens its log again
                 file.writelines(f"{line}\n" for line in lines)
             if day % days_between_runs == 0:
                 assert ingest.run(datetime.now(UTC)) == 0

@@ -17,6 +17,7 @@ from ingest.errors import BooksError, SettingsError, StorageError
 from ingest.lake.identity import batch_id, content_hash, read_content_hash
 from ingest.lake.ownership import read_ownership
 from ingest.lake.records import (
+    LAKE_FORMAT,
     create_lake,
     lake_id,
     open_lake,
@@ -90,14 +91,17 @@ def test_leftovers_of_a_crashed_writer_are_no_records(lake: Storage) -> None:
     assert read_log(lake) == (record,)
 
 
-def test_newer_formats_are_refused(lake: Storage) -> None:
-    newer = json.loads(record_to_json(replace(make_draft("a"), number=1))) | {"format": 2}
-    lake.put(f"batches/{1:020}.json", json.dumps(newer).encode())
-    with pytest.raises(SettingsError, match="format 2"):
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(1, "delete it, and the folders"), (3, "use a newer clickstream")]
+)
+def test_other_formats_are_refused(lake: Storage, number: int, remedy: str) -> None:
+    other = json.loads(record_to_json(replace(make_draft("a"), number=1))) | {"format": number}
+    lake.put(f"batches/{1:020}.json", json.dumps(other).encode())
+    with pytest.raises(SettingsError, match=f"format {number}.* reads format 2"):
         read_log(lake)
-    lake.put("lake.json", b'{"format": 2, "id": "x"}')
+    lake.put("lake.json", b'{"format": %d, "id": "x"}' % number)
     for opened in (open_lake, create_lake):
-        with pytest.raises(SettingsError, match="format 2"):
+        with pytest.raises(SettingsError, match=f"format {number}.*{remedy}"):
             opened(lake.uri)
 
 
@@ -111,10 +115,10 @@ def test_an_invalid_lake_json_is_reported(lake: Storage, content: bytes) -> None
 
 def test_the_lake_keeps_its_id(lake: Storage) -> None:
     content = json.loads(lake.read("lake.json"))
-    assert content["format"] == 1
+    assert content["format"] == LAKE_FORMAT
     for opened in (open_lake, create_lake):
         assert lake_id(opened(lake.uri)) == content["id"]
-    lake.put("lake.json", b'{"format": 1}')
+    lake.put("lake.json", b'{"format": 2}')
     with pytest.raises(BooksError, match=r"lake\.json has no valid id field"):
         lake_id(lake)
 

@@ -9,7 +9,7 @@ import pytest
 from fixtures.replacements import CHAINS, Chain
 
 from ingest.errors import BooksError
-from ingest.lake.records import BatchRecord, NamedFile, Totals
+from ingest.lake.records import RECORD_FORMAT, BatchRecord, NamedFile, Totals
 from ingest.lake.states import decide
 from ingest.search.plan import Plan, files, make_plan, pack, waves
 from ingest.search.proof import _left, _unequal
@@ -28,8 +28,8 @@ def record(
         counts={},
     )  # fmt: skip
     return BatchRecord(
-        format=1, number=number, batch_id=f"b{number}", writer="w", sealed_at=NOW, ingest_time=NOW,
-        source="raw", contract_version=1, parser_version=1, settings_hash="", range_bytes=8 * MIB,
+        format=RECORD_FORMAT, number=number, batch_id=f"b{number}", writer="w",
+        sealed_at=NOW, ingest_time=NOW, source="raw", contract_version=1, parser_version=1, settings_hash="", range_bytes=8 * MIB,
         reject_limit_ratio=0.01, replaces=tuple(f"b{old}" for old in replaces), objects=(),
         files={"events": (NamedFile(path=f"{number}.parquet", rows=events, bytes=size),)},
         totals=totals,

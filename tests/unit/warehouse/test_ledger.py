@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ingest.lake.records import BatchRecord, NamedFile, Totals
+from ingest.lake.records import RECORD_FORMAT, BatchRecord, NamedFile, Totals
 from ingest.warehouse.ledger import LedgerRow, manifest_hash, to_arrow
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -30,7 +30,7 @@ def record(
         counts={},
     )
     return BatchRecord(
-        format=1,
+        format=RECORD_FORMAT,
         number=number,
         batch_id=batch_id,
         writer="w",
