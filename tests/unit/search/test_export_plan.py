@@ -29,7 +29,8 @@ def record(
     )  # fmt: skip
     return BatchRecord(
         format=RECORD_FORMAT, number=number, batch_id=f"b{number}", writer="w",
-        sealed_at=NOW, ingest_time=NOW, source="raw", contract_version=1, parser_version=1, settings_hash="", range_bytes=8 * MIB,
+        sealed_at=NOW, ingest_time=NOW, source="raw",
+        contract_version=1, parser_version=1, settings_hash="", range_bytes=8 * MIB,
         reject_limit_ratio=0.01, replaces=tuple(f"b{old}" for old in replaces), objects=(),
         files={"events": (NamedFile(path=f"{number}.parquet", rows=events, bytes=size),)},
         totals=totals,
