@@ -106,7 +106,7 @@ def _summary(result: Any, seconds: float) -> DbtSummary:
     results = list(getattr(result, "results", ()))
     counts = Counter(str(one.status) for one in results if not _is_hook(one))
     failures = tuple(
-        Failure(name=one.node.name, message=" ".join((one.message or "").split()))
+        Failure(name=_name(one), message=" ".join((one.message or "").split()))
         for one in results
         if str(one.status) in ("error", "fail", "runtime error", "partial success")
     )
@@ -122,5 +122,11 @@ def _summary(result: Any, seconds: float) -> DbtSummary:
 
 def _is_hook(result: Any) -> bool:
     """Return whether `result` is of an on-run-start or on-run-end, which is not a node."""
-    # The result of `run-operation` has no node.
-    return str(getattr(result, "node", result).unique_id).startswith("operation.")
+    node = getattr(result, "node", None)
+    return node is not None and str(node.unique_id).startswith("operation.")
+
+
+def _name(result: Any) -> str:
+    """Return what ran; the result of `run-operation` has an id and no node."""
+    node = getattr(result, "node", None)
+    return str(result.unique_id).rpartition(".")[2] if node is None else str(node.name)

@@ -1,4 +1,4 @@
-"""dbt calls from several threads; a person sees one bar."""
+"""What dbt did: one bar, whatever thread calls, and a name for each failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ingest.warehouse.dbt import _shown
+from ingest.warehouse.dbt import Failure, _shown, _summary
 
 
 def test_one_bar_whatever_thread_of_dbt_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +34,18 @@ def test_one_bar_whatever_thread_of_dbt_is_first(monkeypatch: pytest.MonkeyPatch
         for other in others:
             other.join()
     assert bars == [3]
+
+
+def test_an_operation_that_fails_is_named() -> None:
+    failed = SimpleNamespace(unique_id="macro.clickstream.drop", status="error", message="no room")
+    hook = SimpleNamespace(
+        node=SimpleNamespace(unique_id="operation.clickstream.on-run-end-0", name="end"),
+        status="success",
+        message=None,
+    )
+    result = SimpleNamespace(results=[failed, hook])
+
+    summary = _summary(result, 1.5)
+
+    assert (summary.passed, summary.failed) == (0, 1)
+    assert summary.failures == (Failure(name="drop", message="no room"),)
