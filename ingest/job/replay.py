@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.errors import ClickstreamError
-from ingest.job.discover import Listing, log_name
+from ingest.job.discover import Listing
 from ingest.job.readings import Batch, Reading
-from ingest.lake.ownership import Log, Ownership
+from ingest.lake.ownership import Ownership, holders
 from ingest.lake.records import BatchRecord, ObjectRecord
 from ingest.parse.model import PARSER_VERSION
 
@@ -45,7 +45,7 @@ def replays(
     ]
     reader = _Reader(listing, ownership, mine)
     if choice.key is not None:
-        found = [reader.corrected(choice.key)] if choice.key in listing.objects else []
+        found = list(reader.corrected(choice.key))
     else:
         found = [
             Batch(readings=tuple(reader.again(record)), replaces=(record.batch_id,))
@@ -104,19 +104,26 @@ class _Reader:
                 first_line=1 + self._lines_before(found),
             )
 
-    def corrected(self, key: str) -> Batch:
-        """Return the batch in which the content at `key` replaces every log that was there."""
-        place = self._listing.objects[key]
-        name = log_name(self._listing.source, self._listing.root, key)
-        theirs = [log.name for log in self._ownership.logs.values() if _is_of(log, name, key)]
+    def corrected(self, key: str) -> Iterator[Batch]:
+        """Yield the batch in which the content at `key` replaces the log there, if both are there.
+
+        Where keys are immutable every log of the key is replaced. Where logs rotate the others are
+        older ones, which were truncated there: they keep their events.
+        """
+        source = self._listing.source
+        logs = [log for log in self._ownership.of_source(source.name) if log.key == key]
+        place, holder = self._listing.objects.get(key), holders(logs).get(key)
+        if place is None or holder is None:
+            return
+        theirs = [holder.name] if source.rotation else [log.name for log in logs]
         records = [
             record
             for record in self._records
             if any(found.source_file in theirs and not found.is_move for found in record.objects)
         ]
         others = [one for record in records for one in self.again(record, without=theirs)]
-        whole = Reading(name=name, found=place, corrects=tuple(theirs))
-        return Batch(
+        whole = Reading(name=holder.name, found=place, corrects=tuple(theirs))
+        yield Batch(
             readings=(whole, *others), replaces=tuple(record.batch_id for record in records)
         )
 
@@ -127,8 +134,3 @@ class _Reader:
             for found in record.objects
             if found.source_file == wanted.source_file and found.end <= wanted.start
         )
-
-
-def _is_of(log: Log, name: str, key: str) -> bool:
-    """Return whether `log` is a generation of the name, and was not found elsewhere since."""
-    return log.key == key and (log.name == name or log.name.startswith(f"{name}@"))

@@ -193,6 +193,43 @@ def test_a_correction_takes_the_place_of_what_was_read(
     assert ingest_here().nothing_new
 
 
+@pytest.mark.parametrize("key", ["a.log", "a.log.1"])
+def test_a_correction_replaces_only_the_log_that_lies_there(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+    key: str,
+) -> None:
+    """Two generations: one lies where the other was, which has moved on."""
+    lines = {"a.log": 1000, "a.log.1": 0}
+    raw.put("a.log", access_lines(30))
+    ingest_here()
+    for name, first in lines.items():
+        raw.put(name, access_lines(30, first=first))
+    ingest_here()
+    lines[key] += 10
+    raw.put(key, access_lines(30, first=lines[key]))
+    assert ingest_here().exit_code == 1
+
+    summary = replay(settings, run_tasks_here, Choice(key=key))
+
+    assert (len(summary.sealed), summary.exit_code) == (1, 0)
+    assert ingest_here().nothing_new
+    assert Counter(page for _, page in _paths(settings).elements()) == Counter(
+        f"/page/{first + index}" for first in lines.values() for index in range(30)
+    )
+
+
+def test_a_correction_of_nothing_is_refused(
+    settings: Settings, raw: Storage, access_lines: Lines, run_tasks_here: RunTasks
+) -> None:
+    raw.put("a.log", access_lines(3))
+    with pytest.raises(SettingsError, match="nothing to replay"):
+        replay(settings, run_tasks_here, Choice(key="b.log"))
+
+
 def test_a_replay_reads_the_same_bytes_at_their_new_place(
     settings: Settings,
     raw: Storage,
