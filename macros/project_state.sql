@@ -55,13 +55,15 @@
 {#- Only a full refresh of all pre-aggregates makes another state their only one. -#}
 {% macro remember_project(results) %}
     {%- if execute and flags.WHICH in ('run', 'build') -%}
-        {%- set here = graph.nodes.values() | selectattr('config.materialized', 'eq', 'incremental') -%}
+        {%- set all = graph.nodes.values()
+            | selectattr('config.materialized', 'eq', 'incremental') | list -%}
         {%- set ran = results | selectattr('node.resource_type', 'eq', 'model')
             | selectattr('node.config.materialized', 'eq', 'incremental') | list -%}
         {%- set built = ran | selectattr('status', 'eq', 'success') | list -%}
         {%- set before, state = built_by(), project_state() -%}
         {%- if built and before != state -%}
-            {%- set whole = before is none or flags.FULL_REFRESH and built | length == here | list | length -%}
+            {%- set whole = before is none
+                or (flags.FULL_REFRESH and built | length == all | length) -%}
             {%- do write_built_by(state if whole else 'mixed') -%}
         {%- endif -%}
     {%- endif -%}
