@@ -28,7 +28,7 @@ def status(as_json: bool) -> None:
 @click.command()
 @click.option(
     "--truth",
-    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    type=click.Path(dir_okay=False, exists=True, resolve_path=True, path_type=Path),
     help="Also compare with the truth.json of `clickstream sample`.",
 )
 @click.option(

@@ -178,7 +178,7 @@ def export(
 @accept_option
 @click.option(
     "--truth",
-    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    type=click.Path(dir_okay=False, exists=True, resolve_path=True, path_type=Path),
     help="Compare with the truth.json of `clickstream sample`.",
 )
 @target_option

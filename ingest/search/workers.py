@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
+import threading
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -48,8 +50,16 @@ def run_in_processes(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskF
 
 
 def _prepare_worker() -> None:
+    threading.Thread(target=_end_with_the_driver, daemon=True).start()
     # Ctrl-C reaches the whole process group; the driver decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # They log each retry, which the facts count already.
     logging.getLogger("elastic_transport").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
+
+
+def _end_with_the_driver() -> None:
+    """End this process when the driver is gone: nobody would know what it still sends."""
+    if driver := multiprocessing.parent_process():
+        driver.join()
+        os._exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -96,7 +97,7 @@ def read_source(table: Table, base: Path) -> Source:
 
     Whatever is wrong is added to the problems of `table`.
     """
-    uri = table.required("uri", wanted="a folder")
+    uri = table.required("uri", fits=_is_place, wanted="a folder")
     return Source(
         name=table.required("name", fits=_NAME.fullmatch, wanted=_A_NAME),
         uri=absolute(uri, base),
@@ -137,7 +138,16 @@ def _read_parse(table: Table) -> ParseSettings:
 
 def absolute(uri: str, base: Path) -> str:
     """Return `uri` with a local path made absolute below `base`."""
-    return uri if "://" in uri else str((base / Path(uri).expanduser()).absolute())
+    if "://" in uri:
+        return uri
+    path = Path(uri)
+    with suppress(RuntimeError):  # no such user: the folder will be missed under this name
+        path = path.expanduser()
+    return str((base / path).absolute())
+
+
+def _is_place(uri: str) -> bool:
+    return bool(uri.strip()) and "\0" not in uri
 
 
 def check_timezone(name: str) -> str:

@@ -141,7 +141,8 @@ class Table:
         """Note that the value of `key` is not what is `wanted`."""
         value = self._get(key, None)
         found = "is missing" if value is None else f"= {_as_written(value)}"
-        self.problems.append(f"{self._place(key)} {found}: must be {wanted}")
+        place = self._called.get(key) or f"{FILE}: {self._place(key)}"
+        self.problems.append(f"{place} {found}: must be {wanted}")
 
     def check_names(self) -> None:
         """Note each key, here and in the tables below, that nothing was asked for."""

@@ -1,4 +1,4 @@
-"""Spark's temporary folders: all below `<data>/tmp` (profiles.yml sends them there), none left.
+"""Spark's temporary folders: all below `<data>/spark-tmp`, as profiles.yml says, none left.
 
 A JVM deletes its own when it exits normally; a killed one leaves them behind. Several processes
 may work there at once, so each holds a shared lock as long as it lives.
@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+# Not "tmp": in a data folder that serves others too, that one may be theirs.
+FOLDER = "spark-tmp"
 _LOCK = ".lock"
 
 # Kept until the process ends: its JVM ends a moment later.
@@ -20,7 +22,7 @@ _shared: dict[Path, IO[str]] = {}
 
 
 def share_temporary(data: Path) -> None:
-    """Keep `<data>/tmp` from being cleared until this process ends."""
+    """Keep `<data>/spark-tmp` from being cleared until this process ends."""
     if data not in _shared:
         _shared[data] = lock = _open_lock(data)
         fcntl.flock(lock, fcntl.LOCK_SH)
@@ -28,10 +30,13 @@ def share_temporary(data: Path) -> None:
 
 
 def clear_temporary(data: Path) -> None:
-    """Delete what killed processes left in `<data>/tmp`, unless another process works there.
+    """Delete what killed processes left in `<data>/spark-tmp`, unless another process works there.
 
-    The caller holds the warehouse: a bare dbt, which shares no lock here, cannot be running.
+    The caller holds the warehouse: a bare dbt, which shares no lock here, cannot be running. What a
+    link in its place points at is not ours.
     """
+    if _folder(data).is_symlink():
+        return
     with _open_lock(data) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,4 +61,4 @@ def _open_lock(data: Path) -> IO[str]:
 
 
 def _folder(data: Path) -> Path:
-    return data / "tmp"
+    return data / FOLDER

@@ -51,7 +51,7 @@ def test_only_incomplete_tables_are_removed(
 def test_spark_works_below_the_data_folder(
     warehouse_settings: Settings, spark: SparkSession
 ) -> None:
-    folder = warehouse_settings.data / "tmp"
+    folder = warehouse_settings.data / "spark-tmp"
     assert spark._jvm is not None
     system: Any = spark._jvm.java.lang.System
     spark.sql("CREATE SCHEMA IF NOT EXISTS cut_marts")  # Hive makes its folder at the first use

@@ -236,7 +236,7 @@ def test_dbt_typed_by_hand_sees_the_same_tables(
         log(shop_line(1, "S1", "view", hour=9), shop_line(1, "S2", "view", hour=9))
     )
     ingest(settings, run_tasks_here)
-    left = tmp_path / "tmp" / "spark-of-a-killed-process"
+    left = tmp_path / "spark-tmp" / "spark-of-a-killed-process"
     left.mkdir(parents=True)
 
     def typed(*command: str) -> str:
@@ -255,7 +255,7 @@ def test_dbt_typed_by_hand_sees_the_same_tables(
     assert mart.select(["clientip", "total_sessions"]).to_pylist() == [
         {"clientip": "192.0.2.1", "total_sessions": 2}
     ]
-    assert only_these_are_left(tmp_path / "tmp", {".lock", "resources"})
+    assert only_these_are_left(tmp_path / "spark-tmp", {".lock", "resources"})
 
 
 def only_these_are_left(folder: Path, names: set[str]) -> bool:

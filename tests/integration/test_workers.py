@@ -5,11 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ingest.errors import ClickstreamError
@@ -23,6 +26,16 @@ from ingest.settings import Settings
 pytestmark = pytest.mark.integration
 
 DEADLINE_SECONDS = 60
+# Starts a worker as an export does, says its id, and is busy until it is killed.
+DRIVER = """
+import multiprocessing, os, time
+from concurrent.futures import ProcessPoolExecutor
+from ingest.search.workers import _prepare_worker
+spawn = multiprocessing.get_context("spawn")
+with ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare_worker) as pool:
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 600).result()
+"""
 NO_SERVER = "http://127.0.0.1:9"
 
 
@@ -115,3 +128,13 @@ def test_an_interruption_leaves_no_worker_behind(
     ):
         run_in_processes(make_tasks(url)[:1], writers=1)
     assert multiprocessing.active_children() == []
+
+
+def test_a_killed_driver_takes_its_workers_along() -> None:
+    with subprocess.Popen([sys.executable, "-c", DRIVER], stdout=subprocess.PIPE) as driver:
+        assert driver.stdout is not None
+        worker = psutil.Process(int(driver.stdout.readline()))
+        driver.kill()
+
+    worker.wait(timeout=DEADLINE_SECONDS)
+    assert not worker.is_running()

@@ -83,6 +83,15 @@ def test_the_format_and_time_zone_of_the_raw_source(tmp_path: Path) -> None:
         load(tmp_path, CLICKSTREAM_RAW="/x", CLICKSTREAM_TIMEZONE="Mars")
 
 
+def test_a_place_that_no_system_has_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"toml: sources\[0\].uri = .*: must be a f"
+    ):
+        load(tmp_path, '[[sources]]\nname = "web"\nuri = "a\\u0000"\n')
+    home = '[[sources]]\nname = "web"\nuri = "~nobody-of-this-name/logs"\n'
+    assert load(tmp_path, home).source("web").uri.endswith("/~nobody-of-this-name/logs")
+
+
 @pytest.mark.parametrize("name", ["CLICKSTREAM_FORMAT", "CLICKSTREAM_TIMEZONE"])
 def test_what_describes_a_raw_source_needs_one(tmp_path: Path, name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} needs CLICKSTREAM_RAW"):

@@ -35,7 +35,7 @@ def released(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def left(tmp_path: Path) -> Path:
     """A folder of a killed JVM, with something in it."""
-    folder = tmp_path / "tmp" / "spark-5f1b"
+    folder = tmp_path / "spark-tmp" / "spark-5f1b"
     (folder / "userFiles").mkdir(parents=True)
     (folder.parent / "liblz4-java.so").touch()
     return folder
@@ -56,6 +56,25 @@ def test_only_the_link_is_deleted_and_not_what_it_points_at(tmp_path: Path, left
 
     assert not (left.parent / "link").is_symlink()
     assert elsewhere.is_dir()
+
+
+def test_what_a_link_in_its_place_points_at_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "disk" / "photos"
+    theirs.mkdir(parents=True)
+    (tmp_path / "spark-tmp").symlink_to("disk")
+
+    clear_temporary(tmp_path)
+
+    assert theirs.is_dir()
+
+
+def test_a_folder_of_another_name_is_left_alone(tmp_path: Path) -> None:
+    theirs = tmp_path / "tmp" / "thesis"
+    theirs.mkdir(parents=True)
+
+    clear_temporary(tmp_path)
+
+    assert theirs.is_dir()
 
 
 def test_nothing_is_deleted_while_another_process_works_there(tmp_path: Path, left: Path) -> None:
