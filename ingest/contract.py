@@ -253,7 +253,7 @@ FILES = Table(
         _text("counts", 65535, "JSON object: each warning code, skip or reject reason with its number of lines."),
         _text("object_key", 1100, "Where the log lay when the batch read it, relative to its source.", dictionary=True),
         _number("start_offset", Type.BIGINT, "First content byte that the batch read; equal to end_offset where the log only moved."),
-        _number("end_offset", Type.BIGINT, "Content bytes that sealed batches own from here on."),
+        _number("end_offset", Type.BIGINT, "Offset behind the last content byte that the batch read."),
     ),
 )
 

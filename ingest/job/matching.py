@@ -12,7 +12,7 @@ from ingest.job.discover import Duplicate, Failed, Listing, log_name
 from ingest.job.follow import Continued, New, Question, follow
 from ingest.job.readings import Move, Reading
 from ingest.lake.identity import read_content_hash
-from ingest.lake.ownership import Log, Ownership
+from ingest.lake.ownership import Log, Ownership, holders
 from ingest.parse.peek import Content
 from ingest.storage import Storage, StoredObject
 
@@ -38,7 +38,7 @@ class Discovered:
 class Wishes:
     """What the user said about this run: see `clickstream ingest --help`.
 
-    No question is asked about `settled_keys`: a replay answers it next.
+    What lies at `settled_keys` in place of a log is left alone: a replay reads it next.
     """
 
     accept_duplicates: bool = False
@@ -87,7 +87,10 @@ def discover(
         following.new, following.copies = split_copies(following.new, logs, content_hash)
     result = Discovered(failed=[*listing.failed])
     settled = now - timedelta(minutes=source.settle_minutes)
+    places = holders(logs)
     for new in following.new:
+        if new.found.key in wishes.settled_keys and new.found.key in places:
+            continue
         result.readings.append(_from_start(new, final=_is_final(new.found, settled, wishes)))
     for one in following.continued:
         _continue(one, result, listing.root, final=_is_final(one.found, settled, wishes))

@@ -68,7 +68,7 @@ LANDED = """
     where batch_id in (select batch_id from {landing}.batches where state = 'live')
 """
 FILE_STATUSES = """
-    select file_status, count(*) from {marts}.fct_ingest_quality
+    select file_status, count(distinct source_file) from {marts}.fct_ingest_quality
     group by file_status order by 2 desc, 1
 """
 # What a later batch could read is no longer refused.

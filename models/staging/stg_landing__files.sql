@@ -20,5 +20,8 @@ select
     events,
     min_event_time,
     max_event_time,
-    counts
+    counts,
+    object_key,
+    start_offset,
+    end_offset
 from files

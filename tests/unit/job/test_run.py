@@ -222,6 +222,22 @@ def test_a_correction_replaces_only_the_log_that_lies_there(
     )
 
 
+def test_a_correction_that_looks_like_a_rotation_is_one_all_the_same(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    raw.put("a.log", access_lines(3))
+    ingest_here()
+    raw.put("a.log", access_lines(3, first=5000))
+    summary = replay(settings, run_tasks_here, Choice(key="a.log"))
+    assert len(summary.sealed) == 1
+    assert _paths(settings) == _pages("a.log", 5000, 3)
+    assert ingest_here().nothing_new
+
+
 def test_a_correction_of_nothing_is_refused(
     settings: Settings, raw: Storage, access_lines: Lines, run_tasks_here: RunTasks
 ) -> None:
