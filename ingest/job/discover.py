@@ -116,6 +116,19 @@ def list_source(source: Source) -> Listing:
     )
 
 
+def sharing_a_place(sources: Sequence[Source]) -> list[Source]:
+    """Return the sources whose pattern is at work where another one's is."""
+    return [
+        one
+        for one in sources
+        if any(
+            _have_patterns(one.uri, other.uri) and _overlap(_place(one.uri), _place(other.uri))
+            for other in sources
+            if other is not one
+        )
+    ]
+
+
 def check_listed_once(listings: Sequence[Listing]) -> None:
     """Raise SettingsError when the patterns of two sources fit the same file."""
     seen: dict[str, str] = {}

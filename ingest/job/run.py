@@ -20,6 +20,7 @@ from ingest.job.discover import (
     check_places,
     list_source,
     open_source,
+    sharing_a_place,
 )
 from ingest.job.look import content_of, earliest_time
 from ingest.job.matching import Wishes, discover
@@ -92,7 +93,7 @@ def ingest(
     """
     started = time.monotonic()
     selected = check_sources(settings, sources)
-    check_listed_once([list_source(source) for source in selected])
+    check_listed_once([list_source(source) for source in sharing_a_place(selected)])
     lake = create_lake(settings.lake)
     ownership = read_ownership(lake)
     write_checkpoint(lake, ownership)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -163,7 +164,8 @@ def _to_parquet(ownership: Ownership) -> bytes:
 def _after(log: Log | None, found: ObjectRecord, record: BatchRecord) -> Log:
     """Return the log as it is once `record` has read `found` of it, or found it elsewhere."""
     before = log or _unread(found, record)
-    placed = replace(
+    # One copy, not two: a record may hold 10,000 objects, and a ledger is made of many records.
+    return replace(
         before,
         source=record.source,
         key=found.key,
@@ -173,20 +175,24 @@ def _after(log: Log | None, found: ObjectRecord, record: BatchRecord) -> Log:
         waiting_bytes=found.waiting_bytes,
         content_hash=found.content_hash or before.content_hash,
         batches=before.batches if found.is_move else (*before.batches, record.batch_id),
+        **_grown(before, found),
     )
-    if found.end <= before.consumed:  # nothing of it is new: moved, or read again
-        return placed
-    return replace(
-        placed,
-        consumed=found.end,
-        lines=before.lines + found.lines_read,
-        opening=found.opening,
-        head=found.head,
-        tail=found.tail,
-        source_format=found.source_format or before.source_format,
-        min_event_time=_earliest(before.min_event_time, found.min_event_time),
-        max_event_time=_latest(before.max_event_time, found.max_event_time),
-    )
+
+
+def _grown(before: Log, found: ObjectRecord) -> dict[str, Any]:
+    """Return what changes where bytes are new: they are not where a log moved, or is read again."""
+    if found.end <= before.consumed:
+        return {}
+    return {
+        "consumed": found.end,
+        "lines": before.lines + found.lines_read,
+        "opening": found.opening,
+        "head": found.head,
+        "tail": found.tail,
+        "source_format": found.source_format or before.source_format,
+        "min_event_time": _earliest(before.min_event_time, found.min_event_time),
+        "max_event_time": _latest(before.max_event_time, found.max_event_time),
+    }
 
 
 def _unread(found: ObjectRecord, record: BatchRecord) -> Log:

@@ -125,7 +125,7 @@ class FolderStorage:
 
     def _stored(self, key: str) -> StoredObject:
         try:
-            found = self._path(key).stat()
+            found = os.stat(f"{self.uri}/{key}")  # noqa: PTH116 - a Path costs more than the call
         except OSError as error:
             return StoredObject(key=key, size=0, etag="", problem=_explain(error))
         if not stat.S_ISREG(found.st_mode):
