@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
+from bench.follow import FILES, LARGE_BYTES, appended_line, known_files
 from bench.lines import write_lines
 from bench.memory import peak_memory
 from bench.single import hostile_milliseconds, reference_rate
@@ -35,6 +36,19 @@ def main() -> None:
             print(f"  {name:16}{half:8.1f}{whole:8.1f}")
         for name, mebibytes in peak_memory(Path(folder)).items():
             print(f"peak memory of a task, {name}: {mebibytes:,.0f} MiB")
+        _print_idle(Path(folder))
+
+
+def _print_idle(folder: Path) -> None:
+    known = known_files(folder)
+    assert known.lines == 0
+    print(f"nothing new in {FILES:,} known files: {known.seconds:.1f} s (limit 5)")
+    grown = appended_line(folder)
+    assert grown.lines == 1
+    print(
+        f"one line appended to {LARGE_BYTES / 1e9:.1f} GB: {grown.seconds:.2f} s (limit 15), "
+        f"{grown.bytes_read:,} bytes read (limit 1,000,000)"
+    )
 
 
 def _options() -> argparse.Namespace:
