@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -101,8 +100,6 @@ def export_tasks_on(session: SparkSession, settings: Settings) -> RunExportTasks
 @contextmanager
 def _ended_by(end: Callable[[], None]) -> Iterator[None]:
     """Call `end` after the block, unless it was interrupted."""
-    # pyspark's own handler would call the JVM in the middle of another call, with a stack trace.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import psutil
 import pyspark
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -44,7 +46,7 @@ def start_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
     """
     _prepare_machine()
     share_temporary(data)
-    return _start(SparkSession.builder, parameters, data / "logs" / "spark.log")
+    return _start(parameters, data / "logs" / "spark.log")
 
 
 def warehouse_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
@@ -64,8 +66,8 @@ def warehouse_session(parameters: Mapping[str, str], data: Path) -> SparkSession
         _prepare_machine()
         clear_temporary(data)
         share_temporary(data)
-    builder = SparkSession.builder.enableHiveSupport()
-    return _start(builder, parameters, data / "logs" / "spark.log")
+    parameters = {**parameters, "spark.sql.catalogImplementation": "hive"}
+    return _start(parameters, data / "logs" / "spark.log")
 
 
 def check_spark_home(environ: Mapping[str, str]) -> None:
@@ -99,14 +101,15 @@ def _prepare_machine() -> None:
         os.environ["LC_ALL"] = "C.UTF-8"
 
 
-def _start(builder: SparkSession.Builder, parameters: Mapping[str, str], log: Path) -> SparkSession:
+def _start(parameters: Mapping[str, str], log: Path) -> SparkSession:
     # pyspark logs each refused query as JSON with its whole stack, beside the exception.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
-    for name, value in parameters.items():
-        builder = builder.config(name, value)
+    conf = SparkConf().setAll(list(parameters.items()))
     try:
         with _stderr_into(log):
-            return builder.getOrCreate()
+            SparkContext.getOrCreate(conf)
+            _interrupt_as_python_does()
+            return SparkSession.builder.config(conf=conf).getOrCreate()
     except KeyboardInterrupt:
         # A JVM that can no longer call back would wait for ever.
         for child in psutil.Process().children(recursive=True):
@@ -114,6 +117,16 @@ def _start(builder: SparkSession.Builder, parameters: Mapping[str, str], log: Pa
         raise
     except (PySparkException, Py4JError) as error:
         raise ClickstreamError(f"Spark did not start: {error}; see {log} for details") from error
+
+
+def _interrupt_as_python_does() -> None:
+    """Undo the handler that pyspark sets for Ctrl-C.
+
+    It calls the JVM, in the middle of another call perhaps, and then a stack trace is all that is
+    seen of the interruption.
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager
