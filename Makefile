@@ -17,8 +17,8 @@ check: setup ## check format, lint, types, SQL and contract
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check
 docs: setup ## build dbt's documentation site (after make run)
 	@$(BIN)/dbt docs generate && echo "Now: $(BIN)/dbt docs serve"
-soak: setup ## run 5,000 random histories of rotated logs (about 15 minutes)
-	@ROTATION_PROFILE=soak $(BIN)/pytest tests/property/test_real_rotation.py
+soak: setup ## kill runs in each hop, and run 5,000 random histories of rotated logs (an hour)
+	@ROTATION_PROFILE=soak $(BIN)/pytest tests/soak/killed_runs.py tests/property/test_real_rotation.py
 bench: setup ## compare speed and memory with other tools
 	@$(BIN)/python -m bench
 lock: setup ## upgrade requirements.lock
