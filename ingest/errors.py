@@ -41,7 +41,7 @@ class SettingsError(ClickstreamError):
 
 
 class TooManyRejects(ClickstreamError):
-    """More lines or documents were refused than the source's limit allows."""
+    """More lines or documents were refused than their limit allows."""
 
     exit_code = 3
 

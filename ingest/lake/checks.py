@@ -20,7 +20,7 @@ class Check:
 
     @property
     def ok(self) -> bool:
-        """Whether they are."""
+        """Whether both numbers are equal."""
         return self.expected == self.found
 
 
