@@ -106,7 +106,10 @@ def follow(
 
 
 class _Follower:
-    """The steps over one listing: each takes objects out of `_open` and logs out of `_missing`."""
+    """The steps over one listing: each takes objects out of `_open` and logs out of `_missing`.
+
+    Wherever an object is looked at, it may turn out to be unreadable, and is open no more.
+    """
 
     def __init__(
         self,
@@ -173,7 +176,7 @@ class _Follower:
             index.add(found, self._holders[found.key].opening)
         for continued in self._result.continued:
             index.add(continued.found, continued.log.opening)
-        for found in self._open.values():
+        for found in list(self._open.values()):
             opening = self._opening(found)
             index.add(found, fingerprint(opening[:OPENING_BYTES]) if opening else None)
         for key, found in list(self._open.items()):
@@ -187,9 +190,11 @@ class _Follower:
         self, begins_after: BeginsAfter, name_of: Callable[[str], str], as_new: Collection[str]
     ) -> None:
         """Decide about objects that continue nothing: a new log, or a question."""
-        for key, found in self._open.items():
+        for key, found in list(self._open.items()):
             holder = self._holders.get(key)
             opening = self._opening(found)
+            if key not in self._open:
+                continue  # it could not be read
             if holder is not None and not holder.consumed:
                 # Nothing of it was read so far: it was empty, or refused.
                 self._continue_unread(found, holder)

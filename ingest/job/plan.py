@@ -97,6 +97,7 @@ def make_plan(
     settings_hash = hash_settings(parse)
     identity = batch_id(
         [reading.identity for reading in batch.readings],
+        [move.identity for move in batch.moves],
         range_bytes=range_bytes,
         parser_version=PARSER_VERSION,
         contract_version=CONTRACT_VERSION,

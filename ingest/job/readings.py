@@ -49,6 +49,12 @@ class Move:
     found: StoredObject
     waiting_bytes: int = 0
 
+    @property
+    def identity(self) -> tuple[str, int, str, int, str, int]:
+        """What makes it another move, for the id of its batch: a log may go to and fro."""
+        log, found = self.log, self.found
+        return (log.name, log.placed, found.key, found.size, found.etag, self.waiting_bytes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:

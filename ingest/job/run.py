@@ -197,17 +197,25 @@ class Run:
         """
         for attempt in count(1):
             self._was_changed = False
-            listing = list_source(source)
-            done = all(self.seal_one(one, listing) for one in self._discover(listing, wishes))
+            listing, seen = list_source(source), self._ownership.last
+            found = self._discover(listing, wishes)
+            done = all(self.seal_one(one, listing, after=seen) for one in found)
             if done and not (self._was_changed and attempt < MAX_CHANGES):
                 return
 
     def replay(self, source: Source, choice: Choice) -> int:
-        """Seal a successor for each batch of `source` that `choice` names; return how many."""
-        listing = list_source(source)
+        """Seal a successor for each batch of `source` that `choice` names; return how many.
+
+        Raises StorageError when another run replaced one of them meanwhile.
+        """
+        listing, seen = list_source(source), self._ownership.last
         found = replays(choice, listing, self._ownership, read_log(self._lake))
         for batch in found:
-            self.seal_one(batch, listing)
+            if not self.seal_one(batch, listing, after=seen):
+                raise StorageError(
+                    f"another run replaced {', '.join(batch.replaces)} meanwhile; nothing is lost:"
+                    " run it again when the other one is done"
+                )
         return len(found)
 
     def go_on_from(self, before: IngestSummary) -> None:
@@ -219,8 +227,11 @@ class Run:
         self._done.waiting |= before.waiting
         self._done.special |= dict.fromkeys(before.special)
 
-    def seal_one(self, batch: Batch, listing: Listing) -> bool:
-        """Plan, parse and seal `batch`; return False when another run sealed some of it first."""
+    def seal_one(self, batch: Batch, listing: Listing, *, after: int) -> bool:
+        """Plan, parse and seal `batch`; return False when another run sealed some of it first.
+
+        `after` is the last record that was known when the batch was made of `listing`.
+        """
         plan = make_plan(
             batch,
             listing.root,
@@ -229,7 +240,7 @@ class Run:
             range_bytes=self._settings.range_bytes,
             ingest_time=self._now(),
         )
-        return self._seal(self._parse(plan, listing), source=listing.source)
+        return self._seal(self._parse(plan, listing), source=listing.source, after=after)
 
     def summary(self, seconds: float) -> IngestSummary:
         """Return what was done."""
@@ -279,7 +290,7 @@ class Run:
 
     # --- hop 3: seal
 
-    def _seal(self, tally: Tally, *, source: Source) -> bool:
+    def _seal(self, tally: Tally, *, source: Source, after: int) -> bool:
         """Give the batch its number in the log; return False when another run was faster.
 
         Not sealed: a batch of which nothing could be read, or that brings no news; and one that
@@ -289,7 +300,7 @@ class Run:
         if not tally.has_news or (tally.failed and batch.replaces):
             return True
         draft = write_record(tally, self._lake, source=source, writer=self._writer)
-        record = seal(self._lake, draft, after=self._ownership.last)
+        record = seal(self._lake, draft, after=after)
         self._ownership = self._ownership.after(read_log(self._lake, after=self._ownership.last))
         if record is None:
             self._give_up()

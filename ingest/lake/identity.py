@@ -23,6 +23,7 @@ def fingerprint(data: bytes) -> str:
 
 def batch_id(
     readings: Iterable[Sequence[Any]],
+    moves: Iterable[Sequence[Any]] = (),
     *,
     range_bytes: int,
     parser_version: int,
@@ -33,10 +34,13 @@ def batch_id(
     """Return the id of a plan, 32 hexadecimal digits: the same plan has the same id.
 
     Each of `readings` says what is read: (log, key, size, etag, first offset, offset to stop at).
-    `replaces` takes part where there is any: what is read twice must not give the same id.
+    Each of `moves` says what lies elsewhere: (log, record that placed it, key, size, etag, bytes
+    that wait). `replaces` takes part where there is any: what is read twice must not give the same
+    id.
     """
     plan: dict[str, Any] = {
         "readings": sorted((list(reading) for reading in readings), key=str),
+        "moves": sorted((list(move) for move in moves), key=str),
         "range_bytes": range_bytes,
         "parser_version": parser_version,
         "contract_version": contract_version,

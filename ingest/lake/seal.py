@@ -27,6 +27,8 @@ def seal(
 ) -> BatchRecord | None:
     """Write `draft` under the first free number above `after`, the last one its plan has seen.
 
+    Records of the same writer are passed over: one plan made them all.
+
     Returns the record that now holds the batch: the draft with its number and time, or the record
     of another run with the same plan (its `writer` differs; the draft's files are orphans).
     Returns None when another run sealed some of its objects, or replaced a batch that it replaces:
@@ -42,7 +44,7 @@ def seal(
             if other.writer != draft.writer:
                 _log.info("batch %s was already sealed by another run", draft.batch_id)
             return other
-        if are_in_conflict(draft, other):
+        if other.writer != draft.writer and are_in_conflict(draft, other):
             return None
         number += 1
 

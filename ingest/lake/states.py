@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord
 
 LIVE, REPLACED, QUARANTINED = "live", "replaced", "quarantined"
@@ -34,7 +35,9 @@ def decide(records: Sequence[BatchRecord], accepted: Collection[str] = ()) -> di
     """Return batch id -> state for `records`, which are the whole log, in its order.
 
     `accepted` are ids. More records and more acceptances never bring a replaced batch back.
+    Raises BooksError when a batch is in the log twice: its events would count twice.
     """
+    _check_ids(records)
     over_limit = {record.batch_id for record in records if exceeds_limit(record)}
     waiting = over_limit.difference(accepted)
     replaced_by: dict[str, str] = {}
@@ -50,6 +53,16 @@ def decide(records: Sequence[BatchRecord], accepted: Collection[str] = ()) -> di
         )
         for record in records
     }
+
+
+def _check_ids(records: Sequence[BatchRecord]) -> None:
+    numbers: dict[str, int] = {}
+    for record in records:
+        first = numbers.setdefault(record.batch_id, record.number)
+        if first != record.number:
+            raise BooksError(
+                f"batch {record.batch_id} is sealed twice: {first} and {record.number}"
+            )
 
 
 def exceeds_limit(record: BatchRecord) -> bool:

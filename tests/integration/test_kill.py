@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.errors import StorageError
 from ingest.job.run import RunTasks, ingest
 from ingest.job.task import run_task
 from ingest.lake.parquet import open_parquet
@@ -164,7 +165,8 @@ def test_a_killed_ingest_is_completed_by_the_next(
 
 
 def _ingest_once(settings: Settings) -> None:
-    ingest(settings, lambda tasks, _: [run_task(task) for task in tasks])
+    with suppress(StorageError):  # other runs were faster three times
+        ingest(settings, lambda tasks, _: [run_task(task) for task in tasks])
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -203,6 +205,7 @@ def test_ingests_at_once_that_are_killed_at_random(
             write(name)
     for process in processes:
         process.join(timeout=DEADLINE_SECONDS)
+        assert process.exitcode in (0, -signal.SIGKILL)
         process.close()
     _ingest_once(settings)
     assert _pages(settings) == sorted(f"/page/{index}" for index in range(written))

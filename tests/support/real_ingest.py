@@ -22,6 +22,7 @@ from ingest.job.run import IngestSummary, RunTasks, ingest
 from ingest.job.task import TaskFacts
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import FOLDER, read_log
+from ingest.lake.states import LIVE, decide, in_state
 from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import SCHEMES
 
@@ -121,8 +122,7 @@ class RealIngest:
     def lines(self) -> Counter[str]:
         """Count the lines of live batches; raises AssertionError when two have the same id."""
         records = read_log(self._lake)
-        replaced = {batch for record in records for batch in record.replaces}
-        live = [record for record in records if record.batch_id not in replaced]
+        live = in_state(records, decide(records), LIVE)
         events = [row for record in live for row in self._read(record.files["events"])]
         rejects = [row for record in live for row in self._read(record.files["rejects"])]
         ids = [row["event_id"] for row in events] + [row["reject_id"] for row in rejects]

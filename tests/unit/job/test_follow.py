@@ -30,6 +30,12 @@ class Denied(bytes):
     """Stored bytes that nobody may read."""
 
 
+class Vanishing(bytes):
+    """Stored bytes that are gone after some reads."""
+
+    reads_left: int
+
+
 @dataclass
 class Place:
     """A source: what was sealed of it, and what lies in it now."""
@@ -71,6 +77,10 @@ class Place:
                 self.reads.append(found.key)
                 if isinstance(contents[found.key], Denied):
                     raise ObjectUnreadable("denied")
+                if isinstance(data := contents[found.key], Vanishing):
+                    data.reads_left -= 1
+                    if data.reads_left < 0:
+                        raise ObjectUnreadable("gone")
                 return contents[found.key][start:end]
 
             return Content(read, found.size)
@@ -264,6 +274,23 @@ def test_what_cannot_be_looked_at_is_named(place: Place) -> None:
     found = place.now({"access.log": Denied(B), "other.log": C})
     assert [(one.found.key, one.reason) for one in found.unreadable] == [("access.log", "denied")]
     assert new(found) == {"other.log": "other.log"}
+
+
+@pytest.mark.parametrize("rotation", [True, False])
+@pytest.mark.parametrize("readable", range(4))
+@pytest.mark.parametrize("known", [C, b""], ids=["a log is known", "none is"])
+def test_an_object_may_become_unreadable_at_any_moment(
+    place: Place, rotation: bool, readable: int, known: bytes
+) -> None:
+    """As when it is renamed or deleted after it was listed."""
+    place.sealed("gone.log", known)
+    gone = Vanishing(B)
+    gone.reads_left = readable
+    found = place.now({"a.log": A, "b.log": gone, "b.log.1": B + C}, rotation=rotation)
+    if readable == 0:
+        assert [one.found.key for one in found.unreadable] == ["b.log"]
+    named = [*new(found), *copies(found), *(one.found.key for one in found.unreadable)]
+    assert sorted(named) == ["a.log", "b.log", "b.log.1"]
 
 
 def test_holes_look_alike_and_are_told_apart_by_what_follows(place: Place) -> None:

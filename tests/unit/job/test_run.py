@@ -155,6 +155,18 @@ def test_a_log_that_was_moved_touched_or_compressed_brings_nothing(
     assert (log.name, log.key) == ("raw/a.log", "b.log.gz")
 
 
+def test_a_log_that_goes_to_and_fro_is_a_batch_each_time(
+    settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
+) -> None:
+    lines = access_lines(300)
+    for name, old in (("a.log", "b.log"), ("b.log", "a.log")) * 3:
+        raw.put(name, lines)
+        raw.delete([old])
+        assert len(ingest_here().sealed) == 1
+    assert len({record.batch_id for record in _log(settings)}) == 6
+    assert _paths(settings) == _pages("a.log", 0, 300)
+
+
 def test_another_content_at_a_key_is_asked_about(
     settings: Settings, raw: Storage, ingest_here: Ingest, access_lines: Lines
 ) -> None:
@@ -428,6 +440,51 @@ def test_what_exceeds_a_batch_goes_into_the_next(
     keys = [[one.key for one in record.objects] for record in summary.sealed]
     assert keys == [["0.log", "1.log"], ["2.log", "3.log"], ["4.log"]]
     assert sum(_paths(settings).values()) == 15
+
+
+@pytest.mark.parametrize("more", [0, 5], ids=["the same plan", "another plan"])
+def test_a_second_batch_is_not_sealed_over_what_another_run_took_before_the_first(
+    settings: Settings,
+    raw: Storage,
+    make_here: Callable[..., Settings],
+    in_memory: Callable[[str], Storage],
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+    monkeypatch: pytest.MonkeyPatch,
+    more: int,
+) -> None:
+    monkeypatch.setattr(job, "batches", partial(readings.batches, max_objects=1))
+    raw.put("a.log", access_lines(3))
+    raw.put("b.log", access_lines(4, first=10))
+    in_memory("only b").put("b.log", access_lines(4 + more, first=10))
+    only_b = make_here(Source(name="raw", uri=in_memory("only b").uri))
+
+    def other() -> None:
+        ingest_here(only_b)
+        raw.put("b.log", access_lines(4 + more, first=10))
+
+    ingest(settings, _meanwhile(run_tasks_here, other))
+    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("b.log", 10, 4 + more)
+    assert len({record.batch_id for record in _log(settings)}) == len(_log(settings)) == 2
+
+
+def test_a_replay_that_another_run_overtakes_says_so(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+    make_here: Callable[..., Settings],
+) -> None:
+    raw.put("a.log", access_lines(3))
+    (record,) = ingest_here().sealed
+    choice = Choice(batch_ids=(record.batch_id,))
+    other = make_here(Source(name="raw", uri=raw.uri), range_bytes=1 << 20)
+    overtaken = _meanwhile(run_tasks_here, lambda: replay(other, run_tasks_here, choice))
+    with pytest.raises(StorageError, match=f"another run replaced {record.batch_id} meanwhile"):
+        replay(settings, overtaken, choice)
+    assert _paths(settings) == _pages("a.log", 0, 3)
 
 
 def test_another_run_with_the_same_plan_is_welcome(

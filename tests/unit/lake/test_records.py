@@ -180,7 +180,7 @@ def _plan_id(
 def test_batch_id_is_the_hash_of_the_plan() -> None:
     a, b = ("a", 1), ("b", 2)
     text = (
-        '{"contract_version":1,"parser_version":1,"range_bytes":67108864,'
+        '{"contract_version":1,"moves":[],"parser_version":1,"range_bytes":67108864,'
         '"readings":[["a",1],["b",2]],"settings_hash":"s"}'
     )
     expected = hashlib.sha256(text.encode()).hexdigest()[:32]

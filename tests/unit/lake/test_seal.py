@@ -86,6 +86,13 @@ def test_others_that_share_nothing_are_stepped_over(lake: Storage) -> None:
     assert sealed(lake, make_draft("m", raw_object("x"))).number == 5
 
 
+def test_records_of_the_same_run_are_stepped_over(lake: Storage) -> None:
+    short, other = raw_object("x", end=9), raw_object("y", end=9)
+    sealed(lake, make_draft("m1", short, writer="me"))
+    assert sealed(lake, make_draft("m2", other, writer="me")).number == 2
+    assert seal(lake, make_draft("m3", other, writer="other"), after=0, pause=no_pause) is None
+
+
 class _Flaky(MemoryStorage):
     """Fails `failures` times; if `late`, after it wrote."""
 

@@ -8,6 +8,7 @@ import pytest
 from fixtures.records import make_draft, make_totals
 from fixtures.replacements import CHAINS, Chain
 
+from ingest.errors import BooksError
 from ingest.lake.states import BatchState, decide, exceeds_limit, in_state, successor
 
 
@@ -43,6 +44,12 @@ def test_nothing_that_was_replaced_comes_back(chain: Chain) -> None:
     states = decide(records, set(chain.accepted))
     assert gone <= set(chain.named("replaced"))
     assert states.keys() == chain.outcome.keys()
+
+
+def test_a_batch_that_is_sealed_twice_stops_the_reader() -> None:
+    one = make_draft("one")
+    with pytest.raises(BooksError, match="batch one is sealed twice: 1 and 3"):
+        decide([replace(one, number=1), make_draft("two"), replace(one, number=3)])
 
 
 def test_only_what_needed_it_counts_as_accepted() -> None:
