@@ -40,9 +40,12 @@ def main() -> None:
 
 
 def _print_idle(folder: Path) -> None:
-    known = known_files(folder)
-    assert known.lines == 0
-    print(f"nothing new in {FILES:,} known files: {known.seconds:.1f} s (limit 5)")
+    first, second = known_files(folder)
+    assert first.lines == second.lines == 0
+    print(
+        f"nothing new in {FILES:,} known files: {first.seconds:.1f} s with a checkpoint to write, "
+        f"{second.seconds:.1f} s with one to read (limit 5)"
+    )
     grown = appended_line(folder)
     assert grown.lines == 1
     print(

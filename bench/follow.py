@@ -21,6 +21,7 @@ from ingest.job.run import IngestSummary, ingest
 from ingest.job.task import TaskFacts, run_task
 from ingest.lake.counts import LineCounts
 from ingest.lake.identity import FINGERPRINT_BYTES
+from ingest.lake.ownership import CHECKPOINT_RECORDS
 from ingest.lake.records import RECORD_FORMAT, BatchRecord, ObjectRecord, Totals, create_lake
 from ingest.lake.seal import seal
 from ingest.parse.fingerprint import fingerprint
@@ -29,7 +30,8 @@ from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import open_storage
 from ingest.storage.folder import FolderStorage
 
-FILES, FILES_A_BATCH = 100_000, 10_000
+# As many batches as make a checkpoint due.
+FILES, FILES_A_BATCH = 100_000, 100_000 // CHECKPOINT_RECORDS
 LARGE_BYTES = 10 << 30
 _LINE = b'192.0.2.1 - - [10/Oct/2024:13:00:00 +0000] "GET /%d HTTP/1.1" 200 5 "-" "x"\n'
 _AT = datetime(2024, 10, 10, 13, tzinfo=UTC)
@@ -44,8 +46,11 @@ class Idle:
     lines: int
 
 
-def known_files(folder: Path) -> Idle:
-    """Measure a run over many files, nothing of which is new."""
+def known_files(folder: Path) -> tuple[Idle, Idle]:
+    """Measure two runs over many files, nothing of which is new.
+
+    The first one knows them by their batches and writes the checkpoint that the second one reads.
+    """
     settings = _settings(folder / "many")
     raw = Path(settings.sources[0].uri)
     for number in range(FILES):
@@ -53,7 +58,7 @@ def known_files(folder: Path) -> Idle:
         place.mkdir(parents=True, exist_ok=True)
         (place / f"{number}.log").write_bytes(_LINE % number)
     _seal(settings)
-    return _measured(settings)
+    return _measured(settings), _measured(settings)
 
 
 def appended_line(folder: Path) -> Idle:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -155,9 +155,10 @@ def _read_checkpoint(lake: Storage, number: int) -> Ownership:
 
 
 def _to_parquet(ownership: Ownership) -> bytes:
-    rows = [asdict(log) for log in ownership.logs.values()]
+    logs = ownership.logs.values()
+    columns = {name: [getattr(log, name) for log in logs] for name in _SCHEMA.names}
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), sink)
+    pq.write_table(pa.table(columns, schema=_SCHEMA), sink)
     return bytes(sink.getvalue())
 
 
