@@ -23,19 +23,20 @@ pytest_plugins = [
 
 
 class Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives the tests of real neighbours to one worker, and all others out by their module.
+    """Gives the tests of one folder of real neighbours to one worker, all others by their module.
 
     `--dist loadgroup` would do, but xdist 3.8 sets names of tests that pytest 9 does not read.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        return "neighbours" if module.startswith(("tests/integration/", "tests/e2e/")) else module
+        folder = module.rpartition("/")[0]
+        return folder if folder in ("tests/integration", "tests/e2e") else module
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
-    """Start one Spark and one search server, however many workers there are."""
+    """Start one Spark and one search server for each folder, however many workers there are."""
     return Scheduler(config, log)
 
 

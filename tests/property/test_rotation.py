@@ -142,6 +142,22 @@ class CorrectsInSilence(FollowingIngest):
         return False
 
 
+class CorrectsByAddition(FollowingIngest):
+    """What corrects a log counts beside it."""
+
+    def correct(self, now: datetime, key: str) -> bool:
+        self.declare_new(now, key)
+        return True
+
+
+class AddsByCorrection(FollowingIngest):
+    """What is another log counts in place of the one that was there."""
+
+    def declare_new(self, now: datetime, key: str) -> int:
+        self.correct(now, key)
+        return int(bool(self._state.asked))
+
+
 class ShowsWhatIsNotSealed(FollowingIngest):
     """A killed run leaves its lines, and they are read again."""
 
@@ -172,6 +188,8 @@ WRONG = (
     NeverAsks,
     AsksAboutEveryRotation,
     CorrectsInSilence,
+    CorrectsByAddition,
+    AddsByCorrection,
     ShowsWhatIsNotSealed,
     SealsOverAnotherRun,
 )

@@ -91,6 +91,21 @@ class FollowingIngest:
         self._state = self.plan_again(planned, now)
         return int(bool(self._state.asked)), second
 
+    def declare_new(self, now: datetime, key: str) -> int:
+        """Plan and seal, `key` being another log."""
+        self._state = self.plan(self._list(), now, final=False, another=key)
+        return int(bool(self._state.asked))
+
+    def correct(self, now: datetime, key: str) -> bool:
+        """Run, then forget the log that was read last at `key`, and take what lies there now."""
+        self.run(now)
+        logs = self._state.logs
+        logs.remove([log for log in logs if log.key == key][-1])
+        logs.append(log := Log(key=key))
+        found = self._list()[key]
+        self._consume(log, found, len(found.content))
+        return True
+
     def lines(self) -> Counter[str]:
         """Count the lines in the warehouse."""
         return Counter(line for log in self._state.logs for line in log.lines)
@@ -112,8 +127,13 @@ class FollowingIngest:
         """Return the state after a run that lost the race with what it had planned."""
         return self.plan(self._list(), now, final=False)
 
-    def plan(self, objects: Mapping[str, Found], now: datetime, *, final: bool) -> State:
-        """Return what the log of batches would say after a run that lists `objects`."""
+    def plan(
+        self, objects: Mapping[str, Found], now: datetime, *, final: bool, another: str = ""
+    ) -> State:
+        """Return what the log of batches would say after a run that lists `objects`.
+
+        What lies at the key `another` is a new log.
+        """
         state = State(logs=[replace(log, lines=[*log.lines]) for log in self._state.logs])
         owners = {log.key: log for log in state.logs}
         unexplained = dict(objects)
@@ -122,8 +142,11 @@ class FollowingIngest:
             for key, log in owners.items()
             if key in objects and objects[key].stamp == log.stamp
         }
+        declared = unexplained.pop(another, None)
         for log in sorted(state.logs, key=lambda log: -log.consumed):
             self._match(log, lying, unexplained)
+        if declared:
+            lying[Log(key=another)] = declared
         for found in sorted(unexplained.values(), key=lambda found: -len(found.content)):
             owner = owners.get(found.key)
             if self.is_copy(found, lying.values()):

@@ -66,6 +66,40 @@ class Histories(FolderRules):
             self.oracle.complete_what_is_in(self.ingest.lines(), expected)
         self._check_lines()
 
+    @precondition(lambda self: self._declarable())
+    @operation(pick=PICK)
+    def declare_new(self, pick: int) -> None:
+        """Answer a question: what lies there is another log, and both count."""
+        key = choose(pick, self._declarable())
+        expected = self.oracle.expect(another=key)
+        code = self.ingest.declare_new(self.server.now, key)
+        self.server.files[key].is_intruder = False
+        self._check_run(f"run --as-new {key}", code, expected)
+
+    def _declarable(self) -> list[str]:
+        """Return what is asked about and has no line of the log that was there."""
+        asked = sorted(self.oracle.expect().must_ask)
+        return [key for key in asked if self.server.files[key].is_intruder]
+
+    @precondition(lambda self: self._correctable())
+    @operation(pick=PICK)
+    def correct(self, pick: int) -> None:
+        """Answer a question: what lies there takes the place of what was read."""
+        key = choose(pick, self._correctable())
+        expected = self.oracle.expect()
+        is_done = self.ingest.correct(self.server.now, key)
+        self.server.tell(f"replay --key {key}: {'done' if is_done else 'a log is gone'}")
+        self.oracle.complete(expected)
+        if is_done:
+            self.oracle.correct(key)
+            self._edited = None if self._edited == key else self._edited
+        self._check_lines()
+
+    def _correctable(self) -> list[str]:
+        """Return what is asked about where it is known which log was read there last."""
+        asked = sorted(self.oracle.expect().must_ask)
+        return [key for key in asked if len(self.oracle.owners(key)) == 1]
+
     @precondition(lambda self: not self.oracle.expect().must_ask)
     @operation(
         pick=PICK,

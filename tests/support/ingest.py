@@ -37,6 +37,17 @@ class Ingest(Protocol):
         """
         ...
 
+    def declare_new(self, now: datetime, key: str) -> int:
+        """Run with `--as-new`: what lies at `key` is another log than the one that was there."""
+        ...
+
+    def correct(self, now: datetime, key: str) -> bool:
+        """Run, then let what lies at `key` take the place of the log that was there.
+
+        Returns whether that was done: not where it takes a log that is gone.
+        """
+        ...
+
     def lines(self) -> Counter[str]:
         """Count the lines in the warehouse, those that were refused too, without blank ones."""
         ...

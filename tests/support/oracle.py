@@ -7,8 +7,8 @@ were read as two lines stay two), where it was last seen, and its times (who has
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -55,10 +55,14 @@ class Oracle:
     server: Server
     lines: Counter[str] = field(default_factory=Counter)
     known: dict[int, Known] = field(default_factory=dict)
+    _lines_of: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def expect(self, *, final: bool = False) -> Expectation:
-        """Return what a run that lists the folder now has to do; nothing counts as done yet."""
-        asking = {key for key in self.server.files if self._overlaps(key)}
+    def expect(self, *, final: bool = False, another: str = "") -> Expectation:
+        """Return what a run that lists the folder now has to do; nothing counts as done yet.
+
+        What lies at the key `another` is declared to be a log of its own.
+        """
+        asking = {key for key in self.server.files if key != another and self._overlaps(key)}
         groups = self._groups(asking)
         after = {log: self._read(log, keys, final=final) for log, keys in groups.items()}
         return Expectation(
@@ -86,6 +90,21 @@ class Oracle:
             elif log in self.known:
                 places = self.known[log].places | after.places
                 self.known[log] = replace(self.known[log], places=places)
+
+    def correct(self, key: str) -> None:
+        """Count what lies at `key`, its last half line too, in place of the log read there last."""
+        (old,) = self.owners(key)
+        file = self.server.files[key]
+        file.edited_byte, file.is_intruder = None, False
+        self.lines.subtract(self._lines_of.pop(old))
+        self.lines += Counter()  # without those that are gone
+        del self.known[old]
+        lines = split_lines(file.content)
+        times = [time for line in lines if (time := line_time(line))]
+        known = Known(
+            consumed=len(file.content), places=frozenset([key]), first=times[0], last=max(times)
+        )
+        self._count(file.log, lines, known)
 
     def consumed(self, log: int) -> int:
         """Return how many bytes of `log` must have been read by now."""
@@ -175,9 +194,14 @@ class Oracle:
         return any(size >= self.consumed(log) for size in sizes)
 
     def _complete(self, log: int, expected: Expectation) -> None:
+        new = [line for line in expected.lines.get(log, ()) if not self.lines[line]]
+        self._count(log, new, expected.after[log])
+
+    def _count(self, log: int, new: Sequence[str], known: Known) -> None:
         self.known.pop(log, None)  # what was seen last comes last
-        self.known[log] = expected.after[log]
-        self.lines.update(line for line in expected.lines.get(log, ()) if not self.lines[line])
+        self.known[log] = known
+        self._lines_of[log] += new
+        self.lines.update(new)
 
 
 def _first_time(file: File) -> datetime | None:

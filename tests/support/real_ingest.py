@@ -16,9 +16,11 @@ from fixtures.storage import MemoryStorage
 from support.ingest import Kill
 from support.log_lines import log_line
 
+from ingest.errors import ClickstreamError
 from ingest.job.matching import Wishes
 from ingest.job.plan import Task
-from ingest.job.run import IngestSummary, RunTasks, ingest
+from ingest.job.replay import Choice
+from ingest.job.run import IngestSummary, RunTasks, ingest, replay
 from ingest.job.task import TaskFacts
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import FOLDER, read_log
@@ -118,6 +120,24 @@ class RealIngest:
         (second,) = codes
         assert second is not None
         return first, second
+
+    def declare_new(self, now: datetime, key: str) -> int:
+        """Run with `--as-new`."""
+        wishes = Wishes(as_new=frozenset([key]))
+        self._summary = ingest(self._settings, self._run_tasks, wishes=wishes, now=lambda: now)
+        return self._summary.exit_code
+
+    def correct(self, now: datetime, key: str) -> bool:
+        """Replay what lies at `key`; not done where logs of the same batches are gone."""
+        try:
+            self._summary = replay(
+                self._settings, self._run_tasks, Choice(key=key), now=lambda: now
+            )
+        except ClickstreamError as error:
+            if "gone from source" not in str(error):
+                raise
+            return False
+        return True
 
     def lines(self) -> Counter[str]:
         """Count the lines of live batches; raises AssertionError when two have the same id."""
