@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -91,21 +92,16 @@ def ingest(
     not balance, StorageError when the lake cannot be written or other runs keep taking the same
     logs; what was sealed before that is in the error's `done`.
     """
-    started = time.monotonic()
     selected = check_sources(settings, sources)
     check_listed_once([list_source(source) for source in sharing_a_place(selected)])
     lake = create_lake(settings.lake)
     ownership = read_ownership(lake)
     write_checkpoint(lake, ownership)
     run = Run(settings, lake, ownership, run_tasks, now=now)
-    try:
+    with run.telling_what_was_done():
         for source in selected:
             run.ingest(source, wishes or Wishes())
-    except ClickstreamError as error:
-        done = run.summary(time.monotonic() - started)
-        error.done = None if done.nothing_new else done
-        raise
-    return run.summary(time.monotonic() - started)
+    return run.summary()
 
 
 def replay(
@@ -119,19 +115,19 @@ def replay(
     """Read again what `choice` names, in `sources` (names; none = all).
 
     What is new is ingested first, so that the place of every log is known. Raises what `ingest`
-    raises, and ClickstreamError when a log that is to be read is gone.
+    raises, and ClickstreamError when there is nothing to read or a log that is to be read is gone.
     """
-    started = time.monotonic()
     wishes = Wishes(settled_keys=frozenset(filter(None, [choice.key])))
     before = ingest(settings, run_tasks, sources=sources, wishes=wishes, now=now)
     lake = create_lake(settings.lake)
     run = Run(settings, lake, read_ownership(lake), run_tasks, now=now)
     run.go_on_from(before)
-    found = sum(run.replay(source, choice) for source in check_sources(settings, sources))
-    if not found and (choice.key or choice.batch_ids):
-        wanted = choice.key or ", ".join(choice.batch_ids)
-        raise SettingsError(f"nothing to replay: no source has a live batch of {wanted}")
-    return run.summary(time.monotonic() - started)
+    with run.telling_what_was_done():
+        found = sum(run.replay(source, choice) for source in check_sources(settings, sources))
+        if not found and (choice.key or choice.batch_ids):
+            wanted = choice.key or ", ".join(choice.batch_ids)
+            raise SettingsError(f"nothing to replay: no source has a live batch of {wanted}")
+    return run.summary()
 
 
 def check_sources(settings: Settings, names: Sequence[str] = ()) -> list[Source]:
@@ -188,6 +184,17 @@ class Run:
         self._give_ups = 0
         self._was_changed = False
         self._done = _Done()
+        self._started = time.monotonic()
+
+    @contextmanager
+    def telling_what_was_done(self) -> Iterator[None]:
+        """Put the summary of what was sealed before an error into that error."""
+        try:
+            yield
+        except ClickstreamError as error:
+            done = self.summary()
+            error.done = None if done.nothing_new else done
+            raise
 
     def ingest(self, source: Source, wishes: Wishes) -> None:
         """Seal batch after batch until nothing new of `source` is left that can be read.
@@ -220,6 +227,7 @@ class Run:
 
     def go_on_from(self, before: IngestSummary) -> None:
         """Count what an ingest did just before as done by this run."""
+        self._started -= before.seconds
         self._done.sealed += before.sealed
         self._done.elsewhere += before.elsewhere
         self._done.duplicates |= {copy.key: copy for copy in before.duplicates}
@@ -242,7 +250,7 @@ class Run:
         )
         return self._seal(self._parse(plan, listing), source=listing.source, after=after)
 
-    def summary(self, seconds: float) -> IngestSummary:
+    def summary(self) -> IngestSummary:
         """Return what was done."""
         done = self._done
         return IngestSummary(
@@ -252,7 +260,7 @@ class Run:
             failed=tuple(Failed(key=key, reason=why) for (_, key), why in done.failed.items()),
             waiting=done.waiting,
             special=tuple(done.special),
-            seconds=seconds,
+            seconds=time.monotonic() - self._started,
         )
 
     # --- hop 1: discover

@@ -288,12 +288,16 @@ def test_a_replay_stops_where_a_log_is_gone(
     raw.put("b.log", access_lines(2, first=100))
     (record,) = ingest_here().sealed
     raw.delete(["b.log"])
-    with pytest.raises(ClickstreamError, match=r"gone from source raw: raw/b\.log"):
+    raw.put("c.log", access_lines(1, first=200))
+    with pytest.raises(ClickstreamError, match=r"gone from source raw: raw/b\.log") as caught:
         replay(settings, run_tasks_here, Choice(batch_ids=(record.batch_id,)))
-    assert sum(_paths(settings).values()) == 5
+    assert isinstance(caught.value.done, IngestSummary)
+    assert len(caught.value.done.sealed) == 1
+    raw.delete(["c.log"])
+    assert sum(_paths(settings).values()) == 6
     choice = Choice(batch_ids=(record.batch_id,), accept_loss=True)
     assert len(replay(settings, run_tasks_here, choice).sealed) == 1
-    assert _paths(settings) == _pages("a.log", 0, 3)
+    assert _paths(settings) == _pages("a.log", 0, 3) + _pages("c.log", 200, 1)
 
 
 def test_copies_are_reported_each_time_and_ingested_on_request(
