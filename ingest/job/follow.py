@@ -94,11 +94,11 @@ def follow(
 
     `look` gives the content of an object, the same each time. `name_of` gives the name of the
     first log at a key. Without `rotation` an object is compared with the log of its own key only.
-    `as_new` are keys whose content is declared to be another log; `accept_copies` takes copies
-    for logs of their own.
+    `as_new` are keys where a question is answered: what lies there is another log. Where nothing
+    would be asked they change nothing. `accept_copies` takes copies for logs of their own.
     """
     run = _Follower(objects, logs, look)
-    run.continue_logs(as_new, rotation=rotation)
+    run.continue_logs(rotation=rotation)
     if rotation and not accept_copies:
         run.set_copies_apart()
     run.judge_the_rest(begins_after, name_of, as_new)
@@ -134,13 +134,13 @@ class _Follower:
             else:
                 self._open[found.key] = found
 
-    def continue_logs(self, as_new: Collection[str], *, rotation: bool) -> None:
+    def continue_logs(self, *, rotation: bool) -> None:
         """Match what is open with the logs, longest first.
 
         A log that lies where it was may go on elsewhere all the same: of equal copies one was
         taken for the log, and it was another one that grew.
         """
-        claims = self._claims(as_new, rotation=rotation)
+        claims = self._claims(rotation=rotation)
         for log in sorted(self._logs, key=lambda log: (-log.consumed, log.name)):
             free = [claim for claim in claims.get(log.name, ()) if claim[1].key in self._open]
             if log.name not in self._missing:
@@ -151,15 +151,13 @@ class _Follower:
                 length, found = max(free, key=lambda claim: (claim[0], claim[1].key == log.key))
                 self._continue(found, log, length)
 
-    def _claims(
-        self, as_new: Collection[str], *, rotation: bool
-    ) -> dict[str, list[tuple[int, StoredObject]]]:
+    def _claims(self, *, rotation: bool) -> dict[str, list[tuple[int, StoredObject]]]:
         """Return by the name of a log what may continue it, with the length of the content."""
         index = _HeadIndex(log for log in self._logs if log.consumed and self._open)
         claims: dict[str, list[tuple[int, StoredObject]]] = defaultdict(list)
         for key, found in list(self._open.items()):
             holder = self._holders.get(key)
-            if key in as_new or not (index.heads if rotation else holder and holder.consumed):
+            if not (index.heads if rotation else holder and holder.consumed):
                 continue
             logs = index.find(self._opening(found)) if rotation else [self._holders[key]]
             length, matching = self._matching(found, logs)

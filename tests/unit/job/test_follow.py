@@ -182,9 +182,17 @@ def test_another_content_that_is_not_later_is_asked_about(place: Place, data: by
 
 def test_the_answer_as_new_makes_it_another_log(place: Place) -> None:
     place.sealed("access.log", A)
-    found = place.now({"access.log": A + B}, as_new={"access.log"})
+    found = place.now({"access.log": B}, as_new={"access.log"})
     assert list(new(found)) == ["access.log"]
     assert (found.questions, found.continued) == ([], [])
+
+
+def test_the_answer_as_new_counts_only_where_something_is_asked(place: Place) -> None:
+    """So the same command may be repeated after the log has grown."""
+    place.sealed("access.log", A)
+    found = place.now({"access.log": A + B}, as_new={"access.log"})
+    assert continued(found) == {"access.log": "access.log"}
+    assert not found.new
 
 
 def test_a_line_that_waited_is_looked_at_again(place: Place) -> None:
