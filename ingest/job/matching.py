@@ -113,7 +113,7 @@ def _logs_of(listing: Listing, ownership: Ownership, configured: Collection[str]
 
 def _is_final(found: StoredObject, settled: datetime, wishes: Wishes) -> bool:
     """Return whether a last line without its end is taken as it is."""
-    return wishes.final or found.changed_at is None or found.changed_at <= settled
+    return wishes.final or found.is_settled(settled)
 
 
 def _from_start(new: New, *, final: bool) -> Reading:

@@ -5,8 +5,9 @@ The batch that does so replaces them. Nothing else ever replaces anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from ingest.errors import ClickstreamError
 from ingest.job.discover import Listing
@@ -30,7 +31,12 @@ class Choice:
 
 
 def replays(
-    choice: Choice, listing: Listing, ownership: Ownership, records: Sequence[BatchRecord]
+    choice: Choice,
+    listing: Listing,
+    ownership: Ownership,
+    records: Sequence[BatchRecord],
+    *,
+    now: datetime,
 ) -> list[Batch]:
     """Return the batches that read again what `choice` names of the source of `listing`.
 
@@ -43,12 +49,13 @@ def replays(
         for record in records
         if record.source == listing.source.name and record.batch_id not in replaced
     ]
-    reader = _Reader(listing, ownership, mine)
+    settled = now - timedelta(minutes=listing.source.settle_minutes)
+    reader = _Reader(listing, ownership, mine, settled)
     if choice.key is not None:
         found = list(reader.corrected(choice.key))
     else:
         found = [
-            Batch(readings=tuple(reader.again(record)), replaces=(record.batch_id,))
+            Batch(readings=tuple(reader.again([record])), replaces=(record.batch_id,))
             for record in mine
             if _is_chosen(choice, record)
         ]
@@ -77,31 +84,42 @@ class _Reader:
     """Makes readings of what the records of one source own; `lost` are logs that are gone."""
 
     def __init__(
-        self, listing: Listing, ownership: Ownership, records: Sequence[BatchRecord]
+        self,
+        listing: Listing,
+        ownership: Ownership,
+        records: Sequence[BatchRecord],
+        settled: datetime,
     ) -> None:
         self.lost: list[str] = []
+        self._settled = settled
         self._listing = listing
         self._ownership = ownership
         self._records = records
 
-    def again(self, record: BatchRecord, *, without: Iterable[str] = ()) -> Iterator[Reading]:
-        """Yield a reading of each range that `record` owns, but for the logs in `without`."""
-        left_out = set(without)
-        for found in record.objects:
-            if found.file_status == "failed" or found.is_move or found.source_file in left_out:
-                continue
-            log = self._ownership.logs[found.source_file]
+    def again(
+        self, records: Sequence[BatchRecord], *, without: Collection[str] = ()
+    ) -> Iterator[Reading]:
+        """Yield one reading of each log, but for those in `without`: all that `records` own of it.
+
+        Where that is nothing, for it was empty or refused, all is read that no batch owns.
+        """
+        for name, (start, end) in _spans(records).items():
+            log = self._ownership.logs[name]
             place = self._listing.objects.get(log.key)
-            if place is None or not log.lies_at(place):
-                self.lost.append(found.source_file)
+            if name in without:
                 continue
+            if place is None or not log.lies_at(place):
+                self.lost.append(name)
+                continue
+            resume = start if end else log.consumed
             yield Reading(
-                name=log.name,
+                name=name,
                 found=place,
-                resume=found.start,
-                stop=found.end or None,
-                log=log if found.end else None,
-                first_line=1 + self._lines_before(found),
+                resume=resume,
+                stop=end or None,
+                log=log if log.consumed else None,
+                first_line=1 + self._lines_before(name, resume),
+                final=bool(end) or place.is_settled(self._settled),
             )
 
     def corrected(self, key: str) -> Iterator[Batch]:
@@ -116,21 +134,62 @@ class _Reader:
         if place is None or holder is None:
             return
         theirs = [holder.name] if source.rotation else [log.name for log in logs]
-        records = [
-            record
-            for record in self._records
-            if any(found.source_file in theirs and not found.is_move for found in record.objects)
-        ]
-        others = [one for record in records for one in self.again(record, without=theirs)]
-        whole = Reading(name=holder.name, found=place, corrects=tuple(theirs))
+        records = self._without_gaps(theirs)
+        whole = Reading(
+            name=holder.name,
+            found=place,
+            final=place.is_settled(self._settled),
+            corrects=tuple(theirs),
+        )
         yield Batch(
-            readings=(whole, *others), replaces=tuple(record.batch_id for record in records)
+            readings=(whole, *self.again(records, without=theirs)),
+            replaces=tuple(record.batch_id for record in records),
         )
 
-    def _lines_before(self, wanted: ObjectRecord) -> int:
+    def _without_gaps(self, names: Collection[str]) -> list[BatchRecord]:
+        """Return the records that own some of `names`, in order, with those in between.
+
+        A batch reads a log in one piece. So where two of them own the beginning and the end of yet
+        another log, the record that owns the rest of it is one of them.
+        """
+        chosen: dict[str, BatchRecord] = {}
+        spans: dict[str, tuple[int, int]] = {}
+        while more := [
+            record
+            for record in self._records
+            if record.batch_id not in chosen
+            and any(
+                found.source_file in names or _is_within(found, spans) for found in _owned(record)
+            )
+        ]:
+            chosen |= {record.batch_id: record for record in more}
+            spans = _spans(chosen.values())
+        return [record for record in self._records if record.batch_id in chosen]
+
+    def _lines_before(self, name: str, start: int) -> int:
         return sum(
             found.lines_read
             for record in self._records
-            for found in record.objects
-            if found.source_file == wanted.source_file and found.end <= wanted.start
+            for found in _owned(record)
+            if found.source_file == name and found.end <= start
         )
+
+
+def _owned(record: BatchRecord) -> list[ObjectRecord]:
+    """Return what `record` read, or tried to read."""
+    return [one for one in record.objects if one.file_status != "failed" and not one.is_move]
+
+
+def _spans(records: Iterable[BatchRecord]) -> dict[str, tuple[int, int]]:
+    """Return by log the content bytes [start, end) that `records` own; an end of 0 means none."""
+    spans: dict[str, tuple[int, int]] = {}
+    for found in (found for record in records for found in _owned(record)):
+        start, end = spans.get(found.source_file, (found.start, found.end))
+        spans[found.source_file] = min(start, found.start), max(end, found.end)
+    return spans
+
+
+def _is_within(found: ObjectRecord, spans: Mapping[str, tuple[int, int]]) -> bool:
+    """Return whether `found` owns bytes inside the span of its log."""
+    start, end = spans.get(found.source_file, (0, 0))
+    return start <= found.start < found.end <= end

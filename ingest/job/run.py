@@ -216,7 +216,8 @@ class Run:
         Raises StorageError when another run replaced one of them meanwhile.
         """
         listing, seen = list_source(source), self._ownership.last
-        found = replays(choice, listing, self._ownership, read_log(self._lake))
+        records = read_log(self._lake)
+        found = replays(choice, listing, self._ownership, records, now=self._now())
         for batch in found:
             if not self.seal_one(batch, listing, after=seen):
                 raise StorageError(
@@ -302,10 +303,15 @@ class Run:
         """Give the batch its number in the log; return False when another run was faster.
 
         Not sealed: a batch of which nothing could be read, or that brings no news; and one that
-        replaces others but could not read all of them, because events would be lost.
+        replaces others but could not read all of them, or is refused where it corrects a log,
+        because events would be lost.
         """
-        batch = tally.plan.batch
-        if not tally.has_news or (tally.failed and batch.replaces):
+        for key, reason in tally.refused_corrections.items():
+            self._fail(
+                source.name, key, f"{reason}; it corrects nothing: what was read before stays"
+            )
+        is_lossy = tally.plan.batch.replaces and (tally.failed or tally.refused_corrections)
+        if not tally.has_news or is_lossy:
             return True
         draft = write_record(tally, self._lake, source=source, writer=self._writer)
         record = seal(self._lake, draft, after=after)

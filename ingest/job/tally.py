@@ -70,6 +70,17 @@ class Tally:
         }
 
     @property
+    def refused_corrections(self) -> dict[str, str]:
+        """Why objects that should have corrected a log are refused, by key."""
+        return {
+            reading.found.key: f"{verdict.file_status}: {verdict.file_reason}"
+            for reading in self.plan.batch.readings
+            if reading.corrects
+            and (verdict := self.verdicts[reading.name]).file_status in VOID
+            and verdict.file_status != "failed"
+        }
+
+    @property
     def has_news(self) -> bool:
         """Whether the ledger of logs has anything to learn of this batch."""
         failed = len(self.failed)
@@ -259,6 +270,8 @@ def _files_row(
 def _is_news(reading: Reading, verdict: ObjectVerdict) -> bool:
     """Return whether the ledger has anything to learn: bytes, a verdict, or another place."""
     if verdict.lines_read or verdict.file_status != "ok" or not verdict.waiting_bytes:
+        return True
+    if reading.corrects:  # what was there before is no more
         return True
     # All that there is waits for the end of its line: a new log has nothing to be known by yet.
     return reading.log is not None and reading.log.key != reading.found.key

@@ -28,6 +28,10 @@ class StoredObject:
     problem: str | None = None
     changed_at: datetime | None = None
 
+    def is_settled(self, since: datetime) -> bool:
+        """Return whether it has not changed after `since`, as far as is known."""
+        return self.changed_at is None or self.changed_at <= since
+
 
 class Storage(Protocol):
     """What the hops need of a place that stores objects."""

@@ -98,7 +98,7 @@ class FolderRules(ServerRules):
 
         A run has read them, where the log is still, and there is no copy of the log: that would be
         the log, and the edited file another one. They are in head or tail: in between, only a
-        check of all bytes sees an edit.
+        check of all bytes sees an edit. None is edited twice.
         """
         found = []
         for key in self._askable():
@@ -109,8 +109,8 @@ class FolderRules(ServerRules):
             ends = [at for at, byte in enumerate(file.content[:consumed]) if byte == ord("\n")]
             for number, end in enumerate(ends):
                 start = ends[number - 1] + 1 if number else 0
-                in_head = end < FINGERPRINT_BYTES
-                if in_head or start >= consumed - FINGERPRINT_BYTES:
+                is_seen = end < FINGERPRINT_BYTES or start >= consumed - FINGERPRINT_BYTES
+                if is_seen and b"/n" in file.content[start:end]:
                     found.append((key, number))
         return found
 

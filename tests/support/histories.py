@@ -95,6 +95,15 @@ class Histories(FolderRules):
             self._edited = None if self._edited == key else self._edited
         self._check_lines()
 
+    @operation(pick=PICK)
+    def replay(self, pick: int) -> None:
+        """Read a batch again: what it has brought stays as it is."""
+        expected = self.oracle.expect()
+        is_done = self.ingest.replay(self.server.now, pick)
+        self.server.tell(f"replay of a batch: {'done' if is_done else 'a log is gone'}")
+        self.oracle.complete(expected)
+        self._check_lines()
+
     def _correctable(self) -> list[str]:
         """Return what is asked about where it is known which log was read there last."""
         asked = sorted(self.oracle.expect().must_ask)

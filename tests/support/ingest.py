@@ -48,6 +48,13 @@ class Ingest(Protocol):
         """
         ...
 
+    def replay(self, now: datetime, pick: int) -> bool:
+        """Run, then read one of the live batches again; `pick` says which one.
+
+        Returns whether that was done: not where it takes a log that is gone.
+        """
+        ...
+
     def lines(self) -> Counter[str]:
         """Count the lines in the warehouse, those that were refused too, without blank ones."""
         ...

@@ -92,18 +92,17 @@ class Oracle:
                 self.known[log] = replace(self.known[log], places=places)
 
     def correct(self, key: str) -> None:
-        """Count what lies at `key`, its last half line too, in place of the log read there last."""
+        """Count what lies at `key` in place of the log that was read there last."""
         (old,) = self.owners(key)
         file = self.server.files[key]
         file.edited_byte, file.is_intruder = None, False
         self.lines.subtract(self._lines_of.pop(old))
         self.lines += Counter()  # without those that are gone
         del self.known[old]
-        lines = split_lines(file.content)
+        end = self._end(key, final=False)
+        lines = split_lines(file.content[:end])
         times = [time for line in lines if (time := line_time(line))]
-        known = Known(
-            consumed=len(file.content), places=frozenset([key]), first=times[0], last=max(times)
-        )
+        known = Known(consumed=end, places=frozenset([key]), first=times[0], last=max(times))
         self._count(file.log, lines, known)
 
     def consumed(self, log: int) -> int:

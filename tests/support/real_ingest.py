@@ -129,10 +129,18 @@ class RealIngest:
 
     def correct(self, now: datetime, key: str) -> bool:
         """Replay what lies at `key`; not done where logs of the same batches are gone."""
+        return self._replay(now, Choice(key=key))
+
+    def replay(self, now: datetime, pick: int) -> bool:
+        """Replay a live batch."""
+        self.run(now)
+        records = read_log(self._lake)
+        live = [*in_state(records, decide(records), LIVE)]
+        return not live or self._replay(now, Choice(batch_ids=(live[pick % len(live)].batch_id,)))
+
+    def _replay(self, now: datetime, choice: Choice) -> bool:
         try:
-            self._summary = replay(
-                self._settings, self._run_tasks, Choice(key=key), now=lambda: now
-            )
+            self._summary = replay(self._settings, self._run_tasks, choice, now=lambda: now)
         except ClickstreamError as error:
             if "gone from source" not in str(error):
                 raise

@@ -1,0 +1,51 @@
+"""An ingest in this process: raw logs and the lake are in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from ingest.job.replay import Choice
+from ingest.job.run import IngestSummary, RunTasks, ingest, replay
+from ingest.settings import Settings, Source
+from ingest.storage import Storage
+
+
+@pytest.fixture
+def raw(in_memory: Callable[[str], Storage]) -> Storage:
+    return in_memory("raw")
+
+
+@pytest.fixture
+def make_here(
+    make_settings: Callable[..., Settings], in_memory: Callable[[str], Storage]
+) -> Callable[..., Settings]:
+    """Return settings of these sources with one lake in memory."""
+    return partial(make_settings, lake=in_memory("lake").uri)
+
+
+@pytest.fixture
+def settings(make_here: Callable[..., Settings], raw: Storage) -> Settings:
+    return make_here(Source(name="raw", uri=raw.uri))
+
+
+@pytest.fixture
+def ingest_here(settings: Settings, run_tasks_here: RunTasks) -> Callable[..., IngestSummary]:
+    """Run an ingest of `raw`, or of other settings, in this process."""
+
+    def run(other: Settings | None = None, **options: object) -> IngestSummary:
+        return ingest(other or settings, run_tasks_here, **options)  # type: ignore[arg-type]
+
+    return run
+
+
+@pytest.fixture
+def replay_here(settings: Settings, run_tasks_here: RunTasks) -> Callable[..., IngestSummary]:
+    """Replay batches of `raw` in this process, chosen by the arguments of a Choice."""
+
+    def run(**choice: object) -> IngestSummary:
+        return replay(settings, run_tasks_here, Choice(**choice))  # type: ignore[arg-type]
+
+    return run
