@@ -78,8 +78,8 @@ class Histories(FolderRules):
 
     def _declarable(self) -> list[str]:
         """Return what is asked about and has no line of the log that was there."""
-        asked = sorted(self.oracle.expect().must_ask)
-        return [key for key in asked if self.server.files[key].is_intruder]
+        files = {key: self.server.files[key] for key in sorted(self.oracle.expect().must_ask)}
+        return [key for key, file in files.items() if file.is_intruder and file.edited_byte is None]
 
     @precondition(lambda self: self._correctable())
     @operation(pick=PICK)
