@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
     """
     path = root / MARTS_YAML
     try:
-        models = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)["models"]  # noqa: S506
+        models = _read_yaml(path.read_text(encoding="utf-8"))["models"]
         predicates = {model["name"]: _predicate(model) for model in models}
         totals = {model["name"] for model in models if _has_total(model)}
     except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
@@ -70,6 +71,12 @@ def marts_are_built(settings: Settings, warehouse: Warehouse) -> bool:
 def without_client(events: int) -> str:
     """Return the sentence about the events that WITHOUT_CLIENT counts."""
     return f"{events:,} {'event names' if events == 1 else 'events name'} no client"
+
+
+@lru_cache(maxsize=1)
+def _read_yaml(text: str) -> Any:
+    """Return what `text` holds: one command asks for the marts up to three times."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506
 
 
 def _predicate(model: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +19,8 @@ LEFT_OUT = {"docs/glossary.md", "tests/unit/test_words.py"}
 class Banned(NamedTuple):
     """A pattern of whole words, a text that it finds, and what to write instead.
 
-    Case is ignored except inside `(?-i:...)`; a blank is any white space. Each text is searched as
-    it is, and once more with blanks for underscores, so that names are found too.
+    Case is ignored except inside `(?-i:...)`; a space is any white space. An underscore in a text
+    is a space as well, so that names are found too, but for patterns that have underscores.
     """
 
     pattern: str
@@ -68,9 +69,16 @@ BANNED = (
     Banned(r"settings_of", "settings_of(context)", "load_settings_for"),
     Banned(r"edge\.py", "cli/edge.py", "common.py"),
 )
-# One search for all of them: the border of a word comes first, since few places are one.
-ANY = "|".join(f"(?P<n{number}>{banned.pattern})" for number, banned in enumerate(BANNED))
-PATTERN = re.compile(rf"\b(?:{ANY})\b".replace(" ", r"\s+"), re.IGNORECASE)
+
+
+def _any_of(numbers: Iterable[int]) -> re.Pattern[str]:
+    """Return one search for all of them: the border of a word comes first, few places are one."""
+    each = "|".join(f"(?P<n{number}>{BANNED[number].pattern})" for number in numbers)
+    return re.compile(rf"\b(?:{each})\b".replace(" ", r"\s+"), re.IGNORECASE)
+
+
+NAMES = _any_of(number for number, banned in enumerate(BANNED) if "_" in banned.pattern)
+PHRASES = _any_of(number for number, banned in enumerate(BANNED) if "_" not in banned.pattern)
 # What an error may begin with besides a lower-case word: a program or a setting.
 NAME = re.compile(r"(Elasticsearch|Spark) |[A-Z0-9]+_[A-Z0-9_]+\b")
 
@@ -132,8 +140,8 @@ def _hits_in(name: str, content: bytes) -> list[str]:
     return sorted(
         {
             f"{name}:{text.count(chr(10), 0, hit.start())}: {hit[0]} -> {_better(hit)}"
-            for searched in (text, text.replace("_", " "))
-            for hit in PATTERN.finditer(searched)
+            for hits in (NAMES.finditer(text), PHRASES.finditer(text.replace("_", " ")))
+            for hit in hits
         }
     )
 

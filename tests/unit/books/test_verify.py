@@ -23,8 +23,8 @@ from ingest.storage import open_storage
 from ingest.warehouse.marts import marts_are_built
 
 ROOT = Path(__file__).resolve().parents[3]
-# 30 lines without a session or a product, one with both, one whose product no catalogue has.
-LINES = 30
+# Lines without a session or a product, one with both, one whose product no catalogue has.
+LINES = 5
 SHOP_LINE = (
     b"192.0.2.9 - - [10/Oct/2024:13:00:00 +0000] "
     b'"GET /cart.do?action=view&itemId=EST-6&productId=%b&JSESSIONID=%b HTTP/1.1" 200 5 "-" "x"\n'

@@ -219,17 +219,17 @@ def test_rows_of_a_cut_gzip_do_not_count(raw: Storage, lake: Storage, access_lin
 def test_what_is_too_large_for_the_buffer_gets_a_file_of_its_own(
     raw: Storage, lake: Storage, access_lines: Lines
 ) -> None:
-    large = gzip.compress(access_lines(100_000), compresslevel=1)
+    large = gzip.compress(access_lines(20_000), compresslevel=1)
     raw.put("a.log", access_lines(5))
     raw.put("b.gz", large)
     raw.put("c.gz", large[:-9])
     raw.put("d.log", access_lines(7))
     plan = _plan(raw, range_bytes=32 * MIB)
     (task,) = plan.tasks
-    facts = [run_task(replace(task, buffered_bytes=2 * MIB))]
+    facts = [run_task(replace(task, buffered_bytes=MIB // 2))]
     tally = add_up(plan, facts, raw)
     owners = [(file.name, file.file.rows) for file in facts[0].files]
-    assert owners == [("b.gz", 100_000), (None, 12)]
+    assert owners == [("b.gz", 20_000), (None, 12)]
     assert tally.verdicts["c.gz"].file_status == "corrupt_gzip"
     # Nothing of the corrupt object is left, not even as an orphan.
     assert {found.key for found in lake.list("events/")} == {
@@ -254,7 +254,7 @@ def test_an_error_of_another_kind_leaves_no_named_file(
 
 def test_ranges_give_what_the_whole_gives(raw: Storage, lake: Storage, access_lines: Lines) -> None:
     broken = b"what is this\n" + b"\n" * 7
-    content = b"".join(access_lines(2_500, first=n, pad=n * 53 % 977) + broken for n in range(18))
+    content = b"".join(access_lines(250, first=n, pad=n * 530 % 9770) + broken for n in range(18))
     raw.put("a.log", content[:-20])
     cut, whole = _plan(raw), _plan(raw, range_bytes=64 * MIB)
     assert len(cut.tasks) >= 3
@@ -270,9 +270,9 @@ def test_ranges_give_what_the_whole_gives(raw: Storage, lake: Storage, access_li
 
 
 def test_one_failed_range_voids_its_object(raw: Storage, access_lines: Lines) -> None:
-    raw.put("a.log", access_lines(1_000) * 200)
+    raw.put("a.log", access_lines(1_000) * 20)
     raw.put("b.log", access_lines(3))
-    plan = _plan(raw)
+    plan = _plan(raw, range_bytes=MIB)
     facts = _run(plan)
     raw.put("a.log", b"new")
     facts[-1] = run_task(plan.tasks[-1])

@@ -464,7 +464,7 @@ def _mostly_first(draw: st.DrawFn, values: Sequence[str]) -> str:
     return values[0] if draw(st.booleans()) else draw(st.sampled_from(values))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     st.lists(st.one_of(raw_lines(), JUNK), max_size=12),
     st.sampled_from(["UTC", "Europe/Berlin"]),

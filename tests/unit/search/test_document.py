@@ -174,7 +174,7 @@ def chosen(column: Column, texts: list[str], extras: list[str], chance: random.R
             return chance.choice([0, 2**31 - 1, chance.getrandbits(20)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(tables())
 def test_columns_render_like_rows(rows: list[dict[str, Any]]) -> None:
     for row, (action, document) in zip(rows, rendered(rows), strict=True):

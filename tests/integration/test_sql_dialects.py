@@ -1,0 +1,61 @@
+"""The queries of the report and of `verify` are SQL that Spark and Redshift both read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlfluff
+from fixtures.memory_warehouse import MemoryWarehouse
+
+from ingest.books import verify
+from ingest.report import queries
+from ingest.report.gather import Asker
+from ingest.warehouse.marts import WITHOUT_CLIENT, read_marts
+
+ROOT = Path(__file__).resolve().parents[2]
+# Grammar alone does not show it: functions and types of one engine only.
+ONE_ENGINE_ONLY = re.compile(
+    r"count_if|collect_set|array_contains|timestampdiff|date_format|unix_micros|as string\b"
+    r"|listagg|getdate|nvl2|convert_timezone",
+    re.IGNORECASE,
+)
+
+
+def statements() -> dict[str, str]:
+    """Return every query of the report and of `verify`, filled in, by name."""
+    warehouse = MemoryWarehouse()
+    ask = Asker(warehouse=warehouse)
+    believable = ask.text(queries.BELIEVABLE, oldest="1995-01-01 00:00:00", future_hours=24)
+    report = {
+        name: ask.text(
+            query, believable=believable, unit="hour", oldest="1995-01-01", future_hours=24
+        )
+        for name, query in vars(queries).items()
+        if name.isupper()
+    }
+    marts = read_marts(ROOT)
+    return report | {
+        "belonging": verify.belonging(marts, warehouse.schemas),
+        "counted": verify.counted(marts, warehouse.schemas),
+        "without client": ask.text(WITHOUT_CLIENT),
+    }
+
+
+pytestmark = pytest.mark.integration
+
+STATEMENTS = statements()
+
+
+@pytest.mark.parametrize("dialect", ["sparksql", "redshift"])
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_both_engines_read_it(name: str, dialect: str) -> None:
+    sqlfluff.parse(STATEMENTS[name], dialect=dialect)  # raises where it does not parse
+    assert not ONE_ENGINE_ONLY.search(STATEMENTS[name])
+
+
+def test_what_one_engine_does_not_read_is_seen() -> None:
+    with pytest.raises(sqlfluff.api.simple.APIParsingError):
+        sqlfluff.parse("select a from b left semi join c using (x)", dialect="redshift")
+    assert ONE_ENGINE_ONLY.search("select count_if(a) from b")
