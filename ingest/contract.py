@@ -140,8 +140,9 @@ def _typed(field: str, kind: str, *parameters: tuple[str, bool | int]) -> Search
 
 
 _SOURCE_FILE = (
-    "Name of the log: the place where it was first seen, as source/path or s3://bucket/key. A later "
-    "log of the same place has @ and 12 digits of a hash behind it."
+    "Name of the log: where it was first seen, as the name of the source and the path within the "
+    "source, or as s3://bucket/key. A later log at the same place has @ and 12 hexadecimal digits "
+    "of a hash appended."
 )
 
 # fmt: off
@@ -155,9 +156,9 @@ EVENTS = Table(
         _number("event_time", Type.TIMESTAMP, "When the event happened, UTC.", "the record holds no time", _typed("@timestamp", "date")),
         _number("event_date", Type.DATE, "UTC date of event_time; the date of ingest_time where event_time is null, in the future or stale.", statistics=True),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC.", search=_typed("event.ingested", "date")),
-        _text("source_format", 32, "Concrete format the line was read as.", search=_keyword("event.dataset"), dictionary=True),
+        _text("source_format", 32, "Format that the line was read as.", search=_keyword("event.dataset"), dictionary=True),
         _text("source_file", 1100, _SOURCE_FILE, search=_keyword("log.file.path"), dictionary=True),
-        _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", search=_typed("log.offset", "long"), statistics=True),
+        _number("source_offset", Type.BIGINT, "Number of bytes before the line in the decompressed object.", search=_typed("log.offset", "long"), statistics=True),
         _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
         _text("parse_status", 4, "ok, or warn when there are parse_warnings.", search=_keyword("clickstream.parse_status"), dictionary=True),
         _text("parse_warnings", 512, "Warning codes, sorted and joined by commas.", "parse_status is ok", _keyword("clickstream.warnings"), dictionary=True),
@@ -166,7 +167,7 @@ EVENTS = Table(
         _text("native_id", 256, "Id given by the source; may repeat, since sources deliver at least once.", "the source gives none", _keyword("clickstream.native_id")),
         _text("client_ip", 45, "Canonical address of the client.", "there is none, or it is a host name or invalid", _typed("source.ip", "ip", ("ignore_malformed", True)), dictionary=True, statistics=True),
         _text("client_address", 255, "Client as logged: address or host name.", "not logged", _keyword("source.address"), dictionary=True),
-        _text("forwarded_for", 2048, "Whole X-Forwarded-For list as sent.", "none was sent", _keyword("clickstream.forwarded_for"), dictionary=True),
+        _text("forwarded_for", 2048, "Complete X-Forwarded-For list as sent.", "none was sent", _keyword("clickstream.forwarded_for"), dictionary=True),
         _text("user_name", 512, "Authenticated user.", "there is none", _keyword("user.name"), dictionary=True),
         _text("user_id", 256, "User id of an event log.", "there is none", _keyword("user.id")),
         _text("visitor_id", 256, "Anonymous or device id.", "there is none", _keyword("clickstream.visitor_id")),
@@ -182,7 +183,7 @@ EVENTS = Table(
         _number("request_bytes", Type.BIGINT, "Bytes received from the client.", "not logged", _typed("http.request.bytes", "long")),
         _number("response_bytes", Type.BIGINT, "Bytes sent to the client.", "not logged", _typed("http.response.bytes", "long")),
         _text("bytes_scope", 5, "What response_bytes counts: body, or total with headers. Never add the two.", "the format has no byte count", _keyword("clickstream.bytes_scope"), dictionary=True),
-        _number("duration_ms", Type.DOUBLE, "Whole time of the request in milliseconds.", "not logged", _typed("event.duration", "long")),
+        _number("duration_ms", Type.DOUBLE, "Total time of the request in milliseconds.", "not logged", _typed("event.duration", "long")),
         _number("duration_other", Type.BIGINT, "Trailing integer of unknown meaning.", "there is none", _typed("clickstream.duration_other", "long")),
         _text("referrer", 8192, "Referring URL as sent.", "none was sent", _long_keyword("http.request.referrer")),
         _text("referrer_domain", 255, "Host of an absolute referrer in lower case.", "there is none", _keyword("clickstream.referrer_domain"), dictionary=True),
@@ -211,13 +212,13 @@ REJECTS = Table(
         _text("reject_id", 32, "Hash of source_file and source_offset, built like event_id.", unique=True),
         _text("batch_id", 64, "Batch that read the line.", dictionary=True, statistics=True),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC."),
-        _text("source_format", 32, "Format the file was read as.", dictionary=True),
+        _text("source_format", 32, "Format that the file was read as.", dictionary=True),
         _text("source_file", 1100, _SOURCE_FILE, dictionary=True),
-        _number("source_offset", Type.BIGINT, "Bytes before the line in the decompressed object.", statistics=True),
+        _number("source_offset", Type.BIGINT, "Number of bytes before the line in the decompressed object.", statistics=True),
         _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
         _text("reason", 32, "Why the line was rejected, from a closed list."),
         _text("detail", 1024, "What exactly is wrong with the line.", "the reason says it all"),
-        _number("raw_length", Type.BIGINT, "Bytes of the line without its line end."),
+        _number("raw_length", Type.BIGINT, "Length of the line in bytes, without its line end."),
         _text("raw_base64", 64000, "First 48,000 raw bytes of the line in base64.", "the line is empty"),
         _text("raw_text", 1024, "First 1,024 bytes of the line, repaired to UTF-8.", "the line is empty"),
     ),
@@ -244,15 +245,15 @@ FILES = Table(
         _text("source_file", 1100, _SOURCE_FILE, dictionary=True),
         _number("size_bytes", Type.BIGINT, "Stored size of the object in bytes."),
         _text("etag", 128, "ETag of the object without quotes; size and modification time of a local file."),
-        _text("source_format", 32, "Format the object was read as.", "no format was needed or found", dictionary=True),
+        _text("source_format", 32, "Format that the object was read as.", "no format was needed or found", dictionary=True),
         _text("file_status", 32, "Verdict on the object, from a closed list."),
         _text("file_reason", 1024, "Reason of the verdict.", "file_status is ok"),
         *_LINE_COUNTS,
-        _number("events", Type.BIGINT, "Events from the object."),
+        _number("events", Type.BIGINT, "Number of events from the object."),
         *_EVENT_TIMES,
         _text("counts", 65535, "JSON object: each warning code, skip or reject reason with its number of lines."),
-        _text("object_key", 1100, "Where the log lay when the batch read it, relative to its source.", dictionary=True),
-        _number("start_offset", Type.BIGINT, "First content byte that the batch read; equal to end_offset where the log only moved."),
+        _text("object_key", 1100, "Where the log was when the batch read it: its path within the source.", dictionary=True),
+        _number("start_offset", Type.BIGINT, "Offset of the first content byte that the batch read; equal to end_offset where the log only moved."),
         _number("end_offset", Type.BIGINT, "Offset behind the last content byte that the batch read."),
     ),
 )
@@ -267,16 +268,16 @@ BATCHES = Table(
         _text("source", 256, "Name of the source in clickstream.toml."),
         _text("state", 16, "live, replaced, or quarantined (over the reject limit, data not loaded)."),
         _text("replaced_by", 64, "Batch that supersedes this one.", "state is not replaced"),
-        _number("contract_version", Type.INT, "Version of the contract the batch was written with."),
+        _number("contract_version", Type.INT, "Version of the contract that the batch was written with."),
         _text("manifest_hash", 64, "SHA-256 of what was loaded: the files that the batch record names.", "nothing was loaded"),
         _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC."),
         _number("sealed_at", Type.TIMESTAMP, "When the batch record was written, UTC."),
         _number("loaded_at", Type.TIMESTAMP, "When this row was written, UTC."),
-        _number("objects", Type.BIGINT, "Raw objects of the batch."),
-        _number("bytes", Type.BIGINT, "Stored bytes of these objects."),
+        _number("objects", Type.BIGINT, "Number of raw objects in the batch."),
+        _number("bytes", Type.BIGINT, "Total stored size of these objects in bytes."),
         *_LINE_COUNTS,
-        _number("events", Type.BIGINT, "Events of the batch."),
-        _number("rejects", Type.BIGINT, "Rows in rejects of the batch."),
+        _number("events", Type.BIGINT, "Number of events in the batch."),
+        _number("rejects", Type.BIGINT, "Number of rows of the batch in rejects."),
         *_EVENT_TIMES,
     ),
 )
