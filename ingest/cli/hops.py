@@ -78,7 +78,13 @@ def ingest(
 
 @click.command()
 @click.argument("sources", nargs=-1)
-@click.option("--batch", "batch_ids", multiple=True, metavar="ID", help="This batch.")
+@click.option(
+    "--batch",
+    "batch_ids",
+    multiple=True,
+    metavar="ID",
+    help="This batch; may be repeated; 6 digits are enough.",
+)
 @click.option("--rejects", is_flag=True, help="Batches with rejected lines or refused objects.")
 @click.option("--parser", is_flag=True, help="Batches that an older parser has read.")
 @click.option("--key", metavar="KEY", help="The content at KEY corrects what was read from there.")

@@ -277,6 +277,24 @@ def test_a_replay_reads_the_same_bytes_at_their_new_place(
     assert _paths(settings) == _pages("a.log", 0, 50)
 
 
+def test_a_replay_takes_the_first_digits_of_an_id(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    raw.put("a.log", access_lines(3))
+    (first,) = ingest_here().sealed
+    raw.put("b.log", access_lines(2, first=100))
+    unknown = first.batch_id[:5]
+    with pytest.raises(SettingsError, match=f"--batch {unknown}: the lake has no such batch; give"):
+        replay(settings, run_tasks_here, Choice(batch_ids=(unknown,)))
+    assert _log(settings) == (first,)  # refused before anything is ingested
+    summary = replay(settings, run_tasks_here, Choice(batch_ids=(first.batch_id[:6],)))
+    assert [record.replaces for record in summary.sealed] == [(), (first.batch_id,)]
+
+
 def test_a_replay_stops_where_a_log_is_gone(
     settings: Settings,
     raw: Storage,
