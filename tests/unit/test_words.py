@@ -18,8 +18,8 @@ LEFT_OUT = {"docs/glossary.md", "tests/unit/test_words.py"}
 class Banned(NamedTuple):
     """A pattern of whole words, a text that it finds, and what to write instead.
 
-    Case is ignored except inside `(?-i:...)`; a blank is any white space. Each text is searched as
-    it is, and once more with blanks for underscores, so that names are found too.
+    Case is ignored except inside `(?-i:...)`; a space is any white space. Each text is searched as
+    it is, and once more with spaces for underscores, so that names are found too.
     """
 
     pattern: str
