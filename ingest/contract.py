@@ -175,7 +175,7 @@ EVENTS = Table(
         _text("http_method", 32, "Request method as sent.", "there is no request or a bad one", _keyword("http.request.method"), dictionary=True),
         _text("http_version", 8, "Digits after HTTP/ in the request line.", "not logged", _keyword("http.version"), dictionary=True),
         _text("url_original", 8192, "Request target or page URL as sent.", "there is no request or a bad one", _long_keyword("url.original")),
-        _text("url_scheme", 16, "Scheme of the URL in lower case.", "not logged", _keyword("url.scheme")),
+        _text("url_scheme", 16, "Scheme of the URL in lower case.", "not logged, or longer than 64 characters", _keyword("url.scheme")),
         _text("url_domain", 255, "Host of an absolute URL in lower case, without port.", "the URL is not absolute", _keyword("url.domain")),
         _text("url_path", 4096, "Path of the URL up to its query or fragment, not decoded.", "the target has no path", _long_keyword("url.path")),
         _text("url_query", 8192, "Query of the URL without the question mark, not decoded.", "there is none, or it is empty", _long_keyword("url.query")),
