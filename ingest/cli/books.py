@@ -16,7 +16,7 @@ from ingest.errors import BooksError
 def status(as_json: bool) -> None:
     """Show what the ledgers record, without recounting.
 
-    Batches, objects, rejects by reason, and what is loaded and exported.
+    Batches and their states, codes and reasons, objects that are not ok, and what was exported.
     """
     from ingest.books.status import status as books
     from ingest.books.status import status_text
