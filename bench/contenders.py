@@ -82,7 +82,7 @@ _CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "byt
 
 @contextmanager
 def arrow_csv() -> Iterator[Contender]:
-    """Yield pyarrow.csv: ten columns split at blanks outside quotes, none of them interpreted."""
+    """Yield pyarrow.csv: ten columns split at spaces outside quotes, none of them interpreted."""
     pa.set_cpu_count(CORES)
     yield _by_arrow_csv
 

@@ -18,7 +18,7 @@ from ingest.books.verify import Verification, verify
 from ingest.errors import BooksError, ClickstreamError, TooManyRejects, gravest
 from ingest.job.run import IngestSummary, ingest
 from ingest.job.run import RunTasks as RunIngestTasks
-from ingest.lake.accepted import find_batches, record_acceptances
+from ingest.lake.accepted import find_batches, how_to_accept, record_acceptances
 from ingest.lake.records import open_lake, read_log
 from ingest.lake.refused import Refused
 from ingest.report import write_report
@@ -183,14 +183,10 @@ def _waiting(summary: RunSummary) -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _quarantined(batch_ids: Sequence[str]) -> str:
-    accept = "clickstream run " + " ".join(f"--accept {batch_id}" for batch_id in batch_ids)
-    why = "(`clickstream status` shows why)"
-    if len(batch_ids) == 1:
-        return (
-            f"1 batch exceeds the reject limit of its source and is quarantined {why}; "
-            f"accept it with: {accept}"
-        )
-    return (
-        f"{len(batch_ids):,} batches exceed the reject limits of their sources and are quarantined "
-        f"{why}; accept them with: {accept}"
+    what = (
+        "1 batch exceeds the reject limit of its source and is quarantined"
+        if len(batch_ids) == 1
+        else f"{len(batch_ids):,} batches exceed the reject limits of their sources and are "
+        "quarantined"
     )
+    return f"{what} (`clickstream status` shows why); {how_to_accept(batch_ids)}"

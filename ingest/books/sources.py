@@ -1,7 +1,4 @@
-"""What lies in the sources is still what was read there: no byte of a log was changed since.
-
-Rules: `objects.md`, section 6.
-"""
+"""What lies in the sources is still what was read there: no byte of a log was changed since."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingest.lake.accepted import Acceptance, accepted_ids, read_acceptance
+from ingest.lake.accepted import Acceptance, accepted_ids, how_to_accept, read_acceptance
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.refused import REFUSED
@@ -22,7 +22,6 @@ from ingest.terminal.text import count_of, printable, table_text
 from ingest.warehouse.spark.ledger import LedgerFolders
 
 _FILES_SHOWN = 20
-_ACCEPT = "clickstream run --accept"
 _NOT_LOADED = "not loaded"
 
 
@@ -189,7 +188,7 @@ def _remarks(batch: BatchState) -> Iterator[str]:
         yield (
             f"batch {batch.number} exceeds the reject limit and is quarantined "
             f"({batch.lines_reject:,} of {count_of(batch.lines_read, 'line')} rejected; by code "
-            f"and reason: {reasons}); accept it with: {_ACCEPT} {batch.batch_id}"
+            f"and reason: {reasons}); {how_to_accept([batch.batch_id])}"
         )
     elif batch.acceptance is not None:
         yield (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ingest.books.sources import source_check
 from ingest.books.truth import lake_checks, mart_checks, other_objects, read_truth
 from ingest.errors import ObjectUnreadable
-from ingest.lake.accepted import accepted_ids
+from ingest.lake.accepted import accepted_ids, how_to_accept
 from ingest.lake.checks import Check, first_few
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, open_lake, read_log
@@ -44,6 +44,11 @@ class Verification:
     def balanced(self) -> bool:
         """Whether every check holds."""
         return all(check.ok for check in self.checks)
+
+    @property
+    def sentence(self) -> str:
+        """Whether every check holds, in words."""
+        return "the books balance" if self.balanced else "THE BOOKS DO NOT BALANCE"
 
 
 def verify(
@@ -98,21 +103,20 @@ def verify(
 
 
 def verify_text(result: Verification) -> str:
-    """Return the checks as a table, the notes and a verdict."""
+    """Return the checks as a table, the notes, and whether the books balance."""
     rows = [
         (check.name, check.expected, check.found, "" if check.ok else "DIFFERS", check.detail)
         for check in result.checks
     ]
-    verdict = "the books balance" if result.balanced else "THE BOOKS DO NOT BALANCE"
     table = table_text(["check", "expected", "found", "", "detail"], rows)
-    return "\n".join([table, *(f"note: {note}" for note in result.notes), verdict])
+    return "\n".join([table, *(f"note: {note}" for note in result.notes), result.sentence])
 
 
 def _quarantined(record: BatchRecord) -> str:
     return (
         f"batch {record.number} is quarantined ({record.totals.lines_reject:,} of "
         f"{count_of(record.totals.lines_read, 'line')} rejected), so its events are in no "
-        f"table and no index; accept it with: clickstream run --accept {record.batch_id}"
+        f"table and no index; {how_to_accept([record.batch_id])}"
     )
 
 

@@ -16,7 +16,7 @@ from ingest.errors import BooksError
 def status(as_json: bool) -> None:
     """Show what the ledgers record, without recounting.
 
-    Batches, objects, rejects by reason, and what is loaded and exported.
+    Batches and their states, codes and reasons, objects that are not ok, and what was exported.
     """
     from ingest.books.status import status as books
     from ingest.books.status import status_text
@@ -35,15 +35,16 @@ def status(as_json: bool) -> None:
     "--sources",
     "whole_sources",
     is_flag=True,
-    help="Hash all bytes of the logs that lie in the sources, not only their ends.",
+    help="Hash all bytes of the logs that lie in the sources, gzip included.",
 )
 @target_option
 @json_option
 def verify(truth: Path | None, whole_sources: bool, target: str | None, as_json: bool) -> None:
     """Recount every hop where its rows are.
 
-    Sources = lake = landing = marts = index; exits with 4 when they disagree. Of each log that lies
-    in a source, the first and last 4 KiB are compared with what was read of it.
+    Sources = lake = landing = marts = index; exits with 4 when they disagree. Of each plain log
+    that lies in a source as the last ingest saw it, the first and last 4 KiB are compared with what
+    was read.
     """
     from ingest.books.verify import verify as compare
     from ingest.books.verify import verify_text

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ingest.settings import Settings
 
 target_option = click.option(
-    "--target", metavar="NAME", help="dbt target in profiles.yml. [default: local]"
+    "--target",
+    metavar="NAME",
+    help="dbt target in profiles.yml. [default: CLICKSTREAM_TARGET, else local]",
 )
 accept_option = click.option(
     "--accept",

@@ -16,7 +16,14 @@ def contract() -> None:
 
 
 @contract.command("show")
-@click.option("--as", "form", type=click.Choice(FORMS), default="arrow", show_default=True)
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(FORMS),
+    default="arrow",
+    show_default=True,
+    help="Arrow schema, dbt source YAML, Elasticsearch mapping or Spark DDL.",
+)
 def show_contract(form: str) -> None:
     """Print the contract in one of its forms."""
     from ingest import render

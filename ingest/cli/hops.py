@@ -33,11 +33,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("sources", nargs=-1)
+@click.option("--accept-duplicates", is_flag=True, help="Also ingest copies, as logs of their own.")
 @click.option(
-    "--accept-duplicates", is_flag=True, help="Also ingest copies of known bytes under other names."
+    "--as-new",
+    multiple=True,
+    metavar="KEY",
+    help="Read what lies at KEY, a path within the source, as another log; may be repeated.",
 )
-@click.option("--as-new", multiple=True, metavar="KEY", help="What lies at KEY is another log.")
-@click.option("--final", is_flag=True, help="Take last lines without their end as they are.")
+@click.option(
+    "--final", is_flag=True, help="Read last lines without a line end now; do not wait for it."
+)
 @target_option
 @json_option
 def ingest(
@@ -52,10 +57,16 @@ def ingest(
 
     SOURCES are names from clickstream.toml (default: all). Hops 1 to 3: discover, parse, seal.
 
-    Logs are followed by their content: one that grew is read from where it ended; one that was
-    rotated, renamed, touched, compressed or copied brings nothing twice; one that was deleted
-    keeps its events. A file whose content changed otherwise is named, and you say what it is:
-    `replay --key` (a correction) or `ingest --as-new` (another log).
+    Logs are followed by their content, whatever happens to their files:
+
+    \b
+    grew                         read from where it ended
+    renamed, moved, compressed   the same log: no line is read again
+    emptied and begun again      the next log of that name; the old events stay
+    copied                       reported, not read
+    deleted                      its events stay
+    edited, cut short            named until you say what it is: `replay --key`
+                                 (a correction) or `ingest --as-new` (another log)
     """
     from ingest.cli.summaries import ingest_line
     from ingest.job.matching import Wishes
@@ -78,11 +89,23 @@ def ingest(
 
 @click.command()
 @click.argument("sources", nargs=-1)
-@click.option("--batch", "batch_ids", multiple=True, metavar="ID", help="This batch.")
+@click.option(
+    "--batch",
+    "batch_ids",
+    multiple=True,
+    metavar="ID",
+    help="This batch; may be repeated; 6 digits are enough.",
+)
 @click.option("--rejects", is_flag=True, help="Batches with rejected lines or refused objects.")
 @click.option("--parser", is_flag=True, help="Batches that an older parser has read.")
-@click.option("--key", metavar="KEY", help="The content at KEY corrects what was read from there.")
-@click.option("--accept-loss", is_flag=True, help="Go on without logs that are gone.")
+@click.option(
+    "--key",
+    metavar="KEY",
+    help="What lies at KEY, a path within the source, in place of what was read from there.",
+)
+@click.option(
+    "--accept-loss", is_flag=True, help="Go on without logs that are gone: their events go too."
+)
 @target_option
 @json_option
 def replay(
@@ -97,8 +120,10 @@ def replay(
 ) -> None:
     """Read again what sealed batches own, and replace them.
 
-    Exactly the same bytes are read, each log at the place where it lies now. Batches are never
-    replaced otherwise.
+    Say which: --batch, --rejects, --parser or --key. SOURCES are names from clickstream.toml
+    (default: all). What is new is ingested first. Then exactly the bytes of these batches are read,
+    each log where it lies now; --key reads the whole file. The next `load` and `export`, or `run`,
+    show the result. Batches are never replaced otherwise.
     """
     from ingest.cli.summaries import ingest_line
     from ingest.job.replay import Choice

@@ -14,8 +14,20 @@ from ingest.terminal.text import count_of
 
 @click.command()
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--lines", default=100_000, show_default=True, type=click.IntRange(min=500))
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--lines",
+    default=100_000,
+    show_default=True,
+    type=click.IntRange(min=500),
+    help="How many lines to write, over all files.",
+)
+@click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Another number gives other logs.",
+)
 @click.option(
     "--format",
     "formats",
@@ -55,8 +67,21 @@ def _pairs(
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--format", "format_name", default="auto", show_default=True, metavar="F")
-@click.option("--timezone", default="UTC", show_default=True, metavar="TZ")
+@click.option(
+    "--format",
+    "format_name",
+    default="auto",
+    show_default=True,
+    metavar="F",
+    help="Format of the file: a name that `clickstream formats` lists.",
+)
+@click.option(
+    "--timezone",
+    default="UTC",
+    show_default=True,
+    metavar="TZ",
+    help="Time zone of times without one: an IANA name, or +01:00.",
+)
 @click.option(
     "--log-format",
     metavar="STRING",

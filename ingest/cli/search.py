@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ingest.cli.common import json_option, load_settings_for, plain, show
+from ingest.cli.common import exit_with, json_option, load_settings_for, plain, show
 from ingest.terminal.text import count_of
 
 
@@ -46,8 +46,9 @@ def search_status(as_json: bool) -> None:
     state = look(load_settings_for(None))
     if state is None:
         show({"running": False}, "not running; start it with: clickstream search up", as_json)
-        raise click.exceptions.Exit(1)
-    documents = "no index yet" if state.documents is None else count_of(state.documents, "document")
-    server = state.server
-    text = f"{state.line()}\n{documents}; running since {server.started_at} in {server.folder}"
-    show({"running": True, **plain(state)}, text, as_json)
+        exit_with(1)
+    else:
+        server, count = state.server, state.documents
+        documents = "no index yet" if count is None else count_of(count, "document")
+        text = f"{state.line()}\n{documents}; running since {server.started_at} in {server.folder}"
+        show({"running": True, **plain(state)}, text, as_json)

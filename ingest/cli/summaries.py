@@ -142,8 +142,7 @@ def _checks(verification: Verification) -> list[str]:
 
 
 def _verify_line(verification: Verification) -> str:
-    verdict = "the books balance" if verification.balanced else "THE BOOKS DO NOT BALANCE"
-    return f"{verdict}: {count_of(len(verification.checks), 'comparison')}"
+    return f"{verification.sentence}: {count_of(len(verification.checks), 'comparison')}"
 
 
 def _next_steps(settings: Settings) -> list[str]:

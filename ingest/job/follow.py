@@ -3,8 +3,13 @@
 A log is a file through its whole life: it grows, is renamed, compressed, touched, deleted. The
 ledger knows of each how many content bytes are consumed, and the fingerprint of these bytes: a
 hash of the first 4 KiB and one of the last 4 KiB of them. An object continues a log when its
-content is at least as long and both agree. Nothing is written here, and at most 8 KiB are read of
-a plain object, whatever its size.
+content is at least as long and both agree.
+
+Nothing is written here. Of a plain object, whatever its size, at most 8 KiB are read where its log
+moved and 12 KiB where it grew, and 4 KiB more for each further log with an equal head; of what may
+be a copy 12 KiB, and as much of the original. Where times have to decide, `begins_after` reads the
+first 64 KiB besides. So a byte changed between the first and the last 4 KiB, with the length
+unchanged, is not seen: the object counts as touched.
 """
 
 from __future__ import annotations

@@ -21,7 +21,10 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which batches are read again: by id, with rejects, of an older parser, or those of a key."""
+    """Which batches are read again: by id, with rejects, of an older parser, or those of a key.
+
+    `batch_ids` may be the beginnings of ids until `ingest.job.run.replay` completes them.
+    """
 
     batch_ids: tuple[str, ...] = ()
     rejects: bool = False

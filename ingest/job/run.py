@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -30,8 +30,9 @@ from ingest.job.readings import Batch, batches
 from ingest.job.replay import Choice, replays
 from ingest.job.tally import Tally, add_up, write_record
 from ingest.job.task import CHANGED, TaskFacts
+from ingest.lake.accepted import find_batches
 from ingest.lake.ownership import Ownership, read_ownership, write_checkpoint
-from ingest.lake.records import BatchRecord, create_lake, read_log
+from ingest.lake.records import BatchRecord, create_lake, open_lake, read_log
 from ingest.lake.seal import seal
 from ingest.parse.registry import check_settings
 from ingest.settings import Settings, Source
@@ -115,8 +116,11 @@ def replay(
     """Read again what `choice` names, in `sources` (names; none = all).
 
     What is new is ingested first, so that the place of every log is known. Raises what `ingest`
-    raises, and ClickstreamError when there is nothing to read or a log that is to be read is gone.
+    raises, SettingsError for an id that is of no batch, or the beginning of several, and
+    ClickstreamError when there is nothing to read or a log that is to be read is gone.
     """
+    sealed = read_log(open_lake(settings.lake))
+    choice = replace(choice, batch_ids=find_batches(sealed, choice.batch_ids, option="--batch"))
     wishes = Wishes(settled_keys=frozenset(filter(None, [choice.key])))
     before = ingest(settings, run_tasks, sources=sources, wishes=wishes, now=now)
     lake = create_lake(settings.lake)

@@ -61,14 +61,24 @@ def record_acceptances(lake: Storage, batch_ids: Iterable[str]) -> None:
         lake.put_if_absent(f"{_FOLDER}{batch_id}.json", to_json(asdict(acceptance)))
 
 
-def find_batches(records: Sequence[BatchRecord], given: Iterable[str]) -> tuple[str, ...]:
-    """Return the whole id for each id, or beginning of one, in `given`.
+def how_to_accept(batch_ids: Sequence[str]) -> str:
+    """Return the remedy with which a message about quarantined batches ends."""
+    options = " ".join(f"--accept {batch_id}" for batch_id in batch_ids)
+    return f"accept {'it' if len(batch_ids) == 1 else 'them'} with: clickstream run {options}"
+
+
+def find_batches(
+    records: Sequence[BatchRecord], given: Iterable[str], *, option: str = "--accept"
+) -> tuple[str, ...]:
+    """Return the whole id for each id, or beginning of one, in `given`, the values of `option`.
 
     Raises SettingsError, naming all of them, when some are of no batch, or of more than one.
     """
     ids = [record.batch_id for record in records]
     found = {text: _fitting(text, ids) for text in given}
-    problems = [_problem(text, fits) for text, fits in found.items() if len(fits) != 1]
+    problems = [
+        _problem(f"{option} {text}", fits) for text, fits in found.items() if len(fits) != 1
+    ]
     if problems:
         raise SettingsError("; ".join(problems))
     return tuple(fits[0] for fits in found.values())
@@ -80,12 +90,12 @@ def _fitting(text: str, ids: Sequence[str]) -> list[str]:
     return [one for one in ids if len(text) >= _LEAST_DIGITS and one.startswith(text)]
 
 
-def _problem(text: str, fits: Sequence[str]) -> str:
+def _problem(given: str, fits: Sequence[str]) -> str:
     if fits:
-        return f"--accept {text}: {len(fits)} batches begin with it; give more digits"
+        return f"{given}: {len(fits)} batches begin with it; give more digits"
     return (
-        f"--accept {text}: the lake has no such batch; give at least the first {_LEAST_DIGITS}"
-        " digits of an id that `clickstream status` shows"
+        f"{given}: the lake has no such batch; give at least the first {_LEAST_DIGITS} digits of an"
+        " id that `clickstream status` shows"
     )
 
 

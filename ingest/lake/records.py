@@ -237,7 +237,7 @@ def hash_json(value: Any) -> str:
 
 
 def to_json(value: Any) -> bytes:
-    """Return canonical JSON: UTF-8, keys sorted, no blanks, times in UTC with microseconds."""
+    """Return canonical JSON: UTF-8, keys sorted, no spaces, times in UTC with microseconds."""
     text = json.dumps(
         value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_time_text
     )

@@ -1,6 +1,6 @@
 """Opens an object: which content bytes will be read, in which format, and what was consumed.
 
-Rules: section 3.1 of the format specification; `objects.md`, sections 3.1 to 3.3.
+Rules: section 3.1 of the format specification.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The content of an object as the driver looks at it: to know a log again, no line is cut.
 
-Rules: `objects.md`, sections 2 and 3.
+Why: `docs/adr/0007-know-logs-by-their-content.md`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Stored bytes of an object: which of them are wanted, read block by block, and hashed.
 
-Rules: section 3.1 (ranges) of the format specification, and `objects.md`, sections 3 to 3.4.
+Rules: section 3.1 (ranges) of the format specification.
 """
 
 from __future__ import annotations

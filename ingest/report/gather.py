@@ -26,8 +26,8 @@ STATUS_CLASSES = (
 )  # fmt: skip
 # With more columns than this a chart is unreadable, so a coarser unit is used.
 MAX_HOURS, MAX_DAYS = 24 * 15, 400
-# Times that the parser finds plausible by default; a source may allow more.
-_PLAUSIBLE = ParseSettings()
+# They say which times the parser finds plausible; a source may allow more.
+_DEFAULTS = ParseSettings()
 
 
 def gather(warehouse: Warehouse, *, indexed: int | None = None) -> Report:
@@ -198,15 +198,15 @@ def _status_class(code: int) -> str:
 
 def _traffic(ask: Asker, events: int) -> Traffic:
     """Return people and bots by time, in the finest unit that gives a readable chart."""
-    believable = ask.text(
-        queries.BELIEVABLE,
-        oldest=f"{_PLAUSIBLE.min_event_time:%Y-%m-%d %H:%M:%S}",
-        future_hours=_PLAUSIBLE.future_limit // timedelta(hours=1),
+    plausible = ask.text(
+        queries.PLAUSIBLE,
+        oldest=f"{_DEFAULTS.min_event_time:%Y-%m-%d %H:%M:%S}",
+        future_hours=_DEFAULTS.future_limit // timedelta(hours=1),
     )
-    unit = _unit(ask.count(queries.SPAN, believable=believable))
+    unit = _unit(ask.count(queries.SPAN, plausible=plausible))
     points = tuple(
         (at, int(people), int(bots))
-        for at, people, bots in ask.rows(queries.TRAFFIC, believable=believable, unit=unit)
+        for at, people, bots in ask.rows(queries.TRAFFIC, plausible=plausible, unit=unit)
     )
     drawn = sum(people + bots for _, people, bots in points)
     return Traffic(unit=unit, points=points, untimed=events - drawn)

@@ -40,7 +40,7 @@ RESPONSES = """
 """
 # Times that the parser finds implausible by default would stretch the axis to a century, so they
 # are not drawn.
-BELIEVABLE = """
+PLAUSIBLE = """
     select event_hour, human_events, total_events - human_events as bot_events
     from {marts}.fct_traffic_hourly
     where event_hour >= timestamp '{oldest}'
@@ -49,11 +49,11 @@ BELIEVABLE = """
         )
 """
 SPAN = """
-    select datediff(hour, min(event_hour), max(event_hour)) from ({believable}) as believable
+    select datediff(hour, min(event_hour), max(event_hour)) from ({plausible}) as plausible
 """
 TRAFFIC = """
     select date_trunc('{unit}', event_hour), sum(human_events), sum(bot_events)
-    from ({believable}) as believable
+    from ({plausible}) as plausible
     group by 1
     order by 1
 """

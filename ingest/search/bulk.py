@@ -20,7 +20,7 @@ from elasticsearch import ApiError, UnsupportedProductError
 from ingest.errors import SearchServerError
 from ingest.search.body import Body
 from ingest.search.client import error_type, explain
-from ingest.search.outcome import STOPPING, Verdict, items, outcome, retry_after, verdict
+from ingest.search.outcome import STOPPING, Outcome, answer_to, items, outcome_of, retry_after
 from ingest.terminal.text import count_of
 
 # Keeps one entry per document, so that item i is document i; halves the client's CPU time.
@@ -206,24 +206,24 @@ class Sender:
         dead: dict[int, _Refusal] = {}
         reason, indexed, created, newer = "", 0, 0, 0
         for position, item in enumerate(answers):
-            status, kind, why = outcome(item)
-            found = verdict(status, kind)
-            if found is Verdict.SERVER_ERROR and work.attempts > _SERVER_ERRORS_UNTIL_DEAD:
-                found = Verdict.DEAD
+            status, kind, why = answer_to(item)
+            found = outcome_of(status, kind)
+            if found is Outcome.SERVER_ERROR and work.attempts > _SERVER_ERRORS_UNTIL_DEAD:
+                found = Outcome.DEAD
             match found:
-                case Verdict.INDEXED:
+                case Outcome.INDEXED:
                     indexed += 1
                     created += status == _CREATED
-                case Verdict.VERSION_CONFLICT:
+                case Outcome.VERSION_CONFLICT:
                     newer += 1
-                case Verdict.STOP:
+                case Outcome.STOP:
                     remedy = STOPPING[status, kind or ""]
                     raise SearchServerError(f"index {self.index} {remedy} (nothing is lost)")
-                case Verdict.DEAD:
+                case Outcome.DEAD:
                     dead[position] = status, kind or "", why
                 case _:
                     again.append(position)
-                    reason = _DISK_FULL if found is Verdict.DISK_FULL else f"{status} {kind}"
+                    reason = _DISK_FULL if found is Outcome.DISK_FULL else f"{status} {kind}"
         self._record(indexed, created, newer)
         self._set_aside(work, dead)
         if not again:

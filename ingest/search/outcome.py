@@ -11,7 +11,7 @@ from elasticsearch import ApiError
 _LONGEST_RETRY_AFTER = 60.0
 
 
-class Verdict(Enum):
+class Outcome(Enum):
     """What an item of a response means for its document."""
 
     INDEXED = auto()
@@ -31,19 +31,19 @@ STOPPING = {
 }
 
 
-def verdict(status: int, kind: str | None) -> Verdict:
+def outcome_of(status: int, kind: str | None) -> Outcome:
     """Return what an item's `status` and error type (None without an error) mean."""
     if kind is None:
-        return Verdict.INDEXED
+        return Outcome.INDEXED
     if status == 409 and kind == "version_conflict_engine_exception":
-        return Verdict.VERSION_CONFLICT
+        return Outcome.VERSION_CONFLICT
     if (status, kind) in STOPPING:
-        return Verdict.STOP
+        return Outcome.STOP
     if status == 429 and kind == "cluster_block_exception":
-        return Verdict.DISK_FULL
+        return Outcome.DISK_FULL
     if status in (429, 503):
-        return Verdict.RETRY
-    return Verdict.SERVER_ERROR if status >= 500 else Verdict.DEAD
+        return Outcome.RETRY
+    return Outcome.SERVER_ERROR if status >= 500 else Outcome.DEAD
 
 
 def items(answer: Any) -> list[Mapping[str, Any]]:
@@ -52,7 +52,7 @@ def items(answer: Any) -> list[Mapping[str, Any]]:
     return found if isinstance(found, list) else []
 
 
-def outcome(item: Mapping[str, Any]) -> tuple[int, str | None, str]:
+def answer_to(item: Mapping[str, Any]) -> tuple[int, str | None, str]:
     """Return status, error type (None without an error) and reason of a response's item."""
     (result,) = item.values()
     error = result.get("error")

@@ -193,11 +193,17 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
 
 
 def _search_problems(search: SearchSettings) -> Iterator[str]:
-    index = f"ES_INDEX / search.index = {search.index!r}: must"
+    index = f"ES_INDEX / search.index = {search.index!r}"
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,200}", search.index):
-        yield f"{index} start with a lower-case letter or digit and hold only these and . _ -"
+        yield (
+            f"{index}: an index name has lower-case letters, digits and . _ -, at most 201 of them,"
+            " and begins with a letter or digit"
+        )
     if re.match(r"(logs|metrics|traces)-.+-", search.index):
-        yield f"{index} not match logs-*-*, metrics-*-* or traces-*-*, which are for data streams"
+        yield (
+            f"{index}: Elasticsearch keeps names like logs-*-*, metrics-*-* and traces-*-* for data"
+            " streams; choose another"
+        )
     if search.url and search.url != "off" and not re.match(r"https?://[^/\s]+", search.url):
         # The address may hold a password: it is not shown.
         yield "ES_URL / search.url must be http(s)://host[:port], or off"

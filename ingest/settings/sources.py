@@ -130,7 +130,7 @@ def _read_parse(table: Table) -> ParseSettings:
         log_format=table.text("log_format"),
         mapping=table.pairs("mapping"),
         fields=table.texts("fields"),
-        delimiter=table.text("delimiter", fits=bool),  # a TAB or a blank will do
+        delimiter=table.text("delimiter", fits=bool),  # a TAB or a space will do
         time_unit=table.choice("time_unit", ("auto", "s", "ms", "us")),
         **{name: table.text(name) or getattr(usual, name) for name in _PARAMETERS},
     )

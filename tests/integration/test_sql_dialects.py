@@ -27,10 +27,10 @@ def statements() -> dict[str, str]:
     """Return every query of the report and of `verify`, filled in, by name."""
     warehouse = MemoryWarehouse()
     ask = Asker(warehouse=warehouse)
-    believable = ask.text(queries.BELIEVABLE, oldest="1995-01-01 00:00:00", future_hours=24)
+    plausible = ask.text(queries.PLAUSIBLE, oldest="1995-01-01 00:00:00", future_hours=24)
     report = {
         name: ask.text(
-            query, believable=believable, unit="hour", oldest="1995-01-01", future_hours=24
+            query, plausible=plausible, unit="hour", oldest="1995-01-01", future_hours=24
         )
         for name, query in vars(queries).items()
         if name.isupper()

@@ -39,7 +39,7 @@ BANNED = (
     Banned(r"held batch(es)?|batch(es)? (is|are|was|were) held", "_held_batches", "quarantined"),
     Banned(r"(?-i:class Few|Few(?=[\[(]))", "Few(codes, values)", "DictionaryColumn"),
     Banned(r"(?<!source\s)freshness", "freshness.py", "build marker"),
-    Banned(r"(?-i:AGAIN|NEWER|FAULT)", "Verdict.NEWER", "RETRY, VERSION_CONFLICT, ..."),
+    Banned(r"(?-i:AGAIN|NEWER|FAULT)", "Outcome.NEWER", "RETRY, VERSION_CONFLICT, ..."),
     Banned(r"plan rows?", "one plan row", "task"),
     # Messages.
     Banned(r"lie in one another", "a and b lie in one another", "overlap"),

@@ -14,7 +14,7 @@ from ingest.parse.fields.addresses import MAX_PORT, is_host_name, read_client, s
 from ingest.parse.fields.prefix import is_user
 from ingest.parse.fields.relay import grep_end
 
-# An IPv6 address with its blank.
+# An IPv6 address and the space after it.
 _HOST_BYTES = 48
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
@@ -59,7 +59,7 @@ def read_prefixes(
 def _token_ends(buffer: Bytes, begins: Positions, brackets: Positions) -> tuple[Positions, Mask]:
     """Return the ends of the words at `begins`, and which have one; those of others are empty."""
     length = find(buffer, begins, b" ", limit=_HOST_BYTES)
-    # A line without a blank would take the bytes of the next ones, which may be no text at all.
+    # A line without a space would take the bytes of the next ones, which may be no text at all.
     found = (length < _HOST_BYTES) & (begins + length < brackets)
     return np.where(found, begins + length, begins), found
 

@@ -19,10 +19,10 @@ Codes = npt.NDArray[np.int32]
 
 
 def cut(buffer: Bytes, begins: Positions, ends: Positions) -> pa.StringArray:
-    """Return the texts at [begin, end), null where these are empty.
+    """Return the texts in the byte ranges [begin, end) of `buffer`, null where one is empty.
 
-    The ranges ascend and do not overlap. All offsets together are those of one array over the
-    buffer, of which every other item is a text: Arrow then copies the texts out of it.
+    The ranges ascend and do not overlap. Their bounds, in order, are the offsets of one Arrow array
+    over the whole buffer; every other item of it is one of the texts, and Arrow copies these out.
     """
     bounds = np.empty(2 * begins.size, dtype=np.int32)
     bounds[::2], bounds[1::2] = begins, ends
@@ -36,46 +36,52 @@ def cut(buffer: Bytes, begins: Positions, ends: Positions) -> pa.StringArray:
 
 
 def holds(texts: pa.StringArray, character: bytes) -> bool:
-    """Return whether any of `texts` holds the ASCII `character`."""
+    """Return whether the ASCII `character`, one byte, is in any of `texts`."""
     data = texts.buffers()[2]
     return data is not None and bool((np.frombuffer(data, np.uint8) == character[0]).any())
 
 
-# Chunks are cut into pieces of the same number of lines, so these columns can be shared.
+# Chunks are cut into pieces of the same number of lines, so these two columns can be shared.
 @lru_cache(maxsize=64)
 def constant(text: str, size: int) -> pa.Array:
-    """Return the column of the same text, `size` times."""
+    """Return a dictionary column with `text` in each of its `size` rows."""
     return pa.DictionaryArray.from_arrays(np.zeros(size, dtype=np.int32), pa.array([text]))
 
 
 @lru_cache(maxsize=64)
 def nulls(size: int, kind: pa.DataType) -> pa.Array:
-    """Return the column of `size` nulls."""
+    """Return an Arrow column of type `kind` with `size` rows, all null."""
     return pa.nulls(size, kind)
 
 
 @dataclass(frozen=True, slots=True)
 class DictionaryColumn:
-    """A column of texts that repeat: `values`, and per row the index of its value or -1 = null."""
+    """A column of few different texts: `values`, and in `codes` each row's index into them.
+
+    The code -1 is null.
+    """
 
     codes: Codes
     values: pa.StringArray
 
     def keep(self, rows: Mask) -> DictionaryColumn:
-        """Return the column of the chosen rows."""
+        """Return the column with only the rows that are true in `rows`."""
         return DictionaryColumn(self.codes[rows], self.values)
 
     def column(self) -> pa.DictionaryArray:
-        """Return the Arrow column, of the type that `ParquetSink` writes without hashing again."""
-        # Unsafe: that all codes have a value is not checked again, for each of 22 columns.
+        """Return it as an Arrow dictionary, which `ParquetSink` writes without hashing again."""
+        # safe=False: whether every code has a value is not checked, for each of 22 columns.
         return pa.DictionaryArray.from_arrays(_indices(self.codes), self.values, safe=False)
 
     def texts(self) -> pa.StringArray:
-        """Return the Arrow column with every text spelled out."""
+        """Return it as a plain Arrow column of texts, without a dictionary."""
         return self.values.take(_indices(self.codes))
 
     def map(self, function: Callable[[Sequence[str]], Sequence[str | None]]) -> DictionaryColumn:
-        """Return the column with each different value replaced; null and empty become null."""
+        """Return the column with its values replaced by what `function` returns for all of them.
+
+        What becomes None or empty is null; null stays null.
+        """
         mapped = dictionary_column(
             pa.array([v or None for v in function(self.values.to_pylist())], pa.string())
         )
@@ -83,19 +89,19 @@ class DictionaryColumn:
 
 
 def dictionary_column(texts: pa.StringArray) -> DictionaryColumn:
-    """Return the column `texts`, each different value once."""
+    """Return `texts` as a dictionary column, with each different text once in its values."""
     encoded = texts.dictionary_encode()
     codes = encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices
     return DictionaryColumn(codes.to_numpy(), encoded.dictionary)
 
 
 def null_column(size: int) -> DictionaryColumn:
-    """Return the column of `size` nulls."""
+    """Return a dictionary column with `size` rows, all null."""
     return DictionaryColumn(np.full(size, -1, dtype=np.int32), _NO_TEXTS)
 
 
 def scatter(rows: Positions, texts: DictionaryColumn, size: int) -> DictionaryColumn:
-    """Return the column of `size` rows in which only `rows` have texts, one each."""
+    """Return a column of `size` rows: `texts` at the indices `rows`, one each, null elsewhere."""
     codes = np.full(size, -1, dtype=np.int32)
     codes[rows] = texts.codes
     return DictionaryColumn(codes, texts.values)
@@ -106,9 +112,9 @@ def _indices(codes: Codes) -> pa.Array:
 
 
 def column(numbers: npt.NDArray[Any], null: Mask) -> pa.Array:
-    """Return the Arrow column of `numbers`, null where `null`.
+    """Return `numbers` as an Arrow column, null where `null` is true.
 
-    `pa.array` with a mask takes four times as long.
+    `pa.array(numbers, mask=null)` takes four times as long.
     """
     if not null.any():
         return pa.array(numbers)

@@ -118,7 +118,7 @@ def split_port(token: str) -> tuple[str, str | None]:
 
 
 def entries_of(addresses: str) -> list[str]:
-    """Return the comma-separated entries of an address list without outer blanks."""
+    """Return the comma-separated entries of an address list, without spaces or TABs around them."""
     return [entry.strip(" \t") for entry in addresses.split(",")]
 
 

@@ -76,7 +76,7 @@ def _words(text: str, at: int) -> tuple[list[str], int]:
 
 
 def _word_end(text: str, at: int) -> int:
-    """Return the end of the word at `at`; the value of `name="value"` may hold blanks."""
+    """Return the end of the word at `at`; the value of `name="value"` may hold spaces."""
     name = _NAME.match(text, at)
     if name is not None and text.startswith('"', name.end()):
         return read_quoted(text, name.end()).end
@@ -85,7 +85,7 @@ def _word_end(text: str, at: int) -> int:
 
 
 def _quoted_fields(text: str, at: int) -> list[Quoted]:
-    """Return at most three quoted fields, one blank between them, from `at` on."""
+    """Return at most three quoted fields, one space between them, from `at` on."""
     fields: list[Quoted] = []
     while len(fields) < _FIELDS and text.startswith('"', at):
         fields.append(read_quoted(text, at))

@@ -50,7 +50,7 @@ class Prefix:
 
 
 def read_prefix(text: str) -> Prefix | None:
-    """Return the parts of `text` (no outer blanks), None when it has not the shape of a prefix.
+    """Return the parts of `text` (no outer spaces), None when it has not the shape of a prefix.
 
     That includes text that leaves in doubt who the client is.
     """
@@ -189,7 +189,7 @@ def _with_vhost_behind(prefix: Prefix, rest: str) -> Prefix | None:
 
 
 def _bracketed(text: str) -> tuple[str, str]:
-    """Return (the text in the brackets that open `text`, what follows without blanks)."""
+    """Return (the text in the brackets that open `text`, what follows without leading spaces)."""
     inner, closing, rest = text[1:].partition(_CLOSING[text[0]])
     return (inner, rest.lstrip(" ")) if closing and rest[:1] in ("", " ") else (text, "")
 
@@ -270,7 +270,7 @@ def _joined(*texts: str | None) -> str:
 
 
 def _token(text: str) -> tuple[str, str]:
-    """Return (text up to the first blank, what follows without leading blanks)."""
+    """Return (text up to the first space, what follows without leading spaces)."""
     first, _, rest = text.partition(" ")
     return first, rest.lstrip(" ")
 

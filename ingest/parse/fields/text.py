@@ -17,7 +17,7 @@ BLANKS = b" \t"
 
 
 def is_blank(raw: bytes) -> bool:
-    """Return whether the line holds nothing but blanks and TABs."""
+    """Return whether the line holds nothing but spaces and TABs."""
     return not raw.strip(BLANKS)
 
 

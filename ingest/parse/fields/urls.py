@@ -48,7 +48,7 @@ def read_request(line: str) -> Request | None:
     method, blank, rest = line.partition(" ")
     if not blank or method == "-" or not _METHOD.fullmatch(method):
         return None
-    # The blank before HTTP may be the one after the method: then the target is empty.
+    # The space before HTTP may be the one after the method: then the target is empty.
     tail = line[-_PROTOCOL_LENGTH:]
     protocol = _PROTOCOL.search(tail)
     if protocol is not None:
@@ -129,7 +129,7 @@ def parameters(query: str | None) -> dict[str, str]:
 
 
 def decode(text: str) -> str:
-    """Return `text` with `+` as a blank and percent-decoded once; bad sequences stay."""
+    """Return `text` with `+` as a space and percent-decoded once; bad sequences stay."""
     text = text.replace("+", " ")
     return _ENCODED.sub(_decoded, text) if "%" in text else text
 

@@ -40,7 +40,8 @@ prefix      [vhost[:port]] host [vhost[:port]] [ident [user]]; or an address lis
             extra.ident, user_name, forwarded_for, extra.peer_address
 time        event_time; 03/Mar/2024:07:08:09 +0100, 2024-03-03T07:08:09Z, an epoch
 request     http_method, http_version, url_original, url_scheme, url_domain, url_path,
-            url_query, extra.url_port; extra.request_line when it is not a request
+            url_query, extra.url_port; extra.request_line when it is not a request.
+            A URL scheme has at most 64 characters: with a longer one, only url_original
 status      status_code
 bytes       response_bytes
 more        a number: extra.number_after_bytes; name=value: extra.<name>; a host: server_name

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from support.memory_lake import live_batches, meanwhile, pages, paths_in
+from support.memory_lake import live_batches, log_of, meanwhile, pages, paths_in
 
 from ingest.errors import ClickstreamError, SettingsError, StorageError
 from ingest.job.replay import Choice
@@ -108,6 +108,24 @@ def test_a_replay_reads_the_same_bytes_at_their_new_place(
     assert [record.replaces for record in summary.sealed] == [(), (first.batch_id,)]
     assert summary.sealed[1].totals.lines_read == 30
     assert paths_in(settings) == pages("a.log", 0, 50)
+
+
+def test_a_replay_takes_the_first_digits_of_an_id(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    replay_here: Ingest,
+) -> None:
+    raw.put("a.log", access_lines(3))
+    (first,) = ingest_here().sealed
+    raw.put("b.log", access_lines(2, first=100))
+    unknown = first.batch_id[:5]
+    with pytest.raises(SettingsError, match=f"--batch {unknown}: the lake has no such batch; give"):
+        replay_here(batch_ids=(unknown,))
+    assert log_of(settings) == (first,)  # refused before anything is ingested
+    summary = replay_here(batch_ids=(first.batch_id[:6],))
+    assert [record.replaces for record in summary.sealed] == [(), (first.batch_id,)]
 
 
 def test_a_replay_stops_where_a_log_is_gone(

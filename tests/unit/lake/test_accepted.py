@@ -99,3 +99,5 @@ def test_a_batch_is_named_by_its_id_or_its_first_digits() -> None:
 def test_what_names_no_batch_or_several_is_refused(given: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=problem):
         find_batches(RECORDS, [THREE, given])
+    with pytest.raises(SettingsError, match=problem.replace("--accept", "--batch")):
+        find_batches(RECORDS, [THREE, given], option="--batch")

@@ -24,7 +24,7 @@ from elasticsearch import ApiError, UnsupportedProductError
 from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.search.body import DELETE, Body
 from ingest.search.bulk import DeadLetter, Sender
-from ingest.search.outcome import Verdict, verdict
+from ingest.search.outcome import Outcome, outcome_of
 
 DEADLINE = 300.0
 # The answer for one document of a request: status and error type (None without an error).
@@ -384,16 +384,16 @@ def test_deletions_have_one_line_each() -> None:
 @pytest.mark.parametrize(
     ("status", "kind", "expected"),
     [
-        (200, None, Verdict.INDEXED),
-        (404, None, Verdict.INDEXED),  # the deletion of what is gone already
-        (409, "version_conflict_engine_exception", Verdict.VERSION_CONFLICT),
-        (429, "circuit_breaking_exception", Verdict.RETRY),
-        (503, "unavailable_shards_exception", Verdict.RETRY),
-        (500, "anything", Verdict.SERVER_ERROR),
-        (400, "mapper_parsing_exception", Verdict.DEAD),
-        (400, "strict_dynamic_mapping_exception", Verdict.DEAD),
-        (403, "anything_else", Verdict.DEAD),
+        (200, None, Outcome.INDEXED),
+        (404, None, Outcome.INDEXED),  # the deletion of what is gone already
+        (409, "version_conflict_engine_exception", Outcome.VERSION_CONFLICT),
+        (429, "circuit_breaking_exception", Outcome.RETRY),
+        (503, "unavailable_shards_exception", Outcome.RETRY),
+        (500, "anything", Outcome.SERVER_ERROR),
+        (400, "mapper_parsing_exception", Outcome.DEAD),
+        (400, "strict_dynamic_mapping_exception", Outcome.DEAD),
+        (403, "anything_else", Outcome.DEAD),
     ],
 )
-def test_outcomes(status: int, kind: str | None, expected: Verdict) -> None:
-    assert verdict(status, kind) is expected
+def test_outcomes(status: int, kind: str | None, expected: Outcome) -> None:
+    assert outcome_of(status, kind) is expected
