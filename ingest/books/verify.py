@@ -71,10 +71,11 @@ def verify(
     shown = {id_: batch.state for id_, batch in warehouse.ledger().batches.items()}
     live = [record for record in records if shown.get(record.batch_id) == LIVE]
     in_sources, notes = source_check(settings, records, whole=whole_sources)
-    checks = [in_sources, *_lake_checks(lake, records)]
+    in_lake = [*_lake_checks(lake, records)]
+    checks = [in_sources, *in_lake]
     notes += [_quarantined(record) for record in in_state(records, states, QUARANTINED)]
-    whole = all(check.ok for check in checks)
-    if whole:
+    is_lake_whole = all(check.ok for check in in_lake)
+    if is_lake_whole:
         checks.append(_loaded(records, states, shown))
         checks += _landing_checks(warehouse, live)
         checks += _mart_checks(settings, warehouse)
@@ -90,7 +91,7 @@ def verify(
         notes.append("the index was not compared: search is off")
     else:
         checks += _index_checks(proof, live)
-    if truth is not None and whole:
+    if truth is not None and is_lake_whole:
         answer = read_truth(truth)
         other = other_objects(answer, live)
         if other:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -97,7 +98,7 @@ def discover(
     result.copies += [Duplicate(key=c.found.key, original=c.original) for c in following.copies]
     result.failed += [Failed(key=u.found.key, reason=u.reason) for u in following.unreadable]
     result.failed += [
-        Failed(key=question.found.key, reason=_ask(question))
+        Failed(key=question.found.key, reason=_ask(question, source.name))
         for question in following.questions
         if question.found.key not in wishes.settled_keys
     ]
@@ -151,10 +152,11 @@ def _has_no_line_end(root: Storage, one: Continued, waiting: int) -> bool:
     return b"\n" not in root.read(one.found.key, start, start + waiting)
 
 
-def _ask(question: Question) -> str:
-    key = question.found.key
+def _ask(question: Question, source: str) -> str:
+    """Return what to ask; the answers name the source, for another one may have the key too."""
+    key = shlex.quote(question.found.key)
     return (
         "changed: its content is not what was read before, and nothing tells whether it corrects "
-        f"that or is another log; if it corrects it: clickstream replay --key {key}; "
-        f"if both count: clickstream ingest --as-new {key}"
+        f"that or is another log; if it corrects it: clickstream replay {source} --key {key}; "
+        f"if both count: clickstream ingest {source} --as-new {key}"
     )

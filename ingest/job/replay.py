@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ingest.errors import ClickstreamError
+from ingest.errors import ClickstreamError, SettingsError
 from ingest.job.discover import Listing
 from ingest.job.readings import Batch, Reading
 from ingest.lake.ownership import Ownership, holders
@@ -69,6 +69,15 @@ def replays(
             "their events would be lost. Restore the files, or go on without them: --accept-loss"
         )
     return found
+
+
+def check_not_replaced(choice: Choice, records: Sequence[BatchRecord]) -> None:
+    """Raise SettingsError when a chosen batch of `records` counts no more."""
+    for record in records:
+        for batch_id in set(record.replaces).intersection(choice.batch_ids):
+            raise SettingsError(
+                f"--batch {batch_id}: batch {record.number} ({record.batch_id}) replaced it already"
+            )
 
 
 def _is_chosen(choice: Choice, record: BatchRecord) -> bool:

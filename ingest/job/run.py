@@ -27,7 +27,7 @@ from ingest.job.look import content_of, earliest_time
 from ingest.job.matching import Wishes, discover
 from ingest.job.plan import Plan, Task, make_plan
 from ingest.job.readings import Batch, batches
-from ingest.job.replay import Choice, replays
+from ingest.job.replay import Choice, check_not_replaced, replays
 from ingest.job.tally import Tally, add_up, write_record
 from ingest.job.task import CHANGED, TaskFacts
 from ingest.lake.accepted import find_batches
@@ -95,13 +95,16 @@ def ingest(
     """
     selected = check_sources(settings, sources)
     check_listed_once([list_source(source) for source in sharing_a_place(selected)])
+    wishes = wishes or Wishes()
+    for key in wishes.as_new:
+        _sources_with(key, selected, option="--as-new")
     lake = create_lake(settings.lake)
     ownership = read_ownership(lake)
     write_checkpoint(lake, ownership)
     run = Run(settings, lake, ownership, run_tasks, now=now)
     with run.telling_what_was_done():
         for source in selected:
-            run.ingest(source, wishes or Wishes())
+            run.ingest(source, wishes)
     return run.summary()
 
 
@@ -116,22 +119,40 @@ def replay(
     """Read again what `choice` names, in `sources` (names; none = all).
 
     What is new is ingested first, so that the place of every log is known. Raises what `ingest`
-    raises, SettingsError for an id that is of no batch, or the beginning of several, and
-    ClickstreamError when there is nothing to read or a log that is to be read is gone.
+    raises, SettingsError for an id that is of no batch, the beginning of several, or of a batch
+    that was replaced, and for a key of no source or of several; ClickstreamError when there is
+    nothing to read or a log that is to be read is gone.
     """
     sealed = read_log(open_lake(settings.lake))
     choice = replace(choice, batch_ids=find_batches(sealed, choice.batch_ids, option="--batch"))
+    check_not_replaced(choice, sealed)
+    selected = check_sources(settings, sources)
+    if choice.key is not None:
+        selected = _sources_with(choice.key, selected, option="--key")
+        if len(selected) > 1:
+            both = " and ".join(source.name for source in selected)
+            raise SettingsError(f"--key {choice.key}: the sources {both} have this key; name one")
     wishes = Wishes(settled_keys=frozenset(filter(None, [choice.key])))
-    before = ingest(settings, run_tasks, sources=sources, wishes=wishes, now=now)
+    names = [source.name for source in selected]
+    before = ingest(settings, run_tasks, sources=names, wishes=wishes, now=now)
     lake = create_lake(settings.lake)
     run = Run(settings, lake, read_ownership(lake), run_tasks, now=now)
     run.go_on_from(before)
     with run.telling_what_was_done():
-        found = sum(run.replay(source, choice) for source in check_sources(settings, sources))
+        found = sum(run.replay(source, choice) for source in selected)
         if not found and (choice.key or choice.batch_ids):
             wanted = choice.key or ", ".join(choice.batch_ids)
             raise SettingsError(f"nothing to replay: no source has a live batch of {wanted}")
     return run.summary()
+
+
+def _sources_with(key: str, sources: Sequence[Source], *, option: str) -> list[Source]:
+    """Return those of `sources` that have `key`; raises SettingsError when none has it."""
+    found = [source for source in sources if key in list_source(source).objects]
+    if not found:
+        names = ", ".join(source.name for source in sources)
+        raise SettingsError(f"{option} {key}: no such file in source {names}")
+    return found
 
 
 def check_sources(settings: Settings, names: Sequence[str] = ()) -> list[Source]:

@@ -133,6 +133,17 @@ def test_a_lake_file_that_is_gone_or_broken_is_seen(
     assert "landing and marts were not compared: restore the lake files" in result.notes[0]
 
 
+def test_a_changed_raw_log_keeps_nothing_else_from_being_compared(books: Books) -> None:
+    raw = Path(books.hop.settings.sources[0].uri) / "one.log"
+    raw.write_bytes(raw.read_bytes().replace(b"/page/0", b"/page/x", 1))
+
+    result = books.verify()
+
+    assert [check.name for check in result.checks if not check.ok] == ["logs in sources = read"]
+    assert "landing events = lake" in {check.name for check in result.checks}
+    assert result.notes == ("the index was not compared: search is off",)
+
+
 def test_a_lake_file_with_other_rows_is_seen(books: Books) -> None:
     other = books.hop.add_log("two.log", 5)
     books.hop.load()

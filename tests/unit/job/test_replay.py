@@ -11,7 +11,7 @@ from support.memory_lake import live_batches, log_of, meanwhile, pages, paths_in
 
 from ingest.errors import ClickstreamError, SettingsError, StorageError
 from ingest.job.replay import Choice
-from ingest.job.run import IngestSummary, RunTasks, replay
+from ingest.job.run import IngestSummary, RunTasks, ingest, replay
 from ingest.settings import Settings, Source
 from ingest.storage import Storage
 
@@ -87,8 +87,44 @@ def test_a_correction_of_nothing_is_refused(
     raw: Storage, access_lines: Lines, replay_here: Ingest
 ) -> None:
     raw.put("a.log", access_lines(3))
-    with pytest.raises(SettingsError, match="nothing to replay"):
+    with pytest.raises(SettingsError, match=r"--key b\.log: no such file in source raw"):
         replay_here(key="b.log")
+
+
+def test_a_correction_names_its_source_where_several_have_the_key(
+    make_here: Callable[..., Settings],
+    in_memory: Callable[[str], Storage],
+    access_lines: Lines,
+    run_tasks_here: RunTasks,
+) -> None:
+    names = ("one", "two")
+    both = make_here(*(Source(name=name, uri=in_memory(name).uri) for name in names))
+    for index, name in enumerate(names):
+        in_memory(name).put("a.log", access_lines(30, first=100 * index))
+    ingest(both, run_tasks_here)
+    in_memory("two").put("a.log", access_lines(30, first=110))
+
+    with pytest.raises(SettingsError, match="the sources one and two have this key; name one"):
+        replay(both, run_tasks_here, Choice(key="a.log"))
+    replay(both, run_tasks_here, Choice(key="a.log"), sources=["two"])
+
+    assert sorted(name for name, _ in paths_in(both)) == ["one/a.log"] * 30 + ["two/a.log"] * 30
+    assert ("two/a.log", "/page/139") in paths_in(both)
+
+
+def test_a_batch_that_was_replaced_is_not_replayed(
+    settings: Settings,
+    raw: Storage,
+    ingest_here: Ingest,
+    access_lines: Lines,
+    replay_here: Ingest,
+) -> None:
+    raw.put("a.log", access_lines(30))
+    (first,) = ingest_here().sealed
+    (second,) = replay_here(batch_ids=(first.batch_id,)).sealed
+    with pytest.raises(SettingsError, match=rf"batch 2 \({second.batch_id}\) replaced it already"):
+        replay_here(batch_ids=(second.batch_id, first.batch_id))
+    assert len(log_of(settings)) == 2
 
 
 def test_a_replay_reads_the_same_bytes_at_their_new_place(

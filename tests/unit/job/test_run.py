@@ -120,10 +120,12 @@ def test_another_content_at_a_key_is_asked_about(
     raw.put("c.log", access_lines(1, first=200))
     summary = ingest_here()
     assert [(failed.key, summary.exit_code) for failed in summary.failed] == [("a.log", 1)]
-    assert "replay --key a.log" in summary.failed[0].reason
-    assert "ingest --as-new a.log" in summary.failed[0].reason
+    assert "replay raw --key a.log" in summary.failed[0].reason
+    assert "ingest raw --as-new a.log" in summary.failed[0].reason
     others = pages("b.log", 100, 2) + pages("c.log", 200, 1)
     assert paths_in(settings) == pages("a.log", 0, 30) + others
+    with pytest.raises(SettingsError, match=r"--as-new A\.log: no such file in source raw"):
+        ingest_here(wishes=Wishes(as_new=frozenset({"A.log"})))
     assert ingest_here(wishes=Wishes(as_new=frozenset({"a.log"}))).exit_code == 0
     assert sum(paths_in(settings).values()) == 63
     assert ingest_here().nothing_new
