@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from ingest.sample.vocabulary import (
     PAGES,
     ZONE,
     ZONE_SECONDS,
+    Catalog,
     Page,
 )
 
@@ -46,7 +48,7 @@ class AccessWriter:
         self._splunk = splunk
         self.codes: tuple[str, ...] = ("no_timezone",) if splunk else ()
         self._referrers = text_array(referrers(shop))
-        self._heads = _heads(shop)
+        self._heads = _heads(shop.catalog)
         self._campaigns = text_array(["", *(_campaign_query(c) for c in CAMPAIGNS)])
 
     def lines(self, hits: Hits, sheet: Sheet) -> list[str]:
@@ -91,14 +93,13 @@ class AccessWriter:
         )
 
 
-def _heads(shop: Shop) -> npt.NDArray[Any]:
+@lru_cache(maxsize=1)  # every file of a sample asks for the same
+def _heads(catalog: Catalog) -> npt.NDArray[Any]:
     """Return method and target by (is bot, page, goods); see `_goods_index`.
 
     People's targets end where the session id follows. Ids are in upper case, as shops log them.
     """
-    goods = [
-        (item, product) for item, _ in shop.catalog.items for product, _ in shop.catalog.products
-    ]
+    goods = [(item, product) for item, _ in catalog.items for product, _ in catalog.products]
     heads = [
         _head(page, item.upper(), product.upper(), CATEGORIES[n % len(CATEGORIES)], ends=ends)
         for ends in ("JSESSIONID=", "")

@@ -82,20 +82,17 @@ def test_only_the_rooms_of_spark_import_it() -> None:
 
 def _imported_when_run(path: Path) -> Iterator[str]:
     """Yield what `path` imports, inside functions too, but not for its types alone."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for_types = {
-        node
-        for test in ast.walk(tree)
-        if isinstance(test, ast.If) and ast.unparse(test.test) == "TYPE_CHECKING"
-        for node in ast.walk(test)
-    }
-    for node in ast.walk(tree):
-        if node in for_types:
+    left: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module.partition(".")[0]
+        elif not isinstance(node, ast.expr):  # no expression holds an import
+            left += ast.iter_child_nodes(node)
 
 
 @pytest.mark.parametrize("submitted", [False, True])
