@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -55,6 +56,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item, reason in reasons if not reason]
     config.hook.pytest_deselected(items=[item for item, reason in reasons if reason])
     config.stash[_LEFT_OUT] = [f"{item.nodeid}: {reason}" for item, reason in reasons if reason]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lives as long as the run: a tenth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _reason(item: pytest.Item, missing: Mapping[str, str]) -> str:
