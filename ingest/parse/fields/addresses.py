@@ -125,7 +125,8 @@ def entries_of(addresses: str) -> list[str]:
 def choose_client(addresses: str) -> Client:
     """Return the client of a list: its first public address, else its first valid, else entry."""
     first_valid: Client | None = None
-    for entry in entries_of(addresses):
+    entries = entries_of(addresses)
+    for entry in entries:
         address = read_address(entry)
         if address is None:
             continue
@@ -133,7 +134,7 @@ def choose_client(addresses: str) -> Client:
         if is_public(address.ip):
             return client
         first_valid = first_valid or client
-    return first_valid or read_client(entries_of(addresses)[0])
+    return first_valid or read_client(entries[0])
 
 
 @lru_cache(maxsize=65_536)
