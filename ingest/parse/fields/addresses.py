@@ -125,7 +125,8 @@ def entries_of(addresses: str) -> list[str]:
 def choose_client(addresses: str) -> Client:
     """Return the client of a list: its first public address, else its first valid, else entry."""
     first_valid: Client | None = None
-    for entry in entries_of(addresses):
+    entries = entries_of(addresses)
+    for entry in entries:
         address = read_address(entry)
         if address is None:
             continue
@@ -133,7 +134,7 @@ def choose_client(addresses: str) -> Client:
         if is_public(address.ip):
             return client
         first_valid = first_valid or client
-    return first_valid or read_client(entries_of(addresses)[0])
+    return first_valid or read_client(entries[0])
 
 
 @lru_cache(maxsize=65_536)
@@ -148,7 +149,12 @@ def is_public(ip: str) -> bool:
 
 def is_address_list(text: str) -> bool:
     """Return whether all comma entries of `text` are addresses or `unknown`."""
-    return all(e == "unknown" or read_address(e) is not None for e in entries_of(text))
+    # Most texts are told by their first entry: the others are not even stripped then.
+    for sent in text.split(","):
+        entry = sent.strip(" \t")
+        if entry != "unknown" and read_address(entry) is None:
+            return False
+    return True
 
 
 def has_no_ports(text: str) -> bool:

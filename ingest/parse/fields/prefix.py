@@ -19,7 +19,7 @@ from ingest.parse.fields.addresses import (
 from ingest.parse.fields.quotes import closing_quote
 from ingest.parse.fields.text import unescape, value
 
-_BARE_LIST = re.compile(r"([^ ,]+(?: *,[ ,]*[^ ,]+)+) *")
+_BARE_LIST = re.compile(r"([^ ,]++(?: *+,[ ,]*+[^ ,]++)++) *+")
 _SHORT = 128  # longer prefixes stay out of the cache
 _NOTHING = frozenset(("", "-", '""', '"-"'))
 _CLOSING = {"(": ")", "[": "]"}
@@ -62,8 +62,9 @@ def _read(text: str) -> Prefix | None:
         return None
     if text.startswith('"'):
         return _after_quote(text)
-    if _BARE_LIST.match(text):
-        return _after_list(text)
+    bare = _BARE_LIST.match(text)
+    if bare is not None:
+        return _with_list(bare[1], text[bare.end() :])
     first, rest = _token(text)
     if _is_vhost(first, rest):
         return _with_server(_after_vhost(rest), first)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+# What follows an opening quote: text, escapes, and the quote that closes it.
+_UP_TO_QUOTE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 class Quoted(NamedTuple):
@@ -15,16 +19,11 @@ class Quoted(NamedTuple):
 
 def closing_quote(text: str, start: int) -> int:
     r"""Return the first `"` of `text` from `start` on that no `\` escapes, -1 without any."""
-    begin, at = start, text.find('"', start)
-    while at >= 0:
-        # Runs of backslashes between two quotes do not overlap: linear for any text.
-        run = at
-        while run > begin and text[run - 1] == "\\":
-            run -= 1
-        if (at - run) % 2 == 0:
-            return at
-        begin, at = at + 1, text.find('"', at + 1)
-    return -1
+    at = text.find('"', start)
+    if at <= start or text[at - 1] != "\\":
+        return at
+    match = _UP_TO_QUOTE.match(text, start)
+    return -1 if match is None else match.end() - 1
 
 
 def read_quoted(text: str, at: int) -> Quoted:

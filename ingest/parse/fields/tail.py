@@ -50,7 +50,8 @@ def is_cookie(text: str) -> bool:
 def read_tail(text: str, *, has_list: bool) -> Tail:
     """Return the parts of `text`; `has_list`: the line has an address list before it."""
     fields = list(_fields(text))
-    tail = Tail(closed=all(field.closed for field in fields))
+    # A field that is not closed runs to the end.
+    tail = Tail(closed=not fields or fields[-1].closed)
     numbers = [field for field in fields if not field.quoted and _is_number(field.text)]
     left = []
     for index, field in enumerate(fields):

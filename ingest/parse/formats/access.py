@@ -122,8 +122,12 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     except BadTime:
         return Reject("bad_timestamp", head.time)
     _put_status_and_bytes(event, head.status, head.size)
+    unplaced = [] if prefix.unplaced is None else [prefix.unplaced]
     _put_before(event, text[:begin], prefix)
-    _put_behind(event, text, head.end)
+    _put_behind(event, text, head.end, unplaced)
+    if unplaced:
+        event.warnings.add("unplaced_text")
+        event.put_extra("unplaced", " ".join(unplaced))
     _put_client(event, prefix, settings)
     _put_request(event, head.request, settings)
     return event
@@ -154,26 +158,17 @@ def _put_before(event: Event, relay: str, prefix: Prefix) -> None:
     event.values["server_name"] = prefix.server
     if prefix.server_port is not None:
         event.put_port("server_port", prefix.server_port)
-    if prefix.unplaced is not None:
-        _put_unplaced(event, prefix.unplaced)
 
 
-def _put_unplaced(event: Event, text: str) -> None:
-    event.warnings.add("unplaced_text")
-    before = event.extra.get("unplaced")
-    event.put_extra("unplaced", text if before is None else f"{before} {text}")
-
-
-def _put_behind(event: Event, text: str, at: int) -> None:
-    """Store what follows the bytes, from `at` on."""
+def _put_behind(event: Event, text: str, at: int, unplaced: list[str]) -> None:
+    """Store what follows the bytes, from `at` on; what no rule places is added to `unplaced`."""
     behind = read_behind(text, at)
     event.put_extra("number_after_bytes", behind.number)
     for name, sent in behind.words:
-        _put_word(event, name, sent)
+        _put_word(event, name, sent, unplaced)
     if behind.server is not None:
-        _put_server(event, behind.server)
-    for unplaced in behind.unplaced:
-        _put_unplaced(event, unplaced)
+        _put_server(event, behind.server, unplaced)
+    unplaced += behind.unplaced
     event.values["referrer"] = logged(behind.referrer)
     event.values["user_agent"] = logged(behind.agent)
     if behind.has_one_field:
@@ -184,19 +179,19 @@ def _put_behind(event: Event, text: str, at: int) -> None:
         _put_tail(event, text[behind.end :])
 
 
-def _put_word(event: Event, name: str, sent: str) -> None:
+def _put_word(event: Event, name: str, sent: str, unplaced: list[str]) -> None:
     key = key_of(name)
     if key in _OWN_KEYS or key in event.extra or not key:
-        _put_unplaced(event, f"{name}={sent}")
+        unplaced.append(f"{name}={sent}")
     else:
         event.put_extra(key, logged(sent))
 
 
-def _put_server(event: Event, token: str) -> None:
+def _put_server(event: Event, token: str, unplaced: list[str]) -> None:
     """Store the host in front of the referrer, unless the prefix names another."""
     name, port = split_port(token)
     if event.values["server_name"] not in (None, name):
-        _put_unplaced(event, token)
+        unplaced.append(token)
         return
     event.values["server_name"] = name
     if port is not None:

@@ -160,3 +160,10 @@ def test_a_list_before_the_time_comes_first() -> None:
     row = event(LINE.replace("192.0.2.1 ", "192.0.2.1, 10.0.0.1 ") + ' "192.0.2.9"')
     assert row["forwarded_for"] == "192.0.2.1, 10.0.0.1"
     assert json.loads(row["extra"]) == {"tail": '"192.0.2.9"'}
+
+
+def test_unplaced_text_is_joined_from_left_to_right_with_names_before_words() -> None:
+    line = LINE.replace("- - [", "[x] - - [").replace(' "-" "agent"', " HIT rt=1 rt=2 MISS rt=3 ")
+    found, codes = parts(f'{line}"-" "agent"')
+    assert found["unplaced"] == "[x] rt=2 rt=3 HIT MISS"
+    assert codes == "unplaced_text"

@@ -14,6 +14,7 @@ from ingest.parse.fields.text import cut, is_wider, repair, unescape
         (r"a\\b", r"a\b"),
         (r"\\x41", r"\x41"),
         (r"\\\x41", r"\A"),
+        (r"\"\\\"\x41\\", '"\\"A\\'),
         (r"\x20\x7e\x7E", " ~~"),
         (r"\x1f\x7f\x00\xC3", r"\x1f\x7f\x00\xC3"),
         (r"\n\t\x4", r"\n\t\x4"),
