@@ -61,10 +61,14 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
 
 def marts_are_built(settings: Settings, warehouse: Warehouse) -> bool:
     """Return whether every mart that counts events exists."""
-    return all(
-        warehouse.exists(f"{warehouse.schemas.marts}.{mart.name}")
-        for mart in read_marts(settings.root)
-    )
+    return built_marts(settings, warehouse) is not None
+
+
+def built_marts(settings: Settings, warehouse: Warehouse) -> tuple[Mart, ...] | None:
+    """Return the marts that count events; None when one of them does not exist."""
+    marts = read_marts(settings.root)
+    schema = warehouse.schemas.marts
+    return marts if all(warehouse.exists(f"{schema}.{mart.name}") for mart in marts) else None
 
 
 def without_client(events: int) -> str:
