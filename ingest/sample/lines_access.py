@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,12 @@ from ingest.sample.vocabulary import (
     PAGES,
     ZONE,
     ZONE_SECONDS,
+    Catalog,
     Page,
 )
 
-_HMS = [f"{s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}" for s in range(86_400)]
+_TWO_DIGITS = [f"{number:02}" for number in range(60)]
+_HMS = [f"{h}:{m}:{s}" for h in _TWO_DIGITS[:24] for m in _TWO_DIGITS for s in _TWO_DIGITS]
 _CATEGORY = [page.name for page in PAGES].index("category")
 
 
@@ -46,7 +49,7 @@ class AccessWriter:
         self._splunk = splunk
         self.codes: tuple[str, ...] = ("no_timezone",) if splunk else ()
         self._referrers = text_array(referrers(shop))
-        self._heads = _heads(shop)
+        self._heads = _heads(shop.catalog)
         self._campaigns = text_array(["", *(_campaign_query(c) for c in CAMPAIGNS)])
 
     def lines(self, hits: Hits, sheet: Sheet) -> list[str]:
@@ -91,14 +94,13 @@ class AccessWriter:
         )
 
 
-def _heads(shop: Shop) -> npt.NDArray[Any]:
+@lru_cache(maxsize=1)
+def _heads(catalog: Catalog) -> npt.NDArray[Any]:
     """Return method and target by (is bot, page, goods); see `_goods_index`.
 
     People's targets end where the session id follows. Ids are in upper case, as shops log them.
     """
-    goods = [
-        (item, product) for item, _ in shop.catalog.items for product, _ in shop.catalog.products
-    ]
+    goods = [(item, product) for item, _ in catalog.items for product, _ in catalog.products]
     heads = [
         _head(page, item.upper(), product.upper(), CATEGORIES[n % len(CATEGORIES)], ends=ends)
         for ends in ("JSESSIONID=", "")
