@@ -18,8 +18,8 @@ LEFT_OUT = {"docs/glossary.md", "tests/unit/test_words.py"}
 class Banned(NamedTuple):
     """A pattern of whole words, a text that it finds, and what to write instead.
 
-    Case is ignored except inside `(?-i:...)`; a blank is any white space. Each text is searched as
-    it is, and once more with blanks for underscores, so that names are found too.
+    Case is ignored except inside `(?-i:...)`. A blank is any white space or underscores, and a word
+    ends at an underscore too, so that names are found as well.
     """
 
     pattern: str
@@ -37,7 +37,7 @@ BANNED = (
     Banned(r"bury|buries|buried|burying", "def bury(self)", "keep as a dead letter"),
     Banned(r"held batch(es)?|batch(es)? (is|are|was|were) held", "_held_batches", "quarantined"),
     Banned(r"(?-i:class Few|Few(?=[\[(]))", "Few(codes, values)", "DictionaryColumn"),
-    Banned(r"(?<!source\s)freshness", "freshness.py", "build marker"),
+    Banned(r"(?<!source[\s_])freshness", "freshness.py", "build marker"),
     Banned(r"(?-i:AGAIN|NEWER|FAULT)", "Verdict.NEWER", "RETRY, VERSION_CONFLICT, ..."),
     Banned(r"plan rows?", "one plan row", "task"),
     # Messages.
@@ -60,17 +60,18 @@ BANNED = (
     Banned(r"what is no", "test_what_is_no_record", "what is not a"),
     Banned(r"talk with", "a talk with the JVM", "call"),
     # Names.
-    Banned(r"_told", "_told(error)", "describe"),
-    Banned(r"(?<!as\s)nobody(?=\()", "nobody(size)", "null_column"),
+    Banned(r"\b_told\b", "_told(error)", "describe"),
+    Banned(r"(?<!as[\s_])nobody(?=\()", "nobody(size)", "null_column"),
     Banned(r"import (some|end)", "import some", "first_few, exit_with"),
     Banned(r"blame", "summary.blame(error)", "add_problem"),
-    Banned(r"rows_of", "rows_of(session)", "run_query"),
-    Banned(r"settings_of", "settings_of(context)", "load_settings_for"),
+    Banned(r"\brows_of\b", "rows_of(session)", "run_query"),
+    Banned(r"\bsettings_of\b", "settings_of(context)", "load_settings_for"),
     Banned(r"edge\.py", "cli/edge.py", "common.py"),
 )
-# One search for all of them: the border of a word comes first, since few places are one.
+# One search for all of them: the begin of a word comes first, since few places are one.
 ANY = "|".join(f"(?P<n{number}>{banned.pattern})" for number, banned in enumerate(BANNED))
-PATTERN = re.compile(rf"\b(?:{ANY})\b".replace(" ", r"\s+"), re.IGNORECASE)
+BEGIN, END = r"(?<![^\W_])(?=\w)", r"(?![^\W_])"
+PATTERN = re.compile(f"{BEGIN}(?:{ANY}){END}".replace(" ", r"[\s_]+"), re.IGNORECASE)
 # What an error may begin with besides a lower-case word: a program or a setting.
 NAME = re.compile(r"(Elasticsearch|Spark) |[A-Z0-9]+_[A-Z0-9_]+\b")
 
@@ -132,8 +133,7 @@ def _hits_in(name: str, content: bytes) -> list[str]:
     return sorted(
         {
             f"{name}:{text.count(chr(10), 0, hit.start())}: {hit[0]} -> {_better(hit)}"
-            for searched in (text, text.replace("_", " "))
-            for hit in PATTERN.finditer(searched)
+            for hit in PATTERN.finditer(text)
         }
     )
 
