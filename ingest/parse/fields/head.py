@@ -9,7 +9,7 @@ from ingest.parse.fields.quotes import read_quoted
 from ingest.parse.fields.times import is_time_text
 
 # Neither bracket is within it, so a search never looks at a character more than twice.
-_TIME = re.compile(r' \[([^\[\]]*+)\] "')
+_TIME = re.compile(r' \[([^\[\]]*)\] "')
 _COUNTS = re.compile(r" ([0-9]{3}|0|-1|-) ([0-9]+|-)(?= |\Z)")
 _BRACKETS = re.compile(r"\[([^\[\]]{1,64})\]")
 
