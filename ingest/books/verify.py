@@ -22,8 +22,7 @@ from ingest.warehouse import Schemas, Warehouse
 from ingest.warehouse.marts import (
     WITHOUT_CLIENT,
     Mart,
-    marts_are_built,
-    read_marts,
+    built_marts,
     without_client,
 )
 
@@ -75,11 +74,13 @@ def verify(
     checks = [in_sources, *in_lake]
     notes += [_quarantined(record) for record in in_state(records, states, QUARANTINED)]
     is_lake_whole = all(check.ok for check in in_lake)
+    marts = built_marts(settings, warehouse) if is_lake_whole else None
     if is_lake_whole:
         checks.append(_loaded(records, states, shown))
         checks += _landing_checks(warehouse, live)
-        checks += _mart_checks(settings, warehouse)
-        notes += _left_out(settings, warehouse)
+        checks += _mart_checks(marts, warehouse)
+        if marts is not None:
+            notes += _left_out(warehouse)
     else:  # the engine would only answer a broken file with a page of stack trace
         notes.append(
             "landing and marts were not compared: restore the lake files named above from a "
@@ -98,7 +99,7 @@ def verify(
             notes.append(f"{truth} was not compared: it describes other objects ({other})")
         else:
             checks += lake_checks(answer, live)
-            if marts_are_built(settings, warehouse):
+            if marts is not None:
                 checks += mart_checks(answer, warehouse)
     return Verification(checks=tuple(checks), notes=tuple(notes))
 
@@ -198,11 +199,10 @@ def _counts(warehouse: Warehouse, table: str, batches: Iterable[str]) -> dict[st
     return {batch_id: int(found) for batch_id, found in rows if batch_id in wanted}
 
 
-def _mart_checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
+def _mart_checks(marts: Sequence[Mart] | None, warehouse: Warehouse) -> list[Check]:
     """Compare the events in each mart with those that belong there, counted in landing."""
-    if not marts_are_built(settings, warehouse):
+    if marts is None:
         return [Check(name="marts", expected=1, found=0, detail="not built: run `dbt build`")]
-    marts = read_marts(settings.root)
     ((*expected,),) = warehouse.query(belonging(marts, warehouse.schemas)).rows
     found = dict(warehouse.query(counted(marts, warehouse.schemas)).rows)
     return [
@@ -215,10 +215,8 @@ def _mart_checks(settings: Settings, warehouse: Warehouse) -> list[Check]:
     ]
 
 
-def _left_out(settings: Settings, warehouse: Warehouse) -> Iterator[str]:
+def _left_out(warehouse: Warehouse) -> Iterator[str]:
     """Yield how many events are in no row of the mart of clients, if there are any."""
-    if not marts_are_built(settings, warehouse):
-        return
     schemas = warehouse.schemas
     query = WITHOUT_CLIENT.format(intermediate=schemas.intermediate, landing=schemas.landing)
     ((events,),) = warehouse.query(query).rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +44,7 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
     """
     path = root / MARTS_YAML
     try:
-        models = _read_yaml(path.read_text(encoding="utf-8"))["models"]
+        models = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)["models"]  # noqa: S506
         predicates = {model["name"]: _predicate(model) for model in models}
         totals = {model["name"] for model in models if _has_total(model)}
     except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
@@ -62,21 +61,19 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
 
 def marts_are_built(settings: Settings, warehouse: Warehouse) -> bool:
     """Return whether every mart that counts events exists."""
-    return all(
-        warehouse.exists(f"{warehouse.schemas.marts}.{mart.name}")
-        for mart in read_marts(settings.root)
-    )
+    return built_marts(settings, warehouse) is not None
+
+
+def built_marts(settings: Settings, warehouse: Warehouse) -> tuple[Mart, ...] | None:
+    """Return the marts that count events; None when one of them does not exist."""
+    marts = read_marts(settings.root)
+    schema = warehouse.schemas.marts
+    return marts if all(warehouse.exists(f"{schema}.{mart.name}") for mart in marts) else None
 
 
 def without_client(events: int) -> str:
     """Return the sentence about the events that WITHOUT_CLIENT counts."""
     return f"{events:,} {'event names' if events == 1 else 'events name'} no client"
-
-
-@lru_cache(maxsize=1)
-def _read_yaml(text: str) -> Any:
-    """Return what `text` holds: one command asks for the marts up to three times."""
-    return yaml.load(text, Loader=_Loader)  # noqa: S506
 
 
 def _predicate(model: dict[str, Any]) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.lake import settings_in
 from fixtures.load_suite import Hop
 from fixtures.memory_warehouse import MemoryWarehouse
 
@@ -17,7 +19,7 @@ from ingest.books.verify import Verification, verify, verify_text
 from ingest.errors import SettingsError
 from ingest.job.run import RunTasks
 from ingest.lake.accepted import record_acceptances
-from ingest.lake.records import BatchRecord
+from ingest.lake.records import BatchRecord, read_log
 from ingest.search.proof import Proof
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -59,21 +61,38 @@ class Books:
         self.warehouse.make(f"clickstream.{name}", [{"total_events": total} for total in totals])
 
 
-@pytest.fixture
-def books(
-    make_settings: Callable[..., Settings],
-    run_tasks_here: RunTasks,
-    access_lines: Callable[..., bytes],
-) -> Books:
-    warehouse = MemoryWarehouse()
-    hop = Hop(
-        settings=replace(make_settings(), root=ROOT),
-        warehouse=warehouse,
+@pytest.fixture(scope="module")
+def new_hop(run_tasks_here: RunTasks, access_lines: Callable[..., bytes]) -> Callable[[Path], Hop]:
+    """Return a hop with an empty warehouse over the lake and the source in a folder."""
+    return lambda folder: Hop(
+        settings=replace(settings_in(folder), root=ROOT),
+        warehouse=MemoryWarehouse(),
         run_tasks=run_tasks_here,
         lines=access_lines,
     )
+
+
+@pytest.fixture(scope="module")
+def ingested(
+    tmp_path_factory: pytest.TempPathFactory,
+    new_hop: Callable[[Path], Hop],
+    access_lines: Callable[..., bytes],
+) -> Path:
+    """A folder with a log and its lake, made once: each test works in a copy of its own."""
+    folder = tmp_path_factory.mktemp("ingested")
     shop_lines = SHOP_LINE % (b"FS-SG-G03", b"S1") + SHOP_LINE % (b"unknown", b"")
-    record = hop.add_bytes("one.log", access_lines(LINES) + shop_lines + b"not a log line\n")
+    content = access_lines(LINES) + shop_lines + b"not a log line\n"
+    new_hop(folder).add_bytes("one.log", content)
+    return folder
+
+
+@pytest.fixture
+def books(tmp_path: Path, ingested: Path, new_hop: Callable[[Path], Hop]) -> Books:
+    shutil.copytree(ingested, tmp_path, dirs_exist_ok=True)
+    hop = new_hop(tmp_path)
+    warehouse = hop.warehouse
+    assert isinstance(warehouse, MemoryWarehouse)
+    (record,) = read_log(open_storage(hop.settings.lake))
     hop.load()
     # Two items of one product: the event must not be counted twice.
     warehouse.make("clickstream_seeds.products", [{"product_id": "fs-sg-g03"}] * 2)
