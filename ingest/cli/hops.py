@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     "--as-new",
     multiple=True,
     metavar="KEY",
-    help="Read what lies at KEY, a path within the source, as another log; may be repeated.",
+    help="What lies at KEY, a path within the source, is another log, which a run asked about; "
+    "may be repeated.",
 )
 @click.option(
     "--final", is_flag=True, help="Read last lines without a line end now; do not wait for it."

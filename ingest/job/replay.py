@@ -171,7 +171,7 @@ class _Reader:
             for record in self._records
             if record.batch_id not in chosen
             and any(
-                found.source_file in names or _is_within(found, spans) for found in _owned(record)
+                found.source_file in names or _is_within(found, spans) for found in record.owned
             )
         ]:
             chosen |= {record.batch_id: record for record in more}
@@ -182,20 +182,15 @@ class _Reader:
         return sum(
             found.lines_read
             for record in self._records
-            for found in _owned(record)
+            for found in record.owned
             if found.source_file == name and found.end <= start
         )
-
-
-def _owned(record: BatchRecord) -> list[ObjectRecord]:
-    """Return what `record` read, or tried to read."""
-    return [one for one in record.objects if one.file_status != "failed" and not one.is_move]
 
 
 def _spans(records: Iterable[BatchRecord]) -> dict[str, tuple[int, int]]:
     """Return by log the content bytes [start, end) that `records` own; an end of 0 means none."""
     spans: dict[str, tuple[int, int]] = {}
-    for found in (found for record in records for found in _owned(record)):
+    for found in (found for record in records for found in record.owned):
         start, end = spans.get(found.source_file, (found.start, found.end))
         spans[found.source_file] = min(start, found.start), max(end, found.end)
     return spans

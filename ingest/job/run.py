@@ -123,9 +123,10 @@ def replay(
     that was replaced, and for a key of no source or of several; ClickstreamError when there is
     nothing to read or a log that is to be read is gone.
     """
-    sealed = read_log(open_lake(settings.lake))
-    choice = replace(choice, batch_ids=find_batches(sealed, choice.batch_ids, option="--batch"))
-    check_not_replaced(choice, sealed)
+    if choice.batch_ids:
+        sealed = read_log(open_lake(settings.lake))
+        choice = replace(choice, batch_ids=find_batches(sealed, choice.batch_ids, option="--batch"))
+        check_not_replaced(choice, sealed)
     selected = check_sources(settings, sources)
     if choice.key is not None:
         selected = _sources_with(choice.key, selected, option="--key")

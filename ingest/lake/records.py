@@ -117,6 +117,11 @@ class BatchRecord:
     files: Mapping[str, tuple[NamedFile, ...]]
     totals: Totals
 
+    @property
+    def owned(self) -> tuple[ObjectRecord, ...]:
+        """The objects of which it owns bytes, or the verdict that there are none."""
+        return tuple(one for one in self.objects if one.file_status != "failed" and not one.is_move)
+
 
 def create_lake(uri: str) -> Storage:
     """Return the lake at `uri`, created if there is none; only `ingest` does this.

@@ -53,10 +53,10 @@ def are_in_conflict(mine: BatchRecord, other: BatchRecord) -> bool:
     """Return whether both would own the same bytes of a log, or replace the same batch."""
     if set(mine.replaces) & set(other.replaces) or _may_begin_one_log(mine, other):
         return True
-    theirs = {found.source_file: found for found in _owned(other)}
+    theirs = {found.source_file: found for found in other.owned}
     return any(
         _overlap(found, theirs[found.source_file])
-        for found in _owned(mine)
+        for found in mine.owned
         if found.source_file in theirs
     )
 
@@ -76,12 +76,7 @@ def _may_begin_one_log(mine: BatchRecord, other: BatchRecord) -> bool:
 
 
 def _new_logs(record: BatchRecord) -> list[ObjectRecord]:
-    return [one for one in _owned(record) if one.start == 0 and one.end > 0]
-
-
-def _owned(record: BatchRecord) -> list[ObjectRecord]:
-    """Return the objects of which `record` owns bytes, or the verdict that there are none."""
-    return [one for one in record.objects if one.file_status != "failed" and not one.is_move]
+    return [one for one in record.owned if one.start == 0 and one.end > 0]
 
 
 def _overlap(mine: ObjectRecord, theirs: ObjectRecord) -> bool:
