@@ -4,15 +4,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ingest.job.plan import Task
-from ingest.job.run import RunTasks
+from ingest.job.replay import Choice
+from ingest.job.run import IngestSummary, RunTasks, ingest, replay
 from ingest.job.task import TaskFacts
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, read_log
 from ingest.lake.states import LIVE, decide, in_state
 from ingest.settings import Settings
-from ingest.storage import open_storage
+from ingest.storage import Storage, open_storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A source `raw`, and an ingest of it in this process; `lines` makes its access lines."""
+
+    settings: Settings
+    raw: Storage
+    lines: Callable[..., bytes]
+    run_tasks: RunTasks
+
+    def put(self, key: str, count: int, *, first: int = 0) -> None:
+        """Let `count` lines lie at `key`, numbered from `first` on."""
+        self.raw.put(key, self.lines(count, first=first))
+
+    def ingest(self) -> IngestSummary:
+        """Ingest what is new."""
+        return ingest(self.settings, self.run_tasks)
+
+    def replay(self, **choice: Any) -> IngestSummary:
+        """Replay what the arguments of a Choice say."""
+        return replay(self.settings, self.run_tasks, Choice(**choice))
 
 
 def log_of(settings: Settings) -> tuple[BatchRecord, ...]:

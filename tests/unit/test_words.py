@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +18,8 @@ LEFT_OUT = {"docs/glossary.md", "tests/unit/test_words.py"}
 class Banned(NamedTuple):
     """A pattern of whole words, a text that it finds, and what to write instead.
 
-    Case is ignored except inside `(?-i:...)`; a space is any white space. An underscore in a text
-    is a space as well, so that names are found too, but for patterns that have underscores.
+    Case is ignored except inside `(?-i:...)`. A space is any white space or underscores, and a word
+    ends at an underscore too, so that names are found as well.
     """
 
     pattern: str
@@ -38,7 +37,7 @@ BANNED = (
     Banned(r"bury|buries|buried|burying", "def bury(self)", "keep as a dead letter"),
     Banned(r"held batch(es)?|batch(es)? (is|are|was|were) held", "_held_batches", "quarantined"),
     Banned(r"(?-i:class Few|Few(?=[\[(]))", "Few(codes, values)", "DictionaryColumn"),
-    Banned(r"(?<!source\s)freshness", "freshness.py", "build marker"),
+    Banned(r"(?<!source[\s_])freshness", "freshness.py", "build marker"),
     Banned(r"(?-i:AGAIN|NEWER|FAULT)", "Outcome.NEWER", "RETRY, VERSION_CONFLICT, ..."),
     Banned(r"plan rows?", "one plan row", "task"),
     # Messages.
@@ -61,24 +60,18 @@ BANNED = (
     Banned(r"what is no", "test_what_is_no_record", "what is not a"),
     Banned(r"talk with", "a talk with the JVM", "call"),
     # Names.
-    Banned(r"_told", "_told(error)", "describe"),
-    Banned(r"(?<!as\s)nobody(?=\()", "nobody(size)", "null_column"),
+    Banned(r"\b_told\b", "_told(error)", "describe"),
+    Banned(r"(?<!as[\s_])nobody(?=\()", "nobody(size)", "null_column"),
     Banned(r"import (some|end)", "import some", "first_few, exit_with"),
     Banned(r"blame", "summary.blame(error)", "add_problem"),
-    Banned(r"rows_of", "rows_of(session)", "run_query"),
-    Banned(r"settings_of", "settings_of(context)", "load_settings_for"),
+    Banned(r"\brows_of\b", "rows_of(session)", "run_query"),
+    Banned(r"\bsettings_of\b", "settings_of(context)", "load_settings_for"),
     Banned(r"edge\.py", "cli/edge.py", "common.py"),
 )
-
-
-def _any_of(numbers: Iterable[int]) -> re.Pattern[str]:
-    """Return one search for all of them: the border of a word comes first, few places are one."""
-    each = "|".join(f"(?P<n{number}>{BANNED[number].pattern})" for number in numbers)
-    return re.compile(rf"\b(?:{each})\b".replace(" ", r"\s+"), re.IGNORECASE)
-
-
-NAMES = _any_of(number for number, banned in enumerate(BANNED) if "_" in banned.pattern)
-PHRASES = _any_of(number for number, banned in enumerate(BANNED) if "_" not in banned.pattern)
+# One search for all of them: the begin of a word comes first, since few places are one.
+ANY = "|".join(f"(?P<n{number}>{banned.pattern})" for number, banned in enumerate(BANNED))
+BEGIN, END = r"(?<![^\W_])(?=\w)", r"(?![^\W_])"
+PATTERN = re.compile(f"{BEGIN}(?:{ANY}){END}".replace(" ", r"[\s_]+"), re.IGNORECASE)
 # What an error may begin with besides a lower-case word: a program or a setting.
 NAME = re.compile(r"(Elasticsearch|Spark) |[A-Z0-9]+_[A-Z0-9_]+\b")
 
@@ -140,8 +133,7 @@ def _hits_in(name: str, content: bytes) -> list[str]:
     return sorted(
         {
             f"{name}:{text.count(chr(10), 0, hit.start())}: {hit[0]} -> {_better(hit)}"
-            for hits in (NAMES.finditer(text), PHRASES.finditer(text.replace("_", " ")))
-            for hit in hits
+            for hit in PATTERN.finditer(text)
         }
     )
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from support.memory_lake import Site
 
-from ingest.job.replay import Choice
-from ingest.job.run import IngestSummary, RunTasks, ingest, replay
+from ingest.job.run import IngestSummary, RunTasks, ingest
 from ingest.settings import Settings, Source
 from ingest.storage import Storage
 
@@ -42,10 +42,8 @@ def ingest_here(settings: Settings, run_tasks_here: RunTasks) -> Callable[..., I
 
 
 @pytest.fixture
-def replay_here(settings: Settings, run_tasks_here: RunTasks) -> Callable[..., IngestSummary]:
-    """Replay batches of `raw` in this process, chosen by the arguments of a Choice."""
-
-    def run(**choice: object) -> IngestSummary:
-        return replay(settings, run_tasks_here, Choice(**choice))  # type: ignore[arg-type]
-
-    return run
+def site(
+    settings: Settings, raw: Storage, access_lines: Callable[..., bytes], run_tasks_here: RunTasks
+) -> Site:
+    """All of the above in one."""
+    return Site(settings=settings, raw=raw, lines=access_lines, run_tasks=run_tasks_here)

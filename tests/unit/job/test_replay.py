@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from support.memory_lake import live_batches, log_of, meanwhile, pages, paths_in
+from support.memory_lake import Site, live_batches, log_of, meanwhile, pages, paths_in
 
 from ingest.errors import ClickstreamError, SettingsError, StorageError
 from ingest.job.replay import Choice
@@ -15,86 +15,62 @@ from ingest.job.run import IngestSummary, RunTasks, ingest, replay
 from ingest.settings import Settings, Source
 from ingest.storage import Storage
 
-Lines = Callable[..., bytes]
-Ingest = Callable[..., IngestSummary]
 
-
-def test_a_correction_takes_the_place_of_what_was_read(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-) -> None:
-    raw.put("a.log", access_lines(30))
-    raw.put("b.log", access_lines(2, first=100))
-    ingest_here()
-    raw.put("b.log", access_lines(5, first=100))
-    ingest_here()
-    raw.put("a.log", access_lines(30, first=10))
-    summary = replay_here(key="a.log")
+def test_a_correction_takes_the_place_of_what_was_read(site: Site) -> None:
+    site.put("a.log", 30)
+    site.put("b.log", 2, first=100)
+    site.ingest()
+    site.put("b.log", 5, first=100)
+    site.ingest()
+    site.put("a.log", 30, first=10)
+    summary = site.replay(key="a.log")
     assert (len(summary.sealed), summary.exit_code) == (1, 0)
-    assert paths_in(settings) == pages("a.log", 10, 30) + pages("b.log", 100, 5)
-    assert ingest_here().nothing_new
+    assert paths_in(site.settings) == pages("a.log", 10, 30) + pages("b.log", 100, 5)
+    assert site.ingest().nothing_new
 
 
 @pytest.mark.parametrize("key", ["a.log", "a.log.1"])
-def test_a_correction_replaces_only_the_log_that_lies_there(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-    key: str,
-) -> None:
+def test_a_correction_replaces_only_the_log_that_lies_there(site: Site, key: str) -> None:
     """Two generations: one lies where the other was, which has moved on."""
     lines = {"a.log": 1000, "a.log.1": 0}
-    raw.put("a.log", access_lines(30))
-    ingest_here()
+    site.put("a.log", 30)
+    site.ingest()
     for name, first in lines.items():
-        raw.put(name, access_lines(30, first=first))
-    ingest_here()
+        site.put(name, 30, first=first)
+    site.ingest()
     lines[key] += 10
-    raw.put(key, access_lines(30, first=lines[key]))
-    assert ingest_here().exit_code == 1
+    site.put(key, 30, first=lines[key])
+    assert site.ingest().exit_code == 1
 
-    summary = replay_here(key=key)
+    summary = site.replay(key=key)
 
     assert (len(summary.sealed), summary.exit_code) == (1, 0)
-    assert ingest_here().nothing_new
-    assert Counter(page for _, page in paths_in(settings).elements()) == Counter(
+    assert site.ingest().nothing_new
+    assert Counter(page for _, page in paths_in(site.settings).elements()) == Counter(
         f"/page/{first + index}" for first in lines.values() for index in range(30)
     )
 
 
-def test_a_correction_that_looks_like_a_rotation_is_one_all_the_same(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-) -> None:
-    raw.put("a.log", access_lines(3))
-    ingest_here()
-    raw.put("a.log", access_lines(3, first=5000))
-    summary = replay_here(key="a.log")
+def test_a_correction_that_looks_like_a_rotation_is_one_all_the_same(site: Site) -> None:
+    site.put("a.log", 3)
+    site.ingest()
+    site.put("a.log", 3, first=5000)
+    summary = site.replay(key="a.log")
     assert len(summary.sealed) == 1
-    assert paths_in(settings) == pages("a.log", 5000, 3)
-    assert ingest_here().nothing_new
+    assert paths_in(site.settings) == pages("a.log", 5000, 3)
+    assert site.ingest().nothing_new
 
 
-def test_a_correction_of_nothing_is_refused(
-    raw: Storage, access_lines: Lines, replay_here: Ingest
-) -> None:
-    raw.put("a.log", access_lines(3))
+def test_a_correction_of_nothing_is_refused(site: Site) -> None:
+    site.put("a.log", 3)
     with pytest.raises(SettingsError, match=r"--key b\.log: no such file in source raw"):
-        replay_here(key="b.log")
+        site.replay(key="b.log")
 
 
 def test_a_correction_names_its_source_where_several_have_the_key(
     make_here: Callable[..., Settings],
     in_memory: Callable[[str], Storage],
-    access_lines: Lines,
+    access_lines: Callable[..., bytes],
     run_tasks_here: RunTasks,
 ) -> None:
     names = ("one", "two")
@@ -112,152 +88,104 @@ def test_a_correction_names_its_source_where_several_have_the_key(
     assert ("two/a.log", "/page/139") in paths_in(both)
 
 
-def test_a_batch_that_was_replaced_is_not_replayed(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-) -> None:
-    raw.put("a.log", access_lines(30))
-    (first,) = ingest_here().sealed
-    (second,) = replay_here(batch_ids=(first.batch_id,)).sealed
+def test_a_batch_that_was_replaced_is_not_replayed(site: Site) -> None:
+    site.put("a.log", 30)
+    (first,) = site.ingest().sealed
+    (second,) = site.replay(batch_ids=(first.batch_id,)).sealed
     with pytest.raises(SettingsError, match=rf"batch 2 \({second.batch_id}\) replaced it already"):
-        replay_here(batch_ids=(second.batch_id, first.batch_id))
-    assert len(log_of(settings)) == 2
+        site.replay(batch_ids=(second.batch_id, first.batch_id))
+    assert len(log_of(site.settings)) == 2
 
 
-def test_a_replay_reads_the_same_bytes_at_their_new_place(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-) -> None:
-    raw.put("a.log", access_lines(30))
-    (first,) = ingest_here().sealed
-    raw.put("a.log", access_lines(40))
-    ingest_here()
-    raw.put("a.log.gz", gzip.compress(access_lines(50)))
-    raw.delete(["a.log"])
-    summary = replay_here(batch_ids=(first.batch_id,))
+def test_a_replay_reads_the_same_bytes_at_their_new_place(site: Site) -> None:
+    site.put("a.log", 30)
+    (first,) = site.ingest().sealed
+    site.put("a.log", 40)
+    site.ingest()
+    site.raw.put("a.log.gz", gzip.compress(site.lines(50)))
+    site.raw.delete(["a.log"])
+    summary = site.replay(batch_ids=(first.batch_id,))
     assert [record.replaces for record in summary.sealed] == [(), (first.batch_id,)]
     assert summary.sealed[1].totals.lines_read == 30
-    assert paths_in(settings) == pages("a.log", 0, 50)
+    assert paths_in(site.settings) == pages("a.log", 0, 50)
 
 
-def test_a_replay_takes_the_first_digits_of_an_id(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-) -> None:
-    raw.put("a.log", access_lines(3))
-    (first,) = ingest_here().sealed
-    raw.put("b.log", access_lines(2, first=100))
+def test_a_replay_takes_the_first_digits_of_an_id(site: Site) -> None:
+    site.put("a.log", 3)
+    (first,) = site.ingest().sealed
+    site.put("b.log", 2, first=100)
     unknown = first.batch_id[:5]
     with pytest.raises(SettingsError, match=f"--batch {unknown}: the lake has no such batch; give"):
-        replay_here(batch_ids=(unknown,))
-    assert log_of(settings) == (first,)  # refused before anything is ingested
-    summary = replay_here(batch_ids=(first.batch_id[:6],))
+        site.replay(batch_ids=(unknown,))
+    assert log_of(site.settings) == (first,)  # refused before anything is ingested
+    summary = site.replay(batch_ids=(first.batch_id[:6],))
     assert [record.replaces for record in summary.sealed] == [(), (first.batch_id,)]
 
 
-def test_a_replay_stops_where_a_log_is_gone(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-) -> None:
-    raw.put("a.log", access_lines(3))
-    raw.put("b.log", access_lines(2, first=100))
-    (record,) = ingest_here().sealed
-    raw.delete(["b.log"])
-    raw.put("c.log", access_lines(1, first=200))
+def test_a_replay_stops_where_a_log_is_gone(site: Site) -> None:
+    site.put("a.log", 3)
+    site.put("b.log", 2, first=100)
+    (record,) = site.ingest().sealed
+    site.raw.delete(["b.log"])
+    site.put("c.log", 1, first=200)
     with pytest.raises(ClickstreamError, match=r"gone from source raw: raw/b\.log") as caught:
-        replay_here(batch_ids=(record.batch_id,))
+        site.replay(batch_ids=(record.batch_id,))
     assert isinstance(caught.value.done, IngestSummary)
     assert len(caught.value.done.sealed) == 1
-    raw.delete(["c.log"])
-    assert sum(paths_in(settings).values()) == 6
-    assert len(replay_here(batch_ids=(record.batch_id,), accept_loss=True).sealed) == 1
-    assert paths_in(settings) == pages("a.log", 0, 3) + pages("c.log", 200, 1)
+    site.raw.delete(["c.log"])
+    assert sum(paths_in(site.settings).values()) == 6
+    assert len(site.replay(batch_ids=(record.batch_id,), accept_loss=True).sealed) == 1
+    assert paths_in(site.settings) == pages("a.log", 0, 3) + pages("c.log", 200, 1)
 
 
-def test_a_correction_reads_each_other_log_in_one_piece(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-) -> None:
+def test_a_correction_reads_each_other_log_in_one_piece(site: Site) -> None:
     """Its beginning and its end are in batches of the corrected log, the middle is in another."""
     for lines in ({"a.log": 30, "b.log": 30}, {"b.log": 50}, {"a.log": 40, "b.log": 60}):
         for name, count in lines.items():
-            raw.put(name, access_lines(count, first=1000 * (name == "b.log")))
-        ingest_here()
+            site.put(name, count, first=1000 * (name == "b.log"))
+        site.ingest()
     for first in (2000, 3000):
-        raw.put("a.log", access_lines(40, first=first))
-        (record,) = replay_here(key="a.log").sealed
+        site.put("a.log", 40, first=first)
+        (record,) = site.replay(key="a.log").sealed
         assert [(one.source_file, one.lines_read) for one in record.objects] == [
             ("raw/a.log", 40), ("raw/b.log", 60),
         ]  # fmt: skip
-        assert paths_in(settings) == pages("a.log", first, 40) + pages("b.log", 1000, 60)
-    assert len(live_batches(settings)) == 1
+        assert paths_in(site.settings) == pages("a.log", first, 40) + pages("b.log", 1000, 60)
+    assert len(live_batches(site.settings)) == 1
 
 
 @pytest.mark.parametrize("status", ["empty", "rejected"])
-def test_what_was_nothing_is_read_where_no_batch_owns_it(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-    status: str,
-) -> None:
-    raw.put("a.log", b"" if status == "empty" else b"no log\n")
-    (first,) = ingest_here().sealed
+def test_what_was_nothing_is_read_where_no_batch_owns_it(site: Site, status: str) -> None:
+    site.raw.put("a.log", b"" if status == "empty" else b"no log\n")
+    (first,) = site.ingest().sealed
     assert first.objects[0].file_status == status
-    raw.put("a.log", access_lines(30))
-    ingest_here()
-    (again,) = replay_here(batch_ids=(first.batch_id,)).sealed
+    site.put("a.log", 30)
+    site.ingest()
+    (again,) = site.replay(batch_ids=(first.batch_id,)).sealed
     assert again.totals.lines_read == 0
-    assert paths_in(settings) == pages("a.log", 0, 30)
-    assert ingest_here().nothing_new
+    assert paths_in(site.settings) == pages("a.log", 0, 30)
+    assert site.ingest().nothing_new
 
 
-def test_a_correction_that_is_refused_takes_nothing_away(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    replay_here: Ingest,
-) -> None:
-    raw.put("a.log", access_lines(30))
-    ingest_here()
-    raw.put("a.log", gzip.compress(access_lines(30, first=10))[:-9])
-    summary = replay_here(key="a.log")
+def test_a_correction_that_is_refused_takes_nothing_away(site: Site) -> None:
+    site.put("a.log", 30)
+    site.ingest()
+    site.raw.put("a.log", gzip.compress(site.lines(30, first=10))[:-9])
+    summary = site.replay(key="a.log")
     assert (summary.sealed, summary.exit_code) == ((), 1)
     assert summary.failed[0].reason.startswith("corrupt_gzip: ")
     assert summary.failed[0].reason.endswith("it corrects nothing: what was read before stays")
-    assert paths_in(settings) == pages("a.log", 0, 30)
+    assert paths_in(site.settings) == pages("a.log", 0, 30)
 
 
 def test_a_replay_that_another_run_overtakes_says_so(
-    settings: Settings,
-    raw: Storage,
-    ingest_here: Ingest,
-    access_lines: Lines,
-    run_tasks_here: RunTasks,
-    make_here: Callable[..., Settings],
+    site: Site, make_here: Callable[..., Settings]
 ) -> None:
-    raw.put("a.log", access_lines(3))
-    (record,) = ingest_here().sealed
+    site.put("a.log", 3)
+    (record,) = site.ingest().sealed
     choice = Choice(batch_ids=(record.batch_id,))
-    other = make_here(Source(name="raw", uri=raw.uri), range_bytes=1 << 20)
-    overtaken = meanwhile(run_tasks_here, lambda: replay(other, run_tasks_here, choice))
+    other = make_here(Source(name="raw", uri=site.raw.uri), range_bytes=1 << 20)
+    overtaken = meanwhile(site.run_tasks, lambda: replay(other, site.run_tasks, choice))
     with pytest.raises(StorageError, match=f"another run replaced {record.batch_id} meanwhile"):
-        replay(settings, overtaken, choice)
-    assert paths_in(settings) == pages("a.log", 0, 3)
+        replay(site.settings, overtaken, choice)
+    assert paths_in(site.settings) == pages("a.log", 0, 3)
