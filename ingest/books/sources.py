@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ingest.errors import SettingsError, StorageError
 from ingest.job.discover import Listing, list_source
-from ingest.job.look import content_of
+from ingest.job.look import content_of, goes_on
 from ingest.lake.checks import Check, first_few
-from ingest.lake.identity import content_hash, fingerprint
+from ingest.lake.identity import content_hash
 from ingest.lake.ownership import Log, Ownership, holders
 from ingest.lake.records import BatchRecord
 from ingest.parse.fingerprint import RangeHash
@@ -53,7 +53,7 @@ def source_check(
             same = (
                 _has_ranges(content[log.name], read[log.name])
                 if whole
-                else _has_ends(content[log.name], log)
+                else goes_on(content[log.name], log)
             )
             problem = "" if same else "not what was read"
         except StorageError as error:
@@ -107,16 +107,6 @@ def _ranges(records: Sequence[BatchRecord]) -> dict[str, set[_Range]]:
             if found.end > found.start and found.range_hash is not None:
                 read[found.source_file].add((found.start, found.end, found.range_hash))
     return read
-
-
-def _has_ends(content: Content, log: Log) -> bool:
-    length, before = content.scan({log.consumed})
-    head = content.opening[: log.consumed]
-    return (
-        length >= log.consumed
-        and fingerprint(head) == log.head
-        and fingerprint(before[log.consumed]) == log.tail
-    )
 
 
 def _has_ranges(content: Content, ranges: set[_Range]) -> bool:

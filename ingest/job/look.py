@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pyarrow.compute as pc
 
 from ingest.errors import StorageError
+from ingest.lake.identity import fingerprint
+from ingest.lake.ownership import Log
 from ingest.parse.model import Identity, Parsed, ReadRange
 from ingest.parse.peek import Content
 from ingest.parse.reader import parse_object
@@ -21,6 +23,19 @@ _NOBODY = Identity(source_file="", batch_id="", ingest_time=datetime(9999, 1, 1,
 def content_of(root: Storage, found: StoredObject) -> Content:
     """Return the content of `found`; nothing is read yet."""
     return Content(_reader(root, found), found.size)
+
+
+def goes_on(content: Content, log: Log) -> bool:
+    """Return whether `content` begins with what was read of `log`, by its first and last 4 KiB.
+
+    Raises StorageError when it cannot be read.
+    """
+    length, before = content.scan({log.consumed})
+    return (
+        length >= log.consumed
+        and fingerprint(content.opening[: log.consumed]) == log.head
+        and fingerprint(before[log.consumed]) == log.tail
+    )
 
 
 def _reader(root: Storage, found: StoredObject) -> ReadRange:

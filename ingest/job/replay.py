@@ -6,15 +6,18 @@ The batch that does so replaces them. Nothing else ever replaces anything.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ingest.errors import ClickstreamError, SettingsError
+from ingest.errors import ClickstreamError, SettingsError, StorageError
 from ingest.job.discover import Listing
+from ingest.job.look import content_of, goes_on
 from ingest.job.readings import Batch, Reading
-from ingest.lake.ownership import Ownership, holders
+from ingest.lake.ownership import Log, Ownership, holders
 from ingest.lake.records import BatchRecord, ObjectRecord
 from ingest.parse.model import PARSER_VERSION
+from ingest.storage import StoredObject
 
 _SHOWN = 5
 
@@ -117,11 +120,12 @@ class _Reader:
         """
         for name, (start, end) in _spans(records).items():
             log = self._ownership.logs[name]
-            place = self._listing.objects.get(log.key)
             if name in without:
                 continue
-            if place is None or not log.lies_at(place):
-                self.lost.append(name)
+            place = self._place_of(log)
+            if place is None:
+                if log.size > log.waiting_bytes:  # Else it had no whole line yet.
+                    self.lost.append(name)
                 continue
             resume = start if end else log.consumed
             yield Reading(
@@ -133,6 +137,17 @@ class _Reader:
                 first_line=1 + self._lines_before(name, resume),
                 final=bool(end) or place.is_settled(self._settled),
             )
+
+    def _place_of(self, log: Log) -> StoredObject | None:
+        """Return where `log` lies, None where what was read of it is there no more."""
+        place = self._listing.objects.get(log.key)
+        if place is None or log.lies_at(place):
+            return place
+        # It may have grown since it was placed: by the beginning of a line, which waits.
+        with suppress(StorageError):
+            if goes_on(content_of(self._listing.root, place), log):
+                return place
+        return None
 
     def corrected(self, key: str) -> Iterator[Batch]:
         """Yield the batch in which the content at `key` replaces the log there, if both are there.

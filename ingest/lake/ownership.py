@@ -165,6 +165,9 @@ def _to_parquet(ownership: Ownership) -> bytes:
 def _after(log: Log | None, found: ObjectRecord, record: BatchRecord) -> Log:
     """Return the log as it is once `record` has read `found` of it, or found it elsewhere."""
     before = log or _unread(found, record)
+    if 0 < found.end <= before.consumed and not found.is_move:
+        # Read again: what lies behind it was not looked at, and may still wait.
+        return replace(before, batches=(*before.batches, record.batch_id))
     # One copy, not two: a record may hold 10,000 objects, and a ledger is made of many records.
     return replace(
         before,
@@ -181,7 +184,7 @@ def _after(log: Log | None, found: ObjectRecord, record: BatchRecord) -> Log:
 
 
 def _grown(before: Log, found: ObjectRecord) -> dict[str, Any]:
-    """Return what changes where bytes are new: they are not where a log moved, or is read again."""
+    """Return what changes where bytes are new: they are not where a log moved."""
     if found.end <= before.consumed:
         return {}
     return {

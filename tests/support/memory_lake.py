@@ -31,9 +31,9 @@ class Site:
         """Let `count` lines lie at `key`, numbered from `first` on."""
         self.raw.put(key, self.lines(count, first=first))
 
-    def ingest(self) -> IngestSummary:
+    def ingest(self, **options: Any) -> IngestSummary:
         """Ingest what is new."""
-        return ingest(self.settings, self.run_tasks)
+        return ingest(self.settings, self.run_tasks, **options)
 
     def replay(self, **choice: Any) -> IngestSummary:
         """Replay what the arguments of a Choice say."""

@@ -10,7 +10,7 @@ from support.memory_lake import Site
 
 from ingest.job.run import IngestSummary, RunTasks, ingest
 from ingest.settings import Settings, Source
-from ingest.storage import Storage
+from ingest.storage import Storage, open_storage
 
 
 @pytest.fixture
@@ -46,4 +46,16 @@ def site(
     settings: Settings, raw: Storage, access_lines: Callable[..., bytes], run_tasks_here: RunTasks
 ) -> Site:
     """All of the above in one."""
+    return Site(settings=settings, raw=raw, lines=access_lines, run_tasks=run_tasks_here)
+
+
+@pytest.fixture
+def folder_site(
+    make_settings: Callable[..., Settings],
+    access_lines: Callable[..., bytes],
+    run_tasks_here: RunTasks,
+) -> Site:
+    """A site in folders: as there the time of a change is known, a last line may wait."""
+    settings = make_settings()
+    raw = open_storage(settings.sources[0].uri)
     return Site(settings=settings, raw=raw, lines=access_lines, run_tasks=run_tasks_here)

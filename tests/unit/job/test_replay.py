@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.memory_lake import Site, live_batches, log_of, meanwhile, pages, paths_in
@@ -138,6 +139,14 @@ def test_a_replay_stops_where_a_log_is_gone(site: Site) -> None:
     assert paths_in(site.settings) == pages("a.log", 0, 3) + pages("c.log", 200, 1)
 
 
+def test_a_replay_misses_what_was_refused_too(site: Site) -> None:
+    site.raw.put("a.log", b"no log\n")
+    (record,) = site.ingest().sealed
+    site.raw.delete(["a.log"])
+    with pytest.raises(ClickstreamError, match=r"gone from source raw: raw/a\.log"):
+        site.replay(batch_ids=(record.batch_id,))
+
+
 def test_a_correction_reads_each_other_log_in_one_piece(site: Site) -> None:
     """Its beginning and its end are in batches of the corrected log, the middle is in another."""
     for lines in ({"a.log": 30, "b.log": 30}, {"b.log": 50}, {"a.log": 40, "b.log": 60}):
@@ -176,6 +185,73 @@ def test_a_correction_that_is_refused_takes_nothing_away(site: Site) -> None:
     assert summary.failed[0].reason.startswith("corrupt_gzip: ")
     assert summary.failed[0].reason.endswith("it corrects nothing: what was read before stays")
     assert paths_in(site.settings) == pages("a.log", 0, 30)
+
+
+@pytest.mark.parametrize("whole", [2, 0])
+def test_the_last_line_of_a_correction_waits_for_its_end(folder_site: Site, whole: int) -> None:
+    """Even where it is all that there is: then nothing of the log that was there counts."""
+    site = folder_site
+    site.put("a.log", 30)
+    site.ingest()
+    lines = site.lines(whole + 1, first=500)
+    site.raw.put("a.log", lines[:-20])
+    summary = site.replay(key="a.log")
+    assert (len(summary.sealed), list(summary.waiting)) == (1, ["a.log"])
+    assert paths_in(site.settings) == pages("a.log", 500, whole)
+    site.raw.put("a.log", lines)
+    site.ingest()
+    assert paths_in(site.settings) == pages("a.log", 500, whole + 1)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_line_that_waits_outlasts_a_replay(folder_site: Site, moves: bool) -> None:
+    """It has no end when the log is read again, and is taken as it is two hours later."""
+    site = folder_site
+    site.put("a.log", 30)
+    (first,) = site.ingest().sealed
+    site.raw.put("a.log.1" if moves else "a.log", site.lines(31)[:-1])
+    if moves:
+        site.raw.delete(["a.log"])
+    site.replay(batch_ids=(first.batch_id,))
+    assert paths_in(site.settings) == pages("a.log", 0, 30)
+    site.ingest(now=lambda: datetime.now(UTC) + timedelta(hours=2))
+    assert paths_in(site.settings) == pages("a.log", 0, 31)
+
+
+def test_a_log_that_was_edited_is_not_read_again(folder_site: Site) -> None:
+    site = folder_site
+    site.put("a.log", 300)
+    (first,) = site.ingest().sealed
+    site.raw.put("a.log", site.lines(299) + site.lines(1, first=500))
+    with pytest.raises(ClickstreamError, match=r"gone from source raw: raw/a\.log"):
+        site.replay(batch_ids=(first.batch_id,))
+    assert paths_in(site.settings) == pages("a.log", 0, 300)
+
+
+def test_the_last_line_of_what_was_empty_waits_in_a_replay_too(folder_site: Site) -> None:
+    site = folder_site
+    site.raw.put("a.log", b"")
+    (first,) = site.ingest().sealed
+    site.raw.put("a.log", site.lines(1)[:-20])
+    site.put("b.log", 2, first=100)
+    site.ingest()
+    site.replay(batch_ids=(first.batch_id,))
+    assert paths_in(site.settings) == pages("b.log", 100, 2)
+    site.put("a.log", 1)
+    site.ingest()
+    assert paths_in(site.settings) == pages("a.log", 0, 1) + pages("b.log", 100, 2)
+
+
+def test_what_was_empty_is_not_sought_in_another_log_at_its_key(site: Site) -> None:
+    site.raw.put("a.log", b"")
+    (first,) = site.ingest().sealed
+    site.put("b.log", 3)
+    site.ingest()
+    site.raw.delete(["a.log", "b.log"])
+    site.put("a.log", 3)
+    site.ingest()
+    site.replay(batch_ids=(first.batch_id,))
+    assert paths_in(site.settings) == pages("b.log", 0, 3)
 
 
 def test_a_replay_that_another_run_overtakes_says_so(

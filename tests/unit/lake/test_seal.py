@@ -83,7 +83,12 @@ def test_others_that_share_nothing_are_stepped_over(lake: Storage) -> None:
     sealed(lake, replace(there, objects=(replace(raw_object("x"), source_file="z"),)), after=2)
     grown = replace(raw_object("x", start=64, end=90), source_file="w")
     sealed(lake, make_draft("t4", grown, writer="other"), after=3)
-    assert sealed(lake, make_draft("m", raw_object("x"))).number == 5
+    moved = raw_object("x", start=64, end=64)
+    sealed(
+        lake, make_draft("t5", moved, raw_object("v", start=64, end=90), writer="other"), after=4
+    )
+    mine = make_draft("m", raw_object("x"), raw_object("v", start=64, end=64))
+    assert sealed(lake, mine).number == 6
 
 
 def test_records_of_the_same_run_are_stepped_over(lake: Storage) -> None:
