@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.logrotate import has_logrotate
+from support.older_python import older_python
 from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,6 +53,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         missing |= dict.fromkeys(REFERENCE_FIXTURES, f"{REFERENCE} is not there")
     if not has_logrotate():
         missing["logrotate"] = "logrotate is not installed (Debian: apt install logrotate)"
+    if not older_python():
+        missing["older_python_here"] = "no Python 3.11 that is older than this one was found"
     reasons = [(item, _reason(item, missing)) for item in items]
     items[:] = [item for item, reason in reasons if not reason]
     config.hook.pytest_deselected(items=[item for item, reason in reasons if reason])
@@ -106,6 +109,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.fixture(scope="session")
 def logrotate() -> None:
     """Ask for the program: a test without it is left out."""
+
+
+@pytest.fixture(scope="session")
+def older_python_here() -> None:
+    """Ask for an older Python 3.11: a test without it is left out."""
 
 
 @pytest.fixture(scope="session")

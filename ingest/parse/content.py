@@ -16,7 +16,7 @@ _BINARY_MAGICS = (
 )
 # bzip2, Parquet (also encrypted), ORC: a host name can begin like these.
 _TEXT_MAGICS = re.compile(rb"BZh[1-9]|PAR[1E]|ORC")
-_TEXT_LINE = re.compile(rb"[!-~]++ [\t -~]*+(?:\r?+\n|\Z)")
+_TEXT_LINE = re.compile(rb"[!-~]+ [\t -~]*(?:\r?\n|\Z)")
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
 _NUL_TEST_BYTES = 4096
 # What copytruncate leaves of a log under a writer that keeps its offset.

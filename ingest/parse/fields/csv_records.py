@@ -1,8 +1,8 @@
 """RFC 4180 records out of physical lines, with quoted line breaks (section 4.1).
 
-A quote counts only at the start of a field; in an unquoted field it is an ordinary character. All
-repetitions are possessive, so reading is linear, except that the end of a quote which is never
-closed is looked for in up to 100 lines after each line.
+A quote counts only at the start of a field; in an unquoted field it is an ordinary character.
+Nothing can be matched in two ways, so reading is linear, except that the end of a quote which is
+never closed is looked for in up to 100 lines after each line.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 MAX_LINE_BREAKS = 100
-_CLOSED_FIELDS = re.compile(rb'(?:(?:"[^"]*+(?:""[^"]*+)*+"[^,]*+|(?!")[^,]*+),)*+')
-_QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
-_QUOTED_REST = re.compile(rb'[^"]*+(?:""[^"]*+)*+"[^,]*+')
-_FIELD = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"([^,]*+)(?:,|\Z)|((?!")[^,]*+)(?:,|\Z)')
+# A quote closes a field unless another one follows: two are one quote in the text.
+_TO_CLOSING = r'[^"]*(?:""[^"]*)*"(?!")'
+_QUOTED_REST = re.compile(rf"{_TO_CLOSING}[^,]*".encode())
+_QUOTED = re.compile(rf'"{_TO_CLOSING}'.encode())
+_CLOSED_FIELDS = re.compile(rf'(?:(?:"{_TO_CLOSING}|(?!"))[^,]*,)*'.encode())
+_FIELD = re.compile(rf'(?:"({_TO_CLOSING})|(?!"))([^,]*)(?:,|\Z)')
 
 
 class Physical(NamedTuple):
@@ -122,12 +124,10 @@ def split_record(text: str, warnings: set[str]) -> list[str]:
     while True:
         field = _FIELD.match(text, at)
         assert field is not None  # noqa: S101  a closed record consists of such fields
-        if field[1] is None:
-            fields.append(field[3])
-        else:
-            if field[2]:
-                warnings.add("unterminated_quote")
-            fields.append(field[1].replace('""', '"') + field[2])
+        quoted, rest = field.groups()
+        if quoted is not None and rest:
+            warnings.add("unterminated_quote")
+        fields.append((quoted or '"')[:-1].replace('""', '"') + rest)
         at = field.end()
         if at == len(text) and not field[0].endswith(","):
             return fields

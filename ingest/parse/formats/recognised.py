@@ -13,12 +13,12 @@ from ingest.parse.format import Format, Head
 from ingest.parse.registry import register
 from ingest.settings import ParseSettings
 
-_ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[0-9.]*+Z?")
+_ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[0-9.]*Z?")
 _CLOUDFRONT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\t[0-9]{2}:[0-9]{2}:[0-9]{2}\t")
-_S3 = re.compile(r"[^ ]++ [^ ]++ \[[^\]]++\] [^ ]++ ")
-_S3_OPERATION = re.compile(r" (?:REST|WEBSITE|SOAP|BATCH|S3)\.[A-Z0-9_.]++ ")
-_JSON_ARRAY = re.compile(r"\[[ \t]*+\{")
-_HOST_PORT = re.compile(r"(?:\[[^\]]++\]|[^: ]++):[0-9]++|-")
+_S3 = re.compile(r"[^ ]+ [^ ]+ \[[^\]]+\] [^ ]+ ")
+_S3_OPERATION = re.compile(r" (?:REST|WEBSITE|SOAP|BATCH|S3)\.[A-Z0-9_.]+ ")
+_JSON_ARRAY = re.compile(r"\[[ \t]*\{")
+_HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^: ]+):[0-9]+|-")
 _SNOWPLOW_TABS = 130
 _CLOUDFRONT_TABS = 11
 _ALB_FIELDS = 20

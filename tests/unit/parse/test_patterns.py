@@ -1,0 +1,48 @@
+"""No pattern of the parser depends on how a version of Python treats what it newly can."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import ingest.parse
+
+# Broken before Python 3.11.5: (?>...), and with it x*+ and the like.
+NEW_IN_3_11 = {"POSSESSIVE_REPEAT", "ATOMIC_GROUP"}
+
+
+def test_no_pattern_is_possessive_or_atomic() -> None:
+    modules = [
+        importlib.import_module(found.name)
+        for found in pkgutil.walk_packages(ingest.parse.__path__, "ingest.parse.")
+    ]
+    patterns = {
+        f"{module.__name__}.{name}": value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, re.Pattern)
+    }
+    assert len(patterns) > 20
+    assert [name for name, pattern in patterns.items() if NEW_IN_3_11 & _operations(pattern)] == []
+
+
+def test_they_are_found_in_the_depth_of_a_pattern() -> None:
+    assert "POSSESSIVE_REPEAT" in _operations(re.compile(rb"(?:a|(b*+))?"))
+    assert "ATOMIC_GROUP" in _operations(re.compile("x(?=(?>ab|a)c)"))
+
+
+def _operations(pattern: re.Pattern[Any]) -> set[str]:
+    parsed = importlib.import_module("re._parser").parse(pattern.pattern, pattern.flags)
+    return set(_named(parsed))
+
+
+def _named(part: Any) -> Iterator[str]:
+    """Yield the names of all operations in a parsed pattern, which nests lists and tuples."""
+    if hasattr(part, "name"):
+        yield part.name
+    elif isinstance(part, list | tuple) or hasattr(part, "data"):
+        for inner in getattr(part, "data", part):
+            yield from _named(inner)
