@@ -4,6 +4,7 @@
     |-- SettingsError           2  usage or settings: nothing was touched
     |-- TooManyRejects          3  a batch, or documents, beyond the limit that the user set
     |-- BooksError              4  two places that must agree do not
+    |-- ParserBug               1  a parser failed on a line; becomes file_status `failed`
     |-- StorageError            1  the lake or a raw object could not be read or written
         |-- ObjectUnreadable    1  denied, gone or broken; becomes file_status `failed`
         |-- ObjectChanged       1  size or etag moved while reading; becomes `failed`
@@ -50,6 +51,10 @@ class BooksError(ClickstreamError):
     """Counts that must be equal are not."""
 
     exit_code = 4
+
+
+class ParserBug(ClickstreamError):
+    """A parser failed where it owed a verdict: the message says on which line."""
 
 
 class StorageError(ClickstreamError):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingest.errors import ClickstreamError, ObjectUnreadable
+from ingest.errors import ClickstreamError, ObjectUnreadable, ParserBug
 from ingest.parse.collector import EVENTS_SCHEMA
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
 from ingest.parse.reader import parse_object
@@ -43,8 +43,9 @@ def json_lines(
     that are not null, for `ok` and `warn`, else it is null.
     `ingest_time` (UTC) is by default the time of the file's last change, so that the same file
     gives the same text. Lines come as they are read. Raises ClickstreamError at the end when the
-    file is damaged or refused as a whole, ObjectUnreadable when it cannot be read, SettingsError
-    for a format that is not supported or does not read the settings given for it.
+    file is damaged or refused as a whole, ParserBug when its parser fails, ObjectUnreadable when it
+    cannot be read, SettingsError for a format that is not supported or does not read the settings
+    given for it.
     """
     check_settings(settings)
     try:
@@ -65,6 +66,8 @@ def json_lines(
                     _conclude(path, item)
                 else:
                     yield from _shown(item)
+    except ParserBug as error:
+        raise ParserBug(f"{path}: {error}") from error
     except OSError as error:
         raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
 

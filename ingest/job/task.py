@@ -17,7 +17,7 @@ from typing import Self
 import pyarrow as pa
 
 from ingest.contract import EVENTS, REJECTS, Table
-from ingest.errors import ObjectChanged, ObjectUnreadable
+from ingest.errors import ObjectChanged, ObjectUnreadable, ParserBug
 from ingest.job.plan import ObjectRange, Task
 from ingest.lake.identity import FINGERPRINT_BYTES, OPENING_BYTES
 from ingest.lake.ownership import Log
@@ -127,6 +127,8 @@ def _parse(
             take(item)
     except ObjectUnreadable as error:
         return failed_verdict(f"unreadable: {error}")
+    except ParserBug as error:
+        return failed_verdict(str(error))
     except ObjectChanged as error:
         return failed_verdict(f"{CHANGED}: {error}")
     raise AssertionError("parse_object ends with a verdict")

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ingest.parse.collector import Collector
 from ingest.parse.fast.merge import with_fast
+from ingest.parse.guard import guarded
 from ingest.parse.lines import LongLine
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.verdict import Verdict, warn
@@ -171,10 +172,11 @@ class ParserOfLines:
             start, end = int(lines.starts[index]), int(lines.ends[index])
             raw = bytes(buffer[start:end])
             number = None if lines.first_line is None else lines.first_line + index
-            verdict = self._line_parser(raw)
+            offset = lines.offset + start
+            verdict = guarded(self._line_parser, raw, offset=offset, line=number)
             if lines.nuls is not None and lines.nuls[index]:
                 warn(verdict, "nul_byte")
-            collector.add(verdict, offset=lines.offset + start, line=number, raw=raw)
+            collector.add(verdict, offset=offset, line=number, raw=raw)
         return collector.parsed()
 
     def _collector(self) -> Collector:

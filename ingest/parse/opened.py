@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 from ingest.lake.identity import FINGERPRINT_BYTES, content_hash
 from ingest.parse.content import BOM
 from ingest.parse.fingerprint import Fingerprint, Watched, fingerprint
 from ingest.parse.format import Format
+from ingest.parse.guard import guarded
 from ingest.parse.layers import GZIP_MAGIC, Unwrapped, unwrap
 from ingest.parse.model import ObjectVerdict
 from ingest.parse.ranges import owned
@@ -171,7 +173,8 @@ def _sniffed(unwrapped: Unwrapped, settings: ParseSettings, *, ends: bool) -> Sn
         raise Refused("nested_gzip")
     if unwrapped.error is not None or (unwrapped.is_all and not ends):
         head = head[: head.rfind(b"\n") + 1]
-    sniffed = find_format(head, whole=unwrapped.is_all, settings=settings)
+    find = partial(find_format, whole=unwrapped.is_all, settings=settings)
+    sniffed = guarded(find, head, offset=0, line=1)
     if sniffed.reason is not None:
         raise Refused(sniffed.reason)
     return sniffed

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.parse.content import BOM
 from ingest.parse.format import Parser
+from ingest.parse.guard import guarded
 from ingest.parse.layers import Unwrapped
 from ingest.parse.lines import Cutter, LongLine
 from ingest.parse.model import Identity, Lines, ObjectVerdict, Parsed, ReadRange
@@ -129,7 +130,10 @@ def _judged(parser: Parser, cutter: Cutter, part: Part, content: Opened) -> Iter
 
 
 def _parsed(parser: Parser, lines: Lines | LongLine) -> Parsed:
-    return parser.reject_long(lines) if isinstance(lines, LongLine) else parser.parse(lines)
+    if isinstance(lines, LongLine):
+        return parser.reject_long(lines)
+    # A fault in one line names that line; one in all of them at once names the first.
+    return guarded(parser.parse, lines, offset=lines.offset, line=lines.first_line)
 
 
 def _cut(cutter: Cutter, part: Part, content: Opened) -> Iterator[Lines | LongLine]:

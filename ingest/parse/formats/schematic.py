@@ -16,6 +16,7 @@ from ingest.parse.fields.text import is_blank, repair
 from ingest.parse.fields.times import BadTime, read_time
 from ingest.parse.fields.urls import domain_of
 from ingest.parse.format import Format, Head
+from ingest.parse.guard import guarded
 from ingest.parse.lines import LongLine
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.registry import register
@@ -142,10 +143,11 @@ class SchematicParser:
             if record.offset < self._resume:
                 self._pass_over(record)
                 continue
-            verdict = self._verdict(record)
+            offset, number = record.offset, self._next_number()
+            verdict = guarded(self._verdict, record, offset=offset, line=number)
             if record.has_hole:
                 warn(verdict, "nul_byte")
-            collector.add(verdict, offset=record.offset, line=self._next_number(), raw=record.raw)
+            collector.add(verdict, offset=offset, line=number, raw=record.raw)
         return collector
 
     def _pass_over(self, record: Record) -> None:

@@ -1,0 +1,31 @@
+"""Says where a parser failed: no line may stop more than the reading of its own object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ingest.errors import ClickstreamError, ParserBug
+from ingest.parse.verdict import Refused
+
+_What = TypeVar("_What")
+_Verdict = TypeVar("_Verdict")
+
+
+def guarded(
+    parse: Callable[[_What], _Verdict], what: _What, *, offset: int, line: int | None
+) -> _Verdict:
+    """Return `parse(what)`; `what` lies at content `offset`, in `line` (None = unknown).
+
+    Raises ParserBug for what no parser should raise, Refused and ClickstreamError as they are.
+    """
+    try:
+        return parse(what)
+    except (Refused, ClickstreamError):
+        raise
+    except Exception as error:
+        number = "" if line is None else f" (line {line})"
+        raise ParserBug(
+            f"bug: {type(error).__name__}: {error}, in what begins at byte {offset}{number};"
+            " please report it with these bytes"
+        ) from error

@@ -1,0 +1,74 @@
+"""A fault of a parser stops the reading of the object that shows it, and of no other one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from fixtures.outcome import CSV_HEADER
+from support.memory_lake import Site, pages, paths_in
+
+from ingest.cli.preview import json_lines
+from ingest.errors import ParserBug
+from ingest.parse import opened
+from ingest.parse.fast import path
+from ingest.parse.formats import access, schematic
+from ingest.settings import ParseSettings
+
+LINE = b'192.0.2.1 - - [01/May/2024:00:00:00 +0000] "GET /p HTTP/1.1" 200 1 "-" "-"\n'
+LINES = LINE * 200  # more than those that the format is guessed from
+RECORDS = CSV_HEADER.encode() + b"\n" + b"view,1,x\n" * 200
+SAID = "bug: IndexError: out of range, in what begins at byte {}; please report it with these bytes"
+
+
+def _fail_at(module: ModuleType, name: str, word: bytes, patch: pytest.MonkeyPatch) -> None:
+    """Let the function `name` fail on what has `word` in it."""
+    parse: Callable[..., Any] = getattr(module, name)
+
+    def fail(what: Any, *rest: Any, **named: Any) -> Any:
+        content = what.encode() if isinstance(what, str) else bytes(getattr(what, "buffer", what))
+        if word in content:
+            raise IndexError("out of range")
+        return parse(what, *rest, **named)
+
+    patch.setattr(module, name, fail)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "content", "place"),
+    [
+        (access, "read_head", LINES + b"boom\n" + LINE, f"{len(LINES)} (line 201)"),
+        (path, "_read", LINES + b"boom\n" + LINE, "0 (line 1)"),
+        (schematic, "split_record", RECORDS + b"boom,\n", f"{len(RECORDS)} (line 202)"),
+        (opened, "find_format", LINES + b"boom\n", "0 (line 1)"),
+    ],
+)
+def test_its_object_fails_with_the_place_and_all_others_go_on(
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    name: str,
+    content: bytes,
+    place: str,
+) -> None:
+    site.put("good.log", 3)
+    site.raw.put("bad.log", content)
+    with monkeypatch.context() as patch:
+        _fail_at(module, name, b"boom", patch)
+        summary = site.ingest()
+    assert [(one.key, one.reason) for one in summary.failed] == [("bad.log", SAID.format(place))]
+    assert (len(summary.sealed), summary.exit_code) == (1, 1)
+    assert paths_in(site.settings) == pages("good.log", 0, 3)
+    again = site.ingest()
+    assert (len(again.sealed), again.exit_code) == (1, 0)
+
+
+def test_parse_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "a.log"
+    log.write_bytes(LINES + b"boom\n")
+    _fail_at(access, "read_head", b"boom", monkeypatch)
+    with pytest.raises(ParserBug, match=rf"a\.log: bug: .* at byte {len(LINES)} \(line 201\)"):
+        list(json_lines(log, ParseSettings()))
