@@ -153,23 +153,24 @@ def failed_verdict(reason: str) -> ObjectVerdict:
 
 
 class _Buffer:
-    """Parsed chunks of one object, kept until they are worth a file or go to a shared one."""
+    """Rows of one object, kept until they are worth a file or go to a shared one."""
 
     def __init__(self, *, limit: int) -> None:
         self._limit = limit
-        self._chunks: list[Parsed] = []
+        self._chunks: list[tuple[pa.Table, pa.Table]] = []
         self._bytes = 0
 
     def take(self, parsed: Parsed, own: _Attempt) -> None:
-        """Keep `parsed`; above the limit, write all to `own` and keep nothing."""
-        self._chunks.append(parsed)
+        """Keep the rows of `parsed`; above the limit, write all to `own` and keep nothing."""
+        # Not `parsed` itself: its skipped lines, which are counted and no more, may be most of it.
+        self._chunks.append((parsed.events, parsed.rejects))
         self._bytes += parsed.events.nbytes + parsed.rejects.nbytes
         if own.started or self._bytes > self._limit:
             self.release(own)
 
     def release(self, attempt: _Attempt) -> None:
-        for parsed in self._chunks:
-            attempt.write(parsed)
+        for events, rejects in self._chunks:
+            attempt.write(events, rejects)
         self._chunks = []
 
 
@@ -202,9 +203,9 @@ class _Attempt:
         """Whether anything was written."""
         return bool(self._sinks)
 
-    def write(self, parsed: Parsed) -> None:
-        self._append(EVENTS, parsed.events)
-        self._append(REJECTS, parsed.rejects)
+    def write(self, events: pa.Table, rejects: pa.Table) -> None:
+        self._append(EVENTS, events)
+        self._append(REJECTS, rejects)
 
     def close(self, *, name: str | None) -> list[TaskFile]:
         """Finish the files, make them durable in the lake and return them."""

@@ -18,18 +18,29 @@ _INPUT_BYTES = 64 << 10
 # No call returns more than this, even for a decompression bomb.
 _OUTPUT_BYTES = 8 << 20
 _GZIP_WINDOW = 31
+MAX_RATIO = 1032  # one layer of gzip cannot unpack to more than so many times its size
+# What any object may unpack to, however small it is.
+_FREE_BYTES = 64 << 20
+
+
+def most_content(size: int, ratio: int) -> int:
+    """Return to how many bytes an object of `size` stored bytes may unpack."""
+    return max(_FREE_BYTES, size * ratio)
 
 
 class Gunzip:
     """Decompresses joined gzip members piece by piece.
 
     After `pieces` is exhausted, `error` says what is damaged (None = nothing), `size` how many
-    bytes came out and `garbage` how many bytes follow the last member.
+    bytes came out and `garbage` how many bytes follow the last member. What comes after more than
+    `most` bytes is not decompressed: then `is_bomb`, and that is the error.
     """
 
-    def __init__(self, stored: Iterator[bytes]) -> None:
+    def __init__(self, stored: Iterator[bytes], most: int) -> None:
         """`stored` must begin with the gzip magic."""
         self.error: str | None = None
+        self.is_bomb = False
+        self._most = most
         self.size = 0
         self.garbage = 0
         self.pieces = self._pieces(stored)
@@ -59,6 +70,9 @@ class Gunzip:
                 except zlib.error as error:
                     self.error = str(error)
                     break
+                if self.is_bomb:
+                    self.error = f"over {self._most} bytes"
+                    break
                 rest, member = (member.unused_data, None) if member.eof else (b"", member)
         self.garbage += len(pending)
         if member is not None and self.error is None:
@@ -76,8 +90,9 @@ class Gunzip:
             self.size += len(piece)
             if piece:
                 yield piece
+            self.is_bomb = self.size > self._most
             data = member.unconsumed_tail
-            if member.eof or (not data and len(piece) < _OUTPUT_BYTES):
+            if self.is_bomb or member.eof or (not data and len(piece) < _OUTPUT_BYTES):
                 return
 
     def _up_to_error(self, member: zlib._Decompress, data: bytes) -> Iterator[bytes]:
@@ -112,16 +127,22 @@ class Unwrapped(NamedTuple):
         """What is damaged in a layer as far as it was read, None = nothing."""
         return next((layer.error for layer in self.layers if layer.error), None)
 
+    @property
+    def is_bomb(self) -> bool:
+        """Whether a layer has more content than it may have, as far as it was read."""
+        return any(layer.is_bomb for layer in self.layers)
 
-def unwrap(stored: Iterator[bytes], size: int) -> Unwrapped:
+
+def unwrap(stored: Iterator[bytes], size: int, *, most: int) -> Unwrapped:
     """Return the content of the stored bytes; its `head` has up to `size` bytes.
 
-    A head that begins with the gzip magic is a layer beyond the MAX_LAYERS that are read.
+    A head that begins with the gzip magic is a layer beyond the MAX_LAYERS that are read. A layer
+    that unpacks to over `most` bytes is not read on.
     """
     layers: list[Gunzip] = []
     head, pieces, is_all = _peek(stored, size)
     while head.startswith(GZIP_MAGIC) and len(layers) < MAX_LAYERS:
-        layers.append(Gunzip(pieces))
+        layers.append(Gunzip(pieces, most))
         head, pieces, is_all = _peek(layers[-1].pieces, size)
     return Unwrapped(head, pieces, is_all, tuple(layers))
 

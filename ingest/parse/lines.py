@@ -26,6 +26,7 @@ CHUNK_LINES = 1 << 16
 # many bytes after a line without checking where the buffer ends.
 READ_AHEAD = 80
 _BLOCK_BYTES = 1 << 19  # searched at once: fits into the second-level cache
+_MANY_LINES = 1 << 20  # of which the positions are handed on at once
 LF, CR = 10, 13
 
 
@@ -121,10 +122,11 @@ class Cutter:
         """Yield all complete lines that are waiting, and keep the beginning of the next."""
         data = b"".join(self._parts)
         buffer = np.frombuffer(data, dtype=np.uint8)
-        newlines = _newlines(buffer)
-        if len(newlines):
-            yield from self._lines(buffer, newlines)
-            data = data[newlines[-1] + 1 :]
+        begin = 0
+        for newlines in _newlines(buffer):
+            yield from self._lines(buffer[begin:], newlines - begin)
+            begin = int(newlines[-1]) + 1
+        data = data[begin:]
         if not self._after_bom:
             data = self._without_nuls(data)
         self._parts, self._waiting_bytes = [data], len(data)
@@ -221,16 +223,25 @@ def _leading_nuls(
     return counts
 
 
-def _newlines(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Return the positions of all LF, found block by block: no array as large as the chunk."""
+def _newlines(buffer: npt.NDArray[np.uint8]) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the positions of all LF, in one array unless there are very many of them.
+
+    They are found block by block: no array is as large as the chunk.
+    """
     hit = np.empty(_BLOCK_BYTES, dtype=np.bool_)
-    found = [np.empty(0, dtype=np.int64)]
+    found: list[npt.NDArray[np.int64]] = []
+    count = 0
     for first in range(0, len(buffer), _BLOCK_BYTES):
         block = buffer[first : first + _BLOCK_BYTES]
         np.equal(block, LF, out=hit[: len(block)])
         hit[len(block) :] = False
         found.append(where(hit) + first)
-    return np.concatenate(found)
+        count += len(found[-1])
+        if count > _MANY_LINES:
+            yield np.concatenate(found)
+            found, count = [], 0
+    if count:
+        yield np.concatenate(found)
 
 
 def where(hit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

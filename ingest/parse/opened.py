@@ -15,7 +15,7 @@ from ingest.parse.content import BOM
 from ingest.parse.fingerprint import Fingerprint, Watched, fingerprint
 from ingest.parse.format import Format
 from ingest.parse.guard import guarded
-from ingest.parse.layers import GZIP_MAGIC, Unwrapped, unwrap
+from ingest.parse.layers import GZIP_MAGIC, Unwrapped, most_content, unwrap
 from ingest.parse.model import ObjectVerdict
 from ingest.parse.ranges import owned
 from ingest.parse.registry import AUTO, fallback, lookup
@@ -164,7 +164,8 @@ def _unwrapped(stored: Stored, settings: ParseSettings) -> Unwrapped:
         if not head.startswith(GZIP_MAGIC):
             return Unwrapped(head, stored.blocks, len(head) == stored.size)
         stored.want_all()
-    return unwrap(stored.blocks, SNIFF_BYTES)
+    most = most_content(stored.size, settings.max_expansion_ratio)
+    return unwrap(stored.blocks, SNIFF_BYTES, most=most)
 
 
 def _sniffed(unwrapped: Unwrapped, settings: ParseSettings, *, ends: bool) -> Sniffed:

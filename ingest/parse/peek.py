@@ -10,7 +10,7 @@ from functools import cached_property
 
 from ingest.lake.identity import FINGERPRINT_BYTES
 from ingest.parse.fingerprint import last_bytes
-from ingest.parse.layers import GZIP_MAGIC, Unwrapped, unwrap
+from ingest.parse.layers import GZIP_MAGIC, MAX_RATIO, Unwrapped, most_content, unwrap
 from ingest.parse.model import ReadRange
 from ingest.parse.stored import read_exactly
 
@@ -88,7 +88,8 @@ class Content:
         return at, found | {at: last}
 
     def _unwrapped(self) -> Unwrapped:
-        return unwrap(self._blocks(), FINGERPRINT_BYTES)
+        most = most_content(self._size, MAX_RATIO)
+        return unwrap(self._blocks(), FINGERPRINT_BYTES, most=most)
 
     def _blocks(self) -> Iterator[bytes]:
         for start in range(0, self._size, _BLOCK_BYTES):

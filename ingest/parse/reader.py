@@ -101,6 +101,8 @@ def _read(
         books.add(parsed)
         yield parsed
     unwrapped = content.unwrapped
+    if unwrapped.is_bomb:
+        raise Refused("expansion_limit")
     if unwrapped.error is not None:
         size, lines = unwrapped.layers[-1].size, books.lines_read
         readable = f"{count_of(size, 'byte')} and {count_of(lines, 'line')} could be read"

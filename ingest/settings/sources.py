@@ -19,6 +19,7 @@ RAW_VARIABLES = {
     "timezone": "CLICKSTREAM_TIMEZONE",
 }
 _MAX_LINE_BYTES = 64 << 20  # a line takes several times its size in memory
+_MAX_EXPANSION_RATIO = 1032  # one layer of gzip cannot unpack to more
 _MAX_FUTURE_HOURS = 10 * 366 * 24
 _MAX_SETTLE_MINUTES = 7 * 24 * 60
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -39,6 +40,7 @@ _PARAMETERS = (
 class ParseSettings:
     """How the lines of a source are read; the names are those of the format specification.
 
+    gzip that unpacks to more than 64 MiB and `max_expansion_ratio` times its size is refused.
     `action_parameter`, `item_parameter` ... are the names of URL parameters. Times before
     `min_event_time`, or more than `future_limit` after the start of the batch, get a warning.
     The settings in `BY_FORMAT` are None unless they were given, and only some formats read them.
@@ -48,6 +50,7 @@ class ParseSettings:
     format: str = "auto"
     timezone: str = "UTC"
     max_line_bytes: int = 1 << 20
+    max_expansion_ratio: int = 250
     future_limit: timedelta = timedelta(hours=24)
     min_event_time: datetime = datetime(1995, 1, 1, tzinfo=UTC)
     client_from: str = "host"
@@ -120,6 +123,9 @@ def _read_parse(table: Table) -> ParseSettings:
         timezone=table.text("timezone", fits=_is_timezone, wanted=_A_TIMEZONE) or usual.timezone,
         max_line_bytes=table.whole(
             "max_line_bytes", usual.max_line_bytes, least=1024, most=_MAX_LINE_BYTES
+        ),
+        max_expansion_ratio=table.whole(
+            "max_expansion_ratio", usual.max_expansion_ratio, least=1, most=_MAX_EXPANSION_RATIO
         ),
         future_limit=timedelta(
             hours=table.whole("future_limit_hours", hours, least=0, most=_MAX_FUTURE_HOURS)

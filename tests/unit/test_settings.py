@@ -206,6 +206,7 @@ PARSE: dict[str, tuple[str, Any]] = {
     "format": ('format = "access"', "access"),
     "timezone": ('timezone = "+01:00"', "+01:00"),
     "max_line_bytes": ("max_line_bytes = 4096", 4096),
+    "max_expansion_ratio": ("max_expansion_ratio = 99", 99),
     "future_limit": ("future_limit_hours = 0", timedelta(0)),
     "min_event_time": (
         "min_event_time = 2001-01-01T01:00:00+01:00",
@@ -249,6 +250,10 @@ def test_every_parse_setting_is_reachable_and_part_of_the_hash(tmp_path: Path, n
         ("format = 1", "format = 1: must be a name that `clickstream formats` lists"),
         ("timezone = 1", "timezone = 1: must be an IANA name such as Europe/Berlin, or an offset"),
         ("max_line_bytes = 1023", "max_line_bytes = 1023: must be a whole number from 1024 to"),
+        (
+            "max_expansion_ratio = 1033",
+            "max_expansion_ratio = 1033: must be a whole number from 1 to",
+        ),
         ("future_limit_hours = -1", "future_limit_hours = -1: must be a whole number from 0 to"),
         ("future_limit_hours = true", "future_limit_hours = True: must be a whole number"),
         ('min_event_time = "1995"', "min_event_time = '1995': must be a time with an offset"),

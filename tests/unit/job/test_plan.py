@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,9 @@ from ingest.job.readings import Batch, Reading
 from ingest.job.tally import Tally, add_up, merge, write_record
 from ingest.job.task import RangeFacts, TaskFacts, run_task
 from ingest.lake.parquet import open_parquet
-from ingest.parse.model import ObjectVerdict
+from ingest.parse.lines import CHUNK_LINES
+from ingest.parse.model import ObjectVerdict, Parsed
+from ingest.parse.reader import parse_object
 from ingest.settings import ParseSettings, Source
 from ingest.storage import Storage, StoredObject
 
@@ -250,6 +253,28 @@ def test_an_error_of_another_kind_leaves_no_named_file(
     with pytest.raises(OSError, match="disk full"):
         run_task(task)
     assert list(lake.list("events/")) == []
+
+
+def test_of_skipped_lines_nothing_is_kept(
+    raw: Storage, access_lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw.put("a.log", access_lines(3) + b"\n" * (3 * CHUNK_LINES))
+    raw.put("b.log", access_lines(3))  # for two objects of one task rows are kept until the end
+    chunks: list[weakref.ref[pa.Table]] = []
+    alive: list[int] = []
+
+    def watched(*given: Any, **named: Any) -> Iterator[Parsed | ObjectVerdict]:
+        for item in parse_object(*given, **named):
+            if isinstance(item, Parsed):
+                alive.append(sum(chunk() is not None for chunk in chunks))
+                chunks.append(weakref.ref(item.skips))
+            yield item
+
+    monkeypatch.setattr("ingest.job.task.parse_object", watched)
+    (task,) = _plan(raw).tasks
+    run_task(task)
+    assert len(chunks) > 4
+    assert max(alive) <= 1
 
 
 def test_ranges_give_what_the_whole_gives(raw: Storage, lake: Storage, access_lines: Lines) -> None:

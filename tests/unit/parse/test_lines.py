@@ -66,12 +66,20 @@ PIECES = st.lists(st.binary(max_size=30).map(lambda raw: raw.translate(FEW)), ma
 
 
 @settings(deadline=None)
-@given(PIECES, st.integers(0, 12), st.integers(0, 3), st.sampled_from([1, 10, 1 << 20]))
+@given(
+    PIECES,
+    st.integers(0, 12),
+    st.integers(0, 3),
+    st.sampled_from([1, 10, 1 << 20]),
+    st.sampled_from([0, 3, 1 << 20]),
+)
 def test_any_pieces_give_the_lines_of_the_whole(
-    pieces: list[bytes], limit: int, offset: int, chunk: int
+    pieces: list[bytes], limit: int, offset: int, chunk: int, many: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK_BYTES", chunk)
+        patch.setattr(module, "_MANY_LINES", many)
+        patch.setattr(module, "_BLOCK_BYTES", 8)
         found = cut(pieces, limit=limit, offset=offset)
     assert found == expected(b"".join(pieces), limit=limit, offset=offset)
 

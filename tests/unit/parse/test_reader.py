@@ -244,6 +244,28 @@ def test_a_cut_first_line_does_not_hide_that_the_gzip_is_corrupt() -> None:
     assert status(read(data, name=GZ))[0] == "corrupt_gzip"
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_unpacks_to_far_more_than_its_size_is_refused(
+    monkeypatch: pytest.MonkeyPatch, layers: int
+) -> None:
+    monkeypatch.setattr("ingest.parse.layers._FREE_BYTES", 200_000)
+    settings = replace(ACCESS, max_expansion_ratio=20)
+    fits, over = (gzip.compress(LOG + b"\n" * count) for count in (190_000, 200_000))
+    if layers > 1:
+        fits, over = gzip.compress(fits), gzip.compress(over)
+    outcome = read(fits, name=GZ, settings=settings)
+    assert outcome.verdict.file_status == ("ok" if layers == 1 else "double_gzip")
+    outcome = read(over, name=GZ, settings=settings)
+    assert status(outcome) == ("rejected", "expansion_limit")
+    assert outcome.verdict.lines_read == 0
+    assert outcome.verdict.chunk_digests == (hashlib.sha256(over).digest(),)
+    patient = replace(settings, max_expansion_ratio=1032)
+    # No log unpacks in two layers to more than one layer could have.
+    assert read(over, name=GZ, settings=patient).verdict.file_status == (
+        "ok" if layers == 1 else "rejected"
+    )
+
+
 def test_rejected_goes_before_corrupt() -> None:
     member = zlib.compressobj(wbits=31)
     data = member.compress(b"no known format\n" * 9) + member.flush(zlib.Z_SYNC_FLUSH)
