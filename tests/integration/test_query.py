@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from pyspark.errors import ParseException
 from pyspark.sql import SparkSession
 
-from ingest.errors import ClickstreamError
-from ingest.warehouse.spark.query import only_reads
+from ingest.errors import ClickstreamError, SettingsError
+from ingest.warehouse.spark.reads import forbidden_part
 from ingest.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = pytest.mark.integration
@@ -26,10 +27,27 @@ pytestmark = pytest.mark.integration
         "SHOW TABLES",
         "describe landing.events",
         "explain select 1",
+        "describe select 1",
+        "select a, count(*) over (partition by b order by c) as d from e join f using (g)"
+        " where h in (select 1) group by a having count(*) > 1 order by 1 limit 3 offset 1",
+        "select * from a lateral view explode(b) as c",
+        "select * from a pivot (sum(b) for c in (1, 2))",
+        "select * from a unpivot (b for c in (d, e))",
+        "select 1 union all select 2 intersect select 3 except select 4",
+        "select /*+ broadcast(a) */ distinct * except (b) from a tablesample (10 percent)",
+        "select sum(a) over w from b window w as (order by c)",
+        "with recursive a as (select 1 as b union all select b + 1 from a where b < 3) table a",
+        "table a |> where b > 1 |> aggregate sum(c) group by d",
+        "select explode(array(1)), map('a', 1)['a'], struct(1), cast(b as int), b:c from range(3)",
+        "select grouping(a) from b group by cube(a)",
+        "show create table a",
+        "show columns in a",
+        "show databases",
+        "describe function explode",
     ],
 )
 def test_statements_that_only_read(spark: SparkSession, sql: str) -> None:
-    assert only_reads(spark, sql)
+    assert forbidden_part(spark, sql) is None
 
 
 @pytest.mark.parametrize(
@@ -42,15 +60,63 @@ def test_statements_that_only_read(spark: SparkSession, sql: str) -> None:
         "execute immediate 'drop table a'",
         "begin drop table a; end",
         "set spark.sql.ansi.enabled = false",
+        "explain drop table a",
+        "select transform(1) using 'touch x'",
+        "from (select 1 as a) as b map a using 'touch x'",
+        "explain select transform(1) using 'touch x'",
+        "select * from a where exists (select transform(1) using 'touch x')",
+        "select java_method('java.lang.System', 'exit', 1)",
+        "select `reflect`('java.lang.System', 'exit', 1)",
+        "select system.builtin.Reflect('java.lang.System', 'exit', 1)",
+        "select session.try_reflect('java.lang.System', 'exit', 1)",
+        "with a as (select reflect('b', 'c') as d) select * from a",
+        "select (select max(reflect('a', 'b')) from c)",
+        "select sum(a) filter (where reflect('b', 'c')) over (partition by d) from e",
+        "select case when a then transform(b, c -> reflect('d', c)) end from e",
+        "select * from a, lateral (select reflect('b', 'c'))",
+        "table a |> where b > 1 |> select reflect('c', 'd')",
+        "values (reflect('a', 'b'))",
+        "select 1 order by reflect('a', 'b')",
+        "describe select reflect('a', 'b')",
+        "select identifier('reflect')('java.lang.System', 'exit', 1)",
+        "select * from identifier('text.`/etc/passwd`')",
+        "select * from landing.events with (path = '/etc')",
+        "select * from python_worker_logs()",
+        "select from_xml(a, 'b int', map('rowValidationXSDPath', '/etc/passwd')) from c",
     ],
 )
-def test_statements_that_change_something(spark: SparkSession, sql: str) -> None:
-    assert not only_reads(spark, sql)
+def test_statements_that_do_more_than_read_tables(spark: SparkSession, sql: str) -> None:
+    assert forbidden_part(spark, sql) is not None
 
 
 def test_invalid_sql(spark: SparkSession) -> None:
     with pytest.raises(ParseException):
-        only_reads(spark, "selec 1")
+        forbidden_part(spark, "selec 1")
+
+
+@pytest.mark.parametrize("kind", ["text", "csv", "parquet", "binaryFile"])
+@pytest.mark.parametrize("ask", ["select * from {}", "describe {}"])
+def test_a_file_is_no_table(
+    spark_warehouse: SparkWarehouse, tmp_path: Path, kind: str, ask: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret\n")
+    sql = ask.format(f"{kind}.`{secret}`")
+    with pytest.raises(ClickstreamError, match="cannot be found"):
+        spark_warehouse.query(sql)
+    explained = spark_warehouse.query(f"explain {sql}")
+    assert "cannot be found" in str(explained.rows)
+
+
+def test_a_refused_query_says_why_and_runs_nothing(
+    spark_warehouse: SparkWarehouse, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    with pytest.raises(SettingsError, match=r"^ScriptTransformation: `clickstream query` only"):
+        spark_warehouse.query(f"select transform(1) using 'touch {made}'")
+    with pytest.raises(SettingsError, match=r"^function reflect: `clickstream query` only reads"):
+        spark_warehouse.query("select reflect('java.lang.System', 'exit', 1)")
+    assert not made.exists()
 
 
 @pytest.fixture

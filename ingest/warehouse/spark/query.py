@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from pyspark.errors import ParseException, PySparkException
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the usual alias
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType, TimestampType
@@ -13,23 +14,26 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructType, Timestam
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.spark.failure import first_lines
 from ingest.warehouse import Rows
+from ingest.warehouse.spark.reads import forbidden_part
 from ingest.warehouse.spark.times import from_micros
 
 
 def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None = None) -> Rows:
     """Return the first `at_most` rows of `sql` (None = all), run with `schema` as the current one.
 
-    Raises SettingsError when `sql` would change anything, ClickstreamError when Spark refuses it.
+    Raises SettingsError when `sql` would do more than read tables, ClickstreamError when Spark
+    refuses it.
     """
     try:
         if session.catalog.databaseExists(schema):  # dbt creates it
             session.catalog.setCurrentDatabase(schema)
-        if not only_reads(session, sql):
+        if part := forbidden_part(session, sql):
             raise SettingsError(
-                "`clickstream query` only reads: SELECT, SHOW, DESCRIBE, EXPLAIN; tables are "
-                "changed by `clickstream run` and by dbt"
+                f"{part}: `clickstream query` only reads the tables of the warehouse (SELECT, SHOW,"
+                " DESCRIBE, EXPLAIN), which `clickstream run` and dbt change"
             )
-        frame = session.sql(sql)
+        with _no_files(session):
+            frame = session.sql(sql)
         types = [field.dataType for field in frame.schema.fields]
         times = {at for at, kind in enumerate(types) if isinstance(kind, TimestampType)}
         rows = [_in_utc(row, times) for row in _collect(_without_datetimes(frame, types), at_most)]
@@ -42,16 +46,16 @@ def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None =
     return Rows(columns=tuple(frame.columns), rows=rows)
 
 
-def only_reads(session: SparkSession, sql: str) -> bool:
-    """Return whether Spark's own parser takes `sql` for a query or a question about tables."""
-    parse: Any = session._jsparkSession.sessionState().sqlParser().parsePlan
+@contextmanager
+def _no_files(session: SparkSession) -> Iterator[None]:
+    """Let a name be that of a table only: Spark takes format.`path` for a file."""
+    setting = "spark.sql.runSQLOnFiles"
+    before = session.conf.get(setting)
+    session.conf.set(setting, "false")
     try:
-        # Only a query is valid in brackets. It is parsed, not run.
-        parse(f"SELECT * FROM (\n{sql.strip().rstrip(';')}\n)")  # noqa: S608
-    except ParseException:
-        kind = str(parse(sql).getClass().getSimpleName())
-        return kind.startswith(("Show", "Describe", "Explain"))
-    return True
+        yield
+    finally:
+        session.conf.set(setting, before or "true")
 
 
 def _without_datetimes(frame: DataFrame, types: Sequence[DataType]) -> DataFrame:
