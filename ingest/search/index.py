@@ -9,7 +9,7 @@ from typing import Any
 
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
-from ingest.errors import SettingsError
+from ingest.errors import BooksError, SettingsError
 from ingest.search import template
 from ingest.settings import SearchSettings
 from ingest.terminal.text import count_of
@@ -108,9 +108,18 @@ class Index:
         self.client.indices.put_mapping(index=self.name, meta=template.meta(self.lake_id))
 
     def counts(self) -> dict[str, int]:
-        """Return the exact number of documents per batch id, after a refresh."""
+        """Return the exact number of documents per batch id, after a refresh.
+
+        Raises BooksError when a document has none: we write no such document.
+        """
         self.client.indices.refresh(index=self.name)
-        return dict(self._pages())
+        found = dict(self._pages())
+        if strays := found.pop(None, 0):
+            raise BooksError(
+                f"index {self.name} holds {count_of(strays, 'document')} without a batch: delete"
+                f" {'it' if strays == 1 else 'them'}, or run `clickstream export --recreate`"
+            )
+        return {str(batch_id): documents for batch_id, documents in found.items()}
 
     def ids_of(self, batch_id: str) -> Iterator[list[str]]:
         """Yield the ids of the documents with `batch_id`, page by page.
@@ -169,8 +178,9 @@ class Index:
         """Return 0 with one data node, so that a laptop is never yellow, else 1."""
         return 0 if self.client.cluster.health()["number_of_data_nodes"] == 1 else 1
 
-    def _pages(self) -> Iterator[tuple[str, int]]:
-        source = {"batch": {"terms": {"field": "clickstream.batch_id"}}}
+    def _pages(self) -> Iterator[tuple[str | None, int]]:
+        terms = {"field": "clickstream.batch_id", "missing_bucket": True}
+        source = {"batch": {"terms": terms}}
         composite: dict[str, Any] = {"size": _PAGE_BATCHES, "sources": [source]}
         while True:
             answer = self.client.search(

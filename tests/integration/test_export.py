@@ -468,6 +468,18 @@ def test_a_lost_document_is_noticed_and_restored(
     assert (summary.created, summary.updated, summary.total) == (1, 29, 30)
 
 
+@pytest.mark.parametrize("stray", [{}, {"clickstream": {"batch_id": None}}])
+def test_a_document_without_a_batch_is_seen(
+    settings: Settings, log: Log, elastic: Elasticsearch, stray: dict[str, Any]
+) -> None:
+    log.seal(log.events(range(3)))
+    export(settings)
+    elastic.index(index=settings.search.index, document=stray, refresh=True)
+    for look in (verify, export):
+        with pytest.raises(BooksError, match="holds 1 document without a batch: delete it"):
+            look(settings)
+
+
 def test_a_foreign_document_stops_the_export(
     settings: Settings, log: Log, elastic: Elasticsearch
 ) -> None:
