@@ -25,6 +25,7 @@ from ingest.report import write_report
 from ingest.search.export import ExportSummary, export
 from ingest.search.exporter import RunTasks as RunExportTasks
 from ingest.settings import Settings
+from ingest.terminal.interrupts import check_interrupted
 from ingest.terminal.text import count_of, printable
 from ingest.warehouse import Warehouse
 from ingest.warehouse.build import build
@@ -106,6 +107,7 @@ def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | 
 
     A failure stops only this hop, unless the books do not balance: that raises _Stopped.
     """
+    check_interrupted()
     _log.info("%s ...", name)
     try:
         result = run()

@@ -22,8 +22,10 @@ from ingest.cli.hops import export, ingest, load, replay, run_all
 from ingest.cli.raw import formats, parse, sample
 from ingest.cli.search import search
 from ingest.errors import ClickstreamError
+from ingest.terminal import interrupts
 
 INTERRUPTED = 130
+_INTERRUPTED = "interrupted; nothing is lost: run the command again"
 # What to do about failures of the machine, whichever file they hit.
 _REMEDIES = {
     errno.ENOSPC: "free some space on that disk",
@@ -38,7 +40,7 @@ _REMEDIES = {
 def main() -> None:
     """Run the command line and exit with the code of what happened."""
     # A service manager stops us with SIGTERM, which is treated like Ctrl-C: clean up, exit 130.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupts.heed(signal.SIGINT, signal.SIGTERM)
     sys.exit(run())
 
 
@@ -48,31 +50,43 @@ def run(arguments: list[str] | None = None) -> int:
     An error is one line on stderr and, with --json, one object on stdout.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    interrupts.forget()
     try:
         # Commands return None; click returns the code of the Exit that `exit_with` raises.
         code = cli.main(args=arguments, prog_name="clickstream", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         message, exit_code = error.format_message(), error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        message, exit_code = "interrupted; nothing is lost: run the command again", INTERRUPTED
-        _say(message)
-    except ClickstreamError as error:
-        message, exit_code = str(error), error.exit_code
+    except KeyboardInterrupt:
+        message, exit_code = _INTERRUPTED, INTERRUPTED
         _say(message)
     except Exception as error:
-        logging.getLogger(__name__).debug("unexpected", exc_info=True)
-        message, exit_code = _describe(error), 1
+        logging.getLogger(__name__).debug("what was raised:", exc_info=True)
+        message, exit_code = _describe(error)
         _say(message)
     else:
-        return int(code or 0)
+        if not interrupts.interrupted():
+            return int(code or 0)
+        _say(_INTERRUPTED)  # its result was printed all the same
+        return INTERRUPTED
     if "--json" in arguments:
         click.echo(json.dumps({"error": message, "exit_code": exit_code}, ensure_ascii=False))
     return exit_code
 
 
-def _describe(error: Exception) -> str:
-    """Return the message for an exception that is not one of ours."""
+def _describe(error: Exception) -> tuple[str, int]:
+    """Return the message for `error`, and the exit code.
+
+    After an interruption any error is a consequence of it, such as a JVM that is gone.
+    """
+    if interrupts.interrupted() or isinstance(error, click.Abort):
+        return _INTERRUPTED, INTERRUPTED
+    if isinstance(error, ClickstreamError):
+        return str(error), error.exit_code
+    return _unexpected(error), 1
+
+
+def _unexpected(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in _REMEDIES:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}: {_REMEDIES[error.errno]}, and run the command again"

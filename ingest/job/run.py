@@ -37,6 +37,7 @@ from ingest.lake.seal import seal
 from ingest.parse.registry import check_settings
 from ingest.settings import Settings, Source
 from ingest.storage import Storage
+from ingest.terminal.interrupts import check_interrupted
 from ingest.terminal.text import printable
 
 # How often a run plans again because another one was faster; then it leaves the work to that one.
@@ -267,6 +268,7 @@ class Run:
 
         `after` is the last record that was known when the batch was made of `listing`.
         """
+        check_interrupted()
         plan = make_plan(
             batch,
             listing.root,

@@ -32,6 +32,7 @@ from ingest.search.sweep import sweep
 from ingest.search.task import ExportTask, FileFacts, TaskFacts
 from ingest.settings import Settings
 from ingest.storage import Storage
+from ingest.terminal.interrupts import check_interrupted
 from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class Exporter:
     def send(self, plan: Plan, run: RunTasks) -> None:
         """Export what is to be done, wave by wave, then sweep what earlier runs left behind."""
         for wave in waves(plan.todo):
+            check_interrupted()
             self._wave(plan, wave, run)
         if plan.successors:
             counts = self.index.counts()

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from ingest.java import find_java
 from ingest.spark import is_submitted
 from ingest.spark.lock import hold_warehouse
 from ingest.spark.temporary import clear_temporary, share_temporary
+from ingest.terminal.interrupts import heed
 
 _WAREHOUSE = "spark.sql.warehouse.dir"
 
@@ -125,8 +125,7 @@ def _interrupt_as_python_does() -> None:
     It calls the JVM, in the middle of another call perhaps, and then a stack trace is all that is
     seen of the interruption.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed(signal.SIGINT)
 
 
 @contextmanager
