@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -125,35 +123,6 @@ def test_broken_settings_are_named(
     monkeypatch.chdir(tmp_path)
     assert cli.run(["status"]) == 2
     assert "unknown key lake.url; known: uri" in capsys.readouterr().err
-
-
-def test_parse_prints_one_object_a_line(tmp_path: Path) -> None:
-    log = tmp_path / "access.log"
-    log.write_bytes(LINE + b"\n" + b"rubbish\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "ingest.cli", "parse", str(log), "--format", "access"],
-        capture_output=True,
-        check=False,
-    )
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [set(row) for row in rows] == [{"offset", "status", "warnings", "reason", "event"}] * 3
-    assert [(row["offset"], row["status"], row["reason"]) for row in rows] == [
-        (0, "ok", None),
-        (len(LINE), "skip", "blank"),
-        (len(LINE) + 1, "reject", "no_match"),
-    ]
-    assert rows[0]["event"]["event_time"] == "2024-03-03T07:08:09.000000Z"
-    assert (rows[0]["event"]["status_code"], rows[1]["event"]) == (200, None)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_parse_into_a_closed_pipe_is_quiet(tmp_path: Path) -> None:
-    log = tmp_path / "access.log"
-    log.write_bytes(LINE * 20_000)
-    command = f"{sys.executable} -m ingest.cli parse {log} | head -n 1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
-    assert done.stdout.count(b"\n") == 1
-    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("content", [b"PAR1\x00\x00", b"\xff\xfea\x00", b"\x1f\x8bnot gzip"])

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -20,52 +16,10 @@ from fixtures.memory_warehouse import MemoryWarehouse
 from ingest.cli import engines
 from ingest.cli.engines import export_tasks_for, export_tasks_on, warehouse_for
 from ingest.errors import ClickstreamError, SettingsError
-from ingest.lake.records import create_lake
 from ingest.search.exporter import RunTasks
 from ingest.settings import SearchSettings, Settings
 
 PACKAGE = Path(__file__).resolve().parents[3] / "ingest"
-# Runs commands in one process and prints which engines each imported, with their exit codes.
-RUN = """
-import contextlib, io, json, sys
-from ingest import cli
-answers = []
-for command in json.loads(sys.argv[1]):
-    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO())):
-        code = cli.run(command)
-    answers.append([command, code, sorted({"pyspark", "py4j", "dbt"} & sys.modules.keys())])
-json.dump(answers, sys.stdout)
-"""
-
-
-def test_commands_without_an_engine_import_none(tmp_path: Path) -> None:
-    log = tmp_path / "x.log"
-    log.write_bytes(b"not a log line\n")
-    create_lake(str(tmp_path / "lake"))
-    commands: list[tuple[list[str], int]] = [
-        (["status", "--json"], 0),
-        (["parse", str(log), "--format", "access"], 0),
-        (["formats"], 0),
-        (["formats", "explain", "access"], 0),
-        (["sample", str(tmp_path), "--lines", "500"], 0),
-        (["contract", "check"], 0),
-        (["search", "status"], 1),
-        (["search", "down"], 0),
-        (["export", "--json"], 1),  # nothing is listening there
-    ]
-    environment = {
-        **os.environ,
-        "CLICKSTREAM_DATA": str(tmp_path),
-        "ES_URL": "http://127.0.0.1:9",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps([command for command, _ in commands])],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert json.loads(done.stdout) == [[command, code, []] for command, code in commands]
 
 
 def test_only_the_rooms_of_spark_import_it() -> None:

@@ -278,8 +278,8 @@ def test_of_skipped_lines_nothing_is_kept(
 
 
 def test_ranges_give_what_the_whole_gives(raw: Storage, lake: Storage, access_lines: Lines) -> None:
-    broken = b"what is this\n" + b"\n" * 7
-    content = b"".join(access_lines(250, first=n, pad=n * 530 % 9770) + broken for n in range(18))
+    others = b"what is this\n" + b"\n" * 7 + (b"#" + b"x" * 60_000 + b"\n") * 22
+    content = b"".join(access_lines(50, first=n, pad=n * 530 % 9770) + others for n in range(18))
     raw.put("a.log", content[:-20])
     cut, whole = _plan(raw), _plan(raw, range_bytes=64 * MIB)
     assert len(cut.tasks) >= 3

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +13,6 @@ from ingest.errors import StorageError
 from ingest.lake.records import BatchRecord, read_log
 from ingest.lake.seal import RETRY_SECONDS, seal
 from ingest.storage import Storage
-from ingest.storage.folder import FolderStorage
 
 
 def test_sealing_takes_the_next_number(lake: Storage) -> None:
@@ -131,36 +128,3 @@ def test_a_store_that_stays_away_ends_the_run() -> None:
         seal(flaky, make_draft("a"), after=0, pause=pauses.append)
     assert len(pauses) == len(RETRY_SECONDS) == 10
     assert flaky.failures == 99 - 11
-
-
-def _race(target: Callable[[str, int], None], lake: str, writers: int) -> None:
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=target, args=(lake, writer)) for writer in range(writers)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=30)
-    assert [process.exitcode for process in processes] == [0] * writers
-
-
-def _seal_ten(lake: str, writer: int) -> None:
-    for index in range(10):
-        draft = make_draft(f"w{writer}-{index}", writer=f"w{writer}")
-        assert seal(FolderStorage(Path(lake)), draft, after=0) is not None
-
-
-def test_racing_processes_get_distinct_numbers_without_a_hole(tmp_path: Path) -> None:
-    _race(_seal_ten, str(tmp_path), 4)
-    records = read_log(FolderStorage(tmp_path))
-    assert [record.number for record in records] == list(range(1, 41))
-    assert len({record.batch_id for record in records}) == 40
-
-
-def _seal_same_objects(lake: str, writer: int) -> None:
-    draft = make_draft(f"plan {writer % 2}", raw_object("a"), raw_object("b"), writer=f"w{writer}")
-    seal(FolderStorage(Path(lake)), draft, after=0)
-
-
-def test_racing_processes_with_the_same_objects_seal_them_once(tmp_path: Path) -> None:
-    _race(_seal_same_objects, str(tmp_path), 4)
-    assert len(read_log(FolderStorage(tmp_path))) == 1
