@@ -15,14 +15,21 @@ from typing import TypeVar
 
 from ingest.books.refused import refused_by, refused_problems
 from ingest.books.verify import Verification, verify
-from ingest.errors import BooksError, ClickstreamError, TooManyRejects, gravest
+from ingest.errors import (
+    BooksError,
+    ClickstreamError,
+    SearchServerError,
+    TooManyRejects,
+    described,
+    gravest,
+)
 from ingest.job.run import IngestSummary, ingest
 from ingest.job.run import RunTasks as RunIngestTasks
 from ingest.lake.accepted import find_batches, how_to_accept, record_acceptances
 from ingest.lake.records import open_lake, read_log
 from ingest.lake.refused import Refused
 from ingest.report import write_report
-from ingest.search.export import ExportSummary, export
+from ingest.search.export import ExportSummary, ask, export
 from ingest.search.exporter import RunTasks as RunExportTasks
 from ingest.settings import Settings
 from ingest.terminal.interrupts import check_interrupted
@@ -71,13 +78,16 @@ def run_pipeline(
     export_tasks: RunExportTasks,
     accept: Sequence[str] = (),
     truth: Path | None = None,
+    full_refresh: bool = False,
 ) -> RunSummary:
     """Run all hops; `ingest_tasks` and `export_tasks` run the tasks of the two that fan out.
 
+    `full_refresh` builds all marts from landing, which a run does by itself where they are damaged.
     `accept` are ids of quarantined batches, or beginnings of ids. Raises ClickstreamError when the
     lake is empty even after the ingest, SettingsError, before anything is done, when `accept` names
-    no batch.
+    no batch or the search server will not do.
     """
+    _ask_search_server(settings)
     lake = open_lake(settings.lake)
     record_acceptances(lake, find_batches(read_log(lake), accept))
     summary = RunSummary()
@@ -91,15 +101,27 @@ def run_pipeline(
         built = None
         if loaded is not None:
             drop = bool(loaded.replaced)
-            built = _hop(summary, "dbt", lambda: build(settings, warehouse, drop_replaced=drop))
+            built = _hop(
+                summary,
+                "dbt",
+                lambda: build(settings, warehouse, drop_replaced=drop, full_refresh=full_refresh),
+            )
         exported = _hop(summary, "export", lambda: export(settings, export_tasks))
         if built is not None and built.success and exported is not None:
-            _hop(summary, "verification", lambda: verify(settings, warehouse, truth=truth))
+            _verified(settings, warehouse, summary, truth)
         if built is not None:
             indexed = None if exported is None else exported.total
             _hop(summary, "report", lambda: write_report(settings, warehouse, indexed=indexed))
     _judge(settings, summary)
     return summary
+
+
+def _ask_search_server(settings: Settings) -> None:
+    """Raise SettingsError for a server that will not do, before minutes of work."""
+    try:
+        ask(settings)
+    except SearchServerError as error:  # it may be back when its hop comes
+        _log.warning("%s; all that comes before the export is done all the same", error)
 
 
 def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | None:
@@ -112,13 +134,34 @@ def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | 
     try:
         result = run()
     except ClickstreamError as error:
-        summary.add_problem(f"{name}: {error}", error.exit_code)
+        summary.add_problem(f"{name}: {described(error)}", error.exit_code)
         setattr(summary, name, error.done)
         if isinstance(error, BooksError):
             raise _Stopped from error
         return None
     setattr(summary, name, result)
     return result
+
+
+def _verified(
+    settings: Settings, warehouse: Warehouse, summary: RunSummary, truth: Path | None
+) -> None:
+    """Verify; where marts are wrong, build them again from landing and verify once more."""
+
+    def look() -> Verification | None:
+        return _hop(summary, "verification", lambda: verify(settings, warehouse, truth=truth))
+
+    found = look()
+    if found is None or not found.marts_differ:
+        return
+    _log.warning("the marts are damaged; building them again from landing")
+    again = _hop(
+        summary,
+        "dbt",
+        lambda: build(settings, warehouse, drop_replaced=False, full_refresh=True),
+    )
+    if again is not None and again.success:
+        look()
 
 
 def _nothing(settings: Settings, summary: RunSummary) -> ClickstreamError:

@@ -25,6 +25,7 @@ from ingest.cli.engines import (
     warehouse_for,
 )
 from ingest.errors import gravest
+from ingest.terminal.text import printable_lines
 
 if TYPE_CHECKING:
     from ingest.job.run import IngestSummary
@@ -151,7 +152,7 @@ def _end_ingest(settings: Settings, summary: IngestSummary, as_json: bool) -> No
     show({**plain(summary), "refused": refused_by(summary)}, ingest_line(summary), as_json)
     problems = dict(refused_problems(settings, summary))
     for problem in problems:
-        click.echo(f"error: {problem}", err=True)
+        click.echo(f"error: {printable_lines(problem)}", err=True)
     exit_with(gravest(summary.exit_code, *problems.values()))
 
 
@@ -207,9 +208,20 @@ def export(
     type=click.Path(dir_okay=False, exists=True, resolve_path=True, path_type=Path),
     help="Compare with the truth.json of `clickstream sample`.",
 )
+@click.option(
+    "--full-refresh",
+    is_flag=True,
+    help="Build all marts again from the landing tables. A run that finds them damaged does so.",
+)
 @target_option
 @json_option
-def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_json: bool) -> None:
+def run_all(
+    accept: tuple[str, ...],
+    truth: Path | None,
+    full_refresh: bool,
+    target: str | None,
+    as_json: bool,
+) -> None:
     """Run the whole pipeline, from raw logs to the report.
 
     Ingest, load, dbt build, export, verify, report.
@@ -231,6 +243,7 @@ def run_all(accept: tuple[str, ...], truth: Path | None, target: str | None, as_
             export_tasks=export_tasks_on(session, settings),
             accept=accept,
             truth=truth,
+            full_refresh=full_refresh,
         )
     show(summary, summary_text(settings, summary), as_json)
     exit_with(summary.exit_code)

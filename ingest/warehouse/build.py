@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from ingest.settings import Settings
@@ -15,25 +16,30 @@ from ingest.warehouse.build_marker import (
 from ingest.warehouse.dbt import DbtSummary, run_dbt
 from ingest.warehouse.marts import marts_are_built
 
+_log = logging.getLogger(__name__)
 
-def build(settings: Settings, warehouse: Warehouse, *, drop_replaced: bool) -> DbtSummary:
+
+def build(
+    settings: Settings, warehouse: Warehouse, *, drop_replaced: bool, full_refresh: bool = False
+) -> DbtSummary:
     """Build and test the models; all counts are 0 when there is nothing to build.
 
-    Another project than that of the last good build means a full refresh. `drop_replaced` frees the
-    space of replaced batches in the pre-aggregates. Raises what `run_dbt` raises.
+    Another project than that of the last good build means a full refresh, and so does a build that
+    fails: what it builds upon may be damaged, and all of it is made from landing. `drop_replaced`
+    frees the space of replaced batches in the pre-aggregates. Raises what `run_dbt` raises.
     """
     last, now = read_marker(settings), current_marker(settings, warehouse)
-    if last == now and marts_are_built(settings, warehouse):
+    if not full_refresh and last == now and marts_are_built(settings, warehouse):
         return DbtSummary(passed=0, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
-    full_refresh = now.needs_full_refresh(last)
-    if full_refresh:
-        forget_marker(settings)
-    else:  # a build that fails must be tried again, but the pre-aggregates stay what they are
+    if full_refresh or now.needs_full_refresh(last):
+        built = _rebuild(settings, warehouse)
+    else:
+        # A build that fails must be tried again, but the pre-aggregates stay what they are.
         write_marker(settings, replace(now, ledger=""))
-    warehouse.repair()
-    # Unit tests ask whether the SQL is right, not whether the data are: `make test` runs them.
-    arguments = ["build", "--exclude-resource-type", "unit_test"]
-    built = run_dbt(settings, *arguments, *(["--full-refresh"] if full_refresh else []))
+        built = _dbt_build(settings, warehouse)
+        if not built.success:
+            _log.warning("the build failed; building all again from landing")
+            built = _rebuild(settings, warehouse)
     if built.success and drop_replaced:
         run_dbt(settings, "run-operation", "drop_replaced_batches")
     if built.success:
@@ -41,3 +47,14 @@ def build(settings: Settings, warehouse: Warehouse, *, drop_replaced: bool) -> D
         built_by = current_marker(settings, warehouse).built_by
         write_marker(settings, replace(now, built_by=built_by))
     return built
+
+
+def _rebuild(settings: Settings, warehouse: Warehouse) -> DbtSummary:
+    forget_marker(settings)  # it may be interrupted
+    return _dbt_build(settings, warehouse, "--full-refresh")
+
+
+def _dbt_build(settings: Settings, warehouse: Warehouse, *options: str) -> DbtSummary:
+    warehouse.repair()
+    # Unit tests ask whether the SQL is right, not whether the data are: `make test` runs them.
+    return run_dbt(settings, "build", "--exclude-resource-type", "unit_test", *options)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ingest.errors import ClickstreamError
 from ingest.settings import Settings
 from ingest.warehouse import Warehouse
 from ingest.warehouse.target import profiles_dir
@@ -81,7 +82,11 @@ def _built_by(warehouse: Warehouse) -> str | None:
     relation = f"{warehouse.schemas.intermediate}.built_by"
     if not warehouse.exists(relation):
         return None
-    return str(warehouse.query(f"select state from {relation}").rows[0][0])  # noqa: S608
+    try:
+        ((state,),) = warehouse.query(f"select state from {relation}").rows  # noqa: S608
+    except (ClickstreamError, ValueError):  # damaged, or empty: a full refresh makes it again
+        return None
+    return str(state)
 
 
 def _hash(root: Path, names: Sequence[str], *texts: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ingest.lake.checks import Check
 from ingest.lake.refused import Refused
 from ingest.pipeline import RunSummary, run_pipeline
 from ingest.search.export import ExportSummary
-from ingest.settings import Settings
+from ingest.settings import SearchSettings, Settings
 from ingest.storage import open_storage
 from ingest.warehouse.dbt import DbtSummary, Failure
 from ingest.warehouse.load import LoadSummary
@@ -57,6 +58,7 @@ class Hops:
             self.calls.append(name)
             self.arguments[name] = {"positional": positional, **named}
             outcome = self.outcomes[name]
+            outcome = next(outcome) if isinstance(outcome, Iterator) else outcome
             if isinstance(outcome, BaseException):
                 raise outcome
             return outcome
@@ -99,6 +101,61 @@ def test_a_run_does_all_hops_in_order(hops: Hops) -> None:
     assert accepted_ids(open_storage(hops.settings.lake)) == {"b1"}
     assert hops.arguments["verify"]["truth"] == Path("truth.json")
     assert hops.arguments["write_report"]["indexed"] == 7
+
+
+DIFFERENT = Verification(
+    checks=(Check(name="fct_traffic_hourly = landing", expected=2, found=1),), marts_differ=True
+)
+
+
+@pytest.mark.parametrize("healed", [True, False])
+def test_marts_that_are_wrong_are_built_again_from_landing(hops: Hops, healed: bool) -> None:
+    hops.outcomes["verify"] = iter([DIFFERENT, BALANCED if healed else DIFFERENT])
+    summary = hops.run()
+    assert hops.calls == [*IN_ORDER[:-1], "build", "verify", "write_report"]
+    assert hops.arguments["build"]["full_refresh"]
+    assert summary.exit_code == (0 if healed else BooksError.exit_code)
+
+
+def test_a_search_server_that_will_not_do_stops_the_run_before_anything(
+    hops: Hops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hops.settings = replace(hops.settings, search=SearchSettings(url="https://127.0.0.1:1"))
+    monkeypatch.setenv("ES_CA_CERTS", "/none")
+    with pytest.raises(SettingsError, match="ES_CA_CERTS: /none cannot be read"):
+        hops.run()
+    assert hops.calls == []
+
+
+def test_a_search_server_that_does_not_answer_is_told_first(
+    hops: Hops, caplog: pytest.LogCaptureFixture
+) -> None:
+    hops.settings = replace(hops.settings, search=SearchSettings(url="http://127.0.0.1:1"))
+    with caplog.at_level(logging.WARNING):
+        hops.run()
+    assert hops.calls == IN_ORDER
+    assert caplog.messages[0].startswith("nothing is listening on 127.0.0.1:1: ")
+
+
+def test_other_books_that_differ_are_not_for_dbt_to_mend(hops: Hops) -> None:
+    hops.outcomes["verify"] = replace(DIFFERENT, marts_differ=False)
+    assert hops.run().exit_code == BooksError.exit_code
+    assert hops.calls == IN_ORDER
+
+
+def test_marts_that_cannot_be_built_again_are_the_problem(hops: Hops) -> None:
+    failure = Failure(name="fct_traffic_hourly", message="no luck")
+    hops.outcomes["verify"] = DIFFERENT
+    hops.outcomes["build"] = iter([BUILT, replace(BUILT, failed=1, failures=(failure,))])
+    summary = hops.run()
+    assert hops.calls == [*IN_ORDER[:-1], "build", "write_report"]
+    assert "no luck" in summary.problems[0]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_full_refresh_can_be_asked_for(hops: Hops, wanted: bool) -> None:
+    hops.run(full_refresh=wanted)
+    assert hops.arguments["build"]["full_refresh"] is wanted
 
 
 @pytest.mark.parametrize(

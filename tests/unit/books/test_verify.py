@@ -16,13 +16,14 @@ from fixtures.load_suite import Hop
 from fixtures.memory_warehouse import MemoryWarehouse
 
 from ingest.books.verify import Verification, verify, verify_text
-from ingest.errors import SettingsError
+from ingest.errors import ClickstreamError, SettingsError
 from ingest.job.run import RunTasks
 from ingest.lake.accepted import record_acceptances
 from ingest.lake.records import BatchRecord, read_log
 from ingest.search.proof import Proof
 from ingest.settings import Settings
 from ingest.storage import open_storage
+from ingest.warehouse import Rows
 from ingest.warehouse.marts import marts_are_built
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -232,6 +233,30 @@ def test_a_mart_with_other_events_is_seen(books: Books, name: str, error: int) -
     books.make_mart(name, IN_MARTS[name] + error)
 
     assert books.wrong() == [f"{name} = landing"]
+    result = books.verify()
+    assert result.marts_differ
+    (check,) = (check for check in result.checks if not check.ok)
+    assert check.detail == "run `clickstream run --full-refresh`"
+
+
+def test_marts_that_cannot_be_read_are_a_difference(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = books.warehouse.query
+
+    def broken(sql: str, **named: Any) -> Rows:
+        if "fct_traffic_hourly" in sql:
+            raise ClickstreamError("the query failed: a file is gone")
+        return query(sql, **named)
+
+    monkeypatch.setattr(books.warehouse, "query", broken)
+    result = books.verify()
+    assert result.marts_differ
+    (check,) = (check for check in result.checks if not check.ok)
+    assert (check.name, check.detail) == (
+        "marts",
+        "the query failed: a file is gone; run `clickstream run --full-refresh`",
+    )
 
 
 @pytest.mark.parametrize("name", IN_MARTS)
@@ -372,4 +397,6 @@ def test_the_text_says_what_differs(books: Books) -> None:
     assert "DIFFERS" not in good
     assert bad.splitlines()[-1] == "THE BOOKS DO NOT BALANCE"
     (line,) = (line for line in bad.splitlines() if "DIFFERS" in line)
-    assert line.split() == ["fct_traffic_hourly", "=", "landing", str(EVENTS), "1", "DIFFERS"]
+    where = ["fct_traffic_hourly", "=", "landing"]
+    assert line.split()[:6] == [*where, str(EVENTS), "1", "DIFFERS"]
+    assert line.endswith("run `clickstream run --full-refresh`")

@@ -30,14 +30,20 @@ class Dbt:
     outcome: DbtSummary = BUILT
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
-    def build(self, *, drop_replaced: bool = False) -> list[str]:
+    def build(self, *, drop_replaced: bool = False, full_refresh: bool = False) -> list[str]:
         """Run the hop and return what dbt was asked: `full`, `build`, `drop`."""
         self.calls.clear()
-        hop.build(self.settings, self.warehouse, drop_replaced=drop_replaced)
+        hop.build(
+            self.settings, self.warehouse, drop_replaced=drop_replaced, full_refresh=full_refresh
+        )
         return [
             "full" if "--full-refresh" in call else call[0].removesuffix("run-operation") or "drop"
             for call in self.calls
         ]
+
+
+def interrupted(*_: object) -> DbtSummary:
+    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -94,15 +100,34 @@ def test_a_full_refresh_that_failed_is_one_again(dbt: Dbt) -> None:
     assert dbt.build() == []
 
 
-def test_a_build_that_failed_is_tried_again_without_a_full_refresh(dbt: Dbt) -> None:
+def test_what_a_build_fails_on_is_built_again_from_landing(dbt: Dbt) -> None:
+    dbt.build()
+    dbt.marker, dbt.outcome = replace(dbt.marker, ledger="2"), FAILED
+    assert dbt.build() == ["build", "full"]
+    assert dbt.build() == ["full"]
+    dbt.outcome = BUILT
+    assert dbt.build() == ["full"]
+    assert dbt.build() == []
+
+
+def test_a_build_that_was_interrupted_is_tried_again_without_a_full_refresh(
+    dbt: Dbt, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dbt.build()
     dbt.marker = replace(dbt.marker, ledger="2")
-    dbt.outcome = FAILED
-    dbt.build()
-    assert dbt.build() == ["build"]
+    with monkeypatch.context() as patch:
+        patch.setattr(hop, "run_dbt", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            dbt.build()
     dbt.marker = replace(dbt.marker, ledger="1")
 
     assert dbt.build() == ["build"]
+
+
+def test_a_full_refresh_can_be_asked_for(dbt: Dbt) -> None:
+    dbt.build()
+    assert dbt.build(full_refresh=True) == ["full"]
+    assert dbt.build() == []
 
 
 def test_what_dbt_noted_of_a_build_is_remembered_with_it(
@@ -122,4 +147,4 @@ def test_what_dbt_noted_of_a_build_is_remembered_with_it(
 def test_replaced_batches_are_dropped_after_a_good_build_only(dbt: Dbt) -> None:
     assert dbt.build(drop_replaced=True) == ["full", "drop"]
     dbt.outcome, dbt.marker = FAILED, replace(dbt.marker, ledger="2")
-    assert dbt.build(drop_replaced=True) == ["build"]
+    assert dbt.build(drop_replaced=True) == ["build", "full"]
