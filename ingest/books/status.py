@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ingest.lake.accepted import Acceptance, accepted_ids, how_to_accept, read_acceptance
+from ingest.lake.clean import Orphans, find_orphans
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.refused import REFUSED
@@ -63,7 +64,8 @@ class Books:
     """All that is recorded about one lake.
 
     `counts` maps each warning code, skip reason and reject reason to its number of lines in live
-    batches; `exports` maps each target of an export to its number of documents.
+    batches; `exports` maps each target of an export to its number of documents. `orphans` are files
+    in the lake that `clickstream clean` removes.
     """
 
     lake: str
@@ -71,6 +73,7 @@ class Books:
     files: tuple[FileState, ...]
     counts: Mapping[str, int]
     exports: Mapping[str, int]
+    orphans: Orphans
 
 
 def status(settings: Settings) -> Books:
@@ -106,6 +109,7 @@ def status(settings: Settings) -> Books:
             )
             for target, of_target in seals.items()
         },
+        orphans=find_orphans(lake, records, now=datetime.now(UTC)),
     )
 
 
@@ -178,7 +182,17 @@ def status_text(books: Books) -> str:
         for name, count in books.exports.items()
     ]
     parts.append("\n".join(exports) or "nothing has been exported yet")
+    if books.orphans.files:
+        parts.append(
+            f"{orphans_text(books.orphans)} in the lake, left by attempts that were killed:"
+            " `clickstream clean` removes them"
+        )
     return "\n\n".join(parts)
+
+
+def orphans_text(orphans: Orphans) -> str:
+    """Return how many files those are, and how large."""
+    return f"{count_of(orphans.files, 'file')} ({orphans.bytes:,} bytes) that no batch names"
 
 
 def _remarks(batch: BatchState) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -53,6 +54,35 @@ def verify(truth: Path | None, whole_sources: bool, target: str | None, as_json:
         result = compare(settings, warehouse, truth=truth, whole_sources=whole_sources)
     show(result, verify_text(result), as_json)
     exit_with(0 if result.balanced else BooksError.exit_code)
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@click.option(
+    "--older-than",
+    "days",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    metavar="DAYS",
+    help="Only what has not changed for so many days: longer than any ingest takes.",
+)
+@json_option
+def clean(dry_run: bool, days: int, as_json: bool) -> None:
+    """Remove files from the lake that no batch names.
+
+    Ingests that were killed leave them behind. They are read by nobody; nothing else is ever
+    deleted in the lake.
+    """
+    from ingest.books.status import orphans_text
+    from ingest.lake import clean as lake_clean
+    from ingest.lake.records import open_lake, read_log
+
+    lake = open_lake(load_settings_for(None).lake, must_exist=True)
+    act = lake_clean.find_orphans if dry_run else lake_clean.clean
+    orphans = act(lake, read_log(lake), now=datetime.now(UTC), days=days)
+    verb = "would remove" if dry_run else "removed"
+    show(orphans, f"{verb} {orphans_text(orphans)}", as_json)
 
 
 @click.command()
