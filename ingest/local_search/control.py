@@ -63,7 +63,7 @@ def up(settings: Settings) -> LocalServer:
                 "other users cannot enter root's folders: the server runs in %s", place.folder
             )
         server = adopt(place) or start(place, size=settings.search.size)
-        write_state(_state_file(settings), server)
+        write_state(state_file(settings), server)
         return server
 
 
@@ -73,11 +73,11 @@ def down(settings: Settings, delete_data: bool = False) -> bool:
     Raises SearchServerError when it does not stop.
     """
     with locked(_home(settings) / ".lock"):
-        server = read_state(_state_file(settings))
+        server = read_state(state_file(settings))
         process = (server.process() if server else None) or _left_running(settings)
         if process is not None:
             stop(process)
-        _state_file(settings).unlink(missing_ok=True)
+        state_file(settings).unlink(missing_ok=True)
         if delete_data:
             delete_place(_work_folder(settings))
         return process is not None
@@ -85,7 +85,7 @@ def down(settings: Settings, delete_data: bool = False) -> bool:
 
 def status(settings: Settings) -> LocalServerStatus | None:
     """Return the state of the local search server, None when it is not running. Starts nothing."""
-    server = read_state(_state_file(settings))
+    server = read_state(state_file(settings))
     process = server.process() if server else None
     if server is None or process is None or not answers(server):
         return None
@@ -105,12 +105,13 @@ def _work_folder(settings: Settings) -> Path:
     return _home(settings) / ELASTICSEARCH.version
 
 
-def _state_file(settings: Settings) -> Path:
+def state_file(settings: Settings) -> Path:
+    """Return the path of the file that names the running server."""
     return _home(settings) / "server.json"
 
 
 def _running(settings: Settings) -> LocalServer | None:
-    server = read_state(_state_file(settings))
+    server = read_state(state_file(settings))
     if server is None or server.process() is None:
         return None
     if wait_for(lambda: answers(server) or None, seconds=_ANSWER_SECONDS):

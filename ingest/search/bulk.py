@@ -98,7 +98,8 @@ class Sender:
     """Sends bodies to one index. `on_dead_letter` gets each dead letter, one call at a time.
 
     `most_bytes` is the largest size of a body; it shrinks when the server refuses one as too large.
-    After `deadline_seconds` without an accepted document it gives up.
+    After `deadline_seconds` without an accepted document it gives up, and at once when the server
+    cannot be reached and `is_gone`.
     """
 
     client: BulkClient
@@ -107,6 +108,7 @@ class Sender:
     most_bytes: int
     deadline_seconds: float
     on_dead_letter: Callable[[DeadLetter], None]
+    is_gone: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
     pause: Callable[[float], object] | None = None
@@ -164,6 +166,11 @@ class Sender:
         except TransportError as error:
             if isinstance(error, TlsError):
                 raise explain(error, self.url) from None
+            if self.is_gone():
+                raise SearchServerError(
+                    "the local search server has died; nothing is lost: run `clickstream export`"
+                    " again, which starts it"
+                ) from None
             return self._later(work, f"{type(error).__name__}")
         if len(found) != len(work.body.rows):
             documents = count_of(len(work.body.rows), "document")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from elastic_transport import ConnectionError as Unreachable
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
 from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
+from urllib3.exceptions import NameResolutionError, NewConnectionError, ProtocolError
 
 from ingest.errors import ClickstreamError, SearchServerError, SettingsError
 
 ANSWER_SECONDS = 60
 _OLDEST = (8, 9)
+# What OpenSSL and urllib3 say of a server that speaks TLS; of others they name the answer.
+_CERTIFICATE = re.compile("certificate|fingerprint", re.IGNORECASE)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -54,13 +58,17 @@ def public(url: str) -> str:
 
 
 def connect(
-    url: str, *, retries: int = 0, environ: Mapping[str, str] | None = None
+    url: str,
+    *,
+    retries: int = 0,
+    seconds: float = ANSWER_SECONDS,
+    environ: Mapping[str, str] | None = None,
 ) -> Elasticsearch:
     """Return a client of `url`; nothing is sent yet, and the caller closes it.
 
     `retries` are the client's own, for requests that may be repeated; the bulk loop has its own
-    rules. Raises SettingsError for credentials that are misplaced, incomplete or would be sent
-    unencrypted.
+    rules. An answer has to come within `seconds`. Raises SettingsError for credentials that are
+    misplaced, incomplete or would be sent unencrypted.
     """
     environ = os.environ if environ is None else environ
     parts = urlsplit(url)
@@ -73,7 +81,7 @@ def connect(
         public(url),
         max_retries=retries,
         retry_on_timeout=retries > 0,
-        request_timeout=ANSWER_SECONDS,
+        request_timeout=seconds,
         http_compress=False,
         **options,
     )
@@ -158,19 +166,17 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
     """Return what `error` of the server at `url` means to the user."""
     place = urlsplit(public(url)).netloc
     match error:
+        case TlsError() if not _CERTIFICATE.search(error.message):
+            return SettingsError(f"{place} does not speak TLS: begin ES_URL with http://")
         case TlsError():
             return SettingsError(
                 f"the certificate of {place} is not trusted: set ES_CA_CERTS (a file) or "
                 "ES_SSL_FINGERPRINT (SHA-256)"
             )
         case Unreachable():
-            return SearchServerError(
-                f"nothing is listening on {place}: run `clickstream search up`, or check ES_URL"
-            )
+            return _unreachable(error, url)
         case ConnectionTimeout():
-            return SearchServerError(
-                f"{place} did not answer within {ANSWER_SECONDS} s: is it overloaded?"
-            )
+            return SearchServerError(f"{place} did not answer in time: is it overloaded?")
         case TransportError():
             return SearchServerError(
                 f"{place} sent an answer that cannot be read: is it Elasticsearch?"
@@ -179,6 +185,26 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
             return SettingsError(f"{place} answers, but is not Elasticsearch: check ES_URL")
         case _:
             return _refused(error, place)
+
+
+def _unreachable(error: Unreachable, url: str) -> ClickstreamError:
+    parts = urlsplit(public(url))
+    match error.__cause__:
+        case NameResolutionError():
+            why = f"the name {parts.hostname} cannot be resolved: check ES_URL and the network"
+        case NewConnectionError() if "refused" in error.message:
+            why = (
+                f"nothing is listening on {parts.netloc}: run `clickstream search up`, or check"
+                " ES_URL"
+            )
+        case ProtocolError() if parts.scheme == "http":
+            why = (
+                f"{parts.netloc} closed the connection without an answer: if it speaks TLS, begin"
+                " ES_URL with https://"
+            )
+        case _:
+            why = f"{parts.netloc} cannot be reached: check ES_URL and the network"
+    return SearchServerError(why)
 
 
 def _refused(error: ApiError, place: str) -> ClickstreamError:

@@ -20,6 +20,7 @@ from ingest.settings import Settings
 
 # The driver's requests may be repeated; the bulk loop has its own rules.
 _RETRIES = 3
+_ASK_SECONDS = 2.0
 OFF = "off"
 
 
@@ -120,6 +121,19 @@ def verify(settings: Settings) -> Proof | None:
         index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
         counts = index.counts() if index.check() else {}
         return prove(lake, identify(client, index.name), counts)
+
+
+def ask(settings: Settings) -> None:
+    """Ask the server of `settings` whether it could take an export; nothing without an address.
+
+    For long work, before it begins: it takes a second or two. Raises SettingsError for a server
+    that will not do, SearchServerError for one that does not answer now.
+    """
+    url = settings.search.url
+    if url is None or url == OFF:
+        return
+    with explained(url), connect(url, seconds=_ASK_SECONDS) as client:
+        identify(client, settings.search.index)
 
 
 def _address(settings: Settings) -> str:

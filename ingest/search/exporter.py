@@ -23,6 +23,7 @@ from ingest.errors import BooksError
 from ingest.lake.accepted import accepted_ids
 from ingest.lake.records import BatchRecord, read_log
 from ingest.lake.states import LIVE, decide
+from ingest.local_search.control import state_file
 from ingest.search.client import Target
 from ingest.search.index import Index
 from ingest.search.plan import Plan, files, make_plan, pack, waves
@@ -46,7 +47,7 @@ _VERSION_CONFLICT_REMEDY = (
 # Runs tasks somewhere and returns their facts in order.
 RunTasks = Callable[[Sequence[ExportTask]], Sequence[TaskFacts]]
 
-# A local search server that is silent for that long is dead: only the next command restarts it.
+# A local search server that is silent for that long hangs: only the next command restarts it.
 _LOCAL_DEADLINE_SECONDS = 60
 
 
@@ -149,8 +150,8 @@ class Exporter:
 
     def _tasks(self, wave: Sequence[BatchRecord]) -> list[ExportTask]:
         search = self.settings.search
-        deadline = search.deadline_seconds
-        if search.url is None:
+        is_local, deadline = search.url is None, search.deadline_seconds
+        if is_local:
             deadline = min(deadline, _LOCAL_DEADLINE_SECONDS)
         return [
             ExportTask(
@@ -161,6 +162,7 @@ class Exporter:
                 files=members,
                 most_bytes=search.body_mib << 20,
                 deadline_seconds=deadline,
+                state_file=str(state_file(self.settings)) if is_local else None,
             )
             for members in pack(files(wave))
         ]

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from elasticsearch import Elasticsearch
@@ -21,6 +22,7 @@ from elasticsearch import Elasticsearch
 from ingest import errors
 from ingest.errors import BooksError, ClickstreamError
 from ingest.lake.parquet import open_parquet
+from ingest.local_search.state import read_state
 from ingest.search.body import Body
 from ingest.search.bulk import DeadLetter, Sender, Tally
 from ingest.search.client import connect
@@ -46,7 +48,10 @@ class ExportFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTask:
-    """Files for one task, and where they go. Simple values only, no client, no secret."""
+    """Files for one task, and where they go. Simple values only, no client, no secret.
+
+    `state_file` is that of the local search server, None for another server.
+    """
 
     lake: str
     url: str
@@ -55,6 +60,14 @@ class ExportTask:
     files: tuple[ExportFile, ...]
     most_bytes: int
     deadline_seconds: float
+    state_file: str | None = None
+
+    def is_gone(self) -> bool:
+        """Return whether the local search server has ended."""
+        if self.state_file is None:
+            return False
+        server = read_state(Path(self.state_file))
+        return server is None or server.process() is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +128,7 @@ def _export_file(
         most_bytes=most_bytes,
         deadline_seconds=task.deadline_seconds,
         on_dead_letter=letters.add,
+        is_gone=task.is_gone,
     )
     try:
         tally = sender.send_all(_bodies(lake, file, sender))

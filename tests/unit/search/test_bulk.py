@@ -202,6 +202,26 @@ def test_gives_up_after_the_deadline_without_an_accepted_document() -> None:
     assert clock.now == DEADLINE
 
 
+@pytest.mark.parametrize("gone_after", [1, 3])
+def test_a_local_server_that_has_died_is_not_waited_for(gone_after: int) -> None:
+    server = Server([ConnectionError("refused")] * 99)
+    clock = Clock()
+    mine = sender(server, clock)
+    mine.is_gone = lambda: len(server.sizes) >= gone_after
+    with pytest.raises(SearchServerError, match="has died; nothing is lost: run `clickstream exp"):
+        mine.send(body(2))
+    assert len(server.sizes) == gone_after
+    assert len(clock.pauses) == gone_after - 1
+
+
+def test_a_local_server_that_refuses_a_document_has_not_died() -> None:
+    server = Server([refusal(503), lambda _: FULL])
+    mine = sender(server)
+    mine.is_gone = lambda: True
+    mine.send(body(2))
+    assert len(server.taken) == 2
+
+
 def test_an_accepted_document_moves_the_deadline() -> None:
     clock = Clock()
     one_by_one: list[Step] = []
@@ -321,7 +341,8 @@ def test_what_concerns_the_index_stops_without_dead_letters(answer: Answer, mess
         (refusal(401, "security_exception"), "requires credentials"),
         (refusal(403, "security_exception"), "lacks a privilege"),
         (refusal(400, "media_type_header_exception"), "install elasticsearch 8.19"),
-        (TlsError("bad"), "certificate"),
+        (TlsError("certificate verify failed"), "certificate"),
+        (TlsError("WRONG_VERSION_NUMBER"), "does not speak TLS"),
         (
             UnsupportedProductError("x", meta=refusal(200).meta, body=None),
             "not Elasticsearch",

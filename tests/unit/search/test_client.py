@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -138,11 +141,46 @@ def test_another_product_is_refused(server: Server) -> None:
 
 def test_where_nothing_listens(server: Server) -> None:
     url = server.url
-    server.http.socket.close()
+    server.http.shutdown()
+    server.http.server_close()
     with pytest.raises(
         SearchServerError, match=rf"nothing is listening on 127\.0\.0\.1:{server.port}"
     ):
         ask(url)
+
+
+def test_a_name_that_nobody_knows() -> None:
+    with pytest.raises(SearchServerError, match=r"the name none\.invalid cannot be resolved"):
+        ask("http://none.invalid")
+
+
+def test_tls_to_a_server_that_speaks_none(server: Server) -> None:
+    url = server.url.replace("http:", "https:")
+    with pytest.raises(SettingsError, match=r"does not speak TLS: begin ES_URL with http://$"):
+        ask(url)
+
+
+@pytest.fixture
+def tls_server(server: Server, tmp_path: Path) -> Server:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    request = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
+    subprocess.run(
+        [*request.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
+    server.http.handle_error = lambda *_: None  # type: ignore[method-assign]
+    return server
+
+
+def test_a_server_that_speaks_tls(tls_server: Server) -> None:
+    with pytest.raises(SearchServerError, match=r"if it speaks TLS, begin ES_URL with https://$"):
+        ask(tls_server.url)
+    url = tls_server.url.replace("http:", "https:")
+    for environ in ({}, {"ES_SSL_FINGERPRINT": "0" * 64}):
+        with pytest.raises(SettingsError, match=r"the certificate of .* is not trusted"):
+            ask(url, environ)
 
 
 def basic(user: str, password: str) -> str:

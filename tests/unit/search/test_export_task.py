@@ -6,17 +6,20 @@ import gzip
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pytest
 
 from ingest.contract import EVENTS
 from ingest.errors import BooksError, ObjectUnreadable
 from ingest.lake.parquet import ParquetSink
+from ingest.local_search.state import LocalServer, write_state
 from ingest.render import arrow_schema
 from ingest.search.bulk import DeadLetter, Sender
-from ingest.search.task import DeadLetters, ExportFile, _bodies
+from ingest.search.task import DeadLetters, ExportFile, ExportTask, _bodies
 from ingest.storage import Storage
 
 KEY = "events/batch_id=b1/part=00000-x/events.parquet"
@@ -114,3 +117,22 @@ def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportF
     (letter,) = map(json.loads, gzip.decompress(lake.read(key)).splitlines())
     assert (letter["id"], letter["reason"], letter["row"]) == ("x", "no date", 3)
     assert (letter["source_file"], letter["source_offset"], letter["doc"]) == ("a.log", 3, doc)
+
+
+def test_a_task_knows_whether_the_local_server_has_ended(tmp_path: Path) -> None:
+    state = tmp_path / "server.json"
+    me = psutil.Process()
+    server = LocalServer(
+        pid=me.pid, create_time=me.create_time(), url="", version="", node_name="", folder="",
+        started_at="",
+    )  # fmt: skip
+    task = ExportTask(
+        lake="", url="", index="i", target="t", files=(), most_bytes=1, deadline_seconds=1,
+        state_file=str(state),
+    )  # fmt: skip
+    assert task.is_gone()
+    write_state(state, server)
+    assert not task.is_gone()
+    write_state(state, replace(server, create_time=1.0))  # its number went to another process
+    assert task.is_gone()
+    assert not replace(task, state_file=None).is_gone()
