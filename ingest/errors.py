@@ -16,6 +16,21 @@ Exit code 130 (interrupted) belongs to KeyboardInterrupt and 0 to success.
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
+
+# What to do about failures of the machine, whichever file they hit.
+_REMEDIES = {
+    errno.ENOSPC: "free some space on that disk",
+    errno.EDQUOT: "free some of your quota",
+    errno.EROFS: "make it writable, or set CLICKSTREAM_DATA to another folder",
+    errno.EACCES: "check its permissions, or set CLICKSTREAM_DATA to another folder",
+    errno.EPERM: "check its permissions, or set CLICKSTREAM_DATA to another folder",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+}
+# These can hit anything, and nothing but the remedy is of interest then.
+_ANYWHERE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE)
 # Worst first: books that do not balance, a wrong setting, a failure, too many rejects.
 _SEVERITY = (4, 2, 1, 3, 0)
 
@@ -75,3 +90,27 @@ class SearchServerError(ClickstreamError):
 
 class WarehouseBusy(ClickstreamError):
     """Another process holds the local warehouse."""
+
+
+def remedy_for(code: int | None) -> str | None:
+    """Return what to do about a failure of the machine with this errno, None for other ones."""
+    return f"{_REMEDIES[code]}, and run the command again" if code in _REMEDIES else None
+
+
+def described(error: ClickstreamError) -> str:
+    """Return the message of `error`, with the remedy when a full disk or the like led to it."""
+    code = next((code for code in _ANYWHERE if _led_to(error, code)), None)
+    remedy = remedy_for(code)
+    return f"{error}: {remedy}" if remedy and remedy not in str(error) else str(error)
+
+
+def _led_to(error: BaseException, code: int) -> bool:
+    # A process of another language, such as Spark, tells the words only.
+    in_words = os.strerror(code).lower() in str(error).lower()
+    return in_words or any(getattr(cause, "errno", None) == code for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

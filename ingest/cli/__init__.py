@@ -6,8 +6,7 @@ they need when they are called, so that `--help` answers at once.
 
 from __future__ import annotations
 
-import errno
-import json
+import io
 import logging
 import signal
 import sys
@@ -16,25 +15,17 @@ import warnings
 import click
 
 from ingest import __version__
-from ingest.cli.books import query, report, status, verify
+from ingest.cli.books import clean, query, report, status, verify
 from ingest.cli.contract import contract
 from ingest.cli.hops import export, ingest, load, replay, run_all
 from ingest.cli.raw import formats, parse, sample
 from ingest.cli.search import search
-from ingest.errors import ClickstreamError
+from ingest.errors import ClickstreamError, described, remedy_for
 from ingest.terminal import interrupts
+from ingest.terminal.text import PrintableFormatter, json_text, printable_lines
 
 INTERRUPTED = 130
 _INTERRUPTED = "interrupted; nothing is lost: run the command again"
-# What to do about failures of the machine, whichever file they hit.
-_REMEDIES = {
-    errno.ENOSPC: "free some space on that disk",
-    errno.EDQUOT: "free some of your quota",
-    errno.EROFS: "make it writable, or set CLICKSTREAM_DATA to another folder",
-    errno.EACCES: "check its permissions, or set CLICKSTREAM_DATA to another folder",
-    errno.EPERM: "check its permissions, or set CLICKSTREAM_DATA to another folder",
-    errno.EMFILE: "raise the limit on open files (ulimit -n)",
-}
 
 
 def main() -> None:
@@ -55,7 +46,9 @@ def run(arguments: list[str] | None = None) -> int:
         # Commands return None; click returns the code of the Exit that `exit_with` raises.
         code = cli.main(args=arguments, prog_name="clickstream", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(printable_lines(shown.getvalue()), err=True, nl=False)
         message, exit_code = error.format_message(), error.exit_code
     except KeyboardInterrupt:
         message, exit_code = _INTERRUPTED, INTERRUPTED
@@ -70,7 +63,7 @@ def run(arguments: list[str] | None = None) -> int:
         _say(_INTERRUPTED)  # its result was printed all the same
         return INTERRUPTED
     if "--json" in arguments:
-        click.echo(json.dumps({"error": message, "exit_code": exit_code}, ensure_ascii=False))
+        click.echo(json_text({"error": message, "exit_code": exit_code}))
     return exit_code
 
 
@@ -82,20 +75,20 @@ def _describe(error: Exception) -> tuple[str, int]:
     if interrupts.interrupted() or isinstance(error, click.Abort):
         return _INTERRUPTED, INTERRUPTED
     if isinstance(error, ClickstreamError):
-        return str(error), error.exit_code
+        return described(error), error.exit_code
     return _unexpected(error), 1
 
 
 def _unexpected(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in _REMEDIES:
+    if isinstance(error, OSError) and (remedy := remedy_for(error.errno)):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}: {_REMEDIES[error.errno]}, and run the command again"
+        return f"{where}{error.strerror}: {remedy}"
     kind = type(error).__name__
     return f"unexpected {kind} (a bug; `clickstream -v ...` shows the traceback): {error}"
 
 
 def _say(message: str) -> None:
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {printable_lines(message)}", err=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -113,8 +106,12 @@ def cli(verbose: bool) -> None:
     Exit codes: 0 done, 1 failed, 2 usage or settings, 3 too many rejects, 4 the books do not
     balance, 130 interrupted.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("ingest").setLevel(logging.DEBUG if verbose else logging.INFO)
+    # On a full disk dbt's log would fail line by line, each with a stack trace on stderr.
+    logging.raiseExceptions = verbose
     # They log each retry; an error that remains is raised, and shown once.
     for noisy in ("elastic_transport", "jgo", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -130,6 +127,6 @@ for _command in (
     sample, parse, formats,
     ingest, replay, load, export, run_all,
     status, verify, query, report,
-    search, contract,
+    clean, search, contract,
 ):  # fmt: skip
     cli.add_command(_command)

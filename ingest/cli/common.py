@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ingest.errors import ClickstreamError
+from ingest.errors import ClickstreamError, described
 from ingest.lake.records import BatchRecord
+from ingest.terminal.text import json_text, printable_lines
 
 if TYPE_CHECKING:
     from ingest.settings import Settings
@@ -50,7 +50,7 @@ def exit_with(exit_code: int) -> None:
 
 def show(result: object, text: str, as_json: bool) -> None:
     """Print `result` as one JSON object, or `text` for a person."""
-    click.echo(json.dumps(plain(result), ensure_ascii=False) if as_json else text)
+    click.echo(json_text(plain(result)) if as_json else printable_lines(text))
 
 
 @contextmanager
@@ -64,9 +64,9 @@ def showing_what_was_done(line: Callable[[Any], str], as_json: bool) -> Iterator
     except ClickstreamError as error:
         if error.done is None:
             raise
-        ended = {"problems": [str(error)], "exit_code": error.exit_code}
+        ended = {"problems": [described(error)], "exit_code": error.exit_code}
         show({**plain(error.done), **ended}, line(error.done), as_json)
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {printable_lines(described(error))}", err=True)
         exit_with(error.exit_code)
 
 

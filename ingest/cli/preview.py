@@ -21,11 +21,11 @@ from ingest.parse.reader import parse_object
 from ingest.parse.registry import AUTO, check_settings, lookup, supported
 from ingest.parse.sniff import remedy
 from ingest.settings import ParseSettings
+from ingest.terminal.text import json_text
 
 BATCH_ID = "parse"
 _ROWS = 1024  # turned into Python objects at once
 _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
-_LINE_BREAKS = str.maketrans({c: f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"})
 _AUTO = """\
 The format of each file is detected from its first 64 KiB: the one that fits most of up to
 100 lines. A file that no format fits is refused as a whole (unknown_format). A file has one
@@ -110,9 +110,7 @@ def _shown(parsed: Parsed) -> Iterator[str]:
         key=lambda row: row["offset"],
     )
     for row in rows:
-        text = json.dumps(row, ensure_ascii=False)
-        # JSON allows these inside a string, but many readers take them for line ends.
-        yield text if text.isascii() else text.translate(_LINE_BREAKS)
+        yield json_text(row)
 
 
 def _events(events: pa.Table) -> Iterator[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
-from ingest.errors import ClickstreamError
+from ingest.errors import ClickstreamError, remedy_for
 from ingest.terminal.text import printable
 
 _SHOWN = 1000  # characters
@@ -24,7 +25,7 @@ def spark_failure(error: Exception, data: Path) -> ClickstreamError:
     """Return the failure of Spark as an error of ours; `data` is the folder it works in."""
     log = data / "logs" / "spark.log"
     if shutil.disk_usage(data).free < _NEARLY_FULL:
-        remedy = f"the disk of {data} is full: free some space and run the command again"
+        remedy = f"the disk of {data} is full: {remedy_for(errno.ENOSPC)}"
     else:
         remedy = f"nothing is lost: run the command again; see {log} for details"
     return ClickstreamError(f"Spark failed: {first_lines(error)}\n{remedy}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +19,33 @@ def printable(value: object) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return `text` with every unprintable character escaped, but for its line ends."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def json_text(value: Any) -> str:
+    """Return `value` as JSON in one line, with every unprintable character of a text escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    # Not json.dumps: it leaves DEL as it is.
+    return "".join(c if c.isprintable() else _json_escape(c) for c in text)
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", errors="surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+
+
+class PrintableFormatter(logging.Formatter):
+    """Formats log records for a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record with every unprintable character escaped."""
+        return printable_lines(super().format(record))
 
 
 def count_of(count: int, one: str, many: str | None = None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -92,6 +94,71 @@ def test_a_full_disk_is_no_bug(
     message = capsys.readouterr().err
     assert message.startswith("error: /data/x: No space left on device: free some space on ")
     assert "bug" not in message
+
+
+def _caused_by(cause: OSError) -> ClickstreamError:
+    error = ClickstreamError("dbt build: it failed")
+    error.__cause__ = ValueError()
+    error.__cause__.__context__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        _caused_by(OSError(errno.ENOSPC, "x")),
+        ClickstreamError("export: OSError: [Errno 28] No space left on device: '/data/x'"),
+    ],
+)
+def test_a_full_disk_is_told_behind_every_failure(
+    failing: list[BaseException], capsys: pytest.CaptureFixture[str], error: ClickstreamError
+) -> None:
+    remedy = "free some space on that disk, and run the command again"
+    failing.append(error)
+    assert cli.run(["contract", "check"]) == 1
+    assert capsys.readouterr().err == f"error: {error}: {remedy}\n"
+    failing[0] = ClickstreamError(f"it is full: {remedy}")
+    assert cli.run(["contract", "check"]) == 1
+    assert capsys.readouterr().err == f"error: it is full: {remedy}\n"
+
+
+def test_other_failures_of_the_machine_are_told_by_their_own_errors(
+    failing: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing.append(_caused_by(PermissionError(errno.EACCES, "x")))
+    assert cli.run(["contract", "check"]) == 1
+    assert capsys.readouterr().err == "error: dbt build: it failed\n"
+
+
+def test_a_log_that_cannot_be_written_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def stale_files(_root: Path) -> list[Path]:
+        logger, handler = logging.getLogger("full"), logging.FileHandler("/dev/full")
+        logger.addHandler(handler)
+        logger.warning("x")
+        logger.removeHandler(handler)
+        with suppress(OSError):
+            handler.close()
+        return []
+
+    monkeypatch.setattr("ingest.render.stale_files", stale_files)
+    assert cli.run(["contract", "check"]) == 0
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["parse", "{}"], ["status", "--{}"], ["status", "--{}", "--json"], ["parse", "a", "{}"]],
+)
+def test_no_name_steers_the_terminal(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = "\x1b]0;a\x07\x9b2J\u202e.log"
+    assert cli.run([one.format(hostile) for one in arguments]) in (1, 2)
+    streams = capsys.readouterr()
+    assert (streams.out + streams.err).replace("\n", "").isprintable()
+    assert "x1b" in streams.err
 
 
 def test_a_command_that_ends_with_a_code_exits_with_it(

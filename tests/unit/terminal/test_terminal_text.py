@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
-from ingest.terminal.text import count_of, printable, table_text
+import json
+import logging
+
+from ingest.terminal.text import (
+    PrintableFormatter,
+    count_of,
+    json_text,
+    printable,
+    printable_lines,
+    table_text,
+)
+
+# ESC, BEL, DEL, C1, bidi, a line separator, a tag beyond the BMP, half of a surrogate pair.
+HOSTILE = "\x1b]0;a\x07\x7f\x9b2J\u202e\u2028\U000e0041\ud800"
 
 
 def test_hostile_text_is_escaped() -> None:
     assert printable("a\x1b]0;owned\x07\nb\u202e\x9b") == r"a\x1b]0;owned\x07\nb\u202e\x9b"
     assert printable("Größe 漢字") == "Größe 漢字"
     assert printable(None) == ""
+    assert printable(HOSTILE).isprintable()
+
+
+def test_lines_stay_lines() -> None:
+    text = printable_lines(f"a{HOSTILE}\r\n{HOSTILE}b\n")
+    assert [line.isprintable() for line in text.split("\n")] == [True] * 3
+
+
+def test_json_escapes_what_it_may_leave_as_it_is() -> None:
+    text = json_text({"a": HOSTILE, "b": "Größe 漢字", "c": '"\\'})
+    assert text.isprintable()
+    assert "Größe 漢字" in text
+    assert json.loads(text) == {"a": HOSTILE, "b": "Größe 漢字", "c": '"\\'}
+
+
+def test_a_log_record_is_escaped_with_its_arguments() -> None:
+    record = logging.LogRecord("a", logging.INFO, "a", 1, "%s\nb", (HOSTILE,), None)
+    first, second = PrintableFormatter("%(message)s").format(record).split("\n")
+    assert first.isprintable()
+    assert second == "b"
 
 
 def test_numbers_are_right_aligned() -> None:
