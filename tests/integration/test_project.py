@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.books.verify import verify
 from ingest.job.run import RunTasks, ingest
 from ingest.settings import Settings
 from ingest.warehouse import build as hop
@@ -51,6 +52,14 @@ class Project:
         text = place.read_text(encoding="utf-8")
         assert old in text
         place.write_text(text.replace(old, new), encoding="utf-8")
+
+    def garble(self, table: str) -> None:
+        """Write nonsense into the files of `table`, a folder of the warehouse."""
+        files = list((self.settings.data / "warehouse" / table).rglob("*.parquet"))
+        assert files
+        for file in files:
+            file.write_bytes(b"PAR1 nonsense")
+            file.with_name(f".{file.name}.crc").unlink()
 
     def build(self) -> list[tuple[int, int, int]]:
         """Build as `clickstream run` does; return events, errors and human events by hour."""
@@ -129,3 +138,13 @@ def test_an_edit_that_was_taken_back_leaves_no_trace(project: Project) -> None:
 
     assert project.build() == [(4, 2, 4), (2, 2, 0)]
     assert not project.warns()
+
+
+def test_damaged_tables_are_built_again_from_landing(project: Project) -> None:
+    project.build()
+    project.garble("clickstream_intermediate.db/int_traffic_counted")
+    project.add("two.log")
+    assert project.build() == [(4, 2, 4), (2, 2, 0)]
+
+    project.garble("clickstream.db/fct_traffic_hourly")
+    assert verify(project.settings, project.warehouse).marts_differ
