@@ -12,6 +12,7 @@ from ingest.books.truth import lake_checks, mart_checks, other_objects, read_tru
 from ingest.errors import ClickstreamError, ObjectUnreadable
 from ingest.lake.accepted import accepted_ids, how_to_accept
 from ingest.lake.checks import Check, first_few
+from ingest.lake.ownership import check_whole
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.states import LIVE, QUARANTINED, BatchState, decide, in_state
@@ -67,13 +68,18 @@ def verify(
 
     The logs that still lie in their sources are compared with what was read of them: their first
     and last 4 KiB, or all bytes for `whole_sources`.
-    Raises SearchServerError when the index cannot be queried, SettingsError when `truth` is not a
-    truth.json.
+    Raises BooksError when the log of batches has lost its end, SearchServerError when the index
+    cannot be queried, SettingsError when `truth` is not a truth.json.
     """
     lake = open_lake(settings.lake)
     records = read_log(lake)
     states = decide(records, accepted_ids(lake))
     shown = {id_: batch.state for id_, batch in warehouse.ledger().batches.items()}
+    check_whole(lake, records)
+    if not records and not shown:
+        return Verification(
+            checks=(), notes=(f"nothing is in {lake.uri} yet: start with `clickstream run`",)
+        )
     live = [record for record in records if shown.get(record.batch_id) == LIVE]
     in_sources, notes = source_check(settings, records, whole=whole_sources)
     in_lake = [*_lake_checks(lake, records)]
@@ -179,11 +185,17 @@ def _loaded(
 ) -> Check:
     """Return the check that readers see each batch in the state that the log gives it."""
     pending = [r.number for r in records if shown.get(r.batch_id) != states[r.batch_id].state]
+    unknown = sorted(shown.keys() - states.keys())
+    wrong = [f"pending: {first_few(pending)}; run `clickstream load`"] if pending else []
+    if unknown:
+        wrong.append(
+            f"loaded, but no longer in the lake: {first_few(unknown)}; restore its batches/"
+        )
     return Check(
         name="batches loaded = sealed",
-        expected=len(records),
+        expected=len(records) + len(unknown),
         found=len(records) - len(pending),
-        detail=f"pending: {first_few(pending)}; run `clickstream load`" if pending else "",
+        detail="; ".join(wrong),
     )
 
 

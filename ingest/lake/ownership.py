@@ -7,7 +7,7 @@ without any, the log of batches alone gives the same answer more slowly.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingest.errors import BooksError
-from ingest.lake.records import BatchRecord, ObjectRecord, read_log
+from ingest.lake.records import BatchRecord, ObjectRecord, read_log, record_key
 from ingest.storage import Storage, StoredObject
 
 # A run reads at most about so many records before it knows what is owned.
@@ -121,6 +121,17 @@ def read_ownership(lake: Storage) -> Ownership:
     """
     checkpoint = _read_checkpoint(lake, _newest_checkpoint(lake))
     return checkpoint.after(read_log(lake, after=checkpoint.last))
+
+
+def check_whole(lake: Storage, records: Sequence[BatchRecord]) -> None:
+    """Raise BooksError when `records`, the whole log, end before the newest checkpoint."""
+    newest = _newest_checkpoint(lake)
+    if len(records) < newest:
+        raise BooksError(
+            f"{lake.uri}: {record_key(len(records) + 1)} to {record_key(newest)} are missing,"
+            f" although {_checkpoint_key(newest)} was made of them; records are never deleted:"
+            " restore them"
+        )
 
 
 def write_checkpoint(lake: Storage, ownership: Ownership) -> None:

@@ -192,8 +192,9 @@ def _lake_field(lake: Storage, name: str, kind: Callable[[Any], Field]) -> Field
         return kind(json.loads(lake.read(LAKE_KEY))[name])
     except _NOT_OURS as error:
         raise BooksError(
-            f"{lake.uri}/{LAKE_KEY} has no valid {name} field ({error}); restore it, or remove it"
-            f" if the lake has format {LAKE_FORMAT}"
+            f"{lake.uri}/{LAKE_KEY} has no valid {name} field ({error}); restore it. Without a"
+            " backup remove it, run `clickstream ingest`, then `clickstream export --recreate`: the"
+            " index knows the lake by the id that was in it"
         ) from error
 
 

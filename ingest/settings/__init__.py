@@ -108,6 +108,8 @@ def load_settings(
     problems: list[str] = []
     toml = Table(_read_toml(root), problems)
     data = _data(given, root)
+    if data.exists() and not data.is_dir():
+        problems.append(f"CLICKSTREAM_DATA: {data} is not a folder")
     settings = Settings(
         root=root,
         data=data,

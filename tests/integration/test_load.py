@@ -142,8 +142,33 @@ def test_a_lake_that_was_moved_is_refused(hop: Hop, tmp_path: Path) -> None:
     moved = str(tmp_path / "moved")
     Path(hop.settings.lake).rename(moved)
 
-    with pytest.raises(SettingsError, match="still refers to its old location"):
+    with pytest.raises(SettingsError, match="the metastore refers to the old place"):
         hop.load(settings=replace(hop.settings, lake=moved))
+
+
+def test_a_warehouse_of_another_lake_answers_nothing(hop: Hop, tmp_path: Path) -> None:
+    """As after a copy of the data folder: its tables still lie in the original."""
+    hop.add_log("one.log", 30)
+    hop.load()
+    assert isinstance(hop.warehouse, SparkWarehouse)
+    hop.warehouse.check_lake(hop.settings.lake)
+    with pytest.raises(SettingsError, match="the metastore refers to the old place"):
+        hop.warehouse.check_lake(str(tmp_path / "copy" / "lake"))
+
+
+def test_a_damaged_ledger_says_what_to_delete(hop: Hop) -> None:
+    hop.add_log("one.log", 30)
+    hop.load()
+    shown = LedgerFolders(hop.settings).shown()
+    file = hop.settings.data / "warehouse" / "_loads" / str(shown) / "batches.parquet"
+    content = file.read_bytes()
+    try:
+        for damaged in (b"nonsense", content[:-9]):
+            file.write_bytes(damaged)
+            with pytest.raises(SettingsError, match=r"gone or damaged, .*/metastore and .*/ware"):
+                hop.load()
+    finally:
+        file.write_bytes(content)  # the warehouse is that of all tests
 
 
 def test_a_metastore_deleted_without_its_warehouse_is_named(hop: Hop) -> None:
@@ -164,5 +189,5 @@ def test_a_warehouse_deleted_without_its_metastore_is_named(hop: Hop) -> None:
     hop.load()
     shutil.rmtree(hop.settings.data / "warehouse" / "_loads")
 
-    with pytest.raises(SettingsError, match="the metastore still refers to it"):
+    with pytest.raises(SettingsError, match="is gone or damaged, but the metastore refers to it"):
         hop.load()

@@ -52,6 +52,12 @@ def test_file_is_relative_to_itself_and_environment_to_the_current_folder(
     assert settings.data == here / "d"
 
 
+def test_data_that_is_a_file_is_a_wrong_setting(tmp_path: Path) -> None:
+    (tmp_path / "d").touch()
+    with pytest.raises(SettingsError, match=r"CLICKSTREAM_DATA: .*/d is not a folder"):
+        load(tmp_path, CLICKSTREAM_DATA=str(tmp_path / "d"))
+
+
 def test_the_file_that_is_delivered_shows_the_defaults(tmp_path: Path) -> None:
     shown = (ROOT / "clickstream.toml").read_text(encoding="utf-8")
     toml = "\n".join(re.findall(r"^# (\[.+|[a-z_]+ = .+)$", shown, re.MULTILINE))

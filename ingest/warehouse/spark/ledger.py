@@ -24,11 +24,20 @@ _SHOWN = "shown"
 _COLUMNS = ("batch_id", "state", "replaced_by", "manifest_hash", "loaded_at")
 
 
+def how_to_rebuild(data: Path) -> str:
+    """Return the remedy for a local warehouse that is broken, or not that of its lake."""
+    return (
+        f"delete {data}/metastore and {data}/warehouse together and run again; both are rebuilt"
+        " from the lake"
+    )
+
+
 class LedgerFolders:
     """The ledgers of the local warehouse; a crashed load leaves one that is never shown."""
 
     def __init__(self, settings: Settings) -> None:
         self._storage = open_storage(str(settings.data / "warehouse" / "_loads"))
+        self._remedy = how_to_rebuild(settings.data)
 
     def newest(self) -> str | None:
         """Return the name of the newest ledger, None when there is none.
@@ -52,16 +61,15 @@ class LedgerFolders:
     def read(self, name: str) -> dict[str, LoadedBatch]:
         """Return the rows of the ledger `name` by batch id.
 
-        Raises SettingsError when it is missing.
+        Raises SettingsError when it is missing or damaged.
         """
         try:
             with open_parquet(self._storage, f"{name}/{_FILE}") as file:
                 rows = file.read(columns=list(_COLUMNS)).to_pylist()
         except ObjectUnreadable as error:
             raise SettingsError(
-                f"{self._storage.uri}/{name} is gone, but the metastore still refers to it: delete "
-                "the metastore and the warehouse folder together and run again; both are rebuilt "
-                "from the lake"
+                f"{self._storage.uri}/{name} is gone or damaged, but the metastore refers to it:"
+                f" {self._remedy}"
             ) from error
         return {row.pop("batch_id"): LoadedBatch(**row) for row in rows}
 

@@ -22,7 +22,7 @@ from ingest.settings import Settings
 from ingest.spark.failure import spark_failure
 from ingest.spark.session import warehouse_session
 from ingest.spark.temporary import forget_resources
-from ingest.storage import Storage
+from ingest.storage import Storage, open_storage
 from ingest.warehouse import Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow
 from ingest.warehouse.spark.cleanup import remove_incomplete
@@ -35,15 +35,24 @@ from ingest.warehouse.spark.landing import (
     point_batches_at,
     prove,
 )
-from ingest.warehouse.spark.ledger import LedgerFolders
+from ingest.warehouse.spark.ledger import LedgerFolders, how_to_rebuild
 from ingest.warehouse.spark.query import query
 from ingest.warehouse.target import Target
 
 
 def open_spark(settings: Settings, target: Target) -> SparkWarehouse:
-    """Return the warehouse of a Spark target; its session is this process's own."""
+    """Return the warehouse of a Spark target; its session is this process's own.
+
+    Raises SettingsError when its tables point into another lake: it was copied, or the lake moved.
+    """
     session = warehouse_session(target.parameters, settings.data)
-    return SparkWarehouse(settings, session, Schemas(marts=target.schema, landing=SCHEMA))
+    found = SparkWarehouse(settings, session, Schemas(marts=target.schema, landing=SCHEMA))
+    try:
+        found.check_lake(open_storage(settings.lake).uri)
+    except BaseException:
+        found.close()
+        raise
+    return found
 
 
 class SparkWarehouse:
@@ -75,7 +84,7 @@ class SparkWarehouse:
             if shown is None:
                 self._check_metastore()
             create_tables(self._session, lake.uri)
-            self._check_lake(lake)
+            self.check_lake(lake.uri)
             loaded = [row.record for row in changed if row.state == LIVE]
             add_partitions(self._session, lake.uri, loaded)
             prove(self._session, loaded)
@@ -124,17 +133,17 @@ class SparkWarehouse:
             table = f"{folder.parent.name.removesuffix('.db')}.{folder.name}"
             if any(folder.glob("*")) and not self._session.catalog.tableExists(table):
                 raise SettingsError(
-                    f"{folder} exists, but the metastore does not know it: delete the metastore "
-                    "and the warehouse folder together and run again; both are rebuilt from the "
-                    "lake"
+                    f"{folder} exists, but the metastore does not know it:"
+                    f" {how_to_rebuild(self._data)}"
                 )
 
-    def _check_lake(self, lake: Storage) -> None:
-        """Raise SettingsError when the tables point into another lake."""
-        if location(self._session, EVENTS.name) != f"{lake.uri}/none":
+    def check_lake(self, lake: str) -> None:
+        """Raise SettingsError when there are tables, and they point into another lake."""
+        with self._failures():
+            place = location(self._session, EVENTS.name)
+        if place not in (None, f"{lake}/none"):
             raise SettingsError(
-                f"the warehouse in {self._data} was loaded from another lake than {lake.uri}, or "
-                "the lake was moved and the metastore still refers to its old location: set "
-                f"CLICKSTREAM_DATA to another folder, or delete {self._data}/metastore and "
-                f"{self._data}/warehouse and run again; both are rebuilt from the lake"
+                f"the warehouse in {self._data} was loaded from another lake than {lake}; or one of"
+                " them was moved or copied, and the metastore refers to the old place: set"
+                f" CLICKSTREAM_DATA to another folder, or {how_to_rebuild(self._data)}"
             )

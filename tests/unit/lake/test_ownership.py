@@ -8,8 +8,8 @@ import pytest
 from fixtures.records import make_draft, raw_object, sealed
 
 from ingest.errors import BooksError
-from ingest.lake.ownership import read_ownership, write_checkpoint
-from ingest.lake.records import record_key
+from ingest.lake.ownership import check_whole, read_ownership, write_checkpoint
+from ingest.lake.records import read_log, record_key
 from ingest.storage import Storage
 
 
@@ -98,3 +98,13 @@ def test_a_broken_checkpoint_is_named_with_its_remedy(lake: Storage) -> None:
             read_ownership(lake)
     lake.delete([key])
     assert read_ownership(lake) == expected
+
+
+def test_a_log_that_ends_before_its_checkpoint_has_lost_records(lake: Storage) -> None:
+    for number in range(103):
+        sealed(lake, make_draft(f"b{number}"), after=number)
+    records = read_log(lake)
+    write_checkpoint(lake, read_ownership(lake))
+    check_whole(lake, records)
+    with pytest.raises(BooksError, match=r"0102\.json to .*0103\.json are missing.*restore them"):
+        check_whole(lake, records[:101])
