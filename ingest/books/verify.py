@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from ingest.books.sources import source_check
 from ingest.books.truth import lake_checks, mart_checks, other_objects, read_truth
 from ingest.errors import ClickstreamError, ObjectUnreadable
 from ingest.lake.accepted import accepted_ids, how_to_accept
+from ingest.lake.balance import has_its_bytes, has_its_size, imbalance
 from ingest.lake.checks import Check, first_few
 from ingest.lake.ownership import check_whole
 from ingest.lake.parquet import open_parquet
@@ -18,6 +20,7 @@ from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.states import LIVE, QUARANTINED, BatchState, decide, in_state
 from ingest.settings import Settings
 from ingest.storage import Storage
+from ingest.terminal.progress import progress
 from ingest.terminal.text import count_of, table_text
 from ingest.warehouse import Schemas, Warehouse
 from ingest.warehouse.marts import (
@@ -63,11 +66,12 @@ def verify(
     *,
     truth: Path | None = None,
     whole_sources: bool = False,
+    deep: bool = False,
 ) -> Verification:
     """Compare every hop with the batch records, and with the generator's `truth` when given.
 
     The logs that still lie in their sources are compared with what was read of them: their first
-    and last 4 KiB, or all bytes for `whole_sources`.
+    and last 4 KiB, or all bytes for `whole_sources`. `deep` reads all files of the lake as well.
     Raises BooksError when the log of batches has lost its end, SearchServerError when the index
     cannot be queried, SettingsError when `truth` is not a truth.json.
     """
@@ -82,7 +86,7 @@ def verify(
         )
     live = [record for record in records if shown.get(record.batch_id) == LIVE]
     in_sources, notes = source_check(settings, records, whole=whole_sources)
-    in_lake = [*_lake_checks(lake, records)]
+    in_lake = [*_lake_checks(lake, records, deep=deep)]
     checks = [in_sources, *in_lake]
     notes += [_quarantined(record) for record in in_state(records, states, QUARANTINED)]
     is_lake_whole = all(check.ok for check in in_lake)
@@ -143,7 +147,14 @@ def _quarantined(record: BatchRecord) -> str:
     )
 
 
-def _lake_checks(lake: Storage, records: Sequence[BatchRecord]) -> Iterator[Check]:
+def _lake_checks(lake: Storage, records: Sequence[BatchRecord], *, deep: bool) -> Iterator[Check]:
+    wrong = [problem for record in records if (problem := imbalance(record))]
+    yield Check(
+        name="batches: totals = objects = files",
+        expected=len(records),
+        found=len(records) - len(wrong),
+        detail=f"{first_few(wrong)}; restore the record" if wrong else "",
+    )
     totals = [record.totals for record in records]
     yield Check(
         name="lines = ok + warn + skip + reject",
@@ -169,6 +180,26 @@ def _lake_checks(lake: Storage, records: Sequence[BatchRecord]) -> Iterator[Chec
             found=found,
             detail=first_few(wrong) or count_of(len(named), "Parquet file"),
         )
+    yield _intact(lake, records, deep=deep)
+
+
+def _intact(lake: Storage, records: Sequence[BatchRecord], *, deep: bool) -> Check:
+    """Return the check of the files' sizes, or of all their bytes."""
+    named = [file for record in records for files in record.files.values() for file in files]
+    is_intact = has_its_bytes if deep else has_its_size
+    wrong = []
+    with progress("reading the lake", len(named)) if deep else nullcontext() as show:
+        for done, file in enumerate(named, 1):
+            if not is_intact(lake, file):
+                wrong.append(file.path)
+            if show is not None:
+                show(done)
+    return Check(
+        name="lake files intact",
+        expected=len(named),
+        found=len(named) - len(wrong),
+        detail=first_few(wrong) or ("all bytes" if deep else "sizes; all bytes: verify --deep"),
+    )
 
 
 def _rows_in_file(lake: Storage, path: str) -> int:

@@ -38,9 +38,12 @@ def status(as_json: bool) -> None:
     is_flag=True,
     help="Hash all bytes of the logs that lie in the sources, gzip included.",
 )
+@click.option("--deep", is_flag=True, help="Hash all bytes of the files in the lake.")
 @target_option
 @json_option
-def verify(truth: Path | None, whole_sources: bool, target: str | None, as_json: bool) -> None:
+def verify(
+    truth: Path | None, whole_sources: bool, deep: bool, target: str | None, as_json: bool
+) -> None:
     """Recount every hop where its rows are.
 
     Sources = lake = landing = marts = index; exits with 4 when they disagree. Of each plain log
@@ -51,7 +54,7 @@ def verify(truth: Path | None, whole_sources: bool, target: str | None, as_json:
     from ingest.books.verify import verify_text
 
     with warehouse_for(target) as (settings, warehouse):
-        result = compare(settings, warehouse, truth=truth, whole_sources=whole_sources)
+        result = compare(settings, warehouse, truth=truth, whole_sources=whole_sources, deep=deep)
     show(result, verify_text(result), as_json)
     exit_with(0 if result.balanced else BooksError.exit_code)
 

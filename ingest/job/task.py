@@ -233,6 +233,7 @@ def store(lake: Storage, key: str, sink: ParquetSink) -> NamedFile:
         path=key,
         rows=written.rows,
         bytes=written.bytes,
+        sha256=written.sha256,
         min_event_time=written.min_event_time,
         max_event_time=written.max_event_time,
     )

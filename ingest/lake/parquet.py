@@ -6,6 +6,7 @@ misreads INT64 timestamps without an error, and INT96 has no unit: read it with 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +30,7 @@ _BATCH_ROWS = 16_384
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A finished Parquet file: rows, its size in bytes, and the span of its event_time (UTC).
+    """A finished Parquet file: rows, size in bytes, SHA-256, and the span of its event_time (UTC).
 
     The times are None when no row has an event_time, or the table has no such column.
     """
@@ -37,6 +38,7 @@ class Written:
     path: Path
     rows: int
     bytes: int
+    sha256: str
     min_event_time: datetime | None
     max_event_time: datetime | None
 
@@ -97,6 +99,7 @@ class ParquetSink:
             path=self.path,
             rows=self._rows,
             bytes=self.path.stat().st_size,
+            sha256=_sha256(self.path),
             min_event_time=first,
             max_event_time=last,
         )
@@ -129,10 +132,14 @@ def open_parquet(storage: Storage, key: str) -> pq.ParquetFile:
     """Open a Parquet file; only the bytes that are asked for are read, the footer first.
 
     Its INT96 timestamps come as microseconds, right for years 1 to 9999. Raises ObjectUnreadable
-    when it is denied, gone or not Parquet.
+    when it is denied, gone or not Parquet; reading rows of a damaged page raises OSError.
     """
     try:
-        return pq.ParquetFile(ObjectReader(storage, key), coerce_int96_timestamp_unit="us")
+        return pq.ParquetFile(
+            ObjectReader(storage, key),
+            coerce_int96_timestamp_unit="us",
+            page_checksum_verification=True,
+        )
     except (pa.ArrowException, OSError) as error:
         raise ObjectUnreadable(f"{storage.uri}/{key}: not a Parquet file ({error})") from error
 
@@ -145,9 +152,15 @@ def _options(table: Table) -> dict[str, object]:
         "store_schema": False,
         "use_deprecated_int96_timestamps": True,
         "write_batch_size": _BATCH_ROWS,
+        "write_page_checksum": True,
         "use_dictionary": [column.name for column in strings if not column.unique],
         "write_statistics": [column.name for column in table.columns if column.statistics],
     }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _wider(

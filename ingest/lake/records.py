@@ -33,12 +33,14 @@ Field = TypeVar("Field")
 class NamedFile:
     """A Parquet file that a record names. `path` is relative to the lake; times are UTC.
 
-    The times are None outside events and where no event has a time.
+    The times are None outside events and where no event has a time, `sha256` (hexadecimal) where
+    an earlier clickstream wrote it.
     """
 
     path: str
     rows: int
     bytes: int
+    sha256: str | None = None
     min_event_time: datetime | None = None
     max_event_time: datetime | None = None
 

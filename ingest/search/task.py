@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from elasticsearch import Elasticsearch
 
 from ingest import errors
@@ -161,11 +162,22 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
         present = set(parquet.schema_arrow.names)
         columns = [column.name for column in COLUMNS if column.name in present]
         first = 0
-        for rows in parquet.iter_batches(_CHUNK_ROWS, columns=columns):
+        for rows in _intact(parquet.iter_batches(_CHUNK_ROWS, columns=columns), file):
             yield from bodies(
                 rows, version=file.number, first_row=first, most_bytes=sender.most_bytes
             )
             first += rows.num_rows
+
+
+def _intact(batches: Iterator[pa.RecordBatch], file: ExportFile) -> Iterator[pa.RecordBatch]:
+    """Yield `batches`; raises BooksError when a page of `file` is damaged."""
+    try:
+        yield from batches
+    except (pa.ArrowException, OSError) as error:
+        raise BooksError(
+            f"is damaged ({error}): restore it, or read its logs again: clickstream replay"
+            f" --batch {file.batch_id}"
+        ) from error
 
 
 class DeadLetters:

@@ -26,7 +26,9 @@ COLUMNS = (
 MARTS = tuple(mart.name for mart in read_marts(ROOT))
 CHECKS = {
     "logs in sources = read",
+    "batches: totals = objects = files",
     "lines = ok + warn + skip + reject",
+    "lake files intact",
     *(f"lake {table} = records" for table in ("events", "rejects", "files")),
     "batches loaded = sealed",
     *(f"landing {table} = lake" for table in ("events", "rejects", "files")),

@@ -113,10 +113,12 @@ def test_books_in_order_balance(books: Books) -> None:
     assert result.balanced
     assert {check.name: check.found for check in result.checks} == {
         "logs in sources = read": 1,
+        "batches: totals = objects = files": 1,
         "lines = ok + warn + skip + reject": EVENTS + 1,
         "lake events = records": EVENTS,
         "lake rejects = records": 1,
         "lake files = records": 1,
+        "lake files intact": 3,
         "batches loaded = sealed": 1,
         "landing events = lake": EVENTS,
         "landing rejects = lake": 1,
@@ -126,13 +128,56 @@ def test_books_in_order_balance(books: Books) -> None:
     assert result.notes == ("the index was not compared: search is off",)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record["totals"].update(lines_read=99, lines_ok=98),
+        lambda record: record["totals"].update(rejects=2),
+        lambda record: record["totals"].update(objects=2),
+        lambda record: record["totals"].update(bytes=1),
+        lambda record: record["objects"][0].update(lines_ok=0, lines_warn=EVENTS),
+        lambda record: record["objects"][0].update(size=1),
+        lambda record: [one.update(events=9) for one in (record["totals"], record["objects"][0])],
+    ],
+)
+def test_a_record_with_other_numbers_is_seen(
+    books: Books, change: Callable[[dict[str, Any]], None]
+) -> None:
+    books.hop.rewrite(books.record, change)
+    assert books.wrong() == ["batches: totals = objects = files"]
+
+
 def test_verdicts_that_do_not_add_up_are_seen(books: Books) -> None:
     def one_line_more(record: dict[str, Any]) -> None:
         record["totals"]["lines_ok"] += 1
+        record["objects"][0]["lines_ok"] += 1
 
     books.hop.rewrite(books.record, one_line_more)
 
-    assert books.wrong() == ["lines = ok + warn + skip + reject"]
+    assert books.wrong() == [
+        "batches: totals = objects = files", "lines = ok + warn + skip + reject"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("table", ["events", "rejects", "files"])
+def test_each_flipped_bit_of_a_lake_file_is_seen(books: Books, table: str) -> None:
+    """Those that change no size and no footer by `deep` alone."""
+    path = books.hop.path(books.record, table)
+    content = path.read_bytes()
+    for at in range(0, len(content), 97):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        wrong = [check.name for check in books.verify(deep=True).checks if not check.ok]
+        assert "lake files intact" in wrong
+    path.write_bytes(content)
+    assert books.verify(deep=True).balanced
+
+
+def test_a_longer_lake_file_is_seen(books: Books) -> None:
+    path = books.hop.path(books.record)
+    content = path.read_bytes()
+    # Parquet is read from its end, so that nobody misses what is before its beginning.
+    path.write_bytes(b"PAR1" + content)
+    assert "lake files intact" in books.wrong()
 
 
 @pytest.mark.parametrize("table", ["events", "rejects", "files"])
@@ -148,9 +193,10 @@ def test_a_lake_file_that_is_gone_or_broken_is_seen(
 
     result = books.verify()
 
-    (wrong,) = (check for check in result.checks if not check.ok)
+    wrong, intact = (check for check in result.checks if not check.ok)
     assert (wrong.name, wrong.found) == (f"lake {table} = records", 0)
-    assert books.record.files[table][0].path in wrong.detail
+    assert (intact.name, intact.found) == ("lake files intact", 2)
+    assert all(books.record.files[table][0].path in one.detail for one in (wrong, intact))
     assert "landing and marts were not compared: restore the lake files" in result.notes[0]
 
 

@@ -93,6 +93,22 @@ def test_a_file_that_is_not_the_one_of_the_record_is_refused(
         list(_bodies(lake, replace(file, **change), sender))  # type: ignore[arg-type]
 
 
+def test_no_flipped_bit_reaches_a_document(lake: Storage, file: ExportFile, sender: Sender) -> None:
+    content = lake.read(KEY)
+    good = [body.data for body in _bodies(lake, file, sender)]
+    messages = []
+    for at in range(4, len(content), 31):
+        lake.put(KEY, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        try:
+            # Fewer rows than the record says stop the task later.
+            assert [body.data for body in _bodies(lake, file, sender)] in (good, [])
+        except (BooksError, ObjectUnreadable) as error:
+            messages.append(str(error))
+    damaged = [text for text in messages if text.startswith("is damaged (")]
+    assert len(damaged) > 10
+    assert all(text.endswith("clickstream replay --batch b1") for text in damaged)
+
+
 def test_a_file_that_is_gone_or_broken_is_unreadable(
     lake: Storage, file: ExportFile, sender: Sender
 ) -> None:
