@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from ingest.errors import ObjectUnreadable
+from ingest.errors import ObjectUnreadable, StorageError
 from ingest.lake.counts import add_counts
 from ingest.lake.records import BatchRecord, NamedFile
 from ingest.storage import Storage
@@ -43,10 +43,18 @@ def has_its_size(lake: Storage, file: NamedFile) -> bool:
 
 def has_its_bytes(lake: Storage, file: NamedFile) -> bool:
     """Return whether `file` holds the bytes that were written; reads all of it."""
-    digest = hashlib.sha256()
     try:
-        for start in range(0, file.bytes, _BLOCK_BYTES):
-            digest.update(lake.read(file.path, start, min(start + _BLOCK_BYTES, file.bytes)))
-    except ObjectUnreadable:
+        return has_its_size(lake, file) and sha256_of(lake, file.path, file.bytes) == file.sha256
+    except StorageError:
         return False
-    return has_its_size(lake, file) and digest.hexdigest() == file.sha256
+
+
+def sha256_of(lake: Storage, key: str, size: int) -> str:
+    """Return the SHA-256 (hexadecimal) of the first `size` bytes of `key`.
+
+    Raises ObjectUnreadable or ObjectChanged when they cannot be read.
+    """
+    digest = hashlib.sha256()
+    for start in range(0, size, _BLOCK_BYTES):
+        digest.update(lake.read(key, start, min(start + _BLOCK_BYTES, size)))
+    return digest.hexdigest()

@@ -109,6 +109,7 @@ def files(records: Sequence[BatchRecord]) -> list[ExportFile]:
             path=named.path,
             rows=named.rows,
             bytes=named.bytes,
+            sha256=named.sha256,
         )
         for record in records
         for part, named in enumerate(record.files.get("events", ()))

@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from elasticsearch import Elasticsearch
 
 from ingest import errors
 from ingest.errors import BooksError, ClickstreamError
+from ingest.lake.balance import sha256_of
 from ingest.lake.parquet import open_parquet
 from ingest.local_search.state import read_state
 from ingest.search.body import Body
@@ -45,6 +45,7 @@ class ExportFile:
     path: str
     rows: int
     bytes: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,11 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
     size = lake.stat(file.path).size
     if size != file.bytes:
         raise BooksError(f"has {count_of(size, 'byte')}, but its record says {file.bytes:,}")
+    if file.sha256 is not None and sha256_of(lake, file.path, file.bytes) != file.sha256:
+        raise BooksError(
+            "is damaged: restore it, or read its logs again: clickstream replay --batch"
+            f" {file.batch_id}"
+        )
     with open_parquet(lake, file.path) as parquet:
         if parquet.metadata.num_rows != file.rows:
             rows_found = count_of(parquet.metadata.num_rows, "row")
@@ -162,22 +168,11 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
         present = set(parquet.schema_arrow.names)
         columns = [column.name for column in COLUMNS if column.name in present]
         first = 0
-        for rows in _intact(parquet.iter_batches(_CHUNK_ROWS, columns=columns), file):
+        for rows in parquet.iter_batches(_CHUNK_ROWS, columns=columns):
             yield from bodies(
                 rows, version=file.number, first_row=first, most_bytes=sender.most_bytes
             )
             first += rows.num_rows
-
-
-def _intact(batches: Iterator[pa.RecordBatch], file: ExportFile) -> Iterator[pa.RecordBatch]:
-    """Yield `batches`; raises BooksError when a page of `file` is damaged."""
-    try:
-        yield from batches
-    except (pa.ArrowException, OSError) as error:
-        raise BooksError(
-            f"is damaged ({error}): restore it, or read its logs again: clickstream replay"
-            f" --batch {file.batch_id}"
-        ) from error
 
 
 class DeadLetters:

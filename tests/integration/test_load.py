@@ -12,7 +12,7 @@ from fixtures.load_suite import BATCHES_SEEN, LIVE_EVENTS, ROWS_BY_STATE, Hop, L
 from pyspark.sql import SparkSession
 
 from ingest.books.status import status
-from ingest.errors import BooksError, SettingsError
+from ingest.errors import BooksError, ClickstreamError, SettingsError
 from ingest.job.run import RunTasks
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -169,6 +169,22 @@ def test_a_damaged_ledger_says_what_to_delete(hop: Hop) -> None:
                 hop.load()
     finally:
         file.write_bytes(content)  # the warehouse is that of all tests
+
+
+def test_a_flipped_bit_is_an_error_and_no_other_value(hop: Hop) -> None:
+    named = hop.path(hop.add_log("one.log", 300))
+    hop.load()
+    sql = "select sum(hash(*)), count(url_original) from landing.events"
+    content, right = named.read_bytes(), hop.rows(sql)
+    refused = 0
+    for at in range(60, len(content) // 2, len(content) // 50):
+        named.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        try:
+            assert hop.rows(sql) == right  # of a header that says nothing
+        except ClickstreamError as error:
+            refused += "checksum" in str(error).lower() or "parquet" in str(error).lower()
+    named.write_bytes(content)
+    assert refused > 10
 
 
 def test_a_metastore_deleted_without_its_warehouse_is_named(hop: Hop) -> None:
