@@ -16,6 +16,7 @@ import click
 
 from ingest import __version__
 from ingest.cli.books import clean, query, report, status, verify
+from ingest.cli.completion import completion
 from ingest.cli.contract import contract
 from ingest.cli.hops import export, ingest, load, replay, run_all
 from ingest.cli.raw import formats, parse, sample
@@ -127,6 +128,6 @@ for _command in (
     sample, parse, formats,
     ingest, replay, load, export, run_all,
     status, verify, query, report,
-    clean, search, contract,
+    clean, search, contract, completion,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import is_dataclass
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ingest.cli.stdin import STDIN, keep_stdin
 from ingest.errors import ClickstreamError, described
 from ingest.lake.records import BatchRecord
 from ingest.terminal.text import json_text, printable_lines
@@ -30,16 +32,30 @@ accept_option = click.option(
     metavar="ID",
     help="Accept this quarantined batch, for all targets; may be repeated; 6 digits are enough.",
 )
+raw_option = click.option(
+    "--raw",
+    metavar="PLACE",
+    help="Raw logs: a folder, a file or a pattern, instead of the sources in clickstream.toml; "
+    "- is standard input.",
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
 )
 
 
-def load_settings_for(target: str | None) -> Settings:
-    """Return the settings of this run; `target` None leaves the dbt target to them."""
+def load_settings_for(target: str | None, raw: str | None = None) -> Settings:
+    """Return the settings of this run; None leaves the dbt target and the sources to them.
+
+    `raw` - is a folder in which standard input was kept before.
+    """
     from ingest.settings import load_settings
 
-    return load_settings(target=target)
+    if raw is None:
+        return load_settings(target=target)
+    if raw == STDIN:
+        raw = str(load_settings(target=target).data / "stdin")
+        keep_stdin(Path(raw))
+    return load_settings({**os.environ, "CLICKSTREAM_RAW": raw}, target=target)
 
 
 def exit_with(exit_code: int) -> None:

@@ -23,11 +23,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def warehouse_for(target: str | None) -> Iterator[tuple[Settings, Warehouse]]:
-    """Yield the settings and the warehouse of `target`, in the project root as dbt needs it."""
+def warehouse_for(
+    target: str | None, settings: Settings | None = None
+) -> Iterator[tuple[Settings, Warehouse]]:
+    """Yield the settings and the warehouse of `target`, in the project root as dbt needs it.
+
+    `settings` are those of the target where they were read before.
+    """
     from ingest.warehouse import open_warehouse
 
-    settings = load_settings_for(target)
+    settings = settings or load_settings_for(target)
     os.chdir(settings.root)
     warehouse = open_warehouse(settings)
     with _ended_by(warehouse.close):

@@ -13,6 +13,7 @@ from ingest.cli.common import (
     json_option,
     load_settings_for,
     plain,
+    raw_option,
     show,
     showing_what_was_done,
     target_option,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--final", is_flag=True, help="Read last lines without a line end now; do not wait for it."
 )
+@raw_option
 @target_option
 @json_option
 def ingest(
@@ -52,6 +54,7 @@ def ingest(
     accept_duplicates: bool,
     as_new: tuple[str, ...],
     final: bool,
+    raw: str | None,
     target: str | None,
     as_json: bool,
 ) -> None:
@@ -75,7 +78,7 @@ def ingest(
     from ingest.job.run import check_sources
     from ingest.job.run import ingest as ingest_new
 
-    settings = load_settings_for(target)
+    settings = load_settings_for(target, raw)
     check_sources(settings, sources)
     with showing_what_was_done(ingest_line, as_json), spark_for(settings) as session:
         summary = ingest_new(
@@ -213,12 +216,14 @@ def export(
     is_flag=True,
     help="Build all marts again from the landing tables. A run that finds them damaged does so.",
 )
+@raw_option
 @target_option
 @json_option
 def run_all(
     accept: tuple[str, ...],
     truth: Path | None,
     full_refresh: bool,
+    raw: str | None,
     target: str | None,
     as_json: bool,
 ) -> None:
@@ -227,15 +232,19 @@ def run_all(
     Ingest, load, dbt build, export, verify, report.
 
     Run it as often as you like: it reads only what is new, and completes what a crash left
-    unfinished.
+    unfinished. Logs may come from standard input too, whatever comes twice counts once:
+
+    \b
+    zcat access.log.*.gz | clickstream run --raw -
     """
     from ingest.cli.summaries import summary_text
     from ingest.job.run import check_sources
     from ingest.pipeline import run_pipeline
 
-    check_sources(load_settings_for(target))
+    settings = load_settings_for(target, raw)
+    check_sources(settings)
     # The warehouse comes first: on Spark, the tasks run in its session.
-    with warehouse_for(target) as (settings, warehouse), spark_for(settings) as session:
+    with warehouse_for(target, settings) as (_, warehouse), spark_for(settings) as session:
         summary = run_pipeline(
             settings,
             warehouse,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -101,7 +102,7 @@ def parse(
     log_format: str | None,
     mapping: tuple[tuple[str, str], ...] | None,
 ) -> None:
-    """Print the verdict on each line of FILE as JSON lines.
+    """Print the verdict on each line of FILE as JSON lines; - is standard input.
 
     \b
     {"offset": 0, "status": "ok", "warnings": [], "reason": null, "event": {...}}
@@ -109,6 +110,7 @@ def parse(
     Uses neither Spark nor settings and stores nothing: try a format before you ingest it.
     """
     from ingest.cli.preview import json_lines
+    from ingest.cli.stdin import STDIN, stdin_as_file
     from ingest.settings import ParseSettings, check_timezone
 
     settings = ParseSettings(
@@ -119,9 +121,10 @@ def parse(
     )
     out = sys.stdout.buffer
     try:
-        for line in json_lines(file, settings):
-            out.write(line.encode())
-            out.write(b"\n")
+        with stdin_as_file() if str(file) == STDIN else nullcontext(file) as place:
+            for line in json_lines(place, settings):
+                out.write(line.encode())
+                out.write(b"\n")
         out.flush()
     except BrokenPipeError:
         # `clickstream parse FILE | head`: the reader has seen enough. Python would complain again

@@ -30,8 +30,10 @@ def no_engine(
     """No warehouse is opened, no session started."""
 
     @contextmanager
-    def warehouse_for(_target: str | None) -> Iterator[tuple[Settings, None]]:
-        yield make_settings(), None
+    def warehouse_for(
+        _target: str | None, settings: Settings | None = None
+    ) -> Iterator[tuple[Settings, None]]:
+        yield settings or make_settings(), None
 
     @contextmanager
     def spark_for(_settings: Settings) -> Iterator[None]:

@@ -1,0 +1,58 @@
+"""Logs from standard input, kept as a file: all that follows reads a log more than once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ingest.errors import SettingsError
+
+STDIN = "-"
+_BLOCK_BYTES = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def keep_stdin(folder: Path) -> Path:
+    """Keep standard input in `folder` under a name made of its SHA-256; return its path.
+
+    The same input again is the same file. Raises SettingsError at a terminal.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Beside the folder, where no ingest takes it for a log before it is complete.
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    digest, suffix = _copy_to(partial)
+    kept = folder / f"{digest[:32]}{suffix}"
+    partial.replace(kept)
+    return kept
+
+
+@contextmanager
+def stdin_as_file() -> Iterator[Path]:
+    """Yield a file that holds standard input, and is gone afterwards.
+
+    Raises SettingsError at a terminal.
+    """
+    with TemporaryDirectory() as folder:
+        partial = Path(folder) / "partial"
+        _, suffix = _copy_to(partial)
+        yield partial.rename(Path(folder) / f"stdin{suffix}")
+
+
+def _copy_to(path: Path) -> tuple[str, str]:
+    """Copy standard input to `path`; return its SHA-256 and the end of a name that fits."""
+    if sys.stdin.isatty():
+        raise SettingsError("standard input is a terminal: pipe a log into it")
+    digest, suffix = hashlib.sha256(), None
+    with path.open("wb") as file:
+        while block := sys.stdin.buffer.read(_BLOCK_BYTES):
+            suffix = suffix or (".log.gz" if block.startswith(_GZIP_MAGIC) else ".log")
+            digest.update(block)
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest(), suffix or ".log"

@@ -1,0 +1,74 @@
+"""Logs from standard input: read in `parse -`, kept as an object for `run --raw -`."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingest import cli
+from ingest.cli.common import load_settings_for
+from ingest.errors import SettingsError
+
+LINE = b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"\n'
+
+
+class _Stdin(io.TextIOWrapper):
+    def __init__(self, content: bytes, *, is_terminal: bool = False) -> None:
+        super().__init__(io.BytesIO(content))
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+@pytest.mark.parametrize("content", [LINE * 2, gzip.compress(LINE * 2)])
+def test_parse_reads_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], content: bytes
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(content))
+    assert cli.run(["parse", "-"]) == 0
+    streams = capfdbinary.readouterr()
+    assert [json.loads(row)["offset"] for row in streams.out.splitlines()] == [0, len(LINE)]
+    assert streams.err == b""
+
+
+def test_the_same_input_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
+    for content in (LINE, LINE, LINE * 2, gzip.compress(LINE), b""):
+        monkeypatch.setattr(sys, "stdin", _Stdin(content))
+        (source,) = load_settings_for(None, "-").sources
+        assert (source.name, source.uri) == ("raw", str(tmp_path / "stdin"))
+    kept = {path.read_bytes(): path.suffix for path in (tmp_path / "stdin").iterdir()}
+    assert set(kept) == {LINE, LINE * 2, gzip.compress(LINE), b""}
+    assert kept[LINE] == ".log"
+    assert kept[gzip.compress(LINE)] == ".gz"
+    assert [path.name for path in tmp_path.iterdir()] == ["stdin"]
+
+
+def test_a_place_replaces_the_sources(tmp_path: Path) -> None:
+    (source,) = load_settings_for(None, str(tmp_path)).sources
+    assert source.uri == str(tmp_path)
+
+
+def test_a_terminal_is_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(b"", is_terminal=True))
+    with pytest.raises(SettingsError, match="pipe a log into it"):
+        load_settings_for(None, "-")
+    assert cli.run(["parse", "-"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("shell", "word"), [("bash", "complete"), ("zsh", "compdef"), ("fish", "--command clickstream")]
+)
+def test_each_shell_gets_its_completion(
+    shell: str, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["completion", shell]) == 0
+    text = capsys.readouterr().out
+    assert word in text
+    assert "_CLICKSTREAM_COMPLETE" in text
