@@ -35,6 +35,7 @@
     {%- if load_relation(relation) is not none -%}
         {{ return(run_query("select state from " ~ relation).columns[0].values()[0]) }}
     {%- endif -%}
+    {{ return(none) }}
 {% endmacro %}
 
 

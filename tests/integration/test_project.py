@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest.books.verify import verify
+from ingest.errors import ClickstreamError
 from ingest.job.run import RunTasks, ingest
 from ingest.settings import Settings
 from ingest.warehouse import build as hop
@@ -138,6 +139,18 @@ def test_an_edit_that_was_taken_back_leaves_no_trace(project: Project) -> None:
 
     assert project.build() == [(4, 2, 4), (2, 2, 0)]
     assert not project.warns()
+
+
+def test_before_the_first_load_dbt_says_what_to_do(
+    empty_warehouse: Settings, spark_warehouse: SparkWarehouse
+) -> None:
+    assert not spark_warehouse.exists("landing.batches")
+    for command in ("run", "test", "build"):
+        with pytest.raises(
+            ClickstreamError, match="run `clickstream ingest` and `clickstream load"
+        ):
+            run_dbt(empty_warehouse, command)
+    assert run_dbt(empty_warehouse, "seed").success
 
 
 def test_damaged_tables_are_built_again_from_landing(project: Project) -> None:
