@@ -2,10 +2,10 @@ BIN := .venv/bin
 DATA := $(or $(CLICKSTREAM_DATA),data)
 LINES ?= 100000
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs soak bench lock clean
+.PHONY: help setup run test check docs soak soak-kill soak-fuzz bench lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 setup: .venv/.ready ## create .venv from the lock (Python 3.11, Java 17 or 21)
 .venv/.ready: requirements.lock pyproject.toml .ci/setup
 	@sh .ci/setup
@@ -17,8 +17,12 @@ check: setup ## check format, lint, types, SQL and contract
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check
 docs: setup ## build dbt's documentation site (after make run)
 	@$(BIN)/dbt docs generate && echo "Now: $(BIN)/dbt docs serve"
-soak: setup ## kill runs in each hop, and run 5,000 random histories of rotated logs (an hour)
-	@ROTATION_PROFILE=soak $(BIN)/pytest tests/soak/killed_runs.py tests/property/test_real_rotation.py
+soak: setup ## run 5,000 random histories of rotated logs (40 minutes)
+	@ROTATION_PROFILE=soak $(BIN)/pytest tests/property/test_real_rotation.py
+soak-kill: setup ## kill 100 runs over all hops while logs grow and rotate (an hour and a half)
+	@SOAK_KILLS=100 $(BIN)/pytest tests/soak/killed_runs.py
+soak-fuzz: setup ## parse 2 million mutated lines both ways, bombs, and tiny files (15 minutes)
+	@$(BIN)/pytest tests/soak/fuzzed_lines.py
 bench: setup ## compare speed and memory with other tools
 	@$(BIN)/python -m bench
 lock: setup ## upgrade requirements.lock

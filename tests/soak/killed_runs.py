@@ -1,6 +1,6 @@
 """Runs that are killed in each hop while logs grow and rotate: each line once, in the end.
 
-`make soak` runs it; pytest does not collect it by itself.
+`make soak-kill` runs it with 100 kills; pytest does not collect it by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fixtures.product import ROOT, Index, Product
 from support.rotation import Compression, Rotation, Server
 
 HOPS = ("ingest", "load", "dbt", "export")
-KILLS_A_HOP = 3
+KILLS = int(os.environ.get("SOAK_KILLS", "12"))
 LINES = 400
 DEADLINE_SECONDS = 300
 COUNTS = (
@@ -39,7 +39,7 @@ def test_runs_killed_in_each_hop(tmp_path: Path, search_url: str) -> None:
     server = Server(raw)
     product = Product(data=tmp_path, environ={"ES_URL": search_url, "ES_INDEX": "killed"})
     written = 0
-    for turn in range(KILLS_A_HOP * len(HOPS)):
+    for turn in range(KILLS):
         for _ in range(2):
             server.append("access.log", LINES)
             written += LINES

@@ -1,0 +1,153 @@
+"""Two million mutated lines, bombs and tiny files: equal parsers, bounded memory, nothing lost.
+
+`make soak-fuzz` runs it; pytest does not collect it by itself. FUZZ_LINES and FUZZ_SEED change it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fixtures.outcome import IDENTITY
+from support.memory_lake import pages, paths_in
+
+from ingest.job.run import IngestSummary
+from ingest.parse.collector import EVENTS_SCHEMA
+from ingest.parse.formats.access import access_parser
+from ingest.parse.lines import Cutter
+from ingest.parse.model import Lines
+from ingest.settings import ParseSettings, Settings
+
+LINES = int(os.environ.get("FUZZ_LINES", "2000000"))
+AT_ONCE = 20_000
+SETTINGS = ParseSettings(format="access")
+# Peak memory of a process that reads one object, in KiB: twice what a task of plain lines takes.
+MOST_KIB = 700 << 10
+SEEDS = (
+    b'198.51.100.23 - - [03/Mar/2024:07:08:09 +0100] "GET /shoes/red%20one?utm_source=mail&size=4'
+    b' HTTP/2.0" 200 5120 "https://www.example.org:8443/list?p=2" "Mozilla/5.0 (X11)"',
+    b'192.0.2.9 - ann [29/Feb/2024:23:59:59 -0130] "HEAD /a HTTP/1.0" 304 -',
+    b'shop.example:443 2001:db8::7 - - [10/Oct/2024:13:00:00 +0000] "POST /cart.do?action=purchase'
+    b'&itemId=EST-6&productId=FS-SG-G03&JSESSIONID=SD1 HTTP 1.1" 200 0 "-" "-" 1234',
+    b'192.0.2.1, 203.0.113.5 - - [10/Oct/2024:13:00:00 +0000] "GET / HTTP/1.1" 499 0 "-" "a\\"b"'
+    b' "203.0.113.9, unknown" rt=0.012',
+    b'192.0.2.1 - - [10/Oct/2024:13:00:00] "\\x16\\x03\\x01" 400 166 "-" "-"',
+)
+PIECES = (
+    b'"', b"\\", b"\\\"", b" ", b"-", b"[", b"]", b"?", b"&", b"=", b"%00", b"%", b"+", b"/", b":",
+    b";jsessionid=X", b", ", b"\t", b"\x1b[0m", b"\xff", "é".encode(), b"\0", b"\r", b"0",
+    b"9" * 20, b"HTTP/1.1", b"#", b"http://", b"2024", b"[::1]",
+)  # fmt: skip
+
+READ_ONE = """
+import resource, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from ingest.parse.model import Identity
+from ingest.parse.reader import parse_object
+from ingest.settings import ParseSettings
+data = Path(sys.argv[1]).read_bytes()
+identity = Identity(source_file="a", batch_id="b", ingest_time=datetime(2026, 1, 1, tzinfo=UTC))
+for item in parse_object(
+    lambda start, end: data[start:end], len(data), name=sys.argv[1], identity=identity,
+    settings=ParseSettings(format="access"),
+):
+    pass
+print(item.file_status, item.file_reason, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def mutated(chance: random.Random) -> bytes:
+    """Return a line with a few pieces put in, taken out or doubled."""
+    line = bytearray(chance.choice(SEEDS))
+    for _ in range(chance.randrange(4)):
+        at = chance.randrange(len(line) + 1)
+        match chance.randrange(4):
+            case 0:
+                line[at:at] = chance.choice(PIECES)
+            case 1:
+                del line[at : at + chance.randrange(1, 9)]
+            case 2:
+                line[at : at + 1] = bytes([chance.randrange(256)])
+            case _:
+                line[at:at] = line[at : at + chance.randrange(1, 30)]
+    return bytes(line).replace(b"\n", b" ")
+
+
+def chunks(content: bytes) -> Iterator[Lines]:
+    cutter = Cutter(offset=0, first_line=1, max_line_bytes=1 << 20)
+    for lines in (*cutter.feed(content), *cutter.finish()):
+        assert isinstance(lines, Lines)
+        yield lines
+
+
+def test_both_parsers_give_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    seed = int(os.environ.get("FUZZ_SEED", random.getrandbits(32)))
+    with capsys.disabled():
+        print(f"seed {seed}")  # noqa: T201
+    chance = random.Random(seed)  # noqa: S311 - not for secrets
+    fast = access_parser(IDENTITY, SETTINGS)
+    slow = access_parser(IDENTITY, SETTINGS, fast_path=None)
+    taken = 0
+    for _ in range(0, LINES, AT_ONCE):
+        for lines in chunks(b"\n".join(mutated(chance) for _ in range(AT_ONCE)) + b"\n"):
+            one, other = fast.parse(lines), slow.parse(lines)
+            assert one.line_counts == other.line_counts
+            assert one.counts == other.counts
+            events = one.events.unify_dictionaries().cast(EVENTS_SCHEMA).sort_by("source_offset")
+            assert events.equals(other.events.sort_by("source_offset"))
+            assert one.rejects.equals(other.rejects)
+            taken += one.line_counts.lines_read
+    assert taken == len(range(0, LINES, AT_ONCE)) * AT_ONCE
+
+
+def _gzipped(piece: bytes, times: int) -> bytes:
+    packed = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(packed.compress(piece) for _ in range(times)) + packed.flush()
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (lambda: _gzipped(b"\n" * (1 << 20), 300), "rejected expansion_limit"),
+        (lambda: _gzipped(b"#\n" * (1 << 19), 300), "rejected expansion_limit"),
+        (lambda: _gzipped(b"x" * (1 << 20), 300), "rejected expansion_limit"),
+        (lambda: gzip.compress(_gzipped(b"\0" * (1 << 20), 4000)), "rejected expansion_limit"),
+        (lambda: _gzipped(b"#" + os.urandom(30).hex().encode() + b"\n", 500_000), "ok None"),
+        (lambda: b"\n" * (16 << 20), "misnamed"),
+        (lambda: b"\0" * (512 << 20) + SEEDS[0], "misnamed"),
+    ],
+    ids=["blank lines", "comments", "one line", "twice", "mostly comments", "plain", "a hole"],
+)
+def test_memory_is_bounded(tmp_path: Path, content: Callable[[], bytes], status: str) -> None:
+    path = tmp_path / "a.log.gz"
+    data = content()
+    path.write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONE, str(path)], capture_output=True, text=True, check=True
+    )
+    *said, peak = done.stdout.split()
+    assert " ".join(said).startswith(status)
+    assert int(peak) - len(data) // 1024 < MOST_KIB
+
+
+def test_tiny_files_are_all_read(
+    make_settings: Callable[..., Settings],
+    ingest_here: Callable[..., IngestSummary],
+    access_lines: Callable[..., bytes],
+) -> None:
+    settings = make_settings()
+    raw = Path(settings.sources[0].uri)
+    for number in range(30_000):
+        (raw / f"{number}.log").write_bytes(access_lines(1, first=number))
+    ingest_here()
+    found = paths_in(settings)
+    assert sum(found.values()) == len(found) == 30_000
+    assert found.keys() >= pages("0.log", 0, 1).keys()
