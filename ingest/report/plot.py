@@ -10,6 +10,7 @@ from ingest.report.figures import Traffic
 WIDTH, HEIGHT = 1000, 260
 LEFT, TOP, BOTTOM = 64, 12, 28
 X_TICKS, Y_TICKS = 8, 4
+_WIDEST = 40  # an hour alone is a column, not a wall
 _SECONDS = {"hour": 3600, "day": 86_400}
 _LABELS = {"hour": "%d %b %H:00", "day": "%d %b %Y", "month": "%b %Y"}
 
@@ -56,7 +57,7 @@ def plot_traffic(traffic: Traffic) -> Plot:
         Column(
             x=round(LEFT + slot * step, 2),
             # A thin gap between columns, unless they get too narrow for it.
-            width=round(max(step * 0.86, min(step, 1.0)), 2),
+            width=round(min(max(step * 0.86, min(step, 1.0)), _WIDEST), 2),
             people_y=round(base - people * scale, 2),
             people_height=round(people * scale, 2),
             bots_y=round(base - (people + bots) * scale, 2),

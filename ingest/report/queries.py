@@ -9,6 +9,7 @@ TOP_SESSIONS = """
         select sessionid, sum(number_of_views) as views
         from {marts}.number_of_views_per_session
         group by sessionid
+        having sum(number_of_views) > 0
         order by views desc, sessionid
         limit {top}
     )

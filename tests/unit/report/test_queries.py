@@ -24,3 +24,20 @@ def test_what_a_later_batch_could_read_is_no_longer_refused() -> None:
         ("b", "rejected", "why"),
         ("c", "corrupt_gzip", "why"),
     ]
+
+
+def test_a_session_without_views_is_none_of_the_most_viewed() -> None:
+    warehouse = MemoryWarehouse()
+    cells = [("a", "purchase", 0), ("b", "view", 2), ("b", "purchase", 0), ("c", "view", None)]
+    warehouse.make(
+        "clickstream.number_of_views_per_session",
+        [
+            {"sessionid": session, "action": action, "number_of_views": views}
+            for session, action, views in cells
+        ],
+    )
+
+    assert Asker(warehouse=warehouse).rows(queries.TOP_SESSIONS) == [
+        ("b", "purchase", 0),
+        ("b", "view", 2),
+    ]

@@ -208,6 +208,12 @@ def test_columns_stack_bots_on_people_and_leave_gaps() -> None:
     assert [text for _, text in plot.y_ticks] == ["0", "2", "4", "6", "8"]
 
 
+def test_an_hour_alone_is_a_column_and_not_a_wall() -> None:
+    points = ((datetime(2025, 3, 3, tzinfo=UTC), 6, 2),)
+    (column,) = plot_traffic(Traffic(unit="hour", points=points, untimed=0)).columns
+    assert column.width == 40
+
+
 def test_months_are_equally_wide() -> None:
     points = tuple((datetime(2025, month, 1, tzinfo=UTC), 1, 0) for month in (1, 2, 3))
 
