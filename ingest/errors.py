@@ -69,7 +69,7 @@ class BooksError(ClickstreamError):
 
 
 class ParserBug(ClickstreamError):
-    """A parser failed where it owed a verdict: the message says on which line."""
+    """A parser raised instead of returning a verdict; the message names the place."""
 
 
 class StorageError(ClickstreamError):

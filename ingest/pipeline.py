@@ -121,7 +121,7 @@ def _ask_search_server(settings: Settings) -> None:
     try:
         ask(settings)
     except SearchServerError as error:  # it may be back when its hop comes
-        _log.warning("%s; all that comes before the export is done all the same", error)
+        _log.warning("%s; continuing with everything up to the export", error)
 
 
 def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | None:
@@ -154,7 +154,7 @@ def _verified(
     found = look()
     if found is None or not found.marts_differ:
         return
-    _log.warning("the marts are damaged; building them again from landing")
+    _log.warning("the marts do not agree with landing; rebuilding them")
     again = _hop(
         summary,
         "dbt",

@@ -17,7 +17,7 @@ from ingest.lake.checks import Check, first_few
 from ingest.lake.ownership import check_whole
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, open_lake, read_log
-from ingest.lake.states import LIVE, QUARANTINED, BatchState, decide, in_state
+from ingest.lake.states import LIVE, QUARANTINED, REPLACED, BatchState, decide, in_state
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.terminal.progress import progress
@@ -41,8 +41,8 @@ _REBUILD = "run `clickstream run --full-refresh`"
 class Verification:
     """All checks. `notes` say what was left out and why; they do not affect the balance.
 
-    `marts_differ`: marts cannot be read, or hold other numbers than landing or the truth; they are
-    made from landing, so building them again is the remedy.
+    `marts_differ`: marts cannot be read, or hold other numbers than landing, or than the truth
+    where all else agrees with it; they are made from landing, so the remedy is to rebuild them.
     """
 
     checks: tuple[Check, ...]
@@ -86,7 +86,9 @@ def verify(
         )
     live = [record for record in records if shown.get(record.batch_id) == LIVE]
     in_sources, notes = source_check(settings, records, whole=whole_sources)
-    in_lake = [*_lake_checks(lake, records, deep=deep)]
+    # A damaged file of a batch that was read again harms nobody.
+    kept = [record for record in records if states[record.batch_id].state != REPLACED]
+    in_lake = [*_record_checks(records), *_file_checks(lake, kept, deep=deep)]
     checks = [in_sources, *in_lake]
     notes += [_quarantined(record) for record in in_state(records, states, QUARANTINED)]
     is_lake_whole = all(check.ok for check in in_lake)
@@ -121,7 +123,10 @@ def verify(
         else:
             checks += lake_checks(answer, live)
             if marts is not None and all(check.ok for check in of_marts):
-                checks += (of_marts := mart_checks(answer, warehouse))
+                is_right = all(check.ok for check in checks)
+                checks += (by_truth := mart_checks(answer, warehouse))
+                if is_right:  # else the marts are as wrong as what they are made from
+                    of_marts += by_truth
     return Verification(
         checks=tuple(checks),
         notes=tuple(notes),
@@ -147,13 +152,13 @@ def _quarantined(record: BatchRecord) -> str:
     )
 
 
-def _lake_checks(lake: Storage, records: Sequence[BatchRecord], *, deep: bool) -> Iterator[Check]:
+def _record_checks(records: Sequence[BatchRecord]) -> Iterator[Check]:
     wrong = [problem for record in records if (problem := imbalance(record))]
     yield Check(
         name="batches: totals = objects = files",
         expected=len(records),
         found=len(records) - len(wrong),
-        detail=f"{first_few(wrong)}; restore the record" if wrong else "",
+        detail=f"{first_few(wrong)}; restore its record from a backup" if wrong else "",
     )
     totals = [record.totals for record in records]
     yield Check(
@@ -165,6 +170,9 @@ def _lake_checks(lake: Storage, records: Sequence[BatchRecord], *, deep: bool) -
             for verdict in ("ok", "warn", "skip", "reject")
         ),
     )
+
+
+def _file_checks(lake: Storage, records: Sequence[BatchRecord], *, deep: bool) -> Iterator[Check]:
     for table in LANDED:
         named = [file for record in records for file in record.files.get(table, ())]
         wrong = []
@@ -220,7 +228,8 @@ def _loaded(
     wrong = [f"pending: {first_few(pending)}; run `clickstream load`"] if pending else []
     if unknown:
         wrong.append(
-            f"loaded, but no longer in the lake: {first_few(unknown)}; restore its batches/"
+            f"loaded, but missing from the lake: {first_few(unknown)}; restore batches/ from a"
+            " backup"
         )
     return Check(
         name="batches loaded = sealed",

@@ -10,6 +10,7 @@ import click
 from ingest.cli.common import exit_with, json_option, load_settings_for, show, target_option
 from ingest.cli.engines import warehouse_for
 from ingest.errors import BooksError
+from ingest.lake.clean import DAYS
 
 
 @click.command()
@@ -65,17 +66,17 @@ def verify(
     "--older-than",
     "days",
     type=click.IntRange(min=1),
-    default=7,
+    default=DAYS,
     show_default=True,
     metavar="DAYS",
-    help="Only what has not changed for so many days: longer than any ingest takes.",
+    help="Remove only files unchanged for this many days; allow more than your longest ingest.",
 )
 @json_option
 def clean(dry_run: bool, days: int, as_json: bool) -> None:
     """Remove files from the lake that no batch names.
 
-    Ingests that were killed leave them behind. They are read by nobody; nothing else is ever
-    deleted in the lake.
+    Ingests that were killed leave them behind. Nothing reads them, and nothing else in the lake is
+    ever deleted.
     """
     from ingest.books.status import orphans_text
     from ingest.lake import clean as lake_clean

@@ -35,8 +35,8 @@ accept_option = click.option(
 raw_option = click.option(
     "--raw",
     metavar="PLACE",
-    help="Raw logs: a folder, a file or a pattern, instead of the sources in clickstream.toml; "
-    "- is standard input.",
+    help="Read raw logs from this folder, file or pattern instead of the configured sources; "
+    "- reads standard input and keeps it in data/stdin.",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on stdout."
@@ -46,12 +46,15 @@ json_option = click.option(
 def load_settings_for(target: str | None, raw: str | None = None) -> Settings:
     """Return the settings of this run; None leaves the dbt target and the sources to them.
 
-    `raw` - is a folder in which standard input was kept before.
+    For `raw` `-`, standard input is first copied into a file in <data>/stdin, which becomes the
+    source.
     """
     from ingest.settings import load_settings
 
     if raw is None:
         return load_settings(target=target)
+    if not raw.strip():
+        raise click.BadParameter("name a folder, a file or a pattern, or -", param_hint="--raw")
     if raw == STDIN:
         raw = str(load_settings(target=target).data / "stdin")
         keep_stdin(Path(raw))

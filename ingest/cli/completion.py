@@ -10,7 +10,7 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes SHELL complete commands and options.
+    """Print the script that completes commands and options in SHELL.
 
     \b
     bash   echo 'eval "$(clickstream completion bash)"' >> ~/.bashrc

@@ -214,7 +214,8 @@ def export(
 @click.option(
     "--full-refresh",
     is_flag=True,
-    help="Build all marts again from the landing tables. A run that finds them damaged does so.",
+    help="Rebuild all marts from the landing tables; a run that finds them damaged does this by "
+    "itself.",
 )
 @raw_option
 @target_option
@@ -232,7 +233,7 @@ def run_all(
     Ingest, load, dbt build, export, verify, report.
 
     Run it as often as you like: it reads only what is new, and completes what a crash left
-    unfinished. Logs may come from standard input too, whatever comes twice counts once:
+    unfinished. Logs may also come from standard input; what arrives twice counts once:
 
     \b
     zcat access.log.*.gz | clickstream run --raw -

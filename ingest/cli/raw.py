@@ -107,7 +107,8 @@ def parse(
     \b
     {"offset": 0, "status": "ok", "warnings": [], "reason": null, "event": {...}}
 
-    Uses neither Spark nor settings and stores nothing: try a format before you ingest it.
+    Uses neither Spark nor settings and stores nothing: try a format before you ingest it. Standard
+    input is read to its end first, into a temporary file.
     """
     from ingest.cli.preview import json_lines
     from ingest.cli.stdin import STDIN, stdin_as_file

@@ -11,10 +11,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingest.errors import SettingsError
+from ingest.parse.layers import GZIP_MAGIC
 
 STDIN = "-"
 _BLOCK_BYTES = 1 << 20
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def keep_stdin(folder: Path) -> Path:
@@ -25,9 +25,12 @@ def keep_stdin(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     # Beside the folder, where no ingest takes it for a log before it is complete.
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
-    digest, suffix = _copy_to(partial)
-    kept = folder / f"{digest[:32]}{suffix}"
-    partial.replace(kept)
+    try:
+        digest, suffix = _copy_to(partial)
+        kept = folder / f"{digest[:32]}{suffix}"
+        partial.replace(kept)
+    finally:
+        partial.unlink(missing_ok=True)  # of an input that broke off
     return kept
 
 
@@ -50,7 +53,7 @@ def _copy_to(path: Path) -> tuple[str, str]:
     digest, suffix = hashlib.sha256(), None
     with path.open("wb") as file:
         while block := sys.stdin.buffer.read(_BLOCK_BYTES):
-            suffix = suffix or (".log.gz" if block.startswith(_GZIP_MAGIC) else ".log")
+            suffix = suffix or (".log.gz" if block.startswith(GZIP_MAGIC) else ".log")
             digest.update(block)
             file.write(block)
         file.flush()

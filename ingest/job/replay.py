@@ -139,7 +139,7 @@ class _Reader:
             )
 
     def _place_of(self, log: Log) -> StoredObject | None:
-        """Return where `log` lies, None where what was read of it is there no more."""
+        """Return where `log` lies, None when what was read of it is no longer there."""
         place = self._listing.objects.get(log.key)
         if place is None or log.lies_at(place):
             return place

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ingest.lake.ownership import check_whole
 from ingest.lake.records import BatchRecord
 from ingest.storage import Storage, StoredObject
 
@@ -28,11 +29,15 @@ class Orphans:
 def find_orphans(
     lake: Storage, records: Sequence[BatchRecord], *, now: datetime, days: int = DAYS
 ) -> Orphans:
-    """Return the orphans; `records` is the whole log, read before.
+    """Return the orphans; `records` is the whole log, read before. Without a record there are none.
 
     An attempt is left alone as a whole while one of its files is named or younger than `days`, or
-    has no known time of its last change.
+    has no known time of its last change. Raises BooksError when the log has lost its end: what it
+    named must not pass for orphans.
     """
+    if not records:  # nothing was sealed yet; or all was lost, and a backup will need the files
+        return Orphans(files=0, bytes=0, days=days, keys=())
+    check_whole(lake, records)
     named = {file.path for record in records for table in record.files.values() for file in table}
     before = now - timedelta(days=days)
     found = [file for file in _attempts(lake, named) if _is_older(file, before)]

@@ -22,6 +22,7 @@ from ingest.storage import Storage, StoredObject
 # A run reads at most about so many records before it knows what is owned.
 CHECKPOINT_RECORDS = 50
 _KEY = re.compile(r"checkpoints/(\d{20})\.parquet")
+_EXPORTED = re.compile(r"exports/[^/]+/(\d{20})-\d+\.json")
 _TIME = pa.timestamp("us", tz="UTC")
 _SCHEMA = pa.schema(
     [
@@ -124,13 +125,17 @@ def read_ownership(lake: Storage) -> Ownership:
 
 
 def check_whole(lake: Storage, records: Sequence[BatchRecord]) -> None:
-    """Raise BooksError when `records`, the whole log, end before the newest checkpoint."""
-    newest = _newest_checkpoint(lake)
+    """Raise BooksError when `records`, the whole log, end before what was made of it.
+
+    That is the newest checkpoint, and the newest batch that was exported.
+    """
+    exported = (_EXPORTED.fullmatch(found.key) for found in lake.list("exports/"))
+    newest = max([_newest_checkpoint(lake), *(int(match[1]) for match in exported if match)])
     if len(records) < newest:
         raise BooksError(
             f"{lake.uri}: {record_key(len(records) + 1)} to {record_key(newest)} are missing,"
-            f" although {_checkpoint_key(newest)} was made of them; records are never deleted:"
-            " restore them"
+            " although a checkpoint or an export was made of them; records are never deleted:"
+            " restore them from a backup"
         )
 
 

@@ -25,8 +25,8 @@ _HOLES = re.compile(rb"^\x00+", re.MULTILINE)
 REMEDIES = {
     "nested_gzip": "unpack it: at most two layers of gzip are read",
     "expansion_limit": (
-        "it unpacks to over 64 MiB and max_expansion_ratio times its size; if it is a log all the"
-        " same, unpack it or raise that setting of its source"
+        "it unpacks to more than 64 MiB and more than max_expansion_ratio times its size; if it"
+        " really is a log, unpack it or raise that setting for its source"
     ),
     "not_utf8": "convert it to UTF-8",
     "unsupported_content": "unpack or convert it: only text and gzip are read",

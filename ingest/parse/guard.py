@@ -17,15 +17,16 @@ def guarded(
 ) -> _Verdict:
     """Return `parse(what)`; `what` lies at content `offset`, in `line` (None = unknown).
 
-    Raises ParserBug for what no parser should raise, Refused and ClickstreamError as they are.
+    Raises ParserBug for what no parser should raise; Refused, ClickstreamError and MemoryError as
+    they are.
     """
     try:
         return parse(what)
-    except (Refused, ClickstreamError):
+    except (Refused, ClickstreamError, MemoryError):
         raise
     except Exception as error:
         number = "" if line is None else f" (line {line})"
         raise ParserBug(
-            f"bug: {type(error).__name__}: {error}, in what begins at byte {offset}{number};"
-            " please report it with these bytes"
+            f"bug: the parser failed at byte {offset}{number} ({type(error).__name__}: {error}):"
+            " please report it together with that line"
         ) from error

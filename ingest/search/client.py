@@ -25,7 +25,8 @@ from ingest.errors import ClickstreamError, SearchServerError, SettingsError
 
 ANSWER_SECONDS = 60
 _OLDEST = (8, 9)
-# What OpenSSL and urllib3 say of a server that speaks TLS; of others they name the answer.
+# What OpenSSL and urllib3 say of a server without TLS, and of a certificate.
+_PLAIN = re.compile("wrong.version.number|http.request|record.layer", re.IGNORECASE)
 _CERTIFICATE = re.compile("certificate|fingerprint", re.IGNORECASE)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -166,8 +167,12 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
     """Return what `error` of the server at `url` means to the user."""
     place = urlsplit(public(url)).netloc
     match error:
-        case TlsError() if not _CERTIFICATE.search(error.message):
+        case TlsError() if _PLAIN.search(error.message):
             return SettingsError(f"{place} does not speak TLS: begin ES_URL with http://")
+        case TlsError() if not _CERTIFICATE.search(error.message):
+            return SearchServerError(
+                f"TLS with {place} failed ({error.message}): check ES_URL and the server"
+            )
         case TlsError():
             return SettingsError(
                 f"the certificate of {place} is not trusted: set ES_CA_CERTS (a file) or "

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError
+from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError, remedy_for
 from ingest.storage.protocol import NOT_REGULAR, StoredObject
 
 # What a file system answers to link() when it has no hard links (FAT, some network mounts).
@@ -21,7 +21,7 @@ _DENIED = frozenset((errno.EACCES, errno.EPERM))
 _REMEDIES = {
     errno.ENOENT: "the file or the target of its link is gone: restore it or remove the link",
     errno.ELOOP: "a loop of symbolic links: remove it",
-    errno.ENOSPC: "the disk is full: free some space",
+    errno.ENOSPC: remedy_for(errno.ENOSPC),
     errno.EROFS: "the file system is read-only: choose another folder",
 }
 

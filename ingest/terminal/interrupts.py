@@ -12,7 +12,7 @@ _came = threading.Event()
 def heed(*signals: signal.Signals) -> None:
     """Raise KeyboardInterrupt at each of `signals`, and remember that it came.
 
-    Only the main thread can be told; in another one nothing is changed.
+    Handlers can be set in the main thread only; elsewhere this does nothing.
     """
     if threading.current_thread() is threading.main_thread():
         for number in signals:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 from ingest.settings import Settings
+from ingest.terminal.interrupts import check_interrupted
 from ingest.warehouse import Warehouse
 from ingest.warehouse.build_marker import (
     current_marker,
@@ -38,7 +39,8 @@ def build(
         write_marker(settings, replace(now, ledger=""))
         built = _dbt_build(settings, warehouse)
         if not built.success:
-            _log.warning("the build failed; building all again from landing")
+            check_interrupted()  # which would make models fail, too
+            _log.warning("the build failed; rebuilding everything from landing")
             built = _rebuild(settings, warehouse)
     if built.success and drop_replaced:
         run_dbt(settings, "run-operation", "drop_replaced_batches")

@@ -131,5 +131,6 @@ def _check_lake(settings: Settings, shown: Ledger, records: Sequence[BatchRecord
             f"target {settings.target} was loaded from another lake than {settings.lake}: use a "
             "separate warehouse for each lake (the local one is in CLICKSTREAM_DATA), or delete "
             f"this one (the local one is {settings.data}/metastore and {settings.data}/warehouse) "
-            "and run again; it is rebuilt from the lake"
+            "and run again; it is rebuilt from the lake. If batches/ was lost, restore it from "
+            "a backup instead"
         )

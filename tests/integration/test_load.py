@@ -163,7 +163,8 @@ def test_a_damaged_ledger_says_what_to_delete(hop: Hop) -> None:
     file = hop.settings.data / "warehouse" / "_loads" / str(shown) / "batches.parquet"
     content = file.read_bytes()
     try:
-        for damaged in (b"nonsense", content[:-9]):
+        flipped = content[:60] + bytes([content[60] ^ 4]) + content[61:]
+        for damaged in (b"nonsense", content[:-9], flipped):
             file.write_bytes(damaged)
             with pytest.raises(SettingsError, match=r"gone or damaged, .*/metastore and .*/ware"):
                 hop.load()

@@ -82,6 +82,8 @@ def test_statements_that_only_read(spark: SparkSession, sql: str) -> None:
         "select * from identifier('text.`/etc/passwd`')",
         "select * from landing.events with (path = '/etc')",
         "select * from python_worker_logs()",
+        "select * from a lateral view reflect('b', 'c') as d",
+        "select from_avro(a, 'b', map('avroSchemaUrl', '/etc/passwd')) from c",
         "select from_xml(a, 'b int', map('rowValidationXSDPath', '/etc/passwd')) from c",
     ],
 )
@@ -106,6 +108,11 @@ def test_a_file_is_no_table(
         spark_warehouse.query(sql)
     explained = spark_warehouse.query(f"explain {sql}")
     assert "cannot be found" in str(explained.rows)
+
+
+def test_a_variable_of_the_environment_is_only_text(spark_warehouse: SparkWarehouse) -> None:
+    found = spark_warehouse.query("select '${env:PATH}', '${system:user.dir}', '${spark.master}'")
+    assert found.rows == [("${env:PATH}", "${system:user.dir}", "${spark.master}")]
 
 
 def test_a_refused_query_says_why_and_runs_nothing(

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from ingest.contract import BATCHES
 from ingest.errors import ObjectUnreadable, SettingsError
 from ingest.lake.parquet import ParquetSink, open_parquet
@@ -66,7 +68,7 @@ class LedgerFolders:
         try:
             with open_parquet(self._storage, f"{name}/{_FILE}") as file:
                 rows = file.read(columns=list(_COLUMNS)).to_pylist()
-        except ObjectUnreadable as error:
+        except (ObjectUnreadable, OSError, pa.ArrowException) as error:
             raise SettingsError(
                 f"{self._storage.uri}/{name} is gone or damaged, but the metastore refers to it:"
                 f" {self._remedy}"

@@ -17,6 +17,8 @@ from ingest.warehouse import Rows
 from ingest.warehouse.spark.reads import forbidden_part
 from ingest.warehouse.spark.times import from_micros
 
+_BEYOND_TABLES = ("spark.sql.runSQLOnFiles", "spark.sql.variable.substitute")
+
 
 def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None = None) -> Rows:
     """Return the first `at_most` rows of `sql` (None = all), run with `schema` as the current one.
@@ -27,12 +29,12 @@ def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None =
     try:
         if session.catalog.databaseExists(schema):  # dbt creates it
             session.catalog.setCurrentDatabase(schema)
-        if part := forbidden_part(session, sql):
-            raise SettingsError(
-                f"{part}: `clickstream query` only reads the tables of the warehouse (SELECT, SHOW,"
-                " DESCRIBE, EXPLAIN), which `clickstream run` and dbt change"
-            )
-        with _no_files(session):
+        with _only_tables(session):
+            if part := forbidden_part(session, sql):
+                raise SettingsError(
+                    f"{part}: `clickstream query` only reads the tables of the warehouse (SELECT,"
+                    " SHOW, DESCRIBE, EXPLAIN), which `clickstream run` and dbt change"
+                )
             frame = session.sql(sql)
         types = [field.dataType for field in frame.schema.fields]
         times = {at for at, kind in enumerate(types) if isinstance(kind, TimestampType)}
@@ -47,15 +49,16 @@ def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None =
 
 
 @contextmanager
-def _no_files(session: SparkSession) -> Iterator[None]:
-    """Let a name be that of a table only: Spark takes format.`path` for a file."""
-    setting = "spark.sql.runSQLOnFiles"
-    before = session.conf.get(setting)
-    session.conf.set(setting, "false")
+def _only_tables(session: SparkSession) -> Iterator[None]:
+    """Let a query name tables only: no file as format.`path`, no variable of the environment."""
+    before = {name: session.conf.get(name) for name in _BEYOND_TABLES}
+    for name in before:
+        session.conf.set(name, "false")
     try:
         yield
     finally:
-        session.conf.set(setting, before or "true")
+        for name, value in before.items():
+            session.conf.set(name, value or "true")
 
 
 def _without_datetimes(frame: DataFrame, types: Sequence[DataType]) -> DataFrame:

@@ -1,8 +1,8 @@
 """What a query on Spark may do: read tables of the catalog, and nothing beside it.
 
 Spark SQL can run shell commands (`transform`), call any Java method (`reflect`) and read any file
-(``text.`/etc/passwd` ``). So Spark parses a query, and each part of what it parsed must be known
-here. Nothing is run or resolved on the way.
+(``text.`/etc/passwd` ``). So Spark parses a query; each plan and table function in it must be known
+here, and functions that reach beyond tables are refused. Nothing is run or resolved on the way.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _QUESTIONS = frozenset(
 # Functions that call Java methods, or read the file that an argument names.
 _FORBIDDEN_FUNCTIONS = frozenset(
     (
-        "from_protobuf", "from_xml", "java_method", "reflect", "schema_of_xml", "to_protobuf",
-        "try_reflect",
+        "from_avro", "from_protobuf", "from_xml", "java_method", "reflect", "schema_of_avro",
+        "schema_of_xml", "to_avro", "to_protobuf", "try_reflect",
     )
 )  # fmt: skip
 _TABLE_FUNCTIONS = frozenset(
@@ -102,6 +102,9 @@ class _Walk:
             return "options of a table"
         if name == "UnresolvedTableValuedFunction":
             return _unless(node.name().last().lower() in _TABLE_FUNCTIONS, node.name())
+        if name == "UnresolvedGenerator":
+            generator = str(node.name().funcName())
+            return None if generator.lower() in _TABLE_FUNCTIONS else f"function {generator}"
         if name == "UnresolvedFunction":
             allowed = node.nameParts().last().lower() not in _FORBIDDEN_FUNCTIONS
             return _unless(allowed, node.nameParts())

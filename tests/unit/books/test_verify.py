@@ -17,7 +17,8 @@ from fixtures.memory_warehouse import MemoryWarehouse
 
 from ingest.books.verify import Verification, verify, verify_text
 from ingest.errors import ClickstreamError, SettingsError
-from ingest.job.run import RunTasks
+from ingest.job.replay import Choice
+from ingest.job.run import RunTasks, replay
 from ingest.lake.accepted import record_acceptances
 from ingest.lake.records import BatchRecord, read_log
 from ingest.search.proof import Proof
@@ -172,6 +173,23 @@ def test_each_flipped_bit_of_a_lake_file_is_seen(books: Books, table: str) -> No
     assert books.verify(deep=True).balanced
 
 
+def test_a_damaged_file_of_a_batch_that_was_read_again_does_no_harm(books: Books) -> None:
+    path = books.hop.path(books.record)
+    path.write_bytes(b"PAR1nothing")
+    replay(books.hop.settings, books.hop.run_tasks, Choice(batch_ids=(books.record.batch_id,)))
+    books.hop.load()
+    assert not {name for name in books.wrong() if name.startswith("lake")}
+
+
+def test_a_file_without_a_hash_is_not_damaged(books: Books) -> None:
+    def as_before(record: dict[str, Any]) -> None:
+        for files in record["files"].values():
+            files[0]["sha256"] = None
+
+    books.hop.rewrite(books.record, as_before)
+    assert books.verify(deep=True).balanced
+
+
 def test_a_longer_lake_file_is_seen(books: Books) -> None:
     path = books.hop.path(books.record)
     content = path.read_bytes()
@@ -238,7 +256,8 @@ def test_a_log_of_batches_that_is_gone_is_seen(books: Books) -> None:
     wrong = checks["batches loaded = sealed"]
     assert (wrong.expected, wrong.found) == (1, 0)
     assert wrong.detail == (
-        f"loaded, but no longer in the lake: {books.record.batch_id}; restore its batches/"
+        f"loaded, but missing from the lake: {books.record.batch_id}; restore batches/ from a"
+        " backup"
     )
 
 

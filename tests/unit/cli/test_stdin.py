@@ -55,6 +55,25 @@ def test_a_place_replaces_the_sources(tmp_path: Path) -> None:
     assert source.uri == str(tmp_path)
 
 
+def test_an_input_that_breaks_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(io.BytesIO):
+        def read(self, _size: int | None = -1) -> bytes:
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Broken()))
+    with pytest.raises(KeyboardInterrupt):
+        load_settings_for(None, "-")
+    assert list(tmp_path.rglob("*stdin*")) == [tmp_path / "stdin"]
+
+
+def test_a_place_without_a_name_is_a_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["run", "--raw", " "]) == 2
+    assert "name a folder, a file or a pattern, or -" in capsys.readouterr().err
+
+
 def test_a_terminal_is_no_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", _Stdin(b"", is_terminal=True))
     with pytest.raises(SettingsError, match="pipe a log into it"):

@@ -21,7 +21,10 @@ from ingest.settings import ParseSettings
 LINE = b'192.0.2.1 - - [01/May/2024:00:00:00 +0000] "GET /p HTTP/1.1" 200 1 "-" "-"\n'
 LINES = LINE * 200  # more than those that the format is guessed from
 RECORDS = CSV_HEADER.encode() + b"\n" + b"view,1,x\n" * 200
-SAID = "bug: IndexError: out of range, in what begins at byte {}; please report it with these bytes"
+SAID = (
+    "bug: the parser failed at byte {} (IndexError: out of range): please report it together with"
+    " that line"
+)
 
 
 def _fail_at(module: ModuleType, name: str, word: bytes, patch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fixtures.records import make_draft, raw_object, sealed
 
+from ingest.errors import BooksError
 from ingest.lake.clean import clean, find_orphans
 from ingest.lake.records import NamedFile, read_log
 from ingest.storage import Storage
@@ -63,3 +64,13 @@ def test_old_attempts_that_no_record_names_are_removed(folder_lake: FolderStorag
 def test_what_has_no_known_time_is_left_alone(lake: Storage) -> None:
     lake.put(ATTEMPT.format("old"), b"xyz")
     assert find_orphans(lake, (), now=NOW).files == 0
+
+
+def test_files_of_records_that_were_lost_are_no_orphans(folder_lake: FolderStorage) -> None:
+    lake = folder_lake
+    put(lake, ATTEMPT.format("a"), days=99)
+    records = read_log(lake)
+    assert clean(lake, (), now=NOW).files == 0
+    lake.put(f"exports/t/{2:020}-1.json", b"{}")
+    with pytest.raises(BooksError, match=r"0002\.json .* are missing, .* restore them"):
+        clean(lake, records, now=NOW)
