@@ -56,8 +56,7 @@ def load_settings_for(target: str | None, raw: str | None = None) -> Settings:
     if not raw.strip():
         raise click.BadParameter("name a folder, a file or a pattern, or -", param_hint="--raw")
     if raw == STDIN:
-        raw = str(load_settings(target=target).data / "stdin")
-        keep_stdin(Path(raw))
+        raw = str(keep_stdin(load_settings(target=target).data / "stdin").parent)
     return load_settings({**os.environ, "CLICKSTREAM_RAW": raw}, target=target)
 
 

@@ -18,7 +18,6 @@ _INPUT_BYTES = 64 << 10
 # No call returns more than this, even for a decompression bomb.
 _OUTPUT_BYTES = 8 << 20
 _GZIP_WINDOW = 31
-MAX_RATIO = 1032  # one layer of gzip cannot unpack to more than this many times its size
 # What any object may unpack to, however small it is.
 _FREE_BYTES = 64 << 20
 

@@ -10,9 +10,10 @@ from functools import cached_property
 
 from ingest.lake.identity import FINGERPRINT_BYTES
 from ingest.parse.fingerprint import last_bytes
-from ingest.parse.layers import GZIP_MAGIC, MAX_RATIO, Unwrapped, most_content, unwrap
+from ingest.parse.layers import GZIP_MAGIC, Unwrapped, most_content, unwrap
 from ingest.parse.model import ReadRange
 from ingest.parse.stored import read_exactly
+from ingest.settings import MAX_EXPANSION_RATIO
 
 _BLOCK_BYTES = 1 << 20  # of gzip read at once: most of it is not wanted where only it opens
 
@@ -88,7 +89,7 @@ class Content:
         return at, found | {at: last}
 
     def _unwrapped(self) -> Unwrapped:
-        most = most_content(self._size, MAX_RATIO)
+        most = most_content(self._size, MAX_EXPANSION_RATIO)
         return unwrap(self._blocks(), FINGERPRINT_BYTES, most=most)
 
     def _blocks(self) -> Iterator[bytes]:

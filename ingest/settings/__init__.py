@@ -17,6 +17,7 @@ from typing import Any
 from ingest.errors import SettingsError
 from ingest.settings.sources import (
     BY_FORMAT,
+    MAX_EXPANSION_RATIO,
     RAW_VARIABLES,
     ParseSettings,
     Source,
@@ -29,6 +30,7 @@ from ingest.settings.values import FILE, Table
 __all__ = [
     "BY_FORMAT",
     "HASH_CHUNK_BYTES",
+    "MAX_EXPANSION_RATIO",
     "ParseSettings",
     "SearchSettings",
     "Settings",

@@ -19,7 +19,7 @@ RAW_VARIABLES = {
     "timezone": "CLICKSTREAM_TIMEZONE",
 }
 _MAX_LINE_BYTES = 64 << 20  # a line takes several times its size in memory
-_MAX_EXPANSION_RATIO = 1032  # one layer of gzip cannot unpack to more
+MAX_EXPANSION_RATIO = 1032  # one layer of gzip cannot unpack to more
 _MAX_FUTURE_HOURS = 10 * 366 * 24
 _MAX_SETTLE_MINUTES = 7 * 24 * 60
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -125,7 +125,7 @@ def _read_parse(table: Table) -> ParseSettings:
             "max_line_bytes", usual.max_line_bytes, least=1024, most=_MAX_LINE_BYTES
         ),
         max_expansion_ratio=table.whole(
-            "max_expansion_ratio", usual.max_expansion_ratio, least=1, most=_MAX_EXPANSION_RATIO
+            "max_expansion_ratio", usual.max_expansion_ratio, least=1, most=MAX_EXPANSION_RATIO
         ),
         future_limit=timedelta(
             hours=table.whole("future_limit_hours", hours, least=0, most=_MAX_FUTURE_HOURS)

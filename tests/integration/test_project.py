@@ -141,6 +141,18 @@ def test_an_edit_that_was_taken_back_leaves_no_trace(project: Project) -> None:
     assert not project.warns()
 
 
+def test_the_first_bare_build_notes_one_state_of_the_project(project: Project) -> None:
+    log = project.settings.data / "logs" / "dbt.log"
+    before = log.stat().st_size if log.exists() else 0
+    only = ("--select", "+int_traffic_counted", "--exclude-resource-type", "test", "unit_test")
+    assert run_dbt(project.settings, "build", *only).success
+    assert WARNING not in log.read_bytes()[before:].decode()
+    ((state,),) = project.warehouse.query(
+        "select state from clickstream_intermediate.built_by"
+    ).rows
+    assert len(state) == 32
+
+
 def test_before_the_first_load_dbt_says_what_to_do(
     empty_warehouse: Settings, spark_warehouse: SparkWarehouse
 ) -> None:
