@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,13 @@ class _Stdin(io.TextIOWrapper):
         return self._is_terminal
 
 
-@pytest.mark.parametrize("content", [LINE * 2, gzip.compress(LINE * 2)])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_parse_reads_standard_input(
-    monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], content: bytes
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    pack: Callable[[bytes], bytes],
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", _Stdin(content))
+    monkeypatch.setattr(sys, "stdin", _Stdin(pack(LINE * 2)))
     assert cli.run(["parse", "-"]) == 0
     streams = capfdbinary.readouterr()
     assert [json.loads(row)["offset"] for row in streams.out.splitlines()] == [0, len(LINE)]
