@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,19 +104,31 @@ def report(target: str | None, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("sql")
+@click.argument("sql", required=False)
 @target_option
 @json_option
-def query(sql: str, target: str | None, as_json: bool) -> None:
-    """Run one read-only SQL query on the warehouse and print its rows.
+def query(sql: str | None, target: str | None, as_json: bool) -> None:
+    """Answer one read-only SQL query, or open a shell for many.
 
     \b
     clickstream query "select * from number_of_events_per_brand order by total_events desc"
+    clickstream query < question.sql
+    clickstream query          (a shell: completion, history, \\d lists tables)
     """
-    from ingest.terminal.text import count_of, table_text
-    from ingest.warehouse.query import run_query
+    from ingest.warehouse.query import answer_text, run_query
 
-    with warehouse_for(target) as (_, warehouse):
+    if sql is None and not sys.stdin.isatty():
+        sql = sys.stdin.read()
+    if sql is not None and not sql.strip():
+        raise click.UsageError("the query is empty")
+    if sql is None and as_json:
+        raise click.UsageError("--json needs a query")
+    with warehouse_for(target) as (settings, warehouse):
+        if sql is None:
+            from ingest.cli.shell import open_shell
+
+            open_shell(warehouse, settings.data / "query_history")
+            return
         found = run_query(warehouse, sql)
-    text = f"{table_text(found.columns, found.rows)}\n({count_of(len(found.rows), 'row')})"
-    show(found, text, as_json)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    show(found, answer_text(found, width), as_json)

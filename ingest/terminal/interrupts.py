@@ -7,6 +7,7 @@ import threading
 from types import FrameType
 
 _came = threading.Event()
+_signals: set[int] = set()
 
 
 def heed(*signals: signal.Signals) -> None:
@@ -30,11 +31,21 @@ def check_interrupted() -> None:
         raise KeyboardInterrupt
 
 
+def forget_ctrl_c() -> bool:
+    """Forget Ctrl-C, where it stops one piece of work only. False if another signal came."""
+    if signal.SIGTERM in _signals:
+        return False
+    forget()
+    return True
+
+
 def forget() -> None:
     """Begin again, as at the start of a command."""
     _came.clear()
+    _signals.clear()
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    _signals.add(number)
     _came.set()
     raise KeyboardInterrupt

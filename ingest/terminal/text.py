@@ -7,6 +7,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+# Between two columns of a table.
+_GAP = "  "
+# A text of which less than this is seen tells nothing.
+_SHORTEST = 12
+
 
 def printable(value: object) -> str:
     """Return `value` as one line of text in which every unprintable character is escaped.
@@ -56,6 +61,44 @@ def count_of(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def fitted_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> str:
+    """Return `rows` in lines of at most `width` characters.
+
+    A table where one fits once long texts are cut, which ends them with an ellipsis; else one
+    record after the other, with a line for each column and nothing cut.
+    """
+    needed = [
+        max(map(len, [name, *map(_cell, cells)]))
+        for name, *cells in zip(columns, *rows, strict=True)
+    ]
+    may_cut = [any(isinstance(row[i], str) for row in rows) for i in range(len(columns))]
+    least = [
+        max(len(name), _SHORTEST) if cut else need
+        for name, need, cut in zip(columns, needed, may_cut, strict=True)
+    ]
+    gaps = len(_GAP) * (len(columns) - 1)
+    for limit in range(width, _SHORTEST - 1, -1):
+        widths = [min(need, max(low, limit)) for need, low in zip(needed, least, strict=True)]
+        if sum(widths) + gaps <= width:
+            return table_text(
+                columns,
+                [[_cut(v, limit) for v, limit in zip(row, widths, strict=True)] for row in rows],
+            )
+    return "\n".join(_record_text(columns, row, number) for number, row in enumerate(rows, 1))
+
+
+def _cut(value: Any, limit: int) -> Any:
+    if not isinstance(value, str) or len(text := printable(value)) <= limit:
+        return value
+    return f"{text[: limit - 1]}…"
+
+
+def _record_text(columns: Sequence[str], row: Sequence[Any], number: int) -> str:
+    widest = max(map(len, columns))
+    lines = [f"{name.ljust(widest)}  {_cell(v)}" for name, v in zip(columns, row, strict=True)]
+    return "\n".join([f"-- row {number:,}", *map(str.rstrip, lines)])
+
+
 def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return `rows` as aligned lines under their column names; numbers are right-aligned."""
     cells = [[*map(printable, columns)], *[[_cell(value) for value in row] for row in rows]]
@@ -65,13 +108,13 @@ def table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
         for i in range(len(columns))
     ]
     lines = [
-        "  ".join(
+        _GAP.join(
             cell.rjust(width) if at_right else cell.ljust(width)
             for cell, width, at_right in zip(row, widths, right, strict=True)
         ).rstrip()
         for row in cells
     ]
-    lines.insert(1, "  ".join("-" * width for width in widths))
+    lines.insert(1, _GAP.join("-" * width for width in widths))
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ingest.errors import SettingsError
 from ingest.settings import Settings
@@ -23,6 +23,11 @@ class Schemas:
 
     marts: str
     landing: str = "landing"
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every schema, the one of the marts first."""
+        return (self.marts, self.landing, self.staging, self.intermediate, self.seeds)
 
     @property
     def staging(self) -> str:
@@ -46,6 +51,13 @@ class Rows:
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+
+
+class Column(NamedTuple):
+    """A column of a table or view, and its type as the engine writes it."""
+
+    name: str
+    type: str
 
 
 class Warehouse(Protocol):
@@ -80,6 +92,21 @@ class Warehouse(Protocol):
 
         Raises SettingsError when `sql` would change anything.
         """
+        ...
+
+    def relations(self) -> list[str]:
+        """Return the tables and views of the target's schemas, as queries name them.
+
+        Those of the marts come first and need no schema before their name.
+        """
+        ...
+
+    def columns(self, relation: str) -> list[Column]:
+        """Return the columns of a table or view. ClickstreamError when there is no such one."""
+        ...
+
+    def cancel(self) -> None:
+        """Stop the query that another thread is running, which raises ClickstreamError there."""
         ...
 
     def exists(self, relation: str) -> bool:

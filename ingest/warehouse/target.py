@@ -8,6 +8,7 @@ warehouse should not pay for.
 from __future__ import annotations
 
 import os
+import sys
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -76,6 +77,7 @@ def dbt_environment(settings: Settings) -> Iterator[None]:
         "CLICKSTREAM_DATA": str(settings.data),
         "CLICKSTREAM_TARGET": settings.target,
         "DBT_PROFILES_DIR": str(profiles_dir(settings)),
+        "VIRTUAL_ENV": sys.prefix,
     }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)

@@ -23,8 +23,9 @@ from ingest.spark.failure import spark_failure
 from ingest.spark.session import warehouse_session
 from ingest.spark.temporary import forget_resources
 from ingest.storage import Storage, open_storage
-from ingest.warehouse import Rows, Schemas
+from ingest.warehouse import Column, Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow
+from ingest.warehouse.spark.catalog import columns, relations
 from ingest.warehouse.spark.cleanup import remove_incomplete
 from ingest.warehouse.spark.landing import (
     SCHEMA,
@@ -99,6 +100,20 @@ class SparkWarehouse:
         """Return the first `at_most` rows of `sql` (None = all), marts as the current schema."""
         with self._failures():
             return query(self._session, self.schemas.marts, sql, at_most=at_most)
+
+    def relations(self) -> list[str]:
+        """Return the tables and views of the target's schemas, those of the marts without one."""
+        with self._failures():
+            return relations(self._session, self.schemas)
+
+    def columns(self, relation: str) -> list[Column]:
+        """Return the columns of a table or view. ClickstreamError when there is no such one."""
+        with self._failures():
+            return columns(self._session, self.schemas.marts, relation)
+
+    def cancel(self) -> None:
+        """Stop the query that another thread is running, which raises ClickstreamError there."""
+        self._session.sparkContext.cancelAllJobs()
 
     def exists(self, relation: str) -> bool:
         """Return whether there is a table or view `relation`, written `schema.name`."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 
+import pytest
+
 from ingest.terminal.text import (
     PrintableFormatter,
     count_of,
+    fitted_text,
     json_text,
     printable,
     printable_lines,
@@ -67,3 +70,33 @@ def test_numbers_agree_with_their_nouns() -> None:
         "1,234 lines",
     ]
     assert [count_of(n, "batch", "batches") for n in (1, 2)] == ["1 batch", "2 batches"]
+
+
+ROWS = [("Norda", "a text that is long enough to be cut", 1_000_000)]
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (80, ["Norda  a text that is long enough to be cut  1,000,000"]),
+        (53, ["Norda  a text that is long enough to be c…  1,000,000"]),
+        (30, ["Norda  a text that…  1,000,000"]),
+        (29, ["brand  Norda", "text   a text that is long enough to be cut", "count  1,000,000"]),
+    ],
+)
+def test_a_table_is_fitted_to_the_terminal(width: int, expected: list[str]) -> None:
+    """Texts are cut visibly, down to 12 characters, and numbers never; then come records."""
+    lines = fitted_text(("brand", "text", "count"), ROWS, width).split("\n")
+    assert lines[-len(expected) :] == expected
+    assert lines[0] == "-- row 1" or max(map(len, lines)) <= width
+
+
+def test_long_names_of_columns_are_not_cut() -> None:
+    assert fitted_text(("a" * 20, "b" * 20), [("x", None), ("y", 2)], 40).split("\n") == [
+        "-- row 1",
+        "aaaaaaaaaaaaaaaaaaaa  x",
+        "bbbbbbbbbbbbbbbbbbbb",
+        "-- row 2",
+        "aaaaaaaaaaaaaaaaaaaa  y",
+        "bbbbbbbbbbbbbbbbbbbb  2",
+    ]

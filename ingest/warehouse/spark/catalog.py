@@ -1,0 +1,34 @@
+"""The names of tables, views and columns in Spark's catalog."""
+
+from __future__ import annotations
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+
+from ingest.errors import ClickstreamError
+from ingest.warehouse import Column, Schemas
+
+
+def relations(session: SparkSession, schemas: Schemas) -> list[str]:
+    """Return the tables and views of `schemas`, those of the marts without their schema."""
+    found: list[str] = []
+    for schema in schemas.all:
+        if session.catalog.databaseExists(schema):
+            # Not catalog.listTables, which opens each of them.
+            names = [row.tableName for row in session.sql(f"show tables in {schema}").collect()]
+            prefix = "" if schema == schemas.marts else f"{schema}."
+            found += [f"{prefix}{name}" for name in sorted(names)]
+    return found
+
+
+def columns(session: SparkSession, marts: str, relation: str) -> list[Column]:
+    """Return the columns of `relation`, in `marts` when it names no schema.
+
+    Raises ClickstreamError when there is no such table or view.
+    """
+    name = relation if "." in relation else f"{marts}.{relation}"
+    try:
+        schema = session.table(name).schema
+    except AnalysisException as error:
+        raise ClickstreamError(f"there is no table or view {relation}") from error
+    return [Column(field.name, field.dataType.simpleString()) for field in schema.fields]
