@@ -15,8 +15,8 @@ test: setup ## run all tests
 	@$(BIN)/pytest -n 2
 check: setup ## check format, lint, types, SQL and contract
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check
-docs: setup ## build dbt's documentation site (after make run)
-	@$(BIN)/dbt docs generate && echo "Now: $(BIN)/dbt docs serve"
+docs: setup ## write dbt's documentation as one page (after make run)
+	@$(BIN)/clickstream docs
 soak: setup ## run 5,000 random histories of rotated logs (40 minutes)
 	@ROTATION_PROFILE=soak $(BIN)/pytest tests/property/test_real_rotation.py
 soak-kill: setup ## kill 100 runs over all hops while logs grow and rotate (an hour and a half)

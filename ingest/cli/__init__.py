@@ -15,7 +15,7 @@ import warnings
 import click
 
 from ingest import __version__
-from ingest.cli.books import clean, query, report, status, verify
+from ingest.cli.books import clean, docs, query, report, status, verify
 from ingest.cli.completion import completion
 from ingest.cli.contract import contract
 from ingest.cli.hops import export, ingest, load, replay, run_all
@@ -92,7 +92,7 @@ def _say(message: str) -> None:
     click.echo(f"error: {printable_lines(message)}", err=True)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 @click.option("-v", "--verbose", is_flag=True, help="Show debug output and tracebacks on stderr.")
 def cli(verbose: bool) -> None:
@@ -100,9 +100,10 @@ def cli(verbose: bool) -> None:
 
     \b
     First steps:
-      clickstream sample data      generate logs with known answers
-      clickstream run              raw logs -> lake -> landing -> marts -> Elasticsearch -> report
-      clickstream status           what the books record
+      clickstream sample data   generate logs with known answers
+      clickstream run           from raw logs to tables, index and report
+      clickstream query         ask the tables
+      clickstream status        what the books record
 
     Exit codes: 0 done, 1 failed, 2 usage or settings, 3 too many rejects, 4 the books do not
     balance, 130 interrupted.
@@ -127,7 +128,7 @@ def cli(verbose: bool) -> None:
 for _command in (
     sample, parse, formats,
     ingest, replay, load, export, run_all,
-    status, verify, query, report,
+    status, verify, query, report, docs,
     clean, search, contract, completion,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +10,10 @@ import click
 
 from ingest.cli.common import exit_with, json_option, load_settings_for, show, target_option
 from ingest.cli.engines import warehouse_for
+from ingest.cli.opened import open_option, show_page
 from ingest.errors import BooksError
 from ingest.lake.clean import DAYS
+from ingest.terminal.text import terminal_width
 
 
 @click.command()
@@ -92,15 +93,32 @@ def clean(dry_run: bool, days: int, as_json: bool) -> None:
 
 
 @click.command()
+@open_option
 @target_option
 @json_option
-def report(target: str | None, as_json: bool) -> None:
+def report(opened: bool, target: str | None, as_json: bool) -> None:
     """Write one self-contained HTML page from the marts."""
     from ingest.report import write_report
 
     with warehouse_for(target) as (settings, warehouse):
         path = write_report(settings, warehouse)
-    show({"report": str(path)}, str(path), as_json)
+    show_page("report", path, opened=opened, as_json=as_json)
+
+
+@click.command()
+@open_option
+@target_option
+@json_option
+def docs(opened: bool, target: str | None, as_json: bool) -> None:
+    """Write dbt's documentation of tables and columns as one HTML page.
+
+    `dbt docs generate` and `dbt docs serve` work as well.
+    """
+    from ingest.warehouse.dbt import write_docs
+
+    with warehouse_for(target) as (settings, _):
+        path = write_docs(settings)
+    show_page("docs", path, opened=opened, as_json=as_json)
 
 
 @click.command()
@@ -111,7 +129,7 @@ def query(sql: str | None, target: str | None, as_json: bool) -> None:
     """Answer one read-only SQL query, or open a shell for many.
 
     \b
-    clickstream query "select * from number_of_events_per_brand order by total_events desc"
+    clickstream query "select * from number_of_events_per_brand"
     clickstream query < question.sql
     clickstream query          (a shell: completion, history, \\d lists tables)
     """
@@ -130,5 +148,4 @@ def query(sql: str | None, target: str | None, as_json: bool) -> None:
             open_shell(warehouse, settings.data / "query_history")
             return
         found = run_query(warehouse, sql)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    show(found, answer_text(found, width), as_json)
+    show(found, answer_text(found, terminal_width()), as_json)

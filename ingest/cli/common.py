@@ -16,7 +16,7 @@ import click
 from ingest.cli.stdin import STDIN, keep_stdin
 from ingest.errors import ClickstreamError, described
 from ingest.lake.records import BatchRecord
-from ingest.terminal.text import json_text, printable_lines
+from ingest.terminal.text import json_text, printable_lines, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from ingest.settings import Settings
@@ -68,7 +68,8 @@ def exit_with(exit_code: int) -> None:
 
 def show(result: object, text: str, as_json: bool) -> None:
     """Print `result` as one JSON object, or `text` for a person."""
-    click.echo(json_text(plain(result)) if as_json else printable_lines(text))
+    text = json_text(plain(result)) if as_json else wrapped(printable_lines(text), terminal_width())
+    click.echo(text)
 
 
 @contextmanager

@@ -15,7 +15,8 @@ def completion(context: click.Context, shell: str) -> None:
     \b
     bash   echo 'eval "$(clickstream completion bash)"' >> ~/.bashrc
     zsh    echo 'eval "$(clickstream completion zsh)"' >> ~/.zshrc
-    fish   clickstream completion fish > ~/.config/fish/completions/clickstream.fish
+    fish   clickstream completion fish \\
+               > ~/.config/fish/completions/clickstream.fish
     """
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101  click knows all three

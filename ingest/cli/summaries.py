@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,14 @@ from ingest.settings import Settings
 from ingest.terminal.text import count_of, printable
 from ingest.warehouse.dbt import DbtSummary
 from ingest.warehouse.load import LoadSummary
+
+# The marts that users ask first, the most telling one in front.
+_KNOWN_MARTS = (
+    "number_of_events_per_brand",
+    "number_of_events_per_http_response",
+    "number_of_sessions_per_ip",
+    "number_of_views_per_session",
+)
 
 
 def ingest_line(summary: IngestSummary) -> str:
@@ -124,7 +133,7 @@ def summary_text(settings: Settings, summary: RunSummary) -> str:
         lines += ["", *_checks(summary.verification)]
     lines += ["", *(f"problem: {problem}" for problem in summary.problems)]
     if not summary.problems:
-        lines += _next_steps(settings)
+        lines += _next_steps(settings, summary)
     return "\n".join(lines).rstrip()
 
 
@@ -145,18 +154,37 @@ def _verify_line(verification: Verification) -> str:
     return f"{verification.sentence}: {count_of(len(verification.checks), 'comparison')}"
 
 
-def _next_steps(settings: Settings) -> list[str]:
-    local = status(settings) if settings.search.url is None else None
+def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
+    given = _given(settings)
     lines = [
         "Next steps (after `. .venv/bin/activate`, in the project root):",
-        '  query    clickstream query "select * from number_of_events_per_brand"',
-        "  docs     make docs && dbt docs serve",
-        "  books    clickstream status",
+        f'  query    {given}clickstream query "select * from {_filled_mart(summary)}"',  # noqa: S608
+        f"  report   {given}clickstream report --open",
+        f"  docs     {given}clickstream docs --open",
+        f"  books    {given}clickstream status",
     ]
+    local = status(settings) if settings.search.url is None else None
     if local is not None:
         search = f"{local.server.url}/{settings.search.index}/_search"
         lines += [f"  search   {search}?q=event.action:purchase", local.line()]
     return lines
+
+
+def _given(settings: Settings) -> str:
+    """Return the settings that the next command needs too, as a shell takes them before it."""
+    given = ""
+    if settings.data != settings.root / "data":
+        given += f"CLICKSTREAM_DATA={shlex.quote(str(settings.data))} "
+    if settings.target != "local":
+        given += f"CLICKSTREAM_TARGET={shlex.quote(settings.target)} "
+    return given
+
+
+def _filled_mart(summary: RunSummary) -> str:
+    """Return the name of a mart that has rows, where that is known."""
+    checks = summary.verification.checks if summary.verification else ()
+    counted = {check.name.removesuffix(" = landing"): check.found for check in checks}
+    return next((mart for mart in _KNOWN_MARTS if counted.get(mart)), _KNOWN_MARTS[0])
 
 
 def _line(name: str, value: Any, text: Callable[[Any], str]) -> str:

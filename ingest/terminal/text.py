@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +63,38 @@ def count_of(count: int, one: str, many: str | None = None) -> str:
     `many` is the plural; None means `one` with an s.
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def terminal_width() -> int | None:
+    """Return how many columns the terminal behind stdout has, None when it is a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def wrapped(text: str, width: int | None) -> str:
+    """Return `text` with lines over `width` columns broken at spaces; None = no line is broken.
+
+    What follows a short first word, as in `ingest   1 batch`, stays below its beginning. Words are
+    never broken: paths and addresses can be copied.
+    """
+    if width is None:
+        return text
+    return "\n".join(_wrapped_line(line, width) for line in text.split("\n"))
+
+
+def _wrapped_line(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    start = re.match(r" *(\S{1,12}  +)?", line)
+    indent = " " * (start.end() if start else 0)
+    words = textwrap.TextWrapper(
+        width=width,
+        subsequent_indent=indent or "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+        drop_whitespace=True,
+    )
+    return words.fill(line)
 
 
 def fitted_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -61,6 +62,15 @@ def run_dbt(settings: Settings, *args: str) -> DbtSummary:
             raise outcome.exception
         raise ClickstreamError(f"dbt {args[0]}: {outcome.exception}") from outcome.exception
     return _summary(outcome.result, time.monotonic() - started)
+
+
+def write_docs(settings: Settings) -> Path:
+    """Write dbt's documentation as one page, which needs no server, and return its path.
+
+    Raises ClickstreamError when the project does not parse or the page cannot be written.
+    """
+    run_dbt(settings, "docs", "generate", "--static")
+    return settings.data / "dbt" / "static_index.html"
 
 
 @contextmanager

@@ -31,7 +31,7 @@ _QUESTIONS = frozenset(
         "CurrentNamespace$", "DescribeColumn", "DescribeFunction", "DescribeNamespace",
         "DescribeQueryCommand", "DescribeRelation", "ExplainCommand", "ShowColumns",
         "ShowCreateTable", "ShowCurrentNamespaceCommand", "ShowFunctions", "ShowNamespacesCommand",
-        "ShowPartitions", "ShowTableExtended", "ShowTableProperties", "ShowTables", "ShowViews",
+        "ShowPartitions", "ShowTablesExtended", "ShowTableProperties", "ShowTables", "ShowViews",
         "UnresolvedFunctionName", "UnresolvedNamespace", "UnresolvedTable", "UnresolvedTableOrView",
         "UnresolvedView",
     )

@@ -179,7 +179,9 @@ def test_usage_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("command", sorted(cli.cli.commands))
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([command, "--help"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) > 4
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 4
+    assert [line for line in lines if len(line) > 80] == []
 
 
 def test_broken_settings_are_named(

@@ -176,3 +176,25 @@ def test_the_text_shows_what_differs_and_the_problems(
 def test_a_build_is_a_success_without_failures() -> None:
     assert BUILT.success
     assert not replace(BUILT, failures=(Failure(name="x", message="y"),)).success
+
+
+def test_the_next_steps_repeat_the_settings_and_name_a_mart_with_rows(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    counts = {"number_of_events_per_brand": 0, "number_of_sessions_per_ip": 5}
+    checks = tuple(
+        Check(name=f"{mart} = landing", expected=n, found=n) for mart, n in counts.items()
+    )
+    summary = RunSummary(verification=Verification(checks=checks))
+    data = tmp_path / "my data"
+    settings = replace(make_settings(), root=tmp_path, data=data, target="local_large")
+
+    text = summary_text(settings, summary)
+
+    given = f"CLICKSTREAM_DATA='{data}' CLICKSTREAM_TARGET=local_large clickstream"
+    assert f'{given} query "select * from number_of_sessions_per_ip"' in text  # noqa: S608
+    for command in ("report --open", "docs --open", "status"):
+        assert f"{given} {command}\n" in f"{text}\n"
+
+    plain = summary_text(replace(settings, data=tmp_path / "data", target="local"), RunSummary())
+    assert '  query    clickstream query "select * from number_of_events_per_brand"' in plain

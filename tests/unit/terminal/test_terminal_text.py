@@ -15,6 +15,7 @@ from ingest.terminal.text import (
     printable,
     printable_lines,
     table_text,
+    wrapped,
 )
 
 # ESC, BEL, DEL, C1, bidi, a line separator, a tag beyond the BMP, half of a surrogate pair.
@@ -100,3 +101,15 @@ def test_long_names_of_columns_are_not_cut() -> None:
         "aaaaaaaaaaaaaaaaaaaa  y",
         "bbbbbbbbbbbbbbbbbbbb  2",
     ]
+
+
+def test_long_lines_are_wrapped_below_their_beginning() -> None:
+    text = "ingest   1 batch, 35 objects and more\n  a_file = another\n/path/that/is/never/broken"
+    assert wrapped(text, 20).split("\n") == [
+        "ingest   1 batch, 35",
+        "         objects and",
+        "         more",
+        "  a_file = another",
+        "/path/that/is/never/broken",
+    ]
+    assert wrapped(text, None) == text
