@@ -15,6 +15,8 @@ from ingest.errors import BooksError
 from ingest.lake.clean import DAYS
 from ingest.terminal.text import terminal_width
 
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
+
 
 @click.command()
 @json_option
@@ -93,15 +95,21 @@ def clean(dry_run: bool, days: int, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--from", "first", type=_DAY, help="First day, UTC; the default is all of them.")
+@click.option("--to", "last", type=_DAY, help="Last day, included.")
 @open_option
 @target_option
 @json_option
-def report(opened: bool, target: str | None, as_json: bool) -> None:
-    """Write one self-contained HTML page from the marts."""
+def report(
+    first: datetime | None, last: datetime | None, opened: bool, target: str | None, as_json: bool
+) -> None:
+    """Write one self-contained HTML page from the marts, or from the days of a period."""
     from ingest.report import write_report
+    from ingest.report.period import Period
 
+    period = Period(first=first and first.date(), last=last and last.date())
     with warehouse_for(target) as (settings, warehouse):
-        path = write_report(settings, warehouse)
+        path = write_report(settings, warehouse, period=period)
     show_page("report", path, opened=opened, as_json=as_json)
 
 

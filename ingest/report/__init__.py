@@ -13,21 +13,28 @@ from pathlib import Path
 from ingest.errors import ClickstreamError
 from ingest.report.gather import gather
 from ingest.report.page import render
+from ingest.report.period import EVERYTHING, Period
 from ingest.settings import Settings
 from ingest.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
 
 
-def write_report(settings: Settings, warehouse: Warehouse, *, indexed: int | None = None) -> Path:
-    """Write the page to `data`/report/index.html and return its path.
+def write_report(
+    settings: Settings,
+    warehouse: Warehouse,
+    *,
+    period: Period = EVERYTHING,
+    indexed: int | None = None,
+) -> Path:
+    """Write the page to `data`/report and return its path; a period has a page of its own.
 
     `indexed` is the number of documents in the search index, None when it is unknown. The page is
     replaced as a whole or not at all. Raises ClickstreamError when the marts cannot be read
     or the page cannot be written.
     """
-    figures = gather(warehouse, indexed=indexed)
-    path = settings.data / "report" / "index.html"
+    figures = gather(warehouse, period=period, indexed=indexed)
+    path = settings.data / "report" / period.file_name
     try:
         _replace(path, render(figures))
     except OSError as error:

@@ -94,12 +94,16 @@ class Books:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All that the page shows. `tiles` are (name, number) pairs."""
+    """All that the page shows. `tiles` are (name, number) pairs.
+
+    `period` says which days tiles, charts and traffic are about, empty for all.
+    """
 
     tiles: tuple[tuple[str, int], ...]
     charts: tuple[Chart, ...]
     traffic: Traffic
     books: Books
+    period: str = ""
 
     @property
     def as_of(self) -> datetime | None:

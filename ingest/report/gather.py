@@ -13,6 +13,7 @@ from ingest.lake.refused import Refused, RefusedObject, first_refused
 from ingest.lake.states import LIVE
 from ingest.report import queries
 from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
+from ingest.report.period import EVERYTHING, Period
 from ingest.settings import ParseSettings
 from ingest.warehouse import Warehouse
 from ingest.warehouse.marts import WITHOUT_CLIENT, without_client
@@ -30,39 +31,44 @@ MAX_HOURS, MAX_DAYS = 24 * 15, 400
 _DEFAULTS = ParseSettings()
 
 
-def gather(warehouse: Warehouse, *, indexed: int | None = None) -> Report:
-    """Return the figures of the marts and of the ledger.
+def gather(
+    warehouse: Warehouse, *, period: Period = EVERYTHING, indexed: int | None = None
+) -> Report:
+    """Return the figures of the marts within `period`, and of the whole ledger.
 
     `indexed` is the number of documents in the search index, None when it is unknown. Raises
     ClickstreamError when there are no marts yet.
     """
     if not warehouse.exists(f"{warehouse.schemas.marts}.number_of_views_per_session"):
         raise ClickstreamError("there are no marts to report on yet: run `clickstream run` first")
-    ask = Asker(warehouse=warehouse)
+    ask = Asker(warehouse=warehouse, period=period)
     landed = ask.count(queries.LANDED)
+    events = landed if period.is_everything else ask.count(queries.EVENTS_WITHIN)
     views, sessions = _views(ask)
     clients, client_count = _clients(ask)
     brands, purchases = _brands(ask)
     books = _books(ask, landed=landed, indexed=indexed)
     return Report(
         tiles=(
-            ("Events", landed),
+            ("Events", events),
             ("Shopping sessions", sessions),
             ("Clients", client_count),
             ("Purchases", purchases),
             ("Rejected lines", sum(batch.lines_reject for batch in books.live)),
-        ),
+        )[: None if period.is_everything else -1],
         charts=(views, clients, brands, *_responses(ask)),
-        traffic=_traffic(ask, landed),
+        traffic=_traffic(ask, events),
+        period=period.title,
         books=books,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Queries one warehouse; the names in braces in a query are its schemas."""
+    """Queries one warehouse about a period; the names in braces are explained in `queries`."""
 
     warehouse: Warehouse
+    period: Period = EVERYTHING
 
     def rows(self, query: str, **names: object) -> list[Any]:
         """Return the rows of `query`, which are few."""
@@ -77,14 +83,19 @@ class Asker:
     def text(self, query: str, **names: object) -> str:
         """Return `query` with its names filled in."""
         schemas = self.warehouse.schemas
-        return query.format(
-            marts=schemas.marts,
-            staging=schemas.staging,
-            intermediate=schemas.intermediate,
-            landing=schemas.landing,
-            top=TOP,
-            **names,
-        )
+        known: dict[str, object] = {
+            "marts": schemas.marts,
+            "staging": schemas.staging,
+            "intermediate": schemas.intermediate,
+            "seeds": schemas.seeds,
+            "landing": schemas.landing,
+            "top": TOP,
+            **self.period.bounds,
+        }
+        known["within"] = queries.WITHIN.format_map(known)
+        marts = queries.MARTS if self.period.is_everything else queries.MARTS_WITHIN
+        known |= {name: mart.format_map(known) for name, mart in marts.items()}
+        return query.format_map({**known, **names})
 
     def count(self, query: str, **names: object) -> int:
         """Return the only number of `query`, 0 for null."""
@@ -120,7 +131,9 @@ def _stacked(cells: Iterable[Sequence[Any]], series: Sequence[str]) -> tuple[Row
 def _clients(ask: Asker) -> tuple[Chart, int]:
     """Return the chart of the clients with the most sessions, and the number of clients."""
     clients = ask.count(queries.CLIENTS)
-    nobodys = ask.count(WITHOUT_CLIENT)
+    nobodys = ask.count(
+        WITHOUT_CLIENT if ask.period.is_everything else queries.WITHOUT_CLIENT_WITHIN
+    )
     chart = Chart(
         key="clients",
         title="Sessions per client",

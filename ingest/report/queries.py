@@ -1,13 +1,71 @@
 """What the report asks, in SQL that every engine reads.
 
-`{marts}`, `{staging}`, `{intermediate}` and `{landing}` are the names of the schemas, `{top}` is
-how many rows are shown. No log content ever gets into a query.
+`{marts}`, `{staging}`, `{intermediate}`, `{seeds}` and `{landing}` are the names of the schemas,
+`{top}` is how many rows are shown, `{first}` and `{last}` are days. `{views}`, `{clients}`,
+`{brands}` and `{responses}` are the known marts or, for a period, the same columns over its days.
+No log content ever gets into a query.
+"""
+
+MARTS = {
+    "views": "{marts}.number_of_views_per_session",
+    "clients": "{marts}.number_of_sessions_per_ip",
+    "brands": "{marts}.number_of_events_per_brand",
+    "responses": "{marts}.number_of_events_per_http_response",
+}
+WITHIN = """
+    event_date between date '{first}' and date '{last}'
+    and batch_id in (select batch_id from {landing}.batches where state = 'live')
+"""
+# The pre-aggregates have days, the marts have none. A test compares both over all days.
+MARTS_WITHIN = {
+    "views": """(
+        select session_id as sessionid, action, sum(view_count) as number_of_views
+        from {intermediate}.int_session_pages_counted
+        where session_id is not null and {within}
+        group by session_id, action
+    ) as views""",
+    "clients": """(
+        select client as clientip, count(distinct session_id) as total_sessions,
+            sum(event_count) as total_events
+        from {intermediate}.int_client_sessions_counted
+        where client is not null and {within}
+        group by client
+    ) as clients""",
+    "brands": """(
+        select brand, sum(view_count) as views, sum(purchase_count) as purchases,
+            sum(event_count) as total_events
+        from {intermediate}.int_brands_counted
+        where brand is not null and {within}
+        group by brand
+    ) as brands""",
+    "responses": """(
+        select counted.status_code, coalesce(statuses.label, 'Unknown') as response,
+            counted.total_events
+        from (
+            select status_code, sum(event_count) as total_events
+            from {intermediate}.int_responses_counted
+            where status_code is not null and {within}
+            group by status_code
+        ) as counted
+        left join {seeds}.http_statuses as statuses on counted.status_code = statuses.code
+    ) as responses""",
+}
+EVENTS_WITHIN = """
+    select sum(event_count) from {intermediate}.int_responses_counted where {within}
+"""
+WITHOUT_CLIENT_WITHIN = """
+    select sum(event_count) from {intermediate}.int_client_sessions_counted
+    where client is null and {within}
 """
 
 TOP_SESSIONS = """
-    with most_viewed as (
+    with cells as (
+        select sessionid, action, number_of_views from {views}
+    ),
+
+    most_viewed as (
         select sessionid, sum(number_of_views) as views
-        from {marts}.number_of_views_per_session
+        from cells
         group by sessionid
         having sum(number_of_views) > 0
         order by views desc, sessionid
@@ -15,28 +73,28 @@ TOP_SESSIONS = """
     )
 
     select cells.sessionid, cells.action, sum(cells.number_of_views) as views
-    from {marts}.number_of_views_per_session as cells
+    from cells
     inner join most_viewed on cells.sessionid = most_viewed.sessionid
     group by cells.sessionid, cells.action
 """
-SESSIONS = "select count(distinct sessionid) from {marts}.number_of_views_per_session"
+SESSIONS = "select count(distinct sessionid) from {views}"
 TOP_CLIENTS = """
     select clientip, total_sessions, total_events
-    from {marts}.number_of_sessions_per_ip
+    from {clients}
     order by total_sessions desc, total_events desc, clientip
     limit {top}
 """
-CLIENTS = "select count(*) from {marts}.number_of_sessions_per_ip"
+CLIENTS = "select count(*) from {clients}"
 TOP_BRANDS = """
     select brand, views, purchases, total_events
-    from {marts}.number_of_events_per_brand
+    from {brands}
     order by total_events desc, brand
     limit {top}
 """
-PURCHASES = "select sum(purchases) from {marts}.number_of_events_per_brand"
+PURCHASES = "select sum(purchases) from {brands}"
 RESPONSES = """
     select status_code, response, total_events
-    from {marts}.number_of_events_per_http_response
+    from {responses}
     order by total_events desc, status_code
 """
 # Times that the parser finds implausible by default would stretch the axis to a century, so they
@@ -45,6 +103,7 @@ PLAUSIBLE = """
     select event_hour, human_events, total_events - human_events as bot_events
     from {marts}.fct_traffic_hourly
     where event_hour >= timestamp '{oldest}'
+        and cast(event_hour as date) between date '{first}' and date '{last}'
         and event_hour < (
             select dateadd(hour, {future_hours}, max(ingest_time)) from {landing}.batches
         )

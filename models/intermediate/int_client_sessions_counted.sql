@@ -8,6 +8,7 @@ with events as (
 named as (
 
     select
+        event_date,
         coalesce(client_ip, client_address) as client,
         session_id,
         is_bot,
@@ -17,6 +18,7 @@ named as (
 )
 
 select
+    event_date,
     client,
     session_id,
     is_bot,
@@ -24,6 +26,7 @@ select
     batch_id
 from named
 group by
+    event_date,
     client,
     session_id,
     is_bot,

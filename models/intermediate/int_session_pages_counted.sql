@@ -8,6 +8,7 @@ with events as (
 steps as (
 
     select
+        event_date,
         session_id,
         coalesce(url_path, nullif(split_part(referrer, '?', 1), '')) as url,
         lower(event_name) as action,
@@ -20,10 +21,11 @@ steps as (
 
 ),
 
--- Events that are not shop events of a session are kept in one null group: the books balance.
+-- Events that are not shop events of a session are kept in one null group a day: the books balance.
 grouped as (
 
     select
+        event_date,
         case when is_counted then session_id end as session_id,
         case when is_counted then url end as url,
         case when is_counted then action end as action,
@@ -36,6 +38,7 @@ grouped as (
 )
 
 select
+    event_date,
     session_id,
     url,
     action,
@@ -46,6 +49,7 @@ select
     batch_id
 from grouped
 group by
+    event_date,
     session_id,
     url,
     action,

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.e2e
 LINES, SEED = 3000, 5
 # Real lines of October 2015, all of them events.
 MORE, MORE_EVENTS = "last.log", 3_000
+LAST_DAY = "2015-05-17"
 COLUMNS = (
     "file_status", "lines_read", "lines_ok", "lines_warn", "lines_skip", "lines_reject", "events",
 )  # fmt: skip
@@ -58,7 +59,8 @@ class Outcome:
     """What each of the three runs printed, and what is where.
 
     `lake`, `documents`: batch records and size of the index after each run. `actions`, `sessions`
-    and `report` are those after the first run, `answers` the rows of QUERIES after the last.
+    and `report` are those after the first run, `answers` the rows of QUERIES after the last, and
+    `day` the report about the day of the last log.
     """
 
     truth: dict[str, Any]
@@ -68,6 +70,7 @@ class Outcome:
     actions: dict[str, int]
     sessions: int
     report: str
+    day: str
     answers: dict[str, list[list[Any]]]
 
     def rows(self, name: str) -> dict[str, tuple[Any, ...]]:
@@ -123,6 +126,7 @@ def outcome(shop: Product, last_log: Path) -> Outcome:
         runs.append(shop.json("run"))
         lake.append(shop.records())
         documents.append(index.count())
+    day = Path(shop.json("report", "--from", LAST_DAY, "--to", LAST_DAY)["report"])
     return Outcome(
         truth=json.loads(truth.read_text(encoding="utf-8")),
         runs=runs,
@@ -131,6 +135,7 @@ def outcome(shop: Product, last_log: Path) -> Outcome:
         actions=actions,
         sessions=sessions,
         report=report,
+        day=day.read_text(encoding="utf-8"),
         answers=dict(zip(QUERIES, shop.sql(*QUERIES.values()), strict=True)),
     )
 
@@ -245,6 +250,14 @@ def test_the_report_shows_the_truth_and_loads_nothing(outcome: Outcome) -> None:
         assert f">{number:,}<" in outcome.report
     assert "The books balance" in outcome.report
     assert not re.search(r"https?:|<script|url\(", outcome.report)
+
+
+def test_a_report_of_one_day_counts_that_day_only(outcome: Outcome, more: More) -> None:
+    assert f"<h1>clickstream report, {LAST_DAY}</h1>" in outcome.day
+    for name, number in (("Events", more.events), ("Clients", len(more.clients))):
+        assert f"<dt>{name}</dt><dd>{number:,}</dd>" in outcome.day
+    assert f">{more.statuses['404']:,}<" in outcome.day
+    assert "The books balance" in outcome.day
 
 
 def test_a_second_run_adds_nothing(outcome: Outcome) -> None:

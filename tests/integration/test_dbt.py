@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -16,6 +17,8 @@ from pyspark.sql import SparkSession
 
 from ingest.job.replay import Choice
 from ingest.job.run import RunTasks, ingest, replay
+from ingest.report.gather import gather
+from ingest.report.period import Period
 from ingest.settings import Settings
 from ingest.warehouse.dbt import DbtSummary, run_dbt
 from ingest.warehouse.load import load
@@ -130,7 +133,10 @@ def log(*lines: str) -> bytes:
 
 
 def test_batch_by_batch_is_all_at_once(
-    empty_warehouse: Settings, spark: SparkSession, add: Callable[..., None]
+    empty_warehouse: Settings,
+    spark: SparkSession,
+    spark_warehouse: SparkWarehouse,
+    add: Callable[..., None],
 ) -> None:
     succeeded(run_dbt(empty_warehouse, "seed"))
     add("one.log", log(shop_line(1, "S1", "view", hour=9), shop_line(2, "S2", "view", hour=9)))
@@ -171,10 +177,24 @@ def test_batch_by_batch_is_all_at_once(
     ) == [(8, 1), (9, 2), (10, 1)]
 
     assert succeeded(run_dbt(empty_warehouse, "test")).warned == 0
+    the_report_of_all_days_is_the_one_of_everything(spark_warehouse)
     succeeded(run_dbt(empty_warehouse, "run-operation", "drop_replaced_batches"))
     assert counted_batches(spark) == 2
     succeeded(run_dbt(empty_warehouse, "run", "--full-refresh"))
     assert marts(spark) == in_steps
+
+
+def the_report_of_all_days_is_the_one_of_everything(warehouse: SparkWarehouse) -> None:
+    """It counts by day what the marts count at once."""
+    whole = gather(warehouse)
+    all_days = gather(warehouse, period=Period(first=date(2000, 1, 1), last=date(2100, 1, 1)))
+    none = gather(warehouse, period=Period(last=date(2000, 1, 1)))
+
+    assert all_days.charts == whole.charts
+    assert all_days.traffic == whole.traffic
+    assert all_days.tiles == whole.tiles[:-1]  # rejected lines have no day
+    assert all_days.books == none.books == whole.books
+    assert {number for _, number in none.tiles} == {0}
 
 
 def counted_batches(spark: SparkSession) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sqlfluff.core import FluffConfig
 from ingest.books import verify
 from ingest.report import queries
 from ingest.report.gather import Asker
+from ingest.report.period import Period
 from ingest.warehouse.marts import WITHOUT_CLIENT, read_marts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,19 +30,26 @@ def statements() -> dict[str, str]:
     """Return every query of the report and of `verify`, filled in, by name."""
     warehouse = MemoryWarehouse()
     ask = Asker(warehouse=warehouse)
-    plausible = ask.text(queries.PLAUSIBLE, oldest="1995-01-01 00:00:00", future_hours=24)
-    report = {
-        name: ask.text(
-            query, plausible=plausible, unit="hour", oldest="1995-01-01", future_hours=24
-        )
-        for name, query in vars(queries).items()
-        if name.isupper()
+    march = Period(first=date(2025, 3, 1), last=date(2025, 3, 31))
+    report = _of_report(ask) | {
+        f"{name} of a period": sql
+        for name, sql in _of_report(Asker(warehouse=warehouse, period=march)).items()
     }
     marts = read_marts(ROOT)
     return report | {
         "belonging": verify.belonging(marts, warehouse.schemas),
         "counted": verify.counted(marts, warehouse.schemas),
         "without client": ask.text(WITHOUT_CLIENT),
+    }
+
+
+def _of_report(ask: Asker) -> dict[str, str]:
+    plausible = ask.text(queries.PLAUSIBLE, oldest="1995-01-01 00:00:00", future_hours=24)
+    more = {"plausible": plausible, "unit": "hour", "oldest": "1995-01-01", "future_hours": 24}
+    return {
+        name: ask.text(query, **more)
+        for name, query in vars(queries).items()
+        if isinstance(query, str) and query.split()[0] in ("select", "with")
     }
 
 

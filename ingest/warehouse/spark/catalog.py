@@ -15,7 +15,9 @@ def relations(session: SparkSession, schemas: Schemas) -> list[str]:
     for schema in schemas.all:
         if session.catalog.databaseExists(schema):
             # Not catalog.listTables, which opens each of them.
-            names = [row.tableName for row in session.sql(f"show tables in {schema}").collect()]
+            shown = session.sql(f"show tables in {schema}").collect()
+            # What dbt leaves in the session belongs to no schema and is shown with each.
+            names = [row.tableName for row in shown if not row.isTemporary]
             prefix = "" if schema == schemas.marts else f"{schema}."
             found += [f"{prefix}{name}" for name in sorted(names)]
     return found
