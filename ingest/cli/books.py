@@ -8,7 +8,14 @@ from pathlib import Path
 
 import click
 
-from ingest.cli.common import exit_with, json_option, load_settings_for, show, target_option
+from ingest.cli.common import (
+    answer_text,
+    exit_with,
+    json_option,
+    load_settings_for,
+    show,
+    target_option,
+)
 from ingest.cli.engines import warehouse_for
 from ingest.cli.opened import open_option, show_page
 from ingest.errors import BooksError
@@ -95,15 +102,18 @@ def clean(dry_run: bool, days: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--from", "first", type=_DAY, help="First day, UTC; the default is all of them.")
-@click.option("--to", "last", type=_DAY, help="Last day, included.")
+@click.option("--from", "first", type=_DAY, help="First day (UTC). [default: all days]")
+@click.option("--to", "last", type=_DAY, help="Last day (UTC), inclusive.")
 @open_option
 @target_option
 @json_option
 def report(
     first: datetime | None, last: datetime | None, opened: bool, target: str | None, as_json: bool
 ) -> None:
-    """Write one self-contained HTML page from the marts, or from the days of a period."""
+    """Write one self-contained HTML page about all days, or about those of a period.
+
+    Events without a plausible time count on the day when they were read.
+    """
     from ingest.report import write_report
     from ingest.report.period import Period
 
@@ -141,14 +151,14 @@ def query(sql: str | None, target: str | None, as_json: bool) -> None:
     clickstream query < question.sql
     clickstream query          (a shell: completion, history, \\d lists tables)
     """
-    from ingest.warehouse.query import answer_text, run_query
+    from ingest.warehouse.query import run_query
 
     if sql is None and not sys.stdin.isatty():
-        sql = sys.stdin.read()
+        sql = _typed_in()
     if sql is not None and not sql.strip():
         raise click.UsageError("the query is empty")
-    if sql is None and as_json:
-        raise click.UsageError("--json needs a query")
+    if sql is None and (as_json or not sys.stdout.isatty()):
+        raise click.UsageError("the shell needs a terminal: give a query")
     with warehouse_for(target) as (settings, warehouse):
         if sql is None:
             from ingest.cli.shell import open_shell
@@ -156,4 +166,14 @@ def query(sql: str | None, target: str | None, as_json: bool) -> None:
             open_shell(warehouse, settings.data / "query_history")
             return
         found = run_query(warehouse, sql)
-    show(found, answer_text(found, terminal_width()), as_json)
+    if as_json:
+        show(found, "", as_json)
+    else:
+        click.echo(answer_text(found, terminal_width()))
+
+
+def _typed_in() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise click.UsageError("the query on standard input is not UTF-8 text") from error

@@ -16,10 +16,19 @@ import click
 from ingest.cli.stdin import STDIN, keep_stdin
 from ingest.errors import ClickstreamError, described
 from ingest.lake.records import BatchRecord
-from ingest.terminal.text import json_text, printable_lines, terminal_width, wrapped
+from ingest.terminal.text import (
+    count_of,
+    fitted_text,
+    json_text,
+    printable_lines,
+    table_text,
+    terminal_width,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from ingest.settings import Settings
+    from ingest.warehouse import Rows
 
 target_option = click.option(
     "--target",
@@ -70,6 +79,15 @@ def show(result: object, text: str, as_json: bool) -> None:
     """Print `result` as one JSON object, or `text` for a person."""
     text = json_text(plain(result)) if as_json else wrapped(printable_lines(text), terminal_width())
     click.echo(text)
+
+
+def answer_text(found: Rows, width: int | None) -> str:
+    """Return the answer to a query for a terminal of `width` columns; None = a file or a pipe."""
+    if width is None or not found.columns:
+        table = table_text(found.columns, found.rows)
+    else:
+        table = fitted_text(found.columns, found.rows, width)
+    return printable_lines(f"{table}\n({count_of(len(found.rows), 'row')})")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ open_option = click.option("--open", "opened", is_flag=True, help="Open the page
 
 
 def show_page(name: str, path: Path, *, opened: bool, as_json: bool) -> None:
-    """Print where the page is, and open it if that is wanted; no browser is not an error."""
+    """Print where the page is and, if wanted, open it. A missing browser is not an error."""
     show({name: str(path)}, str(path), as_json)
     if opened and not webbrowser.open(path.as_uri()):
         click.echo("note: no browser was found; open that file yourself", err=True)

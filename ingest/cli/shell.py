@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -13,19 +15,21 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
 
+from ingest.cli.common import answer_text
 from ingest.errors import ClickstreamError, described
 from ingest.terminal import interrupts
 from ingest.terminal.text import printable_lines, table_text
-from ingest.warehouse import Rows, Warehouse
-from ingest.warehouse.query import answer_text, run_query
+from ingest.warehouse import Warehouse
+from ingest.warehouse.query import run_query
 
-HELP = r"""A query ends with ; and may have several lines. Tab completes names.
+HELP = r"""A query ends with ; and may span several lines. Tab completes names.
   \d         list tables and views
   \d NAME    list the columns of one
   \?         show this help
@@ -37,7 +41,12 @@ _KEYWORDS = (
     "max", "min", "not", "null", "on", "or", "order", "over", "partition", "select", "sum", "then",
     "timestamp", "union", "when", "where", "with",
 )  # fmt: skip
-_WORD = re.compile(r"[\\\w.?]+")
+_CANCEL_SECONDS = 0.2
+_WORD = re.compile(r"[\\\w.]+")
+# Strings, quoted names and comments: what is in them does not end a query.
+_QUOTED = re.compile(
+    r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL
+)
 
 
 class Names(Completer):
@@ -60,15 +69,28 @@ class Names(Completer):
     def _candidates(self, document: Document) -> list[str]:
         if document.text_before_cursor.startswith("\\d "):
             return self.relations
-        mentioned = set(_WORD.findall(document.text)) & set(self.relations)
+        words = {word.lower() for word in _WORD.findall(document.text)}
+        mentioned = [relation for relation in self.relations if relation.lower() in words]
         columns = {name for relation in mentioned for name in self._columns_of(relation)}
         return [*sorted(columns), *self.relations, *_KEYWORDS]
 
     def _columns_of(self, relation: str) -> list[str]:
         if relation not in self._columns:
-            columns = self._warehouse.columns(relation)
+            try:
+                columns = self._warehouse.columns(relation)
+            except ClickstreamError:
+                columns = []  # the query itself will say why
             self._columns[relation] = [column.name for column in columns]
         return self._columns[relation]
+
+
+class _History(FileHistory):
+    """Keeps what was asked where it can; without that the shell works all the same."""
+
+    def store_string(self, string: str) -> None:
+        """Add a query to the file."""
+        with suppress(OSError):
+            super().store_string(string)
 
 
 def open_shell(
@@ -79,9 +101,8 @@ def open_shell(
     `source` and `sink` replace the terminal in tests.
     """
     names = Names(warehouse)
-    history.parent.mkdir(parents=True, exist_ok=True)
     session: PromptSession[str] = PromptSession(
-        history=FileHistory(str(history)),
+        history=_History(str(history)),
         completer=names,
         complete_while_typing=False,
         key_bindings=_enter_runs_what_is_complete(),
@@ -90,7 +111,7 @@ def open_shell(
         input=source,
         output=sink,
     )
-    click.echo(r"\? shows help. Commands that use this warehouse wait until you leave with \q.")
+    click.echo(r"\? shows help. No other command can use this warehouse until you leave with \q.")
     while True:
         try:
             text = session.prompt("clickstream> ").strip().rstrip(";").rstrip()
@@ -103,18 +124,27 @@ def open_shell(
         if text in (r"\q", "exit", "quit"):
             return
         if text:
-            click.echo(printable_lines(_answer(warehouse, names, text)))
+            click.echo(_answer(warehouse, names, text))
+
+
+def is_complete(text: str) -> bool:
+    """Return whether Enter runs `text`: a command, or a query that a ; ends."""
+    text = text.strip()
+    if not text or text.startswith("\\") or text in ("exit", "quit"):
+        return True
+    rest = _QUOTED.sub(" ", text).rstrip()
+    return rest.endswith(";") and not re.search(r"['\"`]|/\*", rest)
 
 
 def _enter_runs_what_is_complete() -> KeyBindings:
     keys = KeyBindings()
 
     @Condition
-    def is_complete() -> bool:
-        text = get_app().current_buffer.text.strip()
-        return not text or text.endswith(";") or text.startswith("\\") or text in ("exit", "quit")
+    def can_run() -> bool:
+        return is_complete(get_app().current_buffer.text)
 
-    @keys.add("enter", filter=is_complete)
+    # Elsewhere, as in a search of the history, Enter keeps its meaning.
+    @keys.add("enter", filter=has_focus(DEFAULT_BUFFER) & can_run)
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.validate_and_handle()
 
@@ -123,13 +153,17 @@ def _enter_runs_what_is_complete() -> KeyBindings:
 
 def _answer(warehouse: Warehouse, names: Names, text: str) -> str:
     """Return what to show for a command or a query; an error is an answer too."""
-    try:
+    width = shutil.get_terminal_size().columns
+
+    def work() -> str:
         if text.startswith("\\"):
-            return _command(warehouse, names, text)
-        found = _interruptible(lambda: run_query(warehouse, text), warehouse.cancel)
-        return answer_text(found, shutil.get_terminal_size().columns)
+            return printable_lines(_command(warehouse, names, text))
+        return answer_text(run_query(warehouse, text), width)
+
+    try:
+        return _interruptible(work, warehouse.cancel)
     except ClickstreamError as error:
-        return f"error: {described(error)}"
+        return printable_lines(f"error: {described(error)}")
 
 
 def _command(warehouse: Warehouse, names: Names, text: str) -> str:
@@ -138,20 +172,33 @@ def _command(warehouse: Warehouse, names: Names, text: str) -> str:
         columns = warehouse.columns(name.strip())
         return table_text(("column", "type"), columns)
     if command == r"\d":
-        names.relations = warehouse.relations()
         return "\n".join(names.relations) or "no tables yet: run `clickstream run` first"
     if command == r"\?":
         return HELP
     return rf"error: no command {command}; \? lists them"
 
 
-def _interruptible(work: Callable[[], Rows], cancel: Callable[[], None]) -> Rows:
-    """Return what `work` does, in a thread of its own; Ctrl-C calls `cancel` and waits for it."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        try:
-            return pool.submit(work).result()
-        except KeyboardInterrupt:
+def _interruptible(work: Callable[[], str], cancel: Callable[[], None]) -> str:
+    """Return what `work` returns, from a thread of its own; Ctrl-C cancels it and waits for it.
+
+    No executor: one that is interrupted while it starts its thread does not wait for it.
+    """
+    answer: Future[str] = Future()
+    try:
+        threading.Thread(target=_fulfil, args=(answer, work), daemon=True).start()
+        return answer.result()
+    except KeyboardInterrupt:
+        # Again and again: between two jobs of a query there is nothing to cancel.
+        while not answer.done():
             cancel()
-            if not interrupts.forget_ctrl_c():
-                raise
-            raise ClickstreamError("the query was stopped") from None
+            wait([answer], timeout=_CANCEL_SECONDS)
+        if not interrupts.forget_ctrl_c():
+            raise
+        raise ClickstreamError("the query was stopped") from None
+
+
+def _fulfil(answer: Future[str], work: Callable[[], str]) -> None:
+    try:
+        answer.set_result(work())
+    except Exception as error:  # noqa: BLE001 - raised where the answer is wanted
+        answer.set_exception(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from typing import Any
@@ -172,12 +173,16 @@ def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
 
 def _given(settings: Settings) -> str:
     """Return the settings that the next command needs too, as a shell takes them before it."""
-    given = ""
+    environ = {}
     if settings.data != settings.root / "data":
-        given += f"CLICKSTREAM_DATA={shlex.quote(str(settings.data))} "
+        environ["CLICKSTREAM_DATA"] = str(settings.data)
+    if os.environ.get("CLICKSTREAM_LAKE"):
+        environ["CLICKSTREAM_LAKE"] = settings.lake
     if settings.target != "local":
-        given += f"CLICKSTREAM_TARGET={shlex.quote(settings.target)} "
-    return given
+        environ["CLICKSTREAM_TARGET"] = settings.target
+    if profiles := os.environ.get("DBT_PROFILES_DIR"):
+        environ["DBT_PROFILES_DIR"] = profiles
+    return "".join(f"{name}={shlex.quote(value)} " for name, value in environ.items())
 
 
 def _filled_mart(summary: RunSummary) -> str:

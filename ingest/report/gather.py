@@ -16,7 +16,7 @@ from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
 from ingest.report.period import EVERYTHING, Period
 from ingest.settings import ParseSettings
 from ingest.warehouse import Warehouse
-from ingest.warehouse.marts import WITHOUT_CLIENT, without_client
+from ingest.warehouse.marts import without_client
 
 TOP = 25
 ACTIONS = ("view", "addtocart", "purchase", "remove", "changequantity")
@@ -43,7 +43,7 @@ def gather(
         raise ClickstreamError("there are no marts to report on yet: run `clickstream run` first")
     ask = Asker(warehouse=warehouse, period=period)
     landed = ask.count(queries.LANDED)
-    events = landed if period.is_everything else ask.count(queries.EVENTS_WITHIN)
+    events = landed if period.is_everything else ask.count(queries.EVENTS)
     views, sessions = _views(ask)
     clients, client_count = _clients(ask)
     brands, purchases = _brands(ask)
@@ -54,13 +54,19 @@ def gather(
             ("Shopping sessions", sessions),
             ("Clients", client_count),
             ("Purchases", purchases),
-            ("Rejected lines", sum(batch.lines_reject for batch in books.live)),
-        )[: None if period.is_everything else -1],
+            *_rejected(books, period),
+        ),
         charts=(views, clients, brands, *_responses(ask)),
         traffic=_traffic(ask, events),
         period=period.title,
         books=books,
     )
+
+
+def _rejected(books: Books, period: Period) -> list[tuple[str, int]]:
+    """Return the tile of the rejected lines; they have no day, so a period has no such tile."""
+    rejected = sum(batch.lines_reject for batch in books.live)
+    return [("Rejected lines", rejected)] if period.is_everything else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +98,8 @@ class Asker:
             "top": TOP,
             **self.period.bounds,
         }
-        known["within"] = queries.WITHIN.format_map(known)
+        known["live"] = queries.LIVE.format_map(known)
+        known["days"] = queries.DAYS.format_map(known)
         marts = queries.MARTS if self.period.is_everything else queries.MARTS_WITHIN
         known |= {name: mart.format_map(known) for name, mart in marts.items()}
         return query.format_map({**known, **names})
@@ -131,9 +138,7 @@ def _stacked(cells: Iterable[Sequence[Any]], series: Sequence[str]) -> tuple[Row
 def _clients(ask: Asker) -> tuple[Chart, int]:
     """Return the chart of the clients with the most sessions, and the number of clients."""
     clients = ask.count(queries.CLIENTS)
-    nobodys = ask.count(
-        WITHOUT_CLIENT if ask.period.is_everything else queries.WITHOUT_CLIENT_WITHIN
-    )
+    nobodys = ask.count(queries.NOBODYS)
     chart = Chart(
         key="clients",
         title="Sessions per client",

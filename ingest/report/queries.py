@@ -1,41 +1,43 @@
 """What the report asks, in SQL that every engine reads.
 
 `{marts}`, `{staging}`, `{intermediate}`, `{seeds}` and `{landing}` are the names of the schemas,
-`{top}` is how many rows are shown, `{first}` and `{last}` are days. `{views}`, `{clients}`,
-`{brands}` and `{responses}` are the known marts or, for a period, the same columns over its days.
-No log content ever gets into a query.
+`{top}` is how many rows are shown, `{first}` and `{last}` are days. `{live}` and `{days}` are the
+conditions below. `{views}`, `{clients}`,
+`{brands}`, `{responses}` and `{traffic}` are marts or, for a period, the same columns over its
+days. No log content ever gets into a query.
 """
+
+from ingest.warehouse.marts import WITHOUT_CLIENT
 
 MARTS = {
     "views": "{marts}.number_of_views_per_session",
     "clients": "{marts}.number_of_sessions_per_ip",
     "brands": "{marts}.number_of_events_per_brand",
     "responses": "{marts}.number_of_events_per_http_response",
+    "traffic": "{marts}.fct_traffic_hourly",
 }
-WITHIN = """
-    event_date between date '{first}' and date '{last}'
-    and batch_id in (select batch_id from {landing}.batches where state = 'live')
-"""
-# The pre-aggregates have days, the marts have none. A test compares both over all days.
+LIVE = "batch_id in (select batch_id from {landing}.batches where state = 'live')"
+DAYS = "event_date between date '{first}' and date '{last}'"
+# The pre-aggregates are by day, the marts are not; a test compares both over all days.
 MARTS_WITHIN = {
     "views": """(
         select session_id as sessionid, action, sum(view_count) as number_of_views
         from {intermediate}.int_session_pages_counted
-        where session_id is not null and {within}
+        where session_id is not null and {live} and {days}
         group by session_id, action
     ) as views""",
     "clients": """(
         select client as clientip, count(distinct session_id) as total_sessions,
             sum(event_count) as total_events
         from {intermediate}.int_client_sessions_counted
-        where client is not null and {within}
+        where client is not null and {live} and {days}
         group by client
     ) as clients""",
     "brands": """(
         select brand, sum(view_count) as views, sum(purchase_count) as purchases,
             sum(event_count) as total_events
         from {intermediate}.int_brands_counted
-        where brand is not null and {within}
+        where brand is not null and {live} and {days}
         group by brand
     ) as brands""",
     "responses": """(
@@ -44,19 +46,19 @@ MARTS_WITHIN = {
         from (
             select status_code, sum(event_count) as total_events
             from {intermediate}.int_responses_counted
-            where status_code is not null and {within}
+            where status_code is not null and {live} and {days}
             group by status_code
         ) as counted
         left join {seeds}.http_statuses as statuses on counted.status_code = statuses.code
     ) as responses""",
+    "traffic": """(
+        select event_hour, sum(event_count) as total_events,
+            sum(case when is_bot then 0 else event_count end) as human_events
+        from {intermediate}.int_traffic_counted
+        where event_hour is not null and {live} and {days}
+        group by event_hour
+    ) as traffic""",
 }
-EVENTS_WITHIN = """
-    select sum(event_count) from {intermediate}.int_responses_counted where {within}
-"""
-WITHOUT_CLIENT_WITHIN = """
-    select sum(event_count) from {intermediate}.int_client_sessions_counted
-    where client is null and {within}
-"""
 
 TOP_SESSIONS = """
     with cells as (
@@ -101,7 +103,7 @@ RESPONSES = """
 # are not drawn.
 PLAUSIBLE = """
     select event_hour, human_events, total_events - human_events as bot_events
-    from {marts}.fct_traffic_hourly
+    from {traffic}
     where event_hour >= timestamp '{oldest}'
         and cast(event_hour as date) between date '{first}' and date '{last}'
         and event_hour < (
@@ -123,10 +125,9 @@ BATCHES = """
     from {landing}.batches
     order by batch_number
 """
-LANDED = """
-    select count(*) from {landing}.events
-    where batch_id in (select batch_id from {landing}.batches where state = 'live')
-"""
+LANDED = "select count(*) from {landing}.events where {live}"
+EVENTS = LANDED + " and {days}"
+NOBODYS = WITHOUT_CLIENT + " and {days}"
 FILE_STATUSES = """
     select file_status, count(distinct source_file) from {marts}.fct_ingest_quality
     group by file_status order by 2 desc, 1
@@ -157,7 +158,4 @@ REASONS = """
     group by reason order by 2 desc, 1
 """
 # Each mart leaves out events without its key; this layer does not.
-COUNTED = """
-    select sum(event_count) from {intermediate}.int_responses_counted
-    where batch_id in (select batch_id from {landing}.batches where state = 'live')
-"""
+COUNTED = "select sum(event_count) from {intermediate}.int_responses_counted where {live}"

@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+_COMMAND = re.compile(r" *\S+  +([A-Z_]+=\S.* )?clickstream ")
 # Between two columns of a table.
 _GAP = "  "
 # A text of which less than this is seen tells nothing.
@@ -74,7 +75,7 @@ def wrapped(text: str, width: int | None) -> str:
     """Return `text` with lines over `width` columns broken at spaces; None = no line is broken.
 
     What follows a short first word, as in `ingest   1 batch`, stays below its beginning. Words are
-    never broken: paths and addresses can be copied.
+    never broken, nor are commands behind such a word: they are there to be copied.
     """
     if width is None:
         return text
@@ -82,7 +83,7 @@ def wrapped(text: str, width: int | None) -> str:
 
 
 def _wrapped_line(line: str, width: int) -> str:
-    if len(line) <= width:
+    if len(line) <= width or _COMMAND.match(line):
         return line
     start = re.match(r" *(\S{1,12}  +)?", line)
     indent = " " * (start.end() if start else 0)
@@ -98,7 +99,7 @@ def _wrapped_line(line: str, width: int) -> str:
 
 
 def fitted_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> str:
-    """Return `rows` in lines of at most `width` characters.
+    """Return `rows` as text for a terminal of `width` columns.
 
     A table where one fits once long texts are cut, which ends them with an ellipsis; else one
     record after the other, with a line for each column and nothing cut.
@@ -130,7 +131,7 @@ def _cut(value: Any, limit: int) -> Any:
 
 
 def _record_text(columns: Sequence[str], row: Sequence[Any], number: int) -> str:
-    widest = max(map(len, columns))
+    widest = max(map(len, columns), default=0)
     lines = [f"{name.ljust(widest)}  {_cell(v)}" for name, v in zip(columns, row, strict=True)]
     return "\n".join([f"-- row {number:,}", *map(str.rstrip, lines)])
 

@@ -102,7 +102,7 @@ class Warehouse(Protocol):
         ...
 
     def columns(self, relation: str) -> list[Column]:
-        """Return the columns of a table or view. ClickstreamError when there is no such one."""
+        """Return the columns of a table or view. ClickstreamError when there is none."""
         ...
 
     def cancel(self) -> None:

@@ -67,10 +67,16 @@ def run_dbt(settings: Settings, *args: str) -> DbtSummary:
 def write_docs(settings: Settings) -> Path:
     """Write dbt's documentation as one page, which needs no server, and return its path.
 
-    Raises ClickstreamError when the project does not parse or the page cannot be written.
+    Raises ClickstreamError when the project does not parse or dbt writes no page.
     """
+    path = settings.data / "dbt" / "static_index.html"
+    path.unlink(missing_ok=True)  # dbt does not always say that it failed
     run_dbt(settings, "docs", "generate", "--static")
-    return settings.data / "dbt" / "static_index.html"
+    if not path.exists():
+        raise ClickstreamError(
+            f"dbt wrote no documentation; see {settings.data / 'logs' / 'dbt.log'} for the reason"
+        )
+    return path
 
 
 @contextmanager

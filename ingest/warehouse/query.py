@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ingest.errors import ClickstreamError
-from ingest.terminal.text import count_of, fitted_text, table_text
 from ingest.warehouse import Rows, Warehouse
 
 # A terminal is not the place for a table of events. More rows than this are an error: a silent
@@ -23,12 +22,3 @@ def run_query(warehouse: Warehouse, sql: str) -> Rows:
             f"the query returns more than {MAX_ROWS:,} rows: add a limit or aggregate"
         )
     return found
-
-
-def answer_text(found: Rows, width: int | None) -> str:
-    """Return an answer for a person, in lines of at most `width`; None = as long as they are."""
-    if width is None or not found.rows:
-        table = table_text(found.columns, found.rows)
-    else:
-        table = fitted_text(found.columns, found.rows, width)
-    return f"{table}\n({count_of(len(found.rows), 'row')})"

@@ -8,6 +8,7 @@ with events as (
 hours as (
 
     select
+        event_date,
         date_trunc('hour', event_time) as event_hour,
         view_count,
         purchase_count,
@@ -19,6 +20,7 @@ hours as (
 )
 
 select
+    event_date,
     event_hour,
     is_bot,
     count(*) as event_count,
@@ -28,6 +30,7 @@ select
     batch_id
 from hours
 group by
+    event_date,
     event_hour,
     is_bot,
     batch_id

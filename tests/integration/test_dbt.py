@@ -195,6 +195,7 @@ def the_report_of_all_days_is_the_one_of_everything(warehouse: SparkWarehouse) -
     assert all_days.tiles == whole.tiles[:-1]  # rejected lines have no day
     assert all_days.books == none.books == whole.books
     assert {number for _, number in none.tiles} == {0}
+    assert (none.traffic.points, none.traffic.untimed) == ((), 0)
 
 
 def counted_batches(spark: SparkSession) -> int:

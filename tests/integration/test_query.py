@@ -110,6 +110,12 @@ def test_a_file_is_no_table(
     assert "cannot be found" in str(explained.rows)
 
 
+@pytest.mark.parametrize("name", ["text.`/etc/passwd`", "csv.`/etc/passwd`", "no such", "a.b.c"])
+def test_only_tables_are_described(spark_warehouse: SparkWarehouse, name: str) -> None:
+    with pytest.raises(ClickstreamError, match="no table or view"):
+        spark_warehouse.columns(name)
+
+
 def test_a_variable_of_the_environment_is_only_text(spark_warehouse: SparkWarehouse) -> None:
     found = spark_warehouse.query("select '${env:PATH}', '${system:user.dir}', '${spark.master}'")
     assert found.rows == [("${env:PATH}", "${system:user.dir}", "${spark.master}")]

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from ingest.errors import ClickstreamError
 from ingest.warehouse import Column, Schemas
+from ingest.warehouse.spark.query import only_tables
 
 
 def relations(session: SparkSession, schemas: Schemas) -> list[str]:
@@ -29,8 +30,15 @@ def columns(session: SparkSession, marts: str, relation: str) -> list[Column]:
     Raises ClickstreamError when there is no such table or view.
     """
     name = relation if "." in relation else f"{marts}.{relation}"
+    with only_tables(session):
+        if not _exists(session, name):
+            raise ClickstreamError(f"there is no table or view {relation}")
+        fields = session.table(name).schema.fields
+    return [Column(field.name, field.dataType.simpleString()) for field in fields]
+
+
+def _exists(session: SparkSession, name: str) -> bool:
     try:
-        schema = session.table(name).schema
-    except AnalysisException as error:
-        raise ClickstreamError(f"there is no table or view {relation}") from error
-    return [Column(field.name, field.dataType.simpleString()) for field in schema.fields]
+        return bool(session.catalog.tableExists(name))
+    except AnalysisException:  # no name at all
+        return False

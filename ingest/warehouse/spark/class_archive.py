@@ -1,7 +1,7 @@
 """Store Spark's classes as Java loaded and checked them, so that later starts take half as long.
 
 `make setup` runs this once. The file belongs to this Python environment and its Java; Java ignores
-it when either is another one (docs/adr/0009).
+it when either has changed (docs/adr/0009).
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def write_class_archive(path: Path) -> None:
         session = warehouse_session(parameters, settings.data)
         for statement in _STATEMENTS:
             session.sql(statement).collect()
-        (java,) = psutil.Process().children()
         session.stop()
         gateway: Any = session.sparkContext._gateway
+        java = psutil.Process(gateway.proc.pid)
         gateway.shutdown()
         gateway.proc.stdin.close()
         java.wait(_STOP_SECONDS)
@@ -71,6 +71,8 @@ def write_class_archive(path: Path) -> None:
 
 def _writing(parameters: Mapping[str, str], path: Path) -> dict[str, str]:
     options = parameters[_JAVA_OPTIONS].replace(f"{_READ}{path}", f"{_WRITE}{path}")
+    if options == parameters[_JAVA_OPTIONS]:
+        raise ClickstreamError(f"profiles.yml does not name {path} in {_JAVA_OPTIONS}")
     return {**parameters, _JAVA_OPTIONS: options}
 
 

@@ -29,7 +29,7 @@ def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None =
     try:
         if session.catalog.databaseExists(schema):  # dbt creates it
             session.catalog.setCurrentDatabase(schema)
-        with _only_tables(session):
+        with only_tables(session):
             if part := forbidden_part(session, sql):
                 raise SettingsError(
                     f"{part}: `clickstream query` only reads the tables of the warehouse (SELECT,"
@@ -49,7 +49,7 @@ def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None =
 
 
 @contextmanager
-def _only_tables(session: SparkSession) -> Iterator[None]:
+def only_tables(session: SparkSession) -> Iterator[None]:
     """Let a query name tables only: no file as format.`path`, no variable of the environment."""
     before = {name: session.conf.get(name) for name in _BEYOND_TABLES}
     for name in before:

@@ -107,13 +107,14 @@ class SparkWarehouse:
             return relations(self._session, self.schemas)
 
     def columns(self, relation: str) -> list[Column]:
-        """Return the columns of a table or view. ClickstreamError when there is no such one."""
+        """Return the columns of a table or view. ClickstreamError when there is none."""
         with self._failures():
             return columns(self._session, self.schemas.marts, relation)
 
     def cancel(self) -> None:
         """Stop the query that another thread is running, which raises ClickstreamError there."""
-        self._session.sparkContext.cancelAllJobs()
+        with self._failures():
+            self._session.sparkContext.cancelAllJobs()
 
     def exists(self, relation: str) -> bool:
         """Return whether there is a table or view `relation`, written `schema.name`."""

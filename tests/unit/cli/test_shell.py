@@ -15,10 +15,10 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from ingest.cli.shell import Names, open_shell
+from ingest.cli.shell import Names, is_complete, open_shell
 from ingest.errors import ClickstreamError
 from ingest.terminal import interrupts
-from ingest.warehouse import Rows
+from ingest.warehouse import Column, Rows
 
 Type = Callable[[str], str]
 
@@ -91,6 +91,7 @@ def completed(warehouse: MemoryWarehouse, text: str, at: int | None = None) -> l
         ("select * from bra", None, ["brands"]),
         ("select * from landing.", None, ["landing.events"]),
         ("select vi from brands", 9, ["views"]),
+        ("select vi from BRANDS", 9, ["views"]),
         ("select ev from landing.events", 9, ["event_id"]),
         ("select vi", None, []),
         ("\\d sel", None, []),
@@ -104,23 +105,67 @@ def test_completion(
     assert completed(warehouse, text, at) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("select 1;", True),
+        ("select 1; -- why", True),
+        ("select 'a;'", False),
+        ("select 'a;", False),
+        ("select 'it\\'s' as a;", True),
+        ("select 1 -- first;", False),
+        ("select 1 /* not\nyet;", False),
+        ("select 1 /* now */;", True),
+        ("\\d brands", True),
+        ("", True),
+        ("exit", True),
+        ("select 1", False),
+    ],
+)
+def test_what_enter_runs(text: str, complete: bool) -> None:
+    assert is_complete(text) is complete
+
+
+def test_a_history_that_cannot_be_written_is_left_out(
+    warehouse: MemoryWarehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "history").mkdir()  # root may write any file, so it is none
+    with create_pipe_input() as keys:
+        keys.send_text("select 1 as one;\r\\q\r")
+        open_shell(warehouse, tmp_path / "history", source=keys, sink=DummyOutput())
+    assert "one\n" in capsys.readouterr().out
+
+
+def test_a_table_that_cannot_be_read_has_no_columns(
+    warehouse: MemoryWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_relation: str) -> list[Column]:
+        raise ClickstreamError("no")
+
+    monkeypatch.setattr(warehouse, "columns", broken)
+    assert completed(warehouse, "select vi from brands", 9) == []
+
+
 class _SignalledWarehouse(MemoryWarehouse):
     """Gets a signal while a query runs, which then waits to be stopped."""
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__()
         self._number = number
-        self._stopped = threading.Event()
+        self._stopped = threading.Semaphore(0)
+        self.ended = False
 
     def query(self, sql: str, *, at_most: int | None = None) -> Rows:
         if "forever" not in sql:
             return super().query(sql, at_most=at_most)
         os.kill(os.getpid(), self._number)
-        assert self._stopped.wait(10)
+        for _ in range(2):  # the first finds nothing to stop
+            assert self._stopped.acquire(timeout=10)
+        self.ended = True
         raise ClickstreamError("cancelled")
 
     def cancel(self) -> None:
-        self._stopped.set()
+        self._stopped.release()
 
 
 @pytest.fixture
@@ -140,6 +185,7 @@ def test_ctrl_c_stops_the_query_only(tmp_path: Path, capsys: pytest.CaptureFixtu
         warehouse = _SignalledWarehouse(signal.SIGINT)
         open_shell(warehouse, tmp_path / "history", source=keys, sink=DummyOutput())
     assert "error: the query was stopped\none\n" in capsys.readouterr().out
+    assert warehouse.ended
     assert not interrupts.interrupted()
 
 
@@ -150,7 +196,23 @@ def test_sigterm_ends_the_shell(tmp_path: Path) -> None:
         warehouse = _SignalledWarehouse(signal.SIGTERM)
         with pytest.raises(KeyboardInterrupt):
             open_shell(warehouse, tmp_path / "history", source=keys, sink=DummyOutput())
+    assert warehouse.ended
     assert interrupts.interrupted()
+
+
+@pytest.mark.usefixtures("heeded")
+def test_sigterm_ends_it_at_the_prompt_too(warehouse: MemoryWarehouse, tmp_path: Path) -> None:
+    with create_pipe_input() as keys:
+
+        def stop() -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            keys.send_text("\x04")  # if that did nothing, Ctrl-D ends the test
+
+        timer = threading.Timer(0.3, stop)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            open_shell(warehouse, tmp_path / "history", source=keys, sink=DummyOutput())
+        timer.join()
 
 
 @pytest.mark.usefixtures("heeded")

@@ -179,22 +179,31 @@ def test_a_build_is_a_success_without_failures() -> None:
 
 
 def test_the_next_steps_repeat_the_settings_and_name_a_mart_with_rows(
-    make_settings: Callable[..., Settings], tmp_path: Path
+    make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CLICKSTREAM_LAKE", "lake")
+    monkeypatch.setenv("DBT_PROFILES_DIR", "/profiles")
     counts = {"number_of_events_per_brand": 0, "number_of_sessions_per_ip": 5}
     checks = tuple(
         Check(name=f"{mart} = landing", expected=n, found=n) for mart, n in counts.items()
     )
     summary = RunSummary(verification=Verification(checks=checks))
     data = tmp_path / "my data"
-    settings = replace(make_settings(), root=tmp_path, data=data, target="local_large")
+    settings = replace(
+        make_settings(), root=tmp_path, data=data, lake="/lake", target="local_large"
+    )
 
     text = summary_text(settings, summary)
 
-    given = f"CLICKSTREAM_DATA='{data}' CLICKSTREAM_TARGET=local_large clickstream"
+    given = (
+        f"CLICKSTREAM_DATA='{data}' CLICKSTREAM_LAKE=/lake CLICKSTREAM_TARGET=local_large"
+        " DBT_PROFILES_DIR=/profiles clickstream"
+    )
     assert f'{given} query "select * from number_of_sessions_per_ip"' in text  # noqa: S608
     for command in ("report --open", "docs --open", "status"):
         assert f"{given} {command}\n" in f"{text}\n"
 
+    monkeypatch.delenv("CLICKSTREAM_LAKE")
+    monkeypatch.delenv("DBT_PROFILES_DIR")
     plain = summary_text(replace(settings, data=tmp_path / "data", target="local"), RunSummary())
     assert '  query    clickstream query "select * from number_of_events_per_brand"' in plain

@@ -113,3 +113,9 @@ def test_long_lines_are_wrapped_below_their_beginning() -> None:
         "/path/that/is/never/broken",
     ]
     assert wrapped(text, None) == text
+
+
+def test_a_command_is_not_broken() -> None:
+    """Half of it, pasted, would do something else: here it would ask the default folder."""
+    line = "  query    CLICKSTREAM_DATA='/a b' clickstream query 'select 1'"
+    assert wrapped(line, 20) == line
