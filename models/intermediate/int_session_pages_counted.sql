@@ -21,7 +21,8 @@ steps as (
 
 ),
 
--- Events that are not shop events of a session are kept in one null group per day: the books balance.
+-- Events that are not shop events of a session are kept in one null group per day, so that the
+-- books balance.
 grouped as (
 
     select
