@@ -15,10 +15,10 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.errors import ClickstreamError, ObjectUnreadable, ParserBug
-from ingest.parse.collector import EVENTS_SCHEMA
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
 from ingest.parse.reader import parse_object
 from ingest.parse.registry import AUTO, check_settings, lookup, supported
+from ingest.parse.rows import EVENTS_SCHEMA
 from ingest.parse.sniff import remedy
 from ingest.settings import ParseSettings
 from ingest.terminal.text import json_text

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pyarrow.compute as pc
-
 from ingest.errors import StorageError
 from ingest.lake.identity import fingerprint
 from ingest.lake.ownership import Log
@@ -59,8 +57,7 @@ def earliest_time(root: Storage, parse: ParseSettings, found: StoredObject) -> d
             final=False,
         ):
             if isinstance(item, Parsed):
-                first = pc.min(item.events["event_time"]).as_py()
-                times += [first] if first is not None else []
+                times += item.times or ()
     except StorageError:
         return None
     return min(times, default=None)

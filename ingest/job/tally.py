@@ -8,11 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 import pyarrow as pa
 
 from ingest.contract import CONTRACT_VERSION, FILES
 from ingest.errors import BooksError, ObjectChanged, ObjectUnreadable
+from ingest.job.attempt import store
 from ingest.job.look import content_of
 from ingest.job.plan import Plan
 from ingest.job.readings import Move, Reading
@@ -23,7 +25,6 @@ from ingest.job.task import (
     TaskFacts,
     failed_verdict,
     still_the_log,
-    store,
 )
 from ingest.lake.counts import COUNTS, add_counts
 from ingest.lake.identity import content_hash
@@ -49,7 +50,7 @@ _PRECEDENCE = (
 _REASON_BYTES = FILES.column("file_reason").width or 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Tally:
     """A batch added up: the verdict on each log, by name, and the files that hold its rows.
 
@@ -95,7 +96,7 @@ class Tally:
             if self.verdicts[reading.name].waiting_bytes
         }
 
-    @property
+    @cached_property
     def objects(self) -> tuple[ObjectRecord, ...]:
         """What the record says of each log: what was read of it, and where it lies now."""
         read = [

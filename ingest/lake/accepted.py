@@ -11,7 +11,7 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ingest.errors import BooksError, SettingsError
@@ -58,7 +58,7 @@ def record_acceptances(lake: Storage, batch_ids: Iterable[str]) -> None:
     """Accept `batch_ids`, which `find_batches` gave; accepting twice changes nothing."""
     for batch_id in batch_ids:
         acceptance = Acceptance(batch_id=batch_id, who=_who(), at=datetime.now(UTC))
-        lake.put_if_absent(f"{_FOLDER}{batch_id}.json", to_json(asdict(acceptance)))
+        lake.put_if_absent(f"{_FOLDER}{batch_id}.json", to_json(acceptance))
 
 
 def how_to_accept(batch_ids: Sequence[str]) -> str:

@@ -245,19 +245,26 @@ def hash_json(value: Any) -> str:
 
 
 def to_json(value: Any) -> bytes:
-    """Return canonical JSON: UTF-8, keys sorted, no spaces, times in UTC with microseconds."""
+    """Return canonical JSON: UTF-8, keys sorted, no spaces, times in UTC with microseconds.
+
+    Dataclasses are objects of their fields.
+    """
     text = json.dumps(
-        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_time_text
+        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain
     )
     return text.encode()
 
 
 def record_to_json(record: BatchRecord) -> bytes:
     """Return the bytes of a record as the log holds them."""
-    return to_json(dataclasses.asdict(record))
+    return to_json(record)
 
 
-def _time_text(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    """Return a dataclass as a dictionary of its fields, and a time as text."""
+    if dataclasses.is_dataclass(value):
+        # dataclasses.asdict would copy all that is in them, which takes ten times as long.
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     raise TypeError(f"{type(value).__name__} cannot be written as canonical JSON")

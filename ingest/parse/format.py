@@ -21,6 +21,9 @@ from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.verdict import Verdict, warn
 from ingest.settings import ParseSettings
 
+# A fast path takes as long for one line as a line parser for some forty.
+FEW_LINES = 32
+
 
 class Parser(Protocol):
     """Turns the lines of one object, chunk after chunk in their order, into verdicts.
@@ -131,7 +134,7 @@ class ParserOfLines:
         *,
         fast_path: FastPath | None = None,
     ) -> None:
-        """`fast_path` gets all lines first, and `line_parser` those that are left."""
+        """`fast_path` gets all lines first unless they are few, `line_parser` what is left."""
         self._identity = identity
         self._settings = settings
         self._line_parser = line_parser
@@ -147,7 +150,7 @@ class ParserOfLines:
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts on `lines`."""
-        if self._fast_path is None:
+        if self._fast_path is None or len(lines.starts) <= FEW_LINES:
             return self._parse_each(lines, range(len(lines.starts)))
         events, handled = self._fast_path(lines, self._identity, self._settings)
         if lines.nuls is not None:  # a warning that the fast path does not know

@@ -9,8 +9,11 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingest.lake.counts import LineCounts
+from ingest.parse.fields.times import datetime_of
+from ingest.parse.rows import Row, events_table, together
 
 # Raise it with every change that gives another event for the same bytes: it is part of batch_id.
 PARSER_VERSION = 2
@@ -50,21 +53,39 @@ class Lines:
 class Parsed:
     """The verdicts on consecutive lines of one object.
 
-    `rejects` and `skips` are in input order; `events` are not: sort by source_offset where order
-    matters. Both have the Arrow schemas of the contract; `events` may hold text columns as
-    dictionaries (`ingest.lake.parquet.encoded_schema`). `skips` has the columns
+    The events are those of `table` and of `rows`; `row_bytes` is about what the latter take in
+    memory. `rejects` and `skips` are in input order; events are not: sort by source_offset where
+    order matters. `table` and `rejects` have the Arrow schemas of the contract; `table` may hold
+    text columns as dictionaries (`ingest.lake.parquet.encoded_schema`). `skips` has the columns
     source_offset (int64), source_line (int64, null in ranges) and reason (string).
     `counts` maps each warning code, skip and reject reason to its number of lines.
     lines_read = lines_ok + lines_warn + skips.num_rows + rejects.num_rows; each line of
     lines_ok and lines_warn gives one event, a JSON array one for each element.
     """
 
-    events: pa.Table
+    table: pa.Table
+    rows: tuple[Row, ...]
+    row_bytes: int
     rejects: pa.Table
     skips: pa.Table
     lines_ok: int
     lines_warn: int
     counts: Mapping[str, int]
+
+    @property
+    def events(self) -> pa.Table:
+        """All events as one table, which is made at each call."""
+        return together(self.table, events_table(self.rows))
+
+    @property
+    def times(self) -> tuple[datetime, datetime] | None:
+        """The earliest and the latest event time, UTC; None when no event has one."""
+        known = [row["event_time"] for row in self.rows if row.get("event_time") is not None]
+        times = [datetime_of(time) for time in (min(known), max(known))] if known else []
+        if self.table.num_rows:
+            ends = pc.min_max(self.table["event_time"]).as_py()
+            times += [time for time in ends.values() if time is not None]
+        return (min(times), max(times)) if times else None
 
     @property
     def line_counts(self) -> LineCounts:
@@ -76,7 +97,7 @@ class Parsed:
             lines_warn=self.lines_warn,
             lines_skip=skipped,
             lines_reject=rejected,
-            events=self.events.num_rows,
+            events=self.table.num_rows + len(self.rows),
         )
 
 

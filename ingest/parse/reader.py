@@ -11,8 +11,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-import pyarrow.compute as pc
-
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.parse.content import BOM
 from ingest.parse.format import Parser
@@ -179,8 +177,7 @@ class _Books:
     def add(self, parsed: Parsed) -> None:
         self._counts = LineCounts(**add_counts([self._counts, parsed.line_counts]))
         self._codes.update(parsed.counts)
-        ends = pc.min_max(parsed.events["event_time"]).as_py()
-        times = [*self._times, *(time for time in ends.values() if time is not None)]
+        times = [*self._times, *(parsed.times or ())]
         self._times = [min(times), max(times)] if times else []
 
     def verdict(

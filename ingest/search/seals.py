@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ class Seal:
 def write_seal(lake: Storage, target: str, seal: Seal) -> None:
     """Write `seal` unless the revision exists: another exporter has written the same."""
     key = f"exports/{target}/{seal.number:020}-{seal.revision}.json"
-    lake.put_if_absent(key, to_json(asdict(seal)))
+    lake.put_if_absent(key, to_json(seal))
 
 
 def read_seals(lake: Storage, target: str) -> dict[str, Seal]:

@@ -19,10 +19,10 @@ from fixtures.outcome import IDENTITY
 from support.memory_lake import pages, paths_in
 
 from ingest.job.run import IngestSummary
-from ingest.parse.collector import EVENTS_SCHEMA
 from ingest.parse.formats.access import access_parser
 from ingest.parse.lines import Cutter
 from ingest.parse.model import Lines
+from ingest.parse.rows import EVENTS_SCHEMA
 from ingest.settings import ParseSettings, Settings
 
 LINES = int(os.environ.get("FUZZ_LINES", "2000000"))

@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 
 from ingest.contract import EVENTS
 from ingest.lake.parquet import encoded_schema
-from ingest.parse.collector import event_dates, limits
 from ingest.parse.fast.parameters import Shop, read_actions, read_shop, wanted_names
 from ingest.parse.fast.parts import (
     Counts,
@@ -48,12 +47,14 @@ from ingest.parse.fast.texts import (
 from ingest.parse.fast.times import Times, read_times
 from ingest.parse.fast.words import Bytes, Mask, Positions, words_of
 from ingest.parse.fields.ids import event_ids
-from ingest.parse.fields.times import SECOND
+from ingest.parse.fields.times import DAY, SECOND
+from ingest.parse.finish import trusted
 from ingest.parse.lines import READ_AHEAD
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
 SCHEMA = encoded_schema(EVENTS)
+_NO_EVENTS = SCHEMA.empty_table()
 # Lines that are parsed at once: few enough for the arrays of a step to fit into the caches.
 _PIECE = 1 << 14
 # By bits: 1 future, 2 no zone, 4 stale; each text is sorted as the reference parser sorts it.
@@ -84,7 +85,7 @@ def parse_fast(
             keep, table = _events(parts, piece, identity, settings)
             handled[first + parts.line[keep]] = True
             tables.append(table)
-    return pa.concat_tables(tables) if tables else SCHEMA.empty_table(), handled
+    return pa.concat_tables(tables) if tables else _NO_EVENTS, handled
 
 
 def _piece(lines: Lines, part: slice) -> Lines:
@@ -200,12 +201,14 @@ def _place(parts: _Parts, lines: Lines, identity: Identity, settings: ParseSetti
 
 def _time(parts: _Parts, identity: Identity, settings: ParseSettings) -> Columns:
     micros = parts.times.seconds * SECOND
-    future, stale = limits(micros, identity, settings)
+    first, last, today = trusted(identity, settings)
+    future, stale = micros > last, micros < first
+    days = np.where(future | stale, today, micros // DAY)
     warnings = future.astype(np.int32) | ~parts.times.zoned << 1 | stale << 2
     timestamp = SCHEMA.field("event_time").type
     return {
         "event_time": pa.array(micros).cast(timestamp),
-        "event_date": event_dates(micros, ~(future | stale), identity),
+        "event_date": pa.array(days.astype(np.int32)).cast(pa.date32()),
         "ingest_time": pa.repeat(pa.scalar(identity.ingest_time, timestamp), micros.size),
         "parse_status": DictionaryColumn((warnings != 0).astype(np.int32), _STATUSES).column(),
         "parse_warnings": DictionaryColumn(warnings - 1, _WARNINGS).column(),

@@ -15,12 +15,22 @@ _DIGITS = _PREFIX_DIGITS + _OFFSET_DIGITS
 _HEX = np.frombuffer(b"".join(b"%04x" % number for number in range(1 << 16)), dtype="<u4")
 
 
-def event_ids(source_file: str, offsets: npt.NDArray[np.int64]) -> pa.Array:
-    """Return one id of 32 hexadecimal digits per offset.
+def id_prefix(source_file: str) -> str:
+    """Return the digits with which the ids of all events of `source_file` begin.
 
-    20 digits of SHA-256 over the UTF-8 of `source_file`, then the offset as 12 digits.
+    They are 20 digits of SHA-256 over its UTF-8.
     """
-    prefix = hashlib.sha256(source_file.encode()).hexdigest()[:_PREFIX_DIGITS]
+    return hashlib.sha256(source_file.encode()).hexdigest()[:_PREFIX_DIGITS]
+
+
+def event_id(prefix: str, offset: int) -> str:
+    """Return the id of the event at `offset` of the object with that `id_prefix`."""
+    return f"{prefix}{offset:0{_OFFSET_DIGITS}x}"
+
+
+def event_ids(source_file: str, offsets: npt.NDArray[np.int64]) -> pa.Array:
+    """Return one id of 32 hexadecimal digits per offset: `event_id` of each, in one array."""
+    prefix = id_prefix(source_file)
     digits = np.empty((len(offsets), _DIGITS), dtype=np.uint8)
     digits[:, :_PREFIX_DIGITS] = np.frombuffer(prefix.encode(), dtype=np.uint8)
     words = digits.view("<u4")

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 SECOND = 1_000_000  # in microseconds, the unit of this module
 DAY = 86_400 * SECOND
-_EPOCH_DAY = date(1970, 1, 1).toordinal()
+_EPOCH_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH_TIME.toordinal()
 # What Python, Spark and Redshift can all show: the years 1 to 9999.
 _FIRST = (date(1, 1, 1).toordinal() - _EPOCH_DAY) * DAY
 _LAST = (date(9999, 12, 31).toordinal() - _EPOCH_DAY + 1) * DAY - 1
@@ -148,4 +149,9 @@ def _within(micros: int) -> int:
 
 def micros_of(at: datetime) -> int:
     """Return the aware datetime `at` as UTC microseconds."""
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (at - _EPOCH_TIME) // timedelta(microseconds=1)
+
+
+def datetime_of(micros: int) -> datetime:
+    """Return `micros`, of the years 1 to 9999, as an aware datetime in UTC."""
+    return _EPOCH_TIME + timedelta(microseconds=micros)

@@ -265,7 +265,7 @@ def test_of_skipped_lines_nothing_is_kept(
 
     def watched(*given: Any, **named: Any) -> Iterator[Parsed | ObjectVerdict]:
         for item in parse_object(*given, **named):
-            if isinstance(item, Parsed):
+            if isinstance(item, Parsed) and item.skips.num_rows:
                 alive.append(sum(chunk() is not None for chunk in chunks))
                 chunks.append(weakref.ref(item.skips))
             yield item
@@ -273,7 +273,7 @@ def test_of_skipped_lines_nothing_is_kept(
     monkeypatch.setattr("ingest.job.task.parse_object", watched)
     (task,) = _plan(raw).tasks
     run_task(task)
-    assert len(chunks) > 4
+    assert len(chunks) >= 3
     assert max(alive) <= 1
 
 

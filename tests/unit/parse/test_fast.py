@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ingest.contract import EVENTS
 from ingest.parse.fast import path
 from ingest.parse.fast.path import parse_fast
+from ingest.parse.format import FEW_LINES
 from ingest.parse.formats.access import access_parser
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
@@ -87,6 +88,18 @@ def test_combined_line() -> None:
         "user_agent": "Mozilla/5.0 (X11)",
         "campaign_source": "mail",
     }
+
+
+def test_many_lines_are_read_by_the_fast_path_and_few_are_not() -> None:
+    raw = b'192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET / HTTP/1.1" 200 1 "-" "-"'
+    few, many = (
+        access_parser(IDENTITY, SETTINGS).parse(lines_of([raw] * count))
+        for count in (FEW_LINES, FEW_LINES + 1)
+    )
+    assert (few.table.num_rows, len(few.rows)) == (0, FEW_LINES)
+    assert (many.table.num_rows, len(many.rows)) == (FEW_LINES + 1, 0)
+    assert few.line_counts.events == FEW_LINES
+    assert few.events.equals(reference(lines_of([raw] * FEW_LINES), SETTINGS))
 
 
 def test_identity_of_each_event() -> None:

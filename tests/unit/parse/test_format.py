@@ -20,7 +20,7 @@ from ingest.parse import formats as package
 from ingest.parse import registry
 from ingest.parse.collector import Collector
 from ingest.parse.fields.times import micros_of
-from ingest.parse.format import FastPath, Format, Head, ParserOfLines
+from ingest.parse.format import FEW_LINES, FastPath, Format, Head, ParserOfLines
 from ingest.parse.model import Identity, Lines
 from ingest.parse.registry import check_settings, names, register
 from ingest.parse.sniff import Sniffed, sniff
@@ -176,9 +176,10 @@ def test_lines_are_counted_once_and_events_each() -> None:
 
 def test_arrays_are_counted_right_beside_a_fast_path() -> None:
     register(toy_format())
-    expected = read(DATA, settings=TOY)
+    many = DATA * (FEW_LINES // len(DATA.splitlines()) + 1)
+    expected = read(many, settings=TOY)
     register(toy_format("fast", fast_path=fast_toys))
-    outcome = read(DATA, settings=ParseSettings(format="fast"))
+    outcome = read(many, settings=ParseSettings(format="fast"))
     assert outcome.verdict.counts == expected.verdict.counts
     assert balance(outcome) == balance(expected)
     assert [row["event_id"] for row in outcome.events] == [
