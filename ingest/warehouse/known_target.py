@@ -1,0 +1,75 @@
+"""The dbt target as it was read last time, which spares a command the import of dbt (2 s).
+
+What is known holds for the same dbt_project.yml and profiles.yml, the same values of the variables
+of the environment that these name, and the same dbt. Where one of those variables may be a secret,
+nothing is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from ingest.lake.records import hash_json
+from ingest.settings import Settings
+from ingest.warehouse.target import Target, dbt_environment, load_target, profiles_dir
+
+_VARIABLE = re.compile(r"\benv_var\(\s*(['\"])(\w+)\1\s*[,)]")
+_SECRET = re.compile(r"secret|password|token|key", re.IGNORECASE)
+_DBT = ("dbt-core", "dbt-spark", "dbt-redshift")
+
+
+def known_target(settings: Settings, load: Callable[[Settings], Target] = load_target) -> Target:
+    """Return the dbt target that `settings` names, read by `load` unless it is known.
+
+    Raises SettingsError as `load_target`.
+    """
+    key = _key(settings)
+    if key is None:
+        return load(settings)
+    path = settings.data / "target.json"
+    found = _read(path, key)
+    if found is None:
+        found = load(settings)
+        _keep(path, key, found)
+    return found
+
+
+def _key(settings: Settings) -> str | None:
+    """Return all that decides how the target is read, as a hash; None where that is not clear."""
+    paths = (settings.root / "dbt_project.yml", profiles_dir(settings) / "profiles.yml")
+    try:
+        texts = [path.read_text(encoding="utf-8") for path in paths]
+    except (OSError, ValueError):
+        return None
+    names = [name for text in texts for _, name in _VARIABLE.findall(text)]
+    with dbt_environment(settings):
+        values = {name: os.environ.get(name) for name in names}
+    unclear = len(names) != sum(text.count("env_var") for text in texts)
+    if unclear or any(values[name] for name in names if _SECRET.search(name)):
+        return None
+    return hash_json([texts, settings.target, values, [version(name) for name in _DBT]])
+
+
+def _read(path: Path, key: str) -> Target | None:
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return Target(**kept["target"]) if kept["key"] == key else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _keep(path: Path, key: str, target: Target) -> None:
+    """Write the file as a whole or not at all; never the first thing in a data folder."""
+    text = json.dumps({"key": key, "target": asdict(target)})
+    spool = path.with_suffix(f".{os.getpid()}.tmp")
+    # A disk that is full, or a folder that is not there: then it is read again next time.
+    with suppress(OSError):
+        spool.write_text(text, encoding="utf-8")
+        spool.replace(path)
