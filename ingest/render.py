@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def spark_ddl(table: Table) -> str:
 
 
 def dbt_sources() -> str:
-    """Return the YAML of the dbt source `landing`, with two tests per table: key, never null."""
+    """Return the YAML of the dbt source `landing`, with one test of each table: key, never null."""
     lines = [
         "# Rendered from ingest/contract.py by `clickstream contract render`: change it there.",
         "version: 2",
@@ -81,9 +81,7 @@ def dbt_sources() -> str:
             f"      - name: {table.name}",
             f"        description: {json.dumps(table.description)}",
             "        data_tests:",
-            # One scan per table, not one query per column.
-            *_dbt_test("unique_key", table.key),
-            *_dbt_test("never_null", (c.name for c in table.columns if not c.nullable)),
+            *_dbt_test(table),
             "        columns:",
         ]
         for column in table.columns:
@@ -96,11 +94,13 @@ def dbt_sources() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _dbt_test(name: str, columns: Iterable[str]) -> list[str]:
+def _dbt_test(table: Table) -> list[str]:
+    never_null = [column.name for column in table.columns if not column.nullable]
     return [
-        f"          - {name}:",
+        "          - sound_rows:",
         "              arguments:",
-        f"                columns: [{', '.join(columns)}]",
+        f"                unique_key: [{', '.join(table.key)}]",
+        f"                never_null: [{', '.join(never_null)}]",
     ]
 
 
