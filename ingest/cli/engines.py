@@ -52,9 +52,9 @@ def spark_for(settings: Settings) -> Iterator[SparkSession]:
     if session is not None:
         yield session
         return
-    from ingest.warehouse.known_target import known_target
+    from ingest.warehouse.remembered import remembered_target
 
-    session = start_session(known_target(settings).parameters, settings.data)
+    session = start_session(remembered_target(settings).parameters, settings.data)
     with _ended_by(session.stop):
         yield session
 

@@ -104,7 +104,7 @@ def _conclude(path: Path, verdict: ObjectVerdict) -> None:
 def _shown(parsed: Parsed) -> Iterator[str]:
     """Yield the verdicts of one chunk as JSON, in input order."""
     rows = heapq.merge(
-        _events(parsed.events.unify_dictionaries().sort_by("source_offset")),
+        _events(parsed.events),
         _others(parsed.skips, "skip"),
         _others(parsed.rejects, "reject"),
         key=lambda row: row["offset"],

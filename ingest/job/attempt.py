@@ -18,9 +18,10 @@ from ingest.parse.model import Parsed
 from ingest.parse.rows import Row, events_table
 from ingest.storage import Storage
 
-# Rows of objects as small as this share a table, which is made when there are so many of them.
-_FEW_BYTES = 64 << 10
-_MANY_BYTES = 16 << 20
+# Rows of a chunk up to this size wait to share a table with others, which is built once the second
+# number of bytes wait.
+_SHARED_BYTES = 64 << 10
+_TABLE_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,8 @@ class TaskFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """Events, as a table and as rows of about `row_bytes`, and rejects of one object."""
+class Kept:
+    """Events and rejects of one chunk; the events as a table, and as rows of about `row_bytes`."""
 
     table: pa.Table
     rows: tuple[Row, ...]
@@ -48,11 +49,11 @@ class _Piece:
         return sum((int(table.nbytes) for table in tables), start=self.row_bytes)
 
 
-def _piece(parsed: Parsed) -> _Piece:
-    """Return what is written of `parsed`; only few rows are left without a table."""
-    if parsed.row_bytes > _FEW_BYTES:
-        return _Piece(parsed.events, (), 0, parsed.rejects)
-    return _Piece(parsed.table, parsed.rows, parsed.row_bytes, parsed.rejects)
+def _kept_of(parsed: Parsed) -> Kept:
+    """Return what is to be written of `parsed`; only a small chunk keeps its rows as they are."""
+    if parsed.row_bytes > _SHARED_BYTES:
+        return Kept(parsed.events, (), 0, parsed.rejects)
+    return Kept(parsed.table, parsed.rows, parsed.row_bytes, parsed.rejects)
 
 
 class Buffer:
@@ -60,23 +61,23 @@ class Buffer:
 
     def __init__(self, *, limit: int) -> None:
         self._limit = limit
-        self._pieces: list[_Piece] = []
+        self._kept: list[Kept] = []
         self._bytes = 0
 
     def take(self, parsed: Parsed, own: Attempt) -> None:
         """Keep the events of `parsed`; above the limit, write all to `own` and keep nothing."""
         # Not `parsed` itself: its skipped lines, which are counted and no more, may be most of it.
-        piece = _piece(parsed)
-        self._pieces.append(piece)
-        self._bytes += piece.bytes
+        kept = _kept_of(parsed)
+        self._kept.append(kept)
+        self._bytes += kept.bytes
         if own.started or self._bytes > self._limit:
             self.release(own)
 
     def release(self, attempt: Attempt) -> None:
         """Write all that is kept to `attempt`."""
-        for piece in self._pieces:
-            attempt.write(piece)
-        self._pieces = []
+        for kept in self._kept:
+            attempt.write(kept)
+        self._kept = []
 
 
 class Attempt:
@@ -110,13 +111,13 @@ class Attempt:
         """Whether anything was written."""
         return bool(self._sinks or self._rows)
 
-    def write(self, piece: _Piece) -> None:
-        """Write the tables of `piece`; its rows wait for others."""
-        self._append(EVENTS, piece.table)
-        self._append(REJECTS, piece.rejects)
-        self._rows += piece.rows
-        self._row_bytes += piece.row_bytes
-        if self._row_bytes > _MANY_BYTES:
+    def write(self, kept: Kept) -> None:
+        """Write the tables of `kept` now; its rows wait to share one."""
+        self._append(EVENTS, kept.table)
+        self._append(REJECTS, kept.rejects)
+        self._rows += kept.rows
+        self._row_bytes += kept.row_bytes
+        if self._row_bytes > _TABLE_BYTES:
             self._flush()
 
     def close(self, *, name: str | None) -> list[TaskFile]:
@@ -129,7 +130,7 @@ class Attempt:
         return finished
 
     def _flush(self) -> None:
-        """Write the rows that wait for others, as one table."""
+        """Write the waiting rows as one table."""
         self._append(EVENTS, events_table(self._rows))
         self._rows, self._row_bytes = [], 0
 

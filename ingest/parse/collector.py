@@ -30,6 +30,17 @@ _DETAIL_BYTES = REJECTS.column("detail").width or 0
 # A row is a dictionary of some 30 values; its texts take about as much as its line.
 _ROW_BYTES = 3_000
 
+NOTHING = Parsed(
+    table=NO_EVENTS,
+    rows=(),
+    row_bytes=0,
+    rejects=_NO_REJECTS,
+    skips=_NO_SKIPS,
+    lines_ok=0,
+    lines_warn=0,
+    counts={},
+)
+
 
 class Collector:
     """Collects the verdicts on consecutive lines of one object into one `Parsed`."""

@@ -1,4 +1,8 @@
-"""Makes a row of an event: what all events of its object share, its id, its date and its limits."""
+"""Turns an event into a row: adds what the events of its object share, its id and its date.
+
+Texts are cut to their widths, times are checked against their limits. A value that its column
+cannot hold is a fault of the parser, and found here: later, rows of other objects are with it.
+"""
 
 from __future__ import annotations
 
@@ -17,25 +21,31 @@ from ingest.settings import ParseSettings
 _WIDTHS = {
     column.name: column.width or 0 for column in EVENTS.columns if column.type is Type.STRING
 }
+# How many bits the number in a column may have, beside its sign.
+_BITS = {
+    column.name: 31 if column.type is Type.INT else 63
+    for column in EVENTS.columns
+    if column.type in (Type.INT, Type.BIGINT, Type.TIMESTAMP)
+}
 
 
-class Trusted(NamedTuple):
-    """The first and the last event time that is believed, UTC microseconds, and the ingest's day.
+class TimeLimits(NamedTuple):
+    """The earliest and the latest event time that is believed, in UTC microseconds.
 
-    `today` counts days since 1970: the date of what has no time, or none that is believed.
+    `ingest_day`, in days since 1970, is the date of an event that has no such time.
     """
 
-    first: int
-    last: int
-    today: int
+    earliest: int
+    latest: int
+    ingest_day: int
 
 
-def trusted(identity: Identity, settings: ParseSettings) -> Trusted:
-    """Return what is believed of the times in one object."""
-    return Trusted(
-        first=micros_of(settings.min_event_time),
-        last=micros_of(identity.ingest_time + settings.future_limit),
-        today=micros_of(identity.ingest_time) // DAY,
+def time_limits(identity: Identity, settings: ParseSettings) -> TimeLimits:
+    """Return the limits on the times in one object; both are believed themselves."""
+    return TimeLimits(
+        earliest=micros_of(settings.min_event_time),
+        latest=micros_of(identity.ingest_time + settings.future_limit),
+        ingest_day=micros_of(identity.ingest_time) // DAY,
     )
 
 
@@ -51,12 +61,16 @@ class Finisher:
             "source_file": identity.source_file,
         }
         self._id_prefix = id_prefix(identity.source_file)
-        self._trusted = trusted(identity, settings)
+        self._limits = time_limits(identity, settings)
 
     def row(self, event: Event, offset: int, line: int | None) -> Row:
-        """Return the row of `event` at `offset`, adding the warnings that only now are known."""
+        """Return the row of `event` at `offset`, and add the warnings that only become known here.
+
+        Raises ValueError for a value that its column cannot hold.
+        """
         row = _fitting(event)
         row["extra"] = encode_extra(event.extra, event.warnings)
+        _check_utf8(row["extra"] or "")
         row["event_date"] = self._date(event)
         codes = sorted(event.warnings)  # last: all of the above may add to them
         row["parse_warnings"] = ",".join(codes) or None
@@ -70,15 +84,15 @@ class Finisher:
     def _date(self, event: Event) -> int:
         time = event.values.get("event_time")
         if time is None:
-            return self._trusted.today
-        if time > self._trusted.last:
+            return self._limits.ingest_day
+        if time > self._limits.latest:
             event.warnings.add("future_timestamp")
-        elif time < self._trusted.first:
+        elif time < self._limits.earliest:
             event.warnings.add("stale_timestamp")
         else:
             day: int = time // DAY
             return day
-        return self._trusted.today
+        return self._limits.ingest_day
 
 
 def _fitting(event: Event) -> Row:
@@ -86,9 +100,21 @@ def _fitting(event: Event) -> Row:
     row = dict(event.values)
     for name, value in event.values.items():
         if isinstance(value, str):
-            if not value:
-                row[name] = None
-            elif is_wider(value, _WIDTHS[name]):
-                row[name] = cut(value, _WIDTHS[name])
-                event.warnings.add("truncated_field")
+            row[name] = _cut(value, _WIDTHS[name], event) or None
+        elif isinstance(value, int) and value.bit_length() > _BITS.get(name, 1):
+            raise ValueError(f"{name} cannot hold a number of {value.bit_length()} bits")
     return row
+
+
+def _cut(text: str, width: int, event: Event) -> str:
+    _check_utf8(text)
+    if not is_wider(text, width):
+        return text
+    event.warnings.add("truncated_field")
+    return cut(text, width)
+
+
+def _check_utf8(text: str) -> None:
+    """Raise UnicodeEncodeError, a ValueError, for a text that has no bytes in UTF-8."""
+    if not text.isascii():
+        text.encode()

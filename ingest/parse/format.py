@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingest.parse.collector import Collector
+from ingest.parse.collector import NOTHING, Collector
 from ingest.parse.fast.merge import with_fast
 from ingest.parse.guard import guarded
 from ingest.parse.lines import LongLine
@@ -21,7 +21,7 @@ from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.verdict import Verdict, warn
 from ingest.settings import ParseSettings
 
-# A fast path takes as long for one line as a line parser for some forty.
+# The fast path takes as long for one line as the line parser does for about forty.
 FEW_LINES = 32
 
 
@@ -134,7 +134,7 @@ class ParserOfLines:
         *,
         fast_path: FastPath | None = None,
     ) -> None:
-        """`fast_path` gets all lines first unless they are few, `line_parser` what is left."""
+        """`fast_path` gets the lines first unless there are few; `line_parser` gets the rest."""
         self._identity = identity
         self._settings = settings
         self._line_parser = line_parser
@@ -166,7 +166,7 @@ class ParserOfLines:
 
     def finish(self) -> Parsed:
         """Return nothing: no line waits for another."""
-        return self._collector().parsed()
+        return NOTHING
 
     def _parse_each(self, lines: Lines, indexes: Iterable[int]) -> Parsed:
         collector = self._collector()

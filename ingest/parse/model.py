@@ -53,8 +53,8 @@ class Lines:
 class Parsed:
     """The verdicts on consecutive lines of one object.
 
-    The events are those of `table` and of `rows`; `row_bytes` is about what the latter take in
-    memory. `rejects` and `skips` are in input order; events are not: sort by source_offset where
+    The events are those of `table` and of `rows`; `row_bytes` is roughly the memory that the
+    rows take. `rejects` and `skips` are in input order; events are not: sort by source_offset where
     order matters. `table` and `rejects` have the Arrow schemas of the contract; `table` may hold
     text columns as dictionaries (`ingest.lake.parquet.encoded_schema`). `skips` has the columns
     source_offset (int64), source_line (int64, null in ranges) and reason (string).
@@ -74,7 +74,7 @@ class Parsed:
 
     @property
     def events(self) -> pa.Table:
-        """All events as one table, which is made at each call."""
+        """All events as one table, built at each access."""
         return together(self.table, events_table(self.rows))
 
     @property

@@ -1,6 +1,6 @@
-"""Events as Python values: what becomes a table only when there are enough of them.
+"""Events as Python rows, which become an Arrow table once there are enough of them.
 
-A table of one row costs as much as parsing twenty lines, so that small objects share one.
+Building a table of one row costs as much as parsing twenty lines, so small objects share one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def events_table(rows: Sequence[Row]) -> pa.Table:
 def together(first: pa.Table, second: pa.Table) -> pa.Table:
     """Return the rows of `first`, then those of `second`, in the types of `first`.
 
-    Nothing is copied: interleaving them would cost a fifth of the time of the whole fast path,
+    `first` is not copied: interleaving them would cost a fifth of the time of the whole fast path,
     and every event names its place in the object.
     """
     if not second.num_rows:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 from ingest.storage import Storage
-from ingest.warehouse.known_target import known_target
 from ingest.warehouse.ledger import Ledger, LedgerRow
+from ingest.warehouse.remembered import remembered_target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ def open_warehouse(settings: Settings) -> Warehouse:
     Raises SettingsError when profiles.yml lacks the target or its engine is not one that this
     version loads into, WarehouseBusy when another process uses the local warehouse.
     """
-    target = known_target(settings)
+    target = remembered_target(settings)
     if target.type == "spark":
         # Here, because pyspark is imported only where Spark is wanted.
         from ingest.warehouse.spark.warehouse import open_spark

@@ -75,6 +75,17 @@ def test_every_model_seed_and_source_has_a_tested_key(manifest: dict[str, Any]) 
     assert tables - attached_to("sound_rows", manifest) == set()
 
 
+def test_a_key_is_a_list_of_columns_of_its_table(manifest: dict[str, Any]) -> None:
+    tables = manifest["nodes"] | manifest["sources"]
+    for test in tables.values():
+        if (test.get("test_metadata") or {}).get("name") == "sound_rows":
+            key = test["test_metadata"]["kwargs"]["unique_key"]
+            table = tables[test["attached_node"] or test["depends_on"]["nodes"][0]]
+            assert isinstance(key, list)
+            assert key
+            assert set(key) <= table["columns"].keys()
+
+
 def attached_to(name: str, manifest: dict[str, Any]) -> set[str]:
     """Return the unique ids of what the generic test `name` is attached to."""
     return {

@@ -11,7 +11,8 @@ import pytest
 from ingest.errors import SettingsError
 from ingest.settings import SearchSettings, Settings
 from ingest.warehouse import open_warehouse
-from ingest.warehouse.target import load_target
+from ingest.warehouse.remembered import remembered_target
+from ingest.warehouse.target import Target, load_target
 
 pytestmark = pytest.mark.integration
 
@@ -69,7 +70,18 @@ def test_the_environment_is_left_as_it_was(
     assert "DBT_PROFILES_DIR" not in os.environ
 
 
-def test_an_unknown_target_is_named(settings: Settings) -> None:
+def never_asked(_: Settings) -> Target:
+    raise AssertionError("the target was known")
+
+
+def test_the_own_target_is_remembered(settings: Settings) -> None:
+    settings.data.mkdir()
+    read = load_target(settings)
+    assert remembered_target(settings, lambda _: read) == read
+    assert remembered_target(settings, never_asked) == read
+
+
+def test_an_unremembered_target_is_named(settings: Settings) -> None:
     with pytest.raises(SettingsError, match="nowhere"):
         load_target(replace(settings, target="nowhere"))
 

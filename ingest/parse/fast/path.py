@@ -48,7 +48,7 @@ from ingest.parse.fast.times import Times, read_times
 from ingest.parse.fast.words import Bytes, Mask, Positions, words_of
 from ingest.parse.fields.ids import event_ids
 from ingest.parse.fields.times import DAY, SECOND
-from ingest.parse.finish import trusted
+from ingest.parse.finish import time_limits
 from ingest.parse.lines import READ_AHEAD
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
@@ -201,9 +201,9 @@ def _place(parts: _Parts, lines: Lines, identity: Identity, settings: ParseSetti
 
 def _time(parts: _Parts, identity: Identity, settings: ParseSettings) -> Columns:
     micros = parts.times.seconds * SECOND
-    first, last, today = trusted(identity, settings)
-    future, stale = micros > last, micros < first
-    days = np.where(future | stale, today, micros // DAY)
+    limits = time_limits(identity, settings)
+    future, stale = micros > limits.latest, micros < limits.earliest
+    days = np.where(future | stale, limits.ingest_day, micros // DAY)
     warnings = future.astype(np.int32) | ~parts.times.zoned << 1 | stale << 2
     timestamp = SCHEMA.field("event_time").type
     return {

@@ -1,6 +1,6 @@
 {#- One row per combination of `unique_key`, where nulls equal each other as in a group by; no row
-    without a value in `never_null` or with one below zero in `never_negative`. One scan for all:
-    on small data a statement costs Spark more than the rows that it reads. -#}
+    with a null in `never_null` or a value below zero in `never_negative`. One scan for all: on small
+    data, Spark spends more on a statement than on the rows it reads. -#}
 {% test sound_rows(model, unique_key, never_null=[], never_negative=[]) %}
     with counted as (
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,8 @@ from ingest.errors import ParserBug
 from ingest.parse import opened
 from ingest.parse.fast import path
 from ingest.parse.formats import access, schematic
+from ingest.parse.formats.access import parse_line
+from ingest.parse.verdict import Event, Verdict
 from ingest.settings import ParseSettings
 
 LINE = b'192.0.2.1 - - [01/May/2024:00:00:00 +0000] "GET /p HTTP/1.1" 200 1 "-" "-"\n'
@@ -67,6 +70,36 @@ def test_its_object_fails_with_the_place_and_all_others_go_on(
     assert paths_in(site.settings) == pages("good.log", 0, 3)
     again = site.ingest()
     assert (len(again.sealed), again.exit_code) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("status_code", 1 << 31, "ValueError: status_code cannot hold a number of 32 bits"),
+        ("response_bytes", 1 << 63, "ValueError: response_bytes cannot hold a number of 64 bits"),
+        ("user_name", "\ud800", "UnicodeEncodeError: .*"),
+    ],
+)
+@pytest.mark.parametrize("lines", [1, 200])
+def test_a_value_that_its_column_cannot_hold_is_a_fault_of_its_object(
+    site: Site, monkeypatch: pytest.MonkeyPatch, column: str, value: Any, why: str, lines: int
+) -> None:
+    """Its rows may wait for those of other objects: together they would all fail."""
+    site.put("good.log", 3)
+    site.raw.put("bad.log", LINE * lines + b"boom\n")
+
+    def parse(raw: bytes, settings: ParseSettings) -> Verdict:
+        if raw != b"boom":
+            return parse_line(raw, settings)
+        return Event(values={"event_type": "other", column: value})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(access, "parse_line", parse)
+        summary = site.ingest()
+    (failed,) = summary.failed
+    assert failed.key == "bad.log"
+    assert re.match(rf"bug: the parser failed at byte 0 \(line 1\) \({why}\)", failed.reason)
+    assert paths_in(site.settings) == pages("good.log", 0, 3)
 
 
 def test_parse_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from ingest.contract import EVENTS
+from ingest.parse.collector import Collector
 from ingest.parse.fields.ids import event_id, event_ids, id_prefix
 from ingest.parse.fields.times import micros_of
 from ingest.parse.finish import Finisher
 from ingest.parse.model import Identity
 from ingest.parse.rows import EVENTS_SCHEMA, events_table
-from ingest.parse.verdict import Event
+from ingest.parse.verdict import Event, EventArray
 from ingest.settings import ParseSettings
 
 SETTINGS = ParseSettings(format="access")
@@ -72,3 +73,18 @@ def test_an_id_alone_is_the_one_of_the_array() -> None:
     offsets = [0, 1, 65_535, 65_536, 2**47]
     array = event_ids("a.log", np.array(offsets, dtype=np.int64)).to_pylist()
     assert [event_id(id_prefix("a.log"), offset) for offset in offsets] == array
+
+
+def test_elements_of_an_array_warn_for_themselves_and_their_line_once() -> None:
+    collector = Collector(IDENTITY, SETTINGS)
+    future, stale = (Event(values={"event_time": time}) for time in (LATEST + 1, EARLIEST - 1))
+    collector.add(EventArray((future, stale, Event())), offset=5, line=2, raw=b"[...]")
+    parsed = collector.parsed()
+    assert [row["parse_warnings"] for row in parsed.rows] == [
+        "future_timestamp,json_array",
+        "json_array,stale_timestamp",
+        "json_array",
+    ]
+    assert [row["source_offset"] for row in parsed.rows] == [5, 6, 7]
+    assert (parsed.lines_ok, parsed.lines_warn) == (0, 1)
+    assert parsed.counts == {"json_array": 1, "future_timestamp": 1, "stale_timestamp": 1}

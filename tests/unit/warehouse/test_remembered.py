@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import shutil
+import stat
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest.settings import SearchSettings, Settings
-from ingest.warehouse.known_target import known_target
+from ingest.warehouse import remembered
+from ingest.warehouse.remembered import remembered_target
 from ingest.warehouse.target import Target
 
 PROFILES = """
@@ -19,7 +23,11 @@ clickstream:
     local:
       schema: "{{ env_var('SHOP_SCHEMA', 'clickstream') }}"
       password: "{{ env_var("SHOP_PASSWORD", '') }}"
+      data: "{{ env_var('CLICKSTREAM_DATA') }}"
 """
+
+
+PARAMETERS = {"a": "1"}
 
 
 @pytest.fixture
@@ -43,14 +51,14 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def reads(settings: Settings) -> Callable[..., int]:
     """Ask for the target twice in a row; return how many times it was read."""
 
-    def ask(other: Settings = settings) -> int:
+    def ask(other: Settings = settings, parameters: Mapping[str, str] = PARAMETERS) -> int:
         read: list[Target] = []
 
         def load(asked: Settings) -> Target:
-            read.append(Target(name=asked.target, type="spark", schema="s", parameters={"a": "1"}))
+            read.append(Target(name=asked.target, type="spark", schema="s", parameters=parameters))
             return read[-1]
 
-        first, second = known_target(other, load), known_target(other, load)
+        first, second = remembered_target(other, load), remembered_target(other, load)
         assert first == second == replace(first, name=other.target)
         return len(read)
 
@@ -88,6 +96,34 @@ def test_another_target_or_data_folder_reads_it_again(
     assert reads() == 1
     assert reads(replace(settings, target="other")) == 1
     assert reads() == 1  # only the last one is kept
+    other = settings.data / "other"
+    shutil.copytree(settings.data, other, ignore=shutil.ignore_patterns("other"))
+    assert reads(replace(settings, data=other)) == 1
+
+
+def test_another_dbt_reads_it_again(
+    reads: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reads() == 1
+    monkeypatch.setattr(remembered, "version", lambda name: f"{name} of tomorrow")
+    assert reads() == 1
+
+
+def test_a_path_that_is_not_utf8_is_not_known(
+    reads: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_SCHEMA", os.fsdecode(b"\xff"))
+    assert reads() == 2
+
+
+def test_a_secret_among_the_parameters_is_not_kept(reads: Callable[..., int]) -> None:
+    assert reads(parameters={"spark.hadoop.fs.s3a.secret.key": "s3cret"}) == 2
+    assert reads(parameters={"spark.hadoop.fs.s3a.aws.credentials.provider": "x"}) == 1
+
+
+def test_nobody_else_may_read_it(reads: Callable[..., int], settings: Settings) -> None:
+    assert reads() == 1
+    assert stat.S_IMODE((settings.data / "target.json").stat().st_mode) == 0o600
 
 
 def test_with_a_secret_nothing_is_kept(

@@ -1,8 +1,8 @@
-"""The dbt target as it was read last time, which spares a command the import of dbt (2 s).
+"""Remembers the dbt target, so that a command need not import dbt (2 s).
 
-What is known holds for the same dbt_project.yml and profiles.yml, the same values of the variables
-of the environment that these name, and the same dbt. Where one of those variables may be a secret,
-nothing is kept.
+The remembered target is used as long as dbt_project.yml, profiles.yml, the environment variables
+that they name and the installed dbt are the same. Where one of those variables, or a parameter of
+the session, may be a secret, nothing is stored.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from ingest.settings import Settings
 from ingest.warehouse.target import Target, dbt_environment, load_target, profiles_dir
 
 _VARIABLE = re.compile(r"\benv_var\(\s*(['\"])(\w+)\1\s*[,)]")
-_SECRET = re.compile(r"secret|password|token|key", re.IGNORECASE)
+_SECRET = re.compile(r"secret|pass|pwd|token|key|credential(?!s\.provider)", re.IGNORECASE)
 _DBT = ("dbt-core", "dbt-spark", "dbt-redshift")
 
 
-def known_target(settings: Settings, load: Callable[[Settings], Target] = load_target) -> Target:
+def remembered_target(
+    settings: Settings, load: Callable[[Settings], Target] = load_target
+) -> Target:
     """Return the dbt target that `settings` names, read by `load` unless it is known.
 
     Raises SettingsError as `load_target`.
@@ -42,7 +44,7 @@ def known_target(settings: Settings, load: Callable[[Settings], Target] = load_t
 
 
 def _key(settings: Settings) -> str | None:
-    """Return all that decides how the target is read, as a hash; None where that is not clear."""
+    """Return a hash of everything that decides the target, None where that cannot be told."""
     paths = (settings.root / "dbt_project.yml", profiles_dir(settings) / "profiles.yml")
     try:
         texts = [path.read_text(encoding="utf-8") for path in paths]
@@ -54,7 +56,10 @@ def _key(settings: Settings) -> str | None:
     unclear = len(names) != sum(text.count("env_var") for text in texts)
     if unclear or any(values[name] for name in names if _SECRET.search(name)):
         return None
-    return hash_json([texts, settings.target, values, [version(name) for name in _DBT]])
+    try:
+        return hash_json([texts, settings.target, values, [version(name) for name in _DBT]])
+    except ValueError:  # a path that is not UTF-8
+        return None
 
 
 def _read(path: Path, key: str) -> Target | None:
@@ -66,10 +71,15 @@ def _read(path: Path, key: str) -> Target | None:
 
 
 def _keep(path: Path, key: str, target: Target) -> None:
-    """Write the file as a whole or not at all; never the first thing in a data folder."""
+    """Write the file whole or not at all; a missing data folder is not created."""
+    if any(_SECRET.search(name) for name in target.parameters):
+        return
     text = json.dumps({"key": key, "target": asdict(target)})
     spool = path.with_suffix(f".{os.getpid()}.tmp")
-    # A disk that is full, or a folder that is not there: then it is read again next time.
-    with suppress(OSError):
+    try:
+        spool.touch(mode=0o600)  # a profile may hold what not everybody should read
         spool.write_text(text, encoding="utf-8")
         spool.replace(path)
+    except OSError:  # on a full disk, or without a data folder, dbt is simply asked next time
+        with suppress(OSError):
+            spool.unlink()
