@@ -47,7 +47,7 @@ PIECES = (
 )  # fmt: skip
 
 READ_ONE = """
-import os, resource, sys
+import os, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from ingest.parse.model import Identity
@@ -62,7 +62,9 @@ for item in parse_object(
     settings=ParseSettings(format="access"),
 ):
     pass
-print(item.file_status, item.file_reason, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# Not ru_maxrss, which a process inherits from the one that started it.
+peak = Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]
+print(item.file_status, item.file_reason, peak)
 """
 
 
