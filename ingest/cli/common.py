@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,8 @@ def showing_what_was_done(line: Callable[[Any], str], as_json: bool) -> Iterator
 def plain(value: Any) -> Any:
     """Return `value` as JSON can hold it: dataclasses become objects, times ISO text."""
     match value:
+        case float() if not isfinite(value):
+            return str(value)  # JSON has no word for it
         case None | bool() | int() | float() | str():
             return value
         case datetime() | date() | Path():

@@ -164,6 +164,8 @@ def _answer(warehouse: Warehouse, names: Names, text: str) -> str:
         return _interruptible(work, warehouse.cancel)
     except ClickstreamError as error:
         return printable_lines(f"error: {described(error)}")
+    except Exception as error:  # noqa: BLE001 - a bug must not end the shell
+        return printable_lines(f"error: unexpected {type(error).__name__} (a bug): {error}")
 
 
 def _command(warehouse: Warehouse, names: Names, text: str) -> str:

@@ -22,6 +22,8 @@ from ingest.storage import Storage
 # number of bytes wait.
 _SHARED_BYTES = 64 << 10
 _TABLE_BYTES = 16 << 20
+# What a table of the contract takes beside its values: a line over the limit is a table of its own.
+_OVERHEAD_BYTES = 16 << 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class Kept:
     def bytes(self) -> int:
         # Asking a table without rows for its size takes as long as parsing ten lines.
         tables = (table for table in (self.table, self.rejects) if table.num_rows)
-        return sum((int(table.nbytes) for table in tables), start=self.row_bytes)
+        return sum((int(table.nbytes) + _OVERHEAD_BYTES for table in tables), start=self.row_bytes)
 
 
 def _kept_of(parsed: Parsed) -> Kept:

@@ -24,6 +24,8 @@ from ingest.storage import Storage
 from ingest.storage.reader import ObjectReader
 
 ROW_GROUP_ROWS = 262_144
+# Wide rows make smaller row groups, so that what waits to be written is bounded in bytes too.
+_ROW_GROUP_BYTES = 128 << 20
 # Rows encoded at a time: as many as the fast path gives at once. pyarrow's 1,024 take 10 % longer.
 _BATCH_ROWS = 16_384
 
@@ -46,8 +48,9 @@ class Written:
 class ParquetSink:
     """Writes one lake file of the contract table `table` chunk by chunk.
 
-    Holds at most one row group in memory. The file is complete when `close` has returned, and
-    durable once `Storage.upload` has; leaving the `with` block without `close` removes it.
+    Holds at most one row group in memory, of at most some 128 MiB. The file is complete when
+    `close` has returned, and durable once `Storage.upload` has; leaving the `with` block without
+    `close` removes it.
     """
 
     def __init__(self, path: Path, table: Table) -> None:
@@ -55,6 +58,7 @@ class ParquetSink:
         self._schema = encoded_schema(table)
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
+        self._pending_bytes = 0
         self._rows = 0
         self._span: tuple[datetime, datetime] | None = None
         self._file = pa.OSFile(str(path), "wb")
@@ -80,12 +84,15 @@ class ParquetSink:
         same = rows.schema.equals(self._schema)
         self._pending.append(rows if same else rows.cast(self._schema))
         self._pending_rows += rows.num_rows
+        self._pending_bytes += rows.nbytes
         if self._pending_rows >= ROW_GROUP_ROWS:
             table = pa.concat_tables(self._pending)
             whole = table.num_rows - table.num_rows % ROW_GROUP_ROWS
             self._flush(table.slice(0, whole))
-            self._pending = [table.slice(whole)]
-            self._pending_rows = table.num_rows - whole
+            self._keep(table.slice(whole))
+        elif self._pending_bytes > _ROW_GROUP_BYTES:
+            self._flush(pa.concat_tables(self._pending))
+            self._keep()
 
     def close(self) -> Written:
         """Write what is pending and the footer, and return the facts."""
@@ -103,6 +110,11 @@ class ParquetSink:
             min_event_time=first,
             max_event_time=last,
         )
+
+    def _keep(self, *rest: pa.Table) -> None:
+        self._pending = list(rest)
+        self._pending_rows = sum(table.num_rows for table in rest)
+        self._pending_bytes = sum(table.nbytes for table in rest)
 
     def _flush(self, table: pa.Table) -> None:
         # Within a row group pyarrow gives up a dictionary that changes from chunk to chunk.

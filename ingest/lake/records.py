@@ -280,8 +280,11 @@ def _with_times(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_counts(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `fields`; raises KeyError where a count is missing: it must not pass for 0."""
-    return {**fields, **{name: fields[name] for name in COUNTS}}
+    """Return `fields`; raises KeyError or TypeError where a count is missing: it is not 0 then."""
+    for name in COUNTS:
+        if not isinstance(fields[name], int):
+            raise TypeError(f"{name} is {fields[name]!r}")
+    return dict(fields)
 
 
 def _object(fields: Mapping[str, Any]) -> ObjectRecord:

@@ -126,12 +126,12 @@ def _judged(parser: Parser, cutter: Cutter, part: Part, content: Opened) -> Iter
     for lines in _cut(cutter, part, content):
         yield _parsed(parser, lines)
     if part.ends:
-        yield parser.finish()
+        yield guarded(lambda _: parser.finish(), None, offset=cutter.waits_from, line=None)
 
 
 def _parsed(parser: Parser, lines: Lines | LongLine) -> Parsed:
     if isinstance(lines, LongLine):
-        return parser.reject_long(lines)
+        return guarded(parser.reject_long, lines, offset=lines.offset, line=lines.number)
     # A fault in one line names that line; one in all of them at once names the first.
     return guarded(parser.parse, lines, offset=lines.offset, line=lines.first_line)
 

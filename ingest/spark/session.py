@@ -116,7 +116,10 @@ def _start(parameters: Mapping[str, str], log: Path) -> SparkSession:
             child.kill()
         raise
     except (PySparkException, Py4JError) as error:
-        raise ClickstreamError(f"Spark did not start: {error}; see {log} for details") from error
+        raise ClickstreamError(
+            f"Spark did not start: {error}; see {log} for details. If Java crashed, delete"
+            f" {Path(sys.prefix) / 'spark.jsa'}, which only makes it start faster"
+        ) from error
 
 
 def _interrupt_as_python_does() -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ingest.lake.records import hash_json
 from ingest.settings import Settings
@@ -63,18 +64,24 @@ def _key(settings: Settings) -> str | None:
 
 
 def _read(path: Path, key: str) -> Target | None:
+    """Return the target in the file `path` if it is there for `key`, undamaged."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return Target(**kept["target"]) if kept["key"] == key else None
+        return Target(**kept["target"]) if kept["hash"] == _hash(key, kept["target"]) else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
+
+
+def _hash(key: str, target: Mapping[str, Any]) -> str:
+    return hash_json([key, target])
 
 
 def _keep(path: Path, key: str, target: Target) -> None:
     """Write the file whole or not at all; a missing data folder is not created."""
     if any(_SECRET.search(name) for name in target.parameters):
         return
-    text = json.dumps({"key": key, "target": asdict(target)})
+    fields = asdict(target)
+    text = json.dumps({"hash": _hash(key, fields), "target": fields})
     spool = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         spool.touch(mode=0o600)  # a profile may hold what not everybody should read

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.integration
         "table a |> where b > 1 |> aggregate sum(c) group by d",
         "select explode(array(1)), map('a', 1)['a'], struct(1), cast(b as int), b:c from range(3)",
         "select grouping(a) from b group by cube(a)",
+        "select * from range(1) cluster by id",
         "show create table a",
         "show columns in a",
         "show databases",
@@ -84,6 +85,8 @@ def test_statements_that_only_read(spark: SparkSession, sql: str) -> None:
         "select * from python_worker_logs()",
         "select * from a lateral view reflect('b', 'c') as d",
         "select from_avro(a, 'b', map('avroSchemaUrl', '/etc/passwd')) from c",
+        """select xpath_string('<!DOCTYPE a SYSTEM "file:///etc/x.dtd"><a>&b;</a>', 'a')""",
+        "select xpath(a, 'b') from c",
         "select from_xml(a, 'b int', map('rowValidationXSDPath', '/etc/passwd')) from c",
     ],
 )
@@ -177,6 +180,39 @@ def test_times_inside_of_a_value_are_utc_too(spark_warehouse: SparkWarehouse) ->
             date(1, 1, 1), date(9999, 12, 31), [1],
         )
     ]  # fmt: skip
+
+
+def test_what_python_cannot_hold_comes_as_text(spark_warehouse: SparkWarehouse) -> None:
+    found = spark_warehouse.query(
+        "select map(array(1), 2), map(named_struct('a', array(1)), 2), map(x'01', 2),"
+        " interval 14 months, make_interval(1, 2), map('a', 1)"
+    )
+
+    assert found.rows == [
+        (
+            "{[1] -> 2}", "{{[1]} -> 2}", "{\x01 -> 2}",
+            "INTERVAL '14' MONTH", "1 years 2 months", {"a": 1},
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        (f"select {'(' * 3000}1{')' * 3000}", "nested too deeply"),
+        ("select repeat('x', 2000000000)", "out of memory"),
+    ],
+)
+def test_a_query_that_is_too_much_says_what_to_do(
+    spark_warehouse: SparkWarehouse, sql: str, why: str
+) -> None:
+    with pytest.raises(ClickstreamError, match=f"^the query failed: .*{why}"):
+        spark_warehouse.query(sql)
+
+
+def test_a_query_that_is_no_text_is_refused(spark_warehouse: SparkWarehouse) -> None:
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        spark_warehouse.query("select '\udcff'")
 
 
 @pytest.mark.parametrize("value", ["timestamp '10000-01-01 00:00:00'", "date '10000-01-01'"])

@@ -53,9 +53,12 @@ def write_class_archive(path: Path) -> None:
     wrote nothing.
     """
     path.unlink(missing_ok=True)
+    # A file that was cut short would crash each Java that reads it: only a whole one gets the name.
+    spool = path.with_suffix(".tmp")
+    spool.unlink(missing_ok=True)
     with TemporaryDirectory() as folder:
         settings = replace(load_settings(), data=Path(folder), target="local")
-        parameters = _writing(load_target(settings).parameters, path)
+        parameters = _writing(load_target(settings).parameters, path, spool)
         session = warehouse_session(parameters, settings.data)
         for statement in _STATEMENTS:
             session.sql(statement).collect()
@@ -65,12 +68,13 @@ def write_class_archive(path: Path) -> None:
         gateway.shutdown()
         gateway.proc.stdin.close()
         java.wait(_STOP_SECONDS)
-    if not path.exists():
+    if not spool.exists():
         raise ClickstreamError(f"no class archive at {path}: Java wrote none when it stopped")
+    spool.replace(path)
 
 
-def _writing(parameters: Mapping[str, str], path: Path) -> dict[str, str]:
-    options = parameters[_JAVA_OPTIONS].replace(f"{_READ}{path}", f"{_WRITE}{path}")
+def _writing(parameters: Mapping[str, str], path: Path, spool: Path) -> dict[str, str]:
+    options = parameters[_JAVA_OPTIONS].replace(f"{_READ}{path}", f"{_WRITE}{spool}")
     if options == parameters[_JAVA_OPTIONS]:
         raise ClickstreamError(f"profiles.yml does not name {path} in {_JAVA_OPTIONS}")
     return {**parameters, _JAVA_OPTIONS: options}

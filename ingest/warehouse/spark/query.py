@@ -6,10 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - the usual alias
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType, TimestampType
+from pyspark.sql.types import (
+    ArrayType,
+    BinaryType,
+    CalendarIntervalType,
+    DataType,
+    MapType,
+    StructType,
+    TimestampType,
+    YearMonthIntervalType,
+)
 
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.spark.failure import first_lines
@@ -17,6 +27,14 @@ from ingest.warehouse import Rows
 from ingest.warehouse.spark.reads import forbidden_part
 from ingest.warehouse.spark.times import from_micros
 
+_REMEDIES = {
+    "OutOfMemoryError": "Spark ran out of memory: ask for less at once",
+    "StackOverflowError": "it is nested too deeply: make it simpler",
+    "FAILED_READ_FILE": (
+        "a file of its tables is damaged: `clickstream run --full-refresh` builds the marts again,"
+        " `clickstream verify --deep` names damaged files of the lake"
+    ),
+}
 _BEYOND_TABLES = ("spark.sql.runSQLOnFiles", "spark.sql.variable.substitute")
 
 
@@ -26,6 +44,10 @@ def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None =
     Raises SettingsError when `sql` would do more than read tables, ClickstreamError when Spark
     refuses it.
     """
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise SettingsError("the query is not UTF-8 text") from error
     try:
         if session.catalog.databaseExists(schema):  # dbt creates it
             session.catalog.setCurrentDatabase(schema)
@@ -41,6 +63,11 @@ def query(session: SparkSession, schema: str, sql: str, *, at_most: int | None =
         rows = [_in_utc(row, times) for row in _collect(_without_datetimes(frame, types), at_most)]
     except PySparkException as error:
         raise ClickstreamError(f"the query failed: {first_lines(error)}") from error
+    except Py4JJavaError as error:
+        remedy = _remedy(str(error))
+        if remedy is None:
+            raise
+        raise ClickstreamError(f"the query failed: {remedy}") from error
     except (OverflowError, ValueError) as error:  # Spark knows more years than Python
         raise ClickstreamError(
             "the query failed: a time or date is outside of the years 1 to 9999; cast it to string"
@@ -62,11 +89,11 @@ def only_tables(session: SparkSession) -> Iterator[None]:
 
 
 def _without_datetimes(frame: DataFrame, types: Sequence[DataType]) -> DataFrame:
-    """Return `frame` with its times as numbers, and as text where they are inside of a value.
+    """Return `frame` with its times as numbers, and what Python cannot hold as text.
 
     A Python datetime would be in local time, and pyspark cannot make those of the year 1.
     """
-    if not any(map(_holds_time, types)):
+    if not any(map(_needs_another_type, types)):
         return frame
     # Two columns may have the same name, so only their positions tell them apart.
     names = [f"c{position}" for position in range(len(types))]
@@ -78,20 +105,27 @@ def _without_datetimes(frame: DataFrame, types: Sequence[DataType]) -> DataFrame
 def _plain(column: Column, kind: DataType) -> Column:
     if isinstance(kind, TimestampType):
         return F.unix_micros(column)
-    return column.cast("string") if _holds_time(kind) else column
+    return column.cast("string") if _needs_another_type(kind) else column
 
 
-def _holds_time(kind: DataType) -> bool:
+def _needs_another_type(kind: DataType) -> bool:
+    """Return whether Python has no right value for `kind`: times, intervals, keys with no hash."""
     match kind:
-        case TimestampType():
+        case TimestampType() | CalendarIntervalType() | YearMonthIntervalType():
             return True
         case ArrayType():
-            return _holds_time(kind.elementType)
+            return _needs_another_type(kind.elementType)
         case MapType():
-            return _holds_time(kind.keyType) or _holds_time(kind.valueType)
+            no_hash = isinstance(kind.keyType, ArrayType | BinaryType | MapType | StructType)
+            return no_hash or any(map(_needs_another_type, (kind.keyType, kind.valueType)))
         case StructType():
-            return any(_holds_time(field.dataType) for field in kind.fields)
+            return any(_needs_another_type(field.dataType) for field in kind.fields)
     return False
+
+
+def _remedy(failure: str) -> str | None:
+    """Return what to do about a query that ended in Java, None when that is not known."""
+    return next((remedy for word, remedy in _REMEDIES.items() if word in failure), None)
 
 
 def _collect(frame: DataFrame, at_most: int | None) -> list[Any]:

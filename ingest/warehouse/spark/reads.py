@@ -17,12 +17,13 @@ _CATALYST = "org.apache.spark.sql.catalyst"
 # Plans of queries, as the parser makes them.
 _QUERIES = frozenset(
     (
-        "Aggregate", "Distinct", "Except", "Filter", "Generate", "GlobalLimit", "Intersect", "Join",
-        "LateralJoin", "LocalLimit", "LocalRelation", "Offset", "OneRowRelation", "PipeOperator",
-        "Pivot", "Project", "Sample", "Sort", "SubqueryAlias", "UnresolvedHaving", "UnresolvedHint",
-        "UnresolvedInlineTable", "UnresolvedRelation", "UnresolvedSubqueryColumnAliases",
-        "UnresolvedTVFAliases", "UnresolvedTableValuedFunction", "UnresolvedWith", "Union",
-        "Unpivot", "WithWindowDefinition",
+        "Aggregate", "Distinct", "Except", "Filter", "Generate", "GlobalLimit", "Intersect",
+        "Join", "LateralJoin", "LocalLimit", "LocalRelation", "Offset", "OneRowRelation",
+        "PipeOperator", "Pivot", "Project", "RepartitionByExpression", "Sample", "Sort",
+        "SubqueryAlias", "UnresolvedHaving", "UnresolvedHint", "UnresolvedInlineTable",
+        "UnresolvedRelation", "UnresolvedSubqueryColumnAliases", "UnresolvedTVFAliases",
+        "UnresolvedTableValuedFunction", "UnresolvedWith", "Union", "Unpivot",
+        "WithWindowDefinition",
     )
 )  # fmt: skip
 # Plans of questions about tables, and what they name.
@@ -36,11 +37,14 @@ _QUESTIONS = frozenset(
         "UnresolvedView",
     )
 )  # fmt: skip
-# Functions that call Java methods, or read the file that an argument names.
+# Functions that call Java methods, or read the file or address that an argument names: XML may name
+# its own grammar.
 _FORBIDDEN_FUNCTIONS = frozenset(
     (
         "from_avro", "from_protobuf", "from_xml", "java_method", "reflect", "schema_of_avro",
-        "schema_of_xml", "to_avro", "to_protobuf", "try_reflect",
+        "schema_of_xml", "to_avro", "to_protobuf", "try_reflect", "xpath", "xpath_boolean",
+        "xpath_double", "xpath_float", "xpath_int", "xpath_long", "xpath_number", "xpath_short",
+        "xpath_string",
     )
 )  # fmt: skip
 _TABLE_FUNCTIONS = frozenset(

@@ -236,3 +236,4 @@ def test_results_become_json() -> None:
         }
     }
     assert plain([b"\x00\xff", timedelta(days=1)]) == ["00ff", "1 day, 0:00:00"]
+    assert plain([0.5, float("nan"), float("-inf")]) == [0.5, "nan", "-inf"]

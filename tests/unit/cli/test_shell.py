@@ -58,6 +58,17 @@ def test_an_error_does_not_end_it(type_in: Type) -> None:
     assert shown.endswith("error: no command \\what; \\? lists them\n")
 
 
+def test_a_bug_does_not_end_it(
+    type_in: Type, warehouse: MemoryWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> None:
+        raise TypeError("unhashable type")
+
+    monkeypatch.setattr(warehouse, "columns", fail)
+    shown = type_in("\\d brands\rselect 1 as one;\r")
+    assert shown.startswith("error: unexpected TypeError (a bug): unhashable type\none\n")
+
+
 def test_it_describes_what_is_there(type_in: Type) -> None:
     assert type_in("\\d\r") == "brands\nlanding.events\n"
     assert [line.split()[0] for line in type_in("\\d landing.events\r").splitlines()[2:]] == [

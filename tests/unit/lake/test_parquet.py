@@ -136,6 +136,21 @@ def test_chunks_are_gathered_into_row_groups(
     assert file.read()["source_offset"].to_pylist() == list(range(14))
 
 
+def test_wide_rows_do_not_wait_for_a_whole_row_group(
+    lake: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "_ROW_GROUP_BYTES", 100_000)
+    wide = [
+        rows(EVENTS, {"source_offset": number, "user_agent": "x" * 40_000}) for number in range(8)
+    ]
+    facts = written(lake, *wide)
+    file = open_parquet(lake, KEY)
+    groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    assert groups == [3, 3, 2]
+    assert facts.rows == 8
+    assert file.read()["source_offset"].to_pylist() == list(range(8))
+
+
 def test_dictionaries_and_plain_texts_mix_and_end_as_plain_strings(lake: Storage) -> None:
     encoded = [
         rows(EVENTS, {"source_format": name, "user_agent": None}).cast(encoded_schema(EVENTS))

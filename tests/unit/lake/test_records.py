@@ -207,3 +207,14 @@ def test_a_record_without_a_count_stops_the_reader(lake: Storage, table: str) ->
 
     with pytest.raises(BooksError, match=r"not a batch record .*lines_reject"):
         read_log(lake)
+
+
+@pytest.mark.parametrize("count", ["x", None, 1.5])
+def test_a_count_that_is_no_number_stops_the_reader(lake: Storage, count: object) -> None:
+    record = sealed(lake, make_draft("a", raw_object("a.log")))
+    fields = json.loads(record_to_json(record))
+    fields["totals"]["events"] = count
+    lake.put(record_key(1), json.dumps(fields).encode())
+
+    with pytest.raises(BooksError, match=r"not a batch record .*events"):
+        read_log(lake)

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,7 +143,7 @@ def test_a_variable_whose_name_is_not_plain_is_not_known(
     assert reads() == 2
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 1}', "\0"])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"hash": 1}', '{"hash": 1, "target": {}}', "\0"])
 def test_what_is_damaged_is_read_again(
     reads: Callable[..., int], settings: Settings, text: str
 ) -> None:
@@ -151,13 +152,16 @@ def test_what_is_damaged_is_read_again(
     assert reads() == 1
 
 
-def test_values_of_another_shape_are_read_again(
-    reads: Callable[..., int], settings: Settings
+@pytest.mark.parametrize(
+    "change", [{"schema": "t"}, {"parameters": None}, {"parameters": {"a": "2"}}, {"more": 1}]
+)
+def test_a_changed_value_is_read_again(
+    reads: Callable[..., int], settings: Settings, change: Mapping[str, Any]
 ) -> None:
     assert reads() == 1
     path = settings.data / "target.json"
     kept = json.loads(path.read_text())
-    path.write_text(json.dumps(kept | {"target": {"name": "local"}}))
+    path.write_text(json.dumps(kept | {"target": kept["target"] | change}))
     assert reads() == 1
 
 
