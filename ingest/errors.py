@@ -6,8 +6,9 @@
     |-- BooksError              4  two places that must agree do not
     |-- ParserBug               1  a parser failed on a line; becomes file_status `failed`
     |-- StorageError            1  the lake or a raw object could not be read or written
-        |-- ObjectUnreadable    1  denied, gone or broken; becomes file_status `failed`
-        |-- ObjectChanged       1  size or etag moved while reading; becomes `failed`
+        |-- ObjectError         1  one object; becomes file_status `failed`
+            |-- ObjectUnreadable    1  denied, gone or broken
+            |-- ObjectChanged       1  size or etag moved while reading
     |-- SearchServerError       1  the search server cannot be fetched, started or reached
     |-- WarehouseBusy           1  another process holds the local warehouse
 
@@ -76,11 +77,15 @@ class StorageError(ClickstreamError):
     """A lake or raw object could not be read or written."""
 
 
-class ObjectUnreadable(StorageError):
+class ObjectError(StorageError):
+    """One object cannot be read as it was listed; others can."""
+
+
+class ObjectUnreadable(ObjectError):
     """A raw object cannot be read: it is denied, gone or broken."""
 
 
-class ObjectChanged(StorageError):
+class ObjectChanged(ObjectError):
     """A raw object has another size or etag than when it was listed."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
-from ingest.errors import StorageError
+from ingest.errors import ObjectError
 from ingest.job.follow import Copy, New
 from ingest.lake.ownership import Log
 from ingest.storage import StoredObject
@@ -42,5 +42,5 @@ def split_copies(
 def _try_hash(found: StoredObject, content_hash: Callable[[StoredObject], str]) -> str | None:
     try:
         return content_hash(found)
-    except StorageError:
+    except ObjectError:
         return None

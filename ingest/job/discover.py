@@ -7,19 +7,20 @@ read like any other.
 from __future__ import annotations
 
 import glob
+import logging
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from ingest.contract import EVENTS
-from ingest.errors import ObjectUnreadable, SettingsError
+from ingest.errors import SettingsError
 from ingest.settings import Source
 from ingest.storage import NOT_REGULAR, Storage, StoredObject, open_storage
 
+_log = logging.getLogger(__name__)
 # source_file is the identity of its events: it is never cut, unlike other texts.
 _MAX_NAME_BYTES = (EVENTS.column("source_file").width or 0) - len("@0123456789ab-99")
 
@@ -116,8 +117,10 @@ def list_source(source: Source) -> Listing:
             special.append(utf8_text(found.key))
         elif problem := found.problem or _name_problem(source, root, found.key):
             failed.append(Failed(key=utf8_text(found.key), reason=problem))
-        elif found.size or not found.key.endswith("/"):  # S3 consoles make such "folders"
+        else:
             objects[found.key] = found
+    if not (objects or failed or special) and local_path(source.uri) is None:
+        _log.warning("source %s: nothing lies at %s", source.name, source.uri)
     return Listing(
         source=source, root=root, objects=objects, failed=tuple(failed), special=tuple(special)
     )
@@ -201,14 +204,16 @@ def open_source(source: Source) -> tuple[Storage, str]:
 
 
 def _open_bucket(uri: str) -> tuple[Storage, str]:
-    root, pattern = _split_bucket(uri)
-    folder, _, name = root.rpartition("/")
-    if not pattern and name and folder.count("/") > 1:
-        above = open_storage(folder)
-        with suppress(ObjectUnreadable):
-            above.stat(name)
-            return above, glob.escape(name)
-    return open_storage(root), pattern
+    """Return what `uri` names: a prefix, a pattern, or, where nothing lies below it, one object."""
+    place, pattern = _split_bucket(uri)
+    root = open_storage(place)
+    folder, _, name = place.rpartition("/")
+    if pattern or uri.endswith("/") or folder.count("/") < 2 or next(iter(root.list()), None):
+        return root, pattern
+    above = open_storage(folder)
+    if any(found.key == name for found in above.list(name)):
+        return above, glob.escape(name)
+    return root, ""
 
 
 def _split_bucket(uri: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ingest.errors import StorageError
+from ingest.errors import ObjectError
 from ingest.lake.identity import FINGERPRINT_BYTES, OPENING_BYTES, fingerprint
 from ingest.lake.ownership import Log, holders
 from ingest.parse.peek import Content
@@ -227,7 +227,7 @@ class _Follower:
         try:
             content = self._look(found)
             length, before = content.scan({log.consumed for log in alike})
-        except StorageError as error:
+        except ObjectError as error:
             self._give_up(found, error)
             return 0, []
         if content.is_damaged:
@@ -271,7 +271,7 @@ class _Follower:
                 ),
                 None,
             )
-        except StorageError as error:
+        except ObjectError as error:
             self._give_up(found, error)
             return None
 
@@ -282,7 +282,7 @@ class _Follower:
         """
         try:
             their_length, before = self._look(other).scan({length})
-        except StorageError:
+        except ObjectError:
             return False
         if before.get(length) != tail:
             return False
@@ -294,11 +294,11 @@ class _Follower:
         """Return the first bytes of the content; none where they cannot be read."""
         try:
             return self._look(found).opening
-        except StorageError as error:
+        except ObjectError as error:
             self._give_up(found, error)
             return b""
 
-    def _give_up(self, found: StoredObject, error: StorageError) -> None:
+    def _give_up(self, found: StoredObject, error: ObjectError) -> None:
         if self._open.pop(found.key, None) is not None:
             self._result.unreadable.append(Unreadable(found=found, reason=str(error)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ingest.errors import StorageError
+from ingest.errors import ObjectError
 from ingest.lake.identity import fingerprint
 from ingest.lake.ownership import Log
 from ingest.parse.model import Identity, Parsed, ReadRange
@@ -26,7 +26,7 @@ def content_of(root: Storage, found: StoredObject) -> Content:
 def goes_on(content: Content, log: Log) -> bool:
     """Return whether `content` begins with what was read of `log`, by its first and last 4 KiB.
 
-    Raises StorageError when it cannot be read.
+    Raises ObjectError when it cannot be read.
     """
     length, before = content.scan({log.consumed})
     return (
@@ -58,6 +58,6 @@ def earliest_time(root: Storage, parse: ParseSettings, found: StoredObject) -> d
         ):
             if isinstance(item, Parsed):
                 times += item.times or ()
-    except StorageError:
+    except ObjectError:
         return None
     return min(times, default=None)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ingest.errors import ClickstreamError, SettingsError, StorageError
+from ingest.errors import ClickstreamError, ObjectError, SettingsError
 from ingest.job.discover import Listing
 from ingest.job.look import content_of, goes_on
 from ingest.job.readings import Batch, Reading
@@ -144,7 +144,7 @@ class _Reader:
         if place is None or log.lies_at(place):
             return place
         # It may have grown since it was placed: by the beginning of a line, which waits.
-        with suppress(StorageError):
+        with suppress(ObjectError):
             if goes_on(content_of(self._listing.root, place), log):
                 return place
         return None

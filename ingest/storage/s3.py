@@ -8,6 +8,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
@@ -15,18 +16,19 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from urllib3.exceptions import HTTPError
 
 from ingest.errors import ObjectChanged, SettingsError, StorageError
 from ingest.storage.protocol import StoredObject
-from ingest.storage.s3_client import answers, code_of, s3_client
+from ingest.storage.s3_client import CHANGED, SHORTER, s3_client, translated_errors
 from ingest.storage.s3_list import entries
 
 _PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
 # boto3 does not resume a body that breaks off.
 _RESUMES = 5
 _ATTEMPTS = 10
-_PAUSE_SECONDS = (0.2, 5.0)
-_EXISTS = ("PreconditionFailed", "412")
+_PAUSE_SECONDS = (0.2, 2.0)
+_BROKEN_OFF = (HTTPClientError, IncompleteReadError, HTTPError)
 _DELETED_AT_ONCE = 1_000
 _MULTIPART = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20)
 
@@ -38,7 +40,7 @@ class S3Storage:
         """`uri` is s3://bucket or s3://bucket/prefix. Raises SettingsError for another one."""
         match = _PLACE.fullmatch(uri)
         if match is None:
-            raise SettingsError(f"{uri}: not a place in S3; write s3://bucket/prefix")
+            raise SettingsError(f"{uri}: not a valid S3 location: use s3://bucket/prefix")
         self._bucket, prefix = match[1], (match[2] or "").strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self.uri = f"s3://{self._bucket}/{prefix}".rstrip("/")
@@ -58,7 +60,7 @@ class S3Storage:
             )
 
     def stat(self, key: str) -> StoredObject:
-        with answers(self._place(key), reading=True):
+        with translated_errors(self._place(key), reading=True):
             found = s3_client().head_object(**self._object(key))
         return StoredObject(
             key=key,
@@ -73,37 +75,35 @@ class S3Storage:
         if end is None or start >= end:  # S3 has no range of no bytes
             found = self.stat(key)
             if etag not in (None, found.etag):
-                raise ObjectChanged(f"{self._place(key)}: changed while it was read")
+                raise ObjectChanged(f"{self._place(key)}: {CHANGED}")
             etag, end = found.etag, found.size if end is None else end
         if start >= end:
             return b""
         data = self._read(key, start, end, etag)
         if len(data) != end - start:
-            raise ObjectChanged(f"{self._place(key)}: shorter than when it was listed")
+            raise ObjectChanged(f"{self._place(key)}: {SHORTER}")
         return data
 
     def _read(self, key: str, start: int, end: int, etag: str | None) -> bytes:
         """Return bytes [start, end), fewer at the end of the object, of one version of it."""
         data = bytearray()
-        for resumed in range(_RESUMES + 1):
+        for _ in range(1 + _RESUMES):
             match = {"IfMatch": f'"{etag}"'} if etag else {}
             part = f"bytes={start + len(data)}-{end - 1}"
-            with answers(self._place(key), reading=True):
+            with translated_errors(self._place(key), reading=True):
                 answer = s3_client().get_object(**self._object(key), Range=part, **match)
                 etag = answer["ETag"].strip('"')
                 wanted = len(data) + answer["ContentLength"]
-                try:
+                with suppress(*_BROKEN_OFF):
                     for block in answer["Body"].iter_chunks(1 << 20):
                         data += block
-                except (HTTPClientError, IncompleteReadError):
-                    if resumed == _RESUMES:
-                        raise
             if len(data) >= wanted:
                 return bytes(data)
-        raise StorageError(f"{self._place(key)}: its body broke off {_RESUMES + 1} times")
+            _pause()
+        raise StorageError(f"{self._place(key)}: the connection broke {1 + _RESUMES} times")
 
     def put(self, key: str, data: bytes) -> None:
-        with answers(self._place(key)):
+        with translated_errors(self._place(key)):
             s3_client().put_object(**self._object(key), Body=data)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
@@ -112,44 +112,49 @@ class S3Storage:
         Where the answer to a put is lost, boto3 repeats it and is told that the object exists: then
         this returns False although it was this call that wrote it.
         """
-        for attempt in range(_ATTEMPTS):
+        for _ in range(_ATTEMPTS):
             try:
-                with answers(self._place(key)):
+                with translated_errors(self._place(key)):
                     s3_client().put_object(**self._object(key), Body=data, IfNoneMatch="*")
             except StorageError as error:
-                cause = error.__cause__
-                if isinstance(cause, ClientError) and code_of(cause) in _EXISTS:
+                status = _status_of(error.__cause__)
+                if status == HTTPStatus.PRECONDITION_FAILED:
                     return False
-                if attempt + 1 == _ATTEMPTS or not _may_pass(cause):
+                if status != HTTPStatus.CONFLICT:  # boto3 has repeated all else that may pass
                     raise
-                time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - no secret
+                _pause()
             else:
                 return True
-        raise AssertionError("the last attempt returns or raises")
+        raise StorageError(f"{self._place(key)}: {_ATTEMPTS} times others wrote it at that moment")
 
     def spool(self, key: str) -> Path:
         """Return a file in the machine's temporary folder."""
         return Path(tempfile.gettempdir()) / f"clickstream-{uuid.uuid4().hex}-{Path(key).name}"
 
     def upload(self, spool: Path, key: str) -> None:
-        """In several parts at once where the file is large; S3 shows it when it is complete."""
-        with answers(self._place(key)):
-            s3_client().upload_file(str(spool), self._bucket, self._prefix + key, Config=_MULTIPART)
-        spool.unlink()
+        """Large files go up in parallel parts; the object appears when all are there."""
+        try:
+            with translated_errors(self._place(key)):
+                s3_client().upload_file(
+                    str(spool), self._bucket, self._prefix + key, Config=_MULTIPART
+                )
+        finally:
+            spool.unlink(missing_ok=True)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete up to 1,000 objects with one request."""
         left = iter(keys)
         while some := list(islice(left, _DELETED_AT_ONCE)):
             wanted = [{"Key": self._prefix + key} for key in some]
-            with answers(self.uri):
+            with translated_errors(self.uri):
                 answer = s3_client().delete_objects(
                     Bucket=self._bucket, Delete={"Objects": wanted, "Quiet": True}
                 )
-            for error in answer.get("Errors", []):
+            if errors := answer.get("Errors"):
+                first = errors[0]
                 raise StorageError(
-                    f"s3://{self._bucket}/{error['Key']} was not deleted"
-                    f" ({error['Code']}: {error['Message']})"
+                    f"s3://{self._bucket}/{first['Key']} could not be deleted"
+                    f" ({first['Code']}: {first['Message']})"
                 )
 
     def _object(self, key: str) -> dict[str, Any]:
@@ -159,9 +164,12 @@ class S3Storage:
         return f"{self.uri}/{key}"
 
 
-def _may_pass(cause: BaseException | None) -> bool:
-    """Return whether a put that failed so may succeed later: a conflict, a server's trouble."""
+def _status_of(cause: BaseException | None) -> int:
+    """Return the HTTP status of S3's answer, 0 when there was none."""
     if not isinstance(cause, ClientError):
-        return True
-    status: int = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return status == HTTPStatus.CONFLICT or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return 0
+    return int(cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _pause() -> None:
+    time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - no secret

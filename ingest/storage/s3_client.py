@@ -14,19 +14,23 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
+from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     NoCredentialsError,
     PartialCredentialsError,
-    ProfileNotFound,
+    SSOError,
+    TokenRetrievalError,
 )
+from urllib3.exceptions import HTTPError
 
 from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError
 
-# Clients answer from several threads: no more connections than S3 likes per client.
-_CONNECTIONS = 16
+# Several threads share the client: ten of an upload, eight of a listing.
+_CONNECTIONS = 20
 _SETTINGS: dict[str, Any] = {
     "retries": {"mode": "standard", "max_attempts": 5},
     "max_pool_connections": _CONNECTIONS,
@@ -34,18 +38,29 @@ _SETTINGS: dict[str, Any] = {
     "read_timeout": 60,
 }
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
-_CHANGED = "changed while it was read; the next run reads it again"
-_NO_CREDENTIALS = (
-    "there are no AWS credentials: run `aws configure`, set AWS_PROFILE, or give the machine a role"
+_CREDENTIAL_ERRORS = (
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
 )
-# What S3 calls the trouble with one object, and what to say of it.
+CHANGED = "changed while it was read; the next run reads it again"
+SHORTER = "shorter than when it was listed"
+_NO_CREDENTIALS = (
+    "there are no valid AWS credentials: run `aws configure` or `aws sso login`, set AWS_PROFILE,"
+    " or give the machine a role"
+)
+_DENIED = (
+    "access is denied, or it is gone and the role lacks s3:ListBucket: grant the role s3:GetObject"
+    " and s3:ListBucket"
+)
+# S3's error codes for one object, and what the user reads.
 _UNREADABLE = {
     "NoSuchKey": "it is gone",
-    "404": "it is gone, or the role may not list its bucket",
-    "NotFound": "it is gone, or the role may not list its bucket",
-    "AccessDenied": "access is denied: grant the role s3:GetObject on it",
-    "403": "access is denied: grant the role s3:GetObject on it",
-    "Forbidden": "access is denied: grant the role s3:GetObject on it",
+    "404": "it is gone",
+    "AccessDenied": _DENIED,
+    "403": _DENIED,
     "InvalidObjectState": "it is archived: restore it (aws s3api restore-object) and run again",
 }
 _NO_KEY = "it is encrypted with a key that the role may not use: grant it kms:Decrypt"
@@ -68,12 +83,12 @@ def _client(_process: int) -> Any:
         # Another server seldom has a name for each bucket.
         return session.client("s3", config=Config(**_SETTINGS, s3={"addressing_style": "path"}))
     except (BotoCoreError, ValueError) as error:
-        raise SettingsError(f"S3: {error}") from error
+        raise SettingsError(f"boto3's settings for S3 are not valid: {error}") from error
 
 
 @contextmanager
-def answers(place: str, *, reading: bool = False) -> Iterator[None]:
-    """Turn what S3 says about the object or prefix `place` into our errors.
+def translated_errors(place: str, *, reading: bool = False) -> Iterator[None]:
+    """Translate S3's errors about the object or prefix `place` into ours.
 
     Reading: ObjectChanged, ObjectUnreadable. SettingsError for missing credentials or buckets, and
     StorageError for the rest: S3 did not answer, or refuses to write.
@@ -82,28 +97,26 @@ def answers(place: str, *, reading: bool = False) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translated(place, error, reading=reading) from error
-    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
+    except _CREDENTIAL_ERRORS as error:
         raise SettingsError(f"{place}: {_NO_CREDENTIALS} ({error})") from error
-    except BotoCoreError as error:
+    except S3UploadFailedError as error:
+        raise StorageError(f"{place}: {error}") from error
+    except (BotoCoreError, HTTPError) as error:
         raise StorageError(f"{place}: S3 did not answer ({error})") from error
 
 
-def code_of(error: ClientError) -> str:
-    """Return S3's name for the error, or the HTTP status where an answer had no body."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
 def _translated(place: str, error: ClientError, *, reading: bool) -> Exception:
-    code = code_of(error)
+    # The HTTP status, where an answer had no body.
+    code = str(error.response.get("Error", {}).get("Code", ""))
     message = str(error.response.get("Error", {}).get("Message", ""))
     if code == "NoSuchBucket":
         return SettingsError(f"{place}: there is no such bucket: check its name and region")
     if not reading:
         return StorageError(f"{place}: {error.operation_name} was refused ({code}: {message})")
     if code in ("PreconditionFailed", "412"):
-        return ObjectChanged(f"{place}: {_CHANGED}")
+        return ObjectChanged(f"{place}: {CHANGED}")
     if code in ("InvalidRange", "416"):
-        return ObjectChanged(f"{place}: shorter than when it was listed")
+        return ObjectChanged(f"{place}: {SHORTER}")
     if "kms:" in message or code.startswith("KMS."):
         return ObjectUnreadable(f"{place}: {_NO_KEY}")
     if code in _UNREADABLE:

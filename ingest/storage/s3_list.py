@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from ingest.storage.s3_client import answers
+from ingest.storage.s3_client import translated_errors
 
 _AT_ONCE = 8
 _PAGE_KEYS = 1_000
-# More folders than this are listed as they come: each one costs a request of its own.
+# With more folders than this, the prefix is listed page by page: a folder costs a request.
 _MOST_FOLDERS = 256
 
 Entry = Mapping[str, Any]
@@ -26,7 +26,7 @@ def entries(client: Any, bucket: str, prefix: str, after: str = "") -> Iterator[
     if after:
         wanted["StartAfter"] = after
     place = f"s3://{bucket}/{prefix}".rstrip("/")
-    with answers(place):
+    with translated_errors(place):
         first = client.list_objects_v2(**wanted)
     if not first["IsTruncated"]:
         yield from first.get("Contents", [])
@@ -39,18 +39,18 @@ def entries(client: Any, bucket: str, prefix: str, after: str = "") -> Iterator[
 
 
 def _pages(client: Any, wanted: Mapping[str, Any], place: str) -> Iterator[Entry]:
-    with answers(place):
+    with translated_errors(place):
         for page in client.get_paginator("list_objects_v2").paginate(**wanted):
             yield from page.get("Contents", [])
 
 
 def _folders(client: Any, bucket: str, prefix: str) -> list[Entry | str]:
-    """Return the objects and the prefixes of the first level that has more than one, in order.
+    """Return, in byte order, objects and prefixes of the first level with more than one entry.
 
-    Empty where that level alone has several pages.
+    Empty where that level alone takes several pages.
     """
     while True:
-        with answers(f"s3://{bucket}/{prefix}"):
+        with translated_errors(f"s3://{bucket}/{prefix}"):
             page = client.list_objects_v2(
                 Bucket=bucket, Prefix=prefix, Delimiter="/", MaxKeys=_PAGE_KEYS
             )
@@ -61,7 +61,7 @@ def _folders(client: Any, bucket: str, prefix: str) -> list[Entry | str]:
         if len(inside) == 1 and not objects:
             prefix = inside[0]
             continue
-        # All keys below a prefix come where the prefix does.
+        # In byte order, all keys below a prefix stand at the place of the prefix.
         return sorted([*inside, *objects], key=lambda found: _key(found).encode())
 
 
@@ -70,19 +70,20 @@ def _key(found: Entry | str) -> str:
 
 
 def _side_by_side(client: Any, bucket: str, found: list[Entry | str]) -> Iterator[Entry]:
-    """Yield the objects of `found`, and those below its prefixes, listing some ahead."""
+    """Yield the objects of `found` and those below its prefixes, listing several at once."""
 
     def below(prefix: str) -> list[Entry]:
         wanted = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": _PAGE_KEYS}
         return list(_pages(client, wanted, f"s3://{bucket}/{prefix}"))
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="list") as pool:
-        waiting: deque[Entry | Future[list[Entry]]] = deque()
-        for one in found:
-            waiting.append(pool.submit(below, one) if isinstance(one, str) else one)
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="list")
+    try:
+        waiting = deque(pool.submit(below, one) if isinstance(one, str) else one for one in found)
         while waiting:
-            next_one = waiting.popleft()
-            if isinstance(next_one, Future):
-                yield from next_one.result()
+            one = waiting.popleft()
+            if isinstance(one, Future):
+                yield from one.result()
             else:
-                yield next_one
+                yield one
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -11,14 +11,16 @@ from typing import Any
 import boto3
 import pyarrow as pa
 import pytest
+from support.memory_lake import paths_in
 
-from ingest.errors import SettingsError
+from ingest.errors import ObjectUnreadable, SettingsError, StorageError
 from ingest.job.discover import list_source
 from ingest.job.run import RunTasks, ingest
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import read_log
 from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import open_storage
+from ingest.storage.s3 import S3Storage
 
 pytestmark = pytest.mark.integration
 
@@ -74,7 +76,7 @@ def test_a_bucket_gives_the_events_of_a_folder(
     summaries = [ingest(each, run_tasks_here) for each in (settings, local)]
 
     in_bucket, in_folder = (summary.sealed[0] for summary in summaries)
-    assert replace(in_bucket.totals) == in_folder.totals
+    assert in_bucket.totals == in_folder.totals
     assert in_bucket.totals.events == 50 + 50 + 1_000 + 40
     assert len(in_bucket.files["events"]) > 2  # ranges of the larger one
     assert events_in(settings).equals(events_in(local))
@@ -137,11 +139,73 @@ def test_an_object_that_is_replaced_while_it_is_read_is_read_by_the_next_run(
     client: Any = boto3.client("s3")
 
     def replaced_meanwhile(*given: Any) -> Any:
-        client.put_object(Bucket=bucket, Key="raw/a.log", Body=access_lines(4))
+        client.put_object(Bucket=bucket, Key="raw/a.log", Body=access_lines(4, first=10))
         return run_tasks_here(*given)
 
     ingest(settings, replaced_meanwhile)
-    ingest(settings, run_tasks_here)
+    assert ingest(settings, run_tasks_here).exit_code == 0
 
-    events = sum(record.totals.events for record in read_log(open_storage(settings.lake)))
-    assert events == 4 + 3
+    paths = sorted(path for _, path in paths_in(settings).elements())
+    assert paths == sorted(f"/page/{number}" for number in (3, 4, 5, 10, 11, 12, 13))
+
+
+def test_one_object_may_be_denied_and_all_others_go_on(
+    settings: Settings,
+    run_tasks_here: RunTasks,
+    access_lines: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    raw = open_storage(settings.sources[0].uri)
+    raw.put("a.log", access_lines(3))
+    raw.put("b.log", access_lines(3, first=3))
+    read = S3Storage.read
+
+    def denied(store: S3Storage, key: str, *given: Any, **named: Any) -> bytes:
+        if key == "a.log":
+            raise ObjectUnreadable(f"{store.uri}/{key}: access is denied")
+        return read(store, key, *given, **named)
+
+    monkeypatch.setattr(S3Storage, "read", denied)
+    summary = ingest(settings, run_tasks_here)
+
+    assert [failed.key for failed in summary.failed] == ["a.log"]
+    assert (summary.exit_code, summary.sealed[0].totals.events) == (1, 3)
+
+
+def test_a_server_in_trouble_ends_the_run_and_nothing_counts_twice(
+    settings: Settings,
+    run_tasks_here: RunTasks,
+    access_lines: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A copy that could not be compared must not be taken for a new log."""
+    raw = open_storage(settings.sources[0].uri)
+    raw.put("a.log", access_lines(3))
+    raw.put("b.log", access_lines(3))
+    with monkeypatch.context() as patch:
+
+        def busy(*_: Any, **__: Any) -> bytes:
+            raise StorageError("SlowDown")
+
+        patch.setattr(S3Storage, "read", busy)
+        with pytest.raises(StorageError, match="SlowDown"):
+            ingest(settings, run_tasks_here)
+
+    (record,) = ingest(settings, run_tasks_here).sealed
+    assert record.totals.events == 3
+
+
+def test_a_place_without_objects_is_named(
+    settings: Settings, run_tasks_here: RunTasks, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ingest(settings, run_tasks_here).nothing_new
+    assert f"nothing lies at {settings.sources[0].uri}" in caplog.text
+
+
+def test_a_marker_of_a_folder_does_not_hide_what_lies_below(
+    settings: Settings, bucket: str, run_tasks_here: RunTasks, access_lines: Callable[..., bytes]
+) -> None:
+    open_storage(f"s3://{bucket}").put("raw", b"")
+    open_storage(settings.sources[0].uri).put("a.log", access_lines(2))
+    (record,) = ingest(settings, run_tasks_here).sealed
+    assert record.totals.events == 2

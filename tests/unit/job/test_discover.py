@@ -134,11 +134,6 @@ def test_places_in_a_bucket_must_be_apart_too() -> None:
         check_places([web], lake)
 
 
-def test_what_consoles_make_for_folders_of_a_bucket_is_no_object(listed: Listed) -> None:
-    listing = listed({"logs/": b"", "logs/a": b"", "odd/": b"1"})
-    assert list(listing.objects) == ["logs/a", "odd/"]
-
-
 def test_local_path() -> None:
     assert local_path("file:///a%20b/c") == Path("/a b/c")
     assert local_path("/a%20b/c") == Path("/a%20b/c")

@@ -41,7 +41,7 @@ def test_a_folder_is_opened_by_its_path_or_uri(uri: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("s3://Bucket_1/prefix", "not a place in S3"),
+        ("s3://Bucket_1/prefix", "not a valid S3 location"),
         ("hdfs://host/folder", "unknown scheme 'hdfs'"),
         ("file://host/folder", "no host"),
     ],
