@@ -1,4 +1,4 @@
-"""Where raw logs and the lake are kept, behind one small interface: a folder, or (later) S3."""
+"""Where raw logs and the lake are kept, behind one small interface: a folder or a prefix in S3."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["NOT_REGULAR", "SCHEMES", "Storage", "StoredObject", "open_storage"]
 
 
 def open_storage(uri: str) -> Storage:
-    """Return the storage at `uri`: a folder path or a file:// URI; the folder need not exist.
+    """Return the storage at `uri`: a folder path, file:// or s3://; the folder need not exist.
 
     A process gets one storage per URI, so that clients and their connections are made once. Raises
     SettingsError for a scheme that is not supported.
@@ -34,7 +34,7 @@ def _open(uri: str, _process: int) -> Storage:
         return FolderStorage(Path(uri))
     if scheme not in SCHEMES:
         raise SettingsError(
-            f"{uri}: unknown scheme {scheme!r}; use a folder path or file:///folder"
+            f"{uri}: unknown scheme {scheme!r}; use a folder path, file:///folder or s3://bucket/prefix"
         )
     return SCHEMES[scheme](uri)
 
@@ -46,9 +46,12 @@ def _open_folder(uri: str) -> Storage:
     raise SettingsError(f"{uri}: a file URI has no host; write file:///folder")
 
 
-def _refuse_s3(uri: str) -> Storage:
-    raise SettingsError(f"{uri}: S3 is not supported yet; use a local folder")
+def _open_s3(uri: str) -> Storage:
+    # Here, because boto3 takes half a second to import.
+    from ingest.storage.s3 import S3Storage
+
+    return S3Storage(uri)
 
 
 # Scheme of a URI -> what opens it.
-SCHEMES: dict[str, Callable[[str], Storage]] = {"file": _open_folder, "s3": _refuse_s3}
+SCHEMES: dict[str, Callable[[str], Storage]] = {"file": _open_folder, "s3": _open_s3}

@@ -1,0 +1,167 @@
+"""A prefix of an S3 bucket as a storage: section 4 of the warehouse specification."""
+
+from __future__ import annotations
+
+import random
+import re
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+from ingest.errors import ObjectChanged, SettingsError, StorageError
+from ingest.storage.protocol import StoredObject
+from ingest.storage.s3_client import answers, code_of, s3_client
+from ingest.storage.s3_list import entries
+
+_PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
+# boto3 does not resume a body that breaks off.
+_RESUMES = 5
+_ATTEMPTS = 10
+_PAUSE_SECONDS = (0.2, 5.0)
+_EXISTS = ("PreconditionFailed", "412")
+_DELETED_AT_ONCE = 1_000
+_MULTIPART = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16 << 20)
+
+
+class S3Storage:
+    """Objects below a prefix of a bucket; the etag is S3's own, without quotes."""
+
+    def __init__(self, uri: str) -> None:
+        """`uri` is s3://bucket or s3://bucket/prefix. Raises SettingsError for another one."""
+        match = _PLACE.fullmatch(uri)
+        if match is None:
+            raise SettingsError(f"{uri}: not a place in S3; write s3://bucket/prefix")
+        self._bucket, prefix = match[1], (match[2] or "").strip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self.uri = f"s3://{self._bucket}/{prefix}".rstrip("/")
+
+    def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
+        """Leave out the empty objects that consoles make for folders."""
+        start = f"{self._prefix}{after}" if after else ""
+        for found in entries(s3_client(), self._bucket, self._prefix + prefix, start):
+            key = found["Key"].removeprefix(self._prefix)
+            if not key or (key.endswith("/") and not found["Size"]):
+                continue
+            yield StoredObject(
+                key=key,
+                size=found["Size"],
+                etag=found["ETag"].strip('"'),
+                changed_at=found["LastModified"],
+            )
+
+    def stat(self, key: str) -> StoredObject:
+        with answers(self._place(key), reading=True):
+            found = s3_client().head_object(**self._object(key))
+        return StoredObject(
+            key=key,
+            size=found["ContentLength"],
+            etag=found["ETag"].strip('"'),
+            changed_at=found["LastModified"],
+        )
+
+    def read(
+        self, key: str, start: int = 0, end: int | None = None, *, etag: str | None = None
+    ) -> bytes:
+        if end is None or start >= end:  # S3 has no range of no bytes
+            found = self.stat(key)
+            if etag not in (None, found.etag):
+                raise ObjectChanged(f"{self._place(key)}: changed while it was read")
+            etag, end = found.etag, found.size if end is None else end
+        if start >= end:
+            return b""
+        data = self._read(key, start, end, etag)
+        if len(data) != end - start:
+            raise ObjectChanged(f"{self._place(key)}: shorter than when it was listed")
+        return data
+
+    def _read(self, key: str, start: int, end: int, etag: str | None) -> bytes:
+        """Return bytes [start, end), fewer at the end of the object, of one version of it."""
+        data = bytearray()
+        for resumed in range(_RESUMES + 1):
+            match = {"IfMatch": f'"{etag}"'} if etag else {}
+            part = f"bytes={start + len(data)}-{end - 1}"
+            with answers(self._place(key), reading=True):
+                answer = s3_client().get_object(**self._object(key), Range=part, **match)
+                etag = answer["ETag"].strip('"')
+                wanted = len(data) + answer["ContentLength"]
+                try:
+                    for block in answer["Body"].iter_chunks(1 << 20):
+                        data += block
+                except (HTTPClientError, IncompleteReadError):
+                    if resumed == _RESUMES:
+                        raise
+            if len(data) >= wanted:
+                return bytes(data)
+        raise StorageError(f"{self._place(key)}: its body broke off {_RESUMES + 1} times")
+
+    def put(self, key: str, data: bytes) -> None:
+        with answers(self._place(key)):
+            s3_client().put_object(**self._object(key), Body=data)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Put on the condition that the key has no object yet.
+
+        Where the answer to a put is lost, boto3 repeats it and is told that the object exists: then
+        this returns False although it was this call that wrote it.
+        """
+        for attempt in range(_ATTEMPTS):
+            try:
+                with answers(self._place(key)):
+                    s3_client().put_object(**self._object(key), Body=data, IfNoneMatch="*")
+            except StorageError as error:
+                cause = error.__cause__
+                if isinstance(cause, ClientError) and code_of(cause) in _EXISTS:
+                    return False
+                if attempt + 1 == _ATTEMPTS or not _may_pass(cause):
+                    raise
+                time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - no secret
+            else:
+                return True
+        raise AssertionError("the last attempt returns or raises")
+
+    def spool(self, key: str) -> Path:
+        """Return a file in the machine's temporary folder."""
+        return Path(tempfile.gettempdir()) / f"clickstream-{uuid.uuid4().hex}-{Path(key).name}"
+
+    def upload(self, spool: Path, key: str) -> None:
+        """In several parts at once where the file is large; S3 shows it when it is complete."""
+        with answers(self._place(key)):
+            s3_client().upload_file(str(spool), self._bucket, self._prefix + key, Config=_MULTIPART)
+        spool.unlink()
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete up to 1,000 objects with one request."""
+        left = iter(keys)
+        while some := list(islice(left, _DELETED_AT_ONCE)):
+            wanted = [{"Key": self._prefix + key} for key in some]
+            with answers(self.uri):
+                answer = s3_client().delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": wanted, "Quiet": True}
+                )
+            for error in answer.get("Errors", []):
+                raise StorageError(
+                    f"s3://{self._bucket}/{error['Key']} was not deleted"
+                    f" ({error['Code']}: {error['Message']})"
+                )
+
+    def _object(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+    def _place(self, key: str) -> str:
+        return f"{self.uri}/{key}"
+
+
+def _may_pass(cause: BaseException | None) -> bool:
+    """Return whether a put that failed so may succeed later: a conflict, a server's trouble."""
+    if not isinstance(cause, ClientError):
+        return True
+    status: int = cause.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status == HTTPStatus.CONFLICT or status >= HTTPStatus.INTERNAL_SERVER_ERROR
