@@ -115,7 +115,7 @@ def cli(verbose: bool) -> None:
     # On a full disk dbt's log would fail line by line, each with a stack trace on stderr.
     logging.raiseExceptions = verbose
     # They log each retry; an error that remains is raised, and shown once.
-    for noisy in ("elastic_transport", "jgo", "urllib3"):
+    for noisy in ("boto3", "botocore", "elastic_transport", "jgo", "s3transfer", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     # py4j logs a Ctrl-C with its stack, through the root logger, which nothing else uses.
     logging.getLogger("py4j").setLevel(logging.CRITICAL)

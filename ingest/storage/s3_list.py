@@ -25,7 +25,7 @@ def entries(client: Any, bucket: str, prefix: str, after: str = "") -> Iterator[
     wanted: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": _PAGE_KEYS}
     if after:
         wanted["StartAfter"] = after
-    place = f"s3://{bucket}/{prefix}"
+    place = f"s3://{bucket}/{prefix}".rstrip("/")
     with answers(place):
         first = client.list_objects_v2(**wanted)
     if not first["IsTruncated"]:
