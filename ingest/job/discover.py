@@ -9,13 +9,14 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from ingest.contract import EVENTS
-from ingest.errors import SettingsError
+from ingest.errors import ObjectUnreadable, SettingsError
 from ingest.settings import Source
 from ingest.storage import NOT_REGULAR, Storage, StoredObject, open_storage
 
@@ -79,14 +80,20 @@ def check_places(sources: Sequence[Source], lake: str) -> None:
 
 
 def _place(uri: str) -> PurePath:
-    """Return `uri` as a path to compare with others: s3://bucket/logs as s3:/bucket/logs."""
-    path = local_path(uri)
-    return PurePosixPath(uri) if path is None else _split_pattern(path)[0]
+    return _split(uri)[0]
 
 
 def _have_patterns(*uris: str) -> bool:
-    paths = [local_path(uri) for uri in uris]
-    return all(path is not None and _split_pattern(path)[1] for path in paths)
+    return all(_split(uri)[1] for uri in uris)
+
+
+def _split(uri: str) -> tuple[PurePath, str]:
+    """Return the place of `uri` as a path, s3://bucket/logs as s3:/bucket/logs, and its pattern."""
+    path = local_path(uri)
+    if path is not None:
+        return _split_pattern(path)
+    root, pattern = _split_bucket(uri)
+    return PurePosixPath(root), pattern
 
 
 def _overlap(one: PurePath, other: PurePath) -> bool:
@@ -94,7 +101,7 @@ def _overlap(one: PurePath, other: PurePath) -> bool:
 
 
 def list_source(source: Source) -> Listing:
-    """Return what lies in `source` now: a folder, what a pattern fits, or one single file.
+    """Return what lies in `source` now: all of a place, what a pattern fits, or one single object.
 
     Objects that cannot be read are in `failed`. Raises SettingsError when the place is missing.
     """
@@ -181,7 +188,7 @@ def open_source(source: Source) -> tuple[Storage, str]:
     """
     path = local_path(source.uri)
     if path is None:
-        return open_storage(source.uri), ""
+        return _open_bucket(source.uri)
     folder, pattern = _split_pattern(path)
     if not pattern and folder.is_file():
         return open_storage(str(folder.parent)), glob.escape(folder.name)
@@ -191,6 +198,27 @@ def open_source(source: Source) -> tuple[Storage, str]:
             " clickstream.toml (or CLICKSTREAM_RAW)"
         )
     return open_storage(str(folder)), pattern
+
+
+def _open_bucket(uri: str) -> tuple[Storage, str]:
+    root, pattern = _split_bucket(uri)
+    folder, _, name = root.rpartition("/")
+    if not pattern and name and folder.count("/") > 1:
+        above = open_storage(folder)
+        with suppress(ObjectUnreadable):
+            above.stat(name)
+            return above, glob.escape(name)
+    return open_storage(root), pattern
+
+
+def _split_bucket(uri: str) -> tuple[str, str]:
+    """Return the place above the first part of `uri` that is a pattern, and the pattern."""
+    scheme, _, rest = uri.partition("://")
+    parts = rest.split("/")
+    for index, part in enumerate(parts):
+        if index and glob.has_magic(part):
+            return f"{scheme}://{'/'.join(parts[:index])}", "/".join(parts[index:])
+    return uri.rstrip("/"), ""
 
 
 def _split_pattern(path: Path) -> tuple[Path, str]:

@@ -75,6 +75,7 @@ def dbt_environment(settings: Settings) -> Iterator[None]:
     """Let profiles.yml see the settings of this run, as env_var() reads them."""
     wanted = {
         "CLICKSTREAM_DATA": str(settings.data),
+        "CLICKSTREAM_LAKE": settings.lake,
         "CLICKSTREAM_TARGET": settings.target,
         "DBT_PROFILES_DIR": str(profiles_dir(settings)),
         "VIRTUAL_ENV": sys.prefix,
