@@ -68,7 +68,7 @@ def _client(_process: int) -> Any:
         # Another server seldom has a name for each bucket.
         return session.client("s3", config=Config(**_SETTINGS, s3={"addressing_style": "path"}))
     except (BotoCoreError, ValueError) as error:
-        raise SettingsError(f"S3: {error}") from error
+        raise SettingsError(f"boto3's settings for S3 are not valid: {error}") from error
 
 
 @contextmanager
