@@ -58,7 +58,7 @@ def package_command(as_json: bool) -> None:
     metavar="T",
     help="Name of this submission: sent again, it finds the same job. [default: a new one]",
 )
-@click.option("--dry-run", is_flag=True, help="Print the request as JSON; call nobody.")
+@click.option("--dry-run", is_flag=True, help="Print the request as JSON; call no service.")
 @json_option
 def submit_command(
     command: tuple[str, ...], token: str | None, dry_run: bool, as_json: bool
@@ -114,10 +114,10 @@ def wait_command(job_id: str, as_json: bool) -> None:
 )
 @click.option(
     "--stream",
-    default="stderr",
+    default="stdout",
     show_default=True,
     type=click.Choice(("stderr", "stdout")),
-    help="stdout holds the summary of an ingest.",
+    help="stdout holds what clickstream says, stderr what Spark says.",
 )
 @json_option
 def logs_command(
@@ -131,7 +131,7 @@ def logs_command(
     from ingest.emr.submit import open_service
 
     folder = open_service(load_settings_for(None)).log_folder(job_id)
-    found = log_tail(folder, lines=lines, stream=stream)
+    found = log_tail(folder, stream, lines=lines)
     if found is None:
         raise EmrError(f"there is no {stream}.gz in {folder} yet: look again in some minutes")
     show({"folder": folder, "lines": found}, "\n".join(found), as_json)

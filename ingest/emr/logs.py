@@ -23,12 +23,14 @@ _USER = re.compile(r"(?<=://)[^/\s@]+@")
 
 
 def log_tail(
-    folder: str, *, lines: int, stream: Stream = "stderr", patience_seconds: float = 0
+    folder: str, stream: Stream, *, lines: int, patience_seconds: float = 0
 ) -> list[str] | None:
     """Return the last `lines` lines of the driver's `stream`, None when it is not there in time.
 
-    `folder` is what the service names. Unprintable characters are escaped, signed addresses and
-    passwords in addresses left out. Raises StorageError when S3 does not answer.
+    `folder` is what the service names. Spark sends both streams of a Python program to its stdout,
+    so that what clickstream says is there, and what Spark says in stderr. Unprintable characters
+    are escaped, signed addresses and passwords in addresses left out. Raises StorageError when S3
+    does not answer.
     """
     return poll(
         lambda: _tail(folder, f"{stream}.gz", lines),

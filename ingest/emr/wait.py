@@ -12,7 +12,7 @@ from ingest.errors import EmrError, EmrUnavailable, StorageError
 
 _log = logging.getLogger(__name__)
 
-DELAY_SECONDS = 10.0
+_DELAY_SECONDS = 10.0
 # The service ends a job that takes too long; that may take its time, too.
 _GRACE_MINUTES = 15
 _LINES = 50
@@ -25,7 +25,7 @@ def wait_for_job(
     job_id: str,
     *,
     timeout_minutes: int,
-    delay_seconds: float = DELAY_SECONDS,
+    delay_seconds: float = _DELAY_SECONDS,
     patience_seconds: float = _PATIENCE_SECONDS,
 ) -> JobState:
     """Return the state of a job that succeeded, once it has ended; each new state is logged.
@@ -94,12 +94,21 @@ def _log_state(service: Service, job_id: str, state: JobState) -> None:
 
 
 def _driver_log(service: Service, job_id: str, patience_seconds: float) -> str:
-    """Return the end of the driver's log as text, or why there is none."""
+    """Return the end of the driver's log as text, or why there is none.
+
+    Spark's messages come first, so that clickstream's are the last that is seen.
+    """
     try:
         folder = service.log_folder(job_id)
-        lines = log_tail(folder, lines=_LINES, patience_seconds=patience_seconds)
+        spark = log_tail(folder, "stderr", lines=_LINES, patience_seconds=patience_seconds)
+        own = log_tail(folder, "stdout", lines=_LINES)
     except (EmrError, StorageError) as error:
         return f"its log cannot be read: {error}"
-    if lines is None:
+    if spark is None and own is None:
         return f"there is no log in {folder} yet; look again with: clickstream emr logs {job_id}"
-    return "\n".join([f"last lines of {folder}/stderr.gz:", *(f"  {line}" for line in lines)])
+    texts = {"stderr": spark or [], "stdout": own or []}
+    return "\n".join(
+        "\n".join([f"last lines of {folder}/{name}.gz:", *(f"  {line}" for line in lines)])
+        for name, lines in texts.items()
+        if lines
+    )

@@ -44,11 +44,11 @@ def serve(monkeypatch: pytest.MonkeyPatch, service: FaultyService) -> None:
     monkeypatch.setattr("ingest.emr.submit.open_service", lambda _settings: service)
 
 
-def test_a_dry_run_prints_the_request_and_calls_nobody(
+def test_a_dry_run_prints_the_request_and_calls_no_service(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def call(*_: Any, **__: Any) -> None:
-        raise AssertionError("nobody is to be called")
+        raise AssertionError("no service is to be called")
 
     monkeypatch.setattr("boto3.client", call)
     monkeypatch.setattr("boto3.Session", call)
@@ -95,7 +95,7 @@ def test_wait_fails_with_the_job(
     monkeypatch.setattr("ingest.emr.wait.log_tail", lambda *_, **__: ["the end"])
     serve(monkeypatch, FaultyService(["FAILED"]))
     assert cli.run(["emr", "wait", "1"]) == 1
-    assert capsys.readouterr().err.endswith("stderr.gz:\n  the end\n")
+    assert capsys.readouterr().err.endswith("stdout.gz:\n  the end\n")
 
 
 def test_ctrl_c_leaves_the_job_alone(
@@ -113,7 +113,7 @@ def test_a_log_that_is_not_there_yet(
 ) -> None:
     serve(monkeypatch, FaultyService(folder="/none"))
     assert cli.run(["emr", "logs", "1"]) == 1
-    assert "there is no stderr.gz in /none yet" in capsys.readouterr().err
+    assert "there is no stdout.gz in /none yet" in capsys.readouterr().err
 
 
 def test_the_cost_has_a_currency(

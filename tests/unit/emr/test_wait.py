@@ -49,13 +49,15 @@ def test_a_right_that_is_missing_ends_it_at_once() -> None:
 def test_a_failure_shows_the_reason_and_the_end_of_the_log(tmp_path: Path) -> None:
     lines = [f"line {number}" for number in range(1, 101)]
     (tmp_path / "stderr.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    (tmp_path / "stdout.gz").write_bytes(gzip.compress(b"error: of ours\n"))
     service = FaultyService([JobState(name="FAILED", reason="exit code 3")], folder=str(tmp_path))
     with pytest.raises(EmrError) as caught:
         wait(service)
-    title, place, *shown = str(caught.value).splitlines()
+    title, place, *shown, own, last = str(caught.value).splitlines()
     assert title == "job 1 of application 00fabc01 ended as FAILED: exit code 3"
     assert place == f"last lines of {tmp_path}/stderr.gz:"
     assert shown == [f"  line {number}" for number in range(51, 101)]
+    assert (own, last) == (f"last lines of {tmp_path}/stdout.gz:", "  error: of ours")
     assert caught.value.exit_code == 1
 
 
