@@ -1,4 +1,4 @@
-"""Write the IAM documents of clickstream.yaml to iam/, as JSON for those who do not use the template.
+"""Write the IAM documents of clickstream.yaml to iam/, for those who do not use the template.
 
 The template is the only source; `--check` exits with 1 and names each file that differs from it.
 Each `${NAME}` is a value to put in, which `envsubst` does. Options of the template are on.
@@ -13,11 +13,37 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode import cfn_yaml
+import yaml
 
 HERE = Path(__file__).resolve().parent
 TEMPLATE = HERE / "clickstream.yaml"
 IAM = HERE / "iam"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short tags."""
+
+
+def read_template(path: Path = TEMPLATE) -> dict[str, Any]:
+    """Return the template with its short tags written out: `!Ref x` as `{"Ref": "x"}`."""
+    loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  # a SafeLoader
+    return dict(loaded)
+
+
+def _written_out(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(node, deep=True)
+    if tag == "GetAtt":
+        value = value.split(".", 1)
+    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
+
+
+_Loader.add_multi_constructor("!", _written_out)
 
 
 def documents(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -36,7 +62,7 @@ def filled_in(value: Any) -> Any:
         case {"Ref": name}:
             return _placeholder(name)
         case {"Fn::GetAtt": name}:
-            return _placeholder(name if isinstance(name, str) else ".".join(name))
+            return _placeholder(".".join(name))
         case {"Fn::If": [_, chosen, _]}:
             return filled_in(chosen)
         case {"Fn::Sub": [text, names]}:
@@ -80,7 +106,7 @@ def main(check: bool) -> int:
     """Write the documents, or compare them; return the exit code."""
     wanted = {
         name: json.dumps(document, indent=2) + "\n"
-        for name, document in documents(cfn_yaml.load(str(TEMPLATE))).items()
+        for name, document in documents(read_template()).items()
     }
     found = {path.name: path.read_text(encoding="utf-8") for path in IAM.glob("*.json")}
     if check:
