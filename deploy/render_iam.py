@@ -37,7 +37,7 @@ def _written_out(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_mapping(node, deep=True)
+        raise TypeError(f"!{tag} has neither a text nor a list{node.start_mark}")
     if tag == "GetAtt":
         value = value.split(".", 1)
     return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
