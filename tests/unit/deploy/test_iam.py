@@ -62,6 +62,13 @@ def test_no_right_is_unlimited() -> None:
                 assert "*" not in _as_list(statement["Resource"]), name
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_document_has_room_to_grow(name: str) -> None:
+    """IAM counts without white space: 6,144 characters for a policy, 2,048 for a trust policy."""
+    size = len(re.sub(r"\s", "", _filled_in(name)))
+    assert size < (2_048 if name.endswith("-trust.json") else 6_144) * 0.8
+
+
 def test_only_the_cleaner_deletes_in_the_lake() -> None:
     deleting = {
         (name, resource)

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from support.cloudformation import resources_of, template
+from support.cloudformation import DEPLOY, resources_of, template
 
 BUCKETS = resources_of("AWS::S3::Bucket")
 
@@ -130,6 +130,10 @@ def test_redshift_is_an_option_with_a_maximum() -> None:
 def test_the_schedule_is_off_without_a_package() -> None:
     (schedule,) = resources_of("AWS::Scheduler::Schedule").values()
     assert schedule["Properties"]["State"] == {"Fn::If": ["WithPackage", "ENABLED", "DISABLED"]}
+
+
+def test_the_template_can_be_deployed_without_a_bucket_for_it() -> None:
+    assert (DEPLOY / "clickstream.yaml").stat().st_size <= 51_200  # CloudFormation's limit
 
 
 def test_each_parameter_says_what_it_is_and_what_it_may_be() -> None:
