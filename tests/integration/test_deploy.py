@@ -36,7 +36,7 @@ pytestmark = pytest.mark.integration
 REGION = "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:123456789012:key/1ca3f864"
 JOBS = {
-    "ingest": ["ingest", "--json"],
+    "ingest": ["CLICKSTREAM_RAW=s3://raw-bucket/access/", "ingest", "--json"],
     "load": ["load", "--json"],
     "dbt": ["dbt", "build"],
     "export": ["export", "--json"],
@@ -219,6 +219,7 @@ def _values(aws: Aws, *, hops: str = "all", search: str = "https://es:9200") -> 
         "Application": aws.application["id"],
         "JobRole": "arn:aws:iam::123456789012:role/job",
         "Package": "s3://code-bucket/code/1f",
+        "RawUri": "s3://raw-bucket/access/",
         "HopsOnCluster": hops,
         "ElasticsearchUrl": search,
         "Topic": topic,
