@@ -28,14 +28,18 @@ def entries(client: Any, bucket: str, prefix: str, after: str = "") -> Iterator[
     place = f"s3://{bucket}/{prefix}".rstrip("/")
     with translated_errors(place):
         first = client.list_objects_v2(**wanted)
+    # Given before anything else is asked: whoever wants to know whether there is one stops here.
+    found = first.get("Contents", [])
+    yield from found
     if not first["IsTruncated"]:
-        yield from first.get("Contents", [])
         return
+    last = found[-1]["Key"] if found else after
     folders = [] if after else _folders(client, bucket, prefix)
-    if not 1 < len(folders) <= _MOST_FOLDERS:
-        yield from _pages(client, wanted, place)
-        return
-    yield from _side_by_side(client, bucket, folders)
+    if 1 < len(folders) <= _MOST_FOLDERS:
+        every = _side_by_side(client, bucket, folders)
+        yield from (one for one in every if one["Key"].encode() > last.encode())
+    else:
+        yield from _pages(client, {**wanted, "StartAfter": last}, place)
 
 
 def _pages(client: Any, wanted: Mapping[str, Any], place: str) -> Iterator[Entry]:

@@ -182,14 +182,19 @@ def test_a_server_in_trouble_ends_the_run_and_nothing_counts_twice(
     raw = open_storage(settings.sources[0].uri)
     raw.put("a.log", access_lines(3))
     raw.put("b.log", access_lines(3))
+    read = S3Storage.read
     with monkeypatch.context() as patch:
 
         def busy(*_: Any, **__: Any) -> bytes:
             raise StorageError("SlowDown")
 
+        def over_when_tasks_run(*given: Any) -> Any:
+            patch.setattr(S3Storage, "read", read)
+            return run_tasks_here(*given)
+
         patch.setattr(S3Storage, "read", busy)
         with pytest.raises(StorageError, match="SlowDown"):
-            ingest(settings, run_tasks_here)
+            ingest(settings, over_when_tasks_run)
 
     (record,) = ingest(settings, run_tasks_here).sealed
     assert record.totals.events == 3

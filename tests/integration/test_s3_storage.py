@@ -207,6 +207,14 @@ def test_what_an_answer_means(
     assert ACCESS["AWS_SECRET_ACCESS_KEY"] not in str(caught.value)
 
 
+def test_whether_there_is_an_object_is_one_request(faulty: Faulty) -> None:
+    page = b"<ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>web/a</Key>"
+    page += b"<Size>1</Size><ETag>e</ETag><LastModified>2026-01-01T00:00:00Z</LastModified>"
+    faulty.answers = [Answer(body=page + b"</Contents></ListBucketResult>")]
+    assert next(iter(faulty.store.list())).key == "a"
+    assert len(faulty.asked) == 1
+
+
 def test_a_busy_server_is_asked_again(faulty: Faulty) -> None:
     faulty.answers = [problem(503, "SlowDown"), problem(500, "InternalError"), part(b"0123")]
     assert faulty.store.read("a", 0, 4) == b"0123"

@@ -18,6 +18,7 @@ from ingest.parse import opened
 from ingest.parse.fast import path
 from ingest.parse.formats import access, schematic
 from ingest.parse.formats.access import parse_line
+from ingest.parse.formats.schematic import SchematicParser
 from ingest.parse.verdict import Event, Verdict
 from ingest.settings import ParseSettings
 
@@ -99,6 +100,28 @@ def test_a_value_that_its_column_cannot_hold_is_a_fault_of_its_object(
     (failed,) = summary.failed
     assert failed.key == "bad.log"
     assert re.match(rf"bug: the parser failed at byte 0 \(line 1\) \({why}\)", failed.reason)
+    assert paths_in(site.settings) == pages("good.log", 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "content", "place"),
+    # What lies before the wanted lines, here nothing, is finished first.
+    [("finish", RECORDS, 0), ("reject_long", RECORDS + b"x" * (2 << 20) + b"\n", len(RECORDS))],
+)
+def test_a_fault_at_the_end_or_in_a_long_line_is_one_of_its_object(
+    site: Site, monkeypatch: pytest.MonkeyPatch, method: str, content: bytes, place: int
+) -> None:
+    site.put("good.log", 3)
+    site.raw.put("bad.log", content)
+
+    def fail(*_: Any) -> Any:
+        raise IndexError("out of range")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SchematicParser, method, fail)
+        (failed,) = site.ingest().failed
+    assert failed.key == "bad.log"
+    assert failed.reason.startswith(f"bug: the parser failed at byte {place} ")
     assert paths_in(site.settings) == pages("good.log", 0, 3)
 
 
