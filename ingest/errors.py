@@ -11,6 +11,8 @@
             |-- ObjectChanged       1  size or etag moved while reading
     |-- SearchServerError       1  the search server cannot be fetched, started or reached
     |-- WarehouseBusy           1  another process holds the local warehouse
+    |-- EmrError                1  EMR refused a call, or a job there did not succeed
+        |-- EmrUnavailable      1  EMR did not answer: the same call may succeed later
 
 Exit code 130 (interrupted) belongs to KeyboardInterrupt and 0 to success.
 """
@@ -95,6 +97,14 @@ class SearchServerError(ClickstreamError):
 
 class WarehouseBusy(ClickstreamError):
     """Another process holds the local warehouse."""
+
+
+class EmrError(ClickstreamError):
+    """EMR refused a call, or a job there did not succeed."""
+
+
+class EmrUnavailable(EmrError):
+    """EMR did not answer, or is too busy: the same call may succeed later."""
 
 
 def remedy_for(code: int | None) -> str | None:

@@ -18,6 +18,7 @@ from ingest import __version__
 from ingest.cli.books import clean, docs, query, report, status, verify
 from ingest.cli.completion import completion
 from ingest.cli.contract import contract
+from ingest.cli.emr import emr
 from ingest.cli.hops import export, ingest, load, replay, run_all
 from ingest.cli.raw import formats, parse, sample
 from ingest.cli.search import search
@@ -129,6 +130,6 @@ for _command in (
     sample, parse, formats,
     ingest, replay, load, export, run_all,
     status, verify, query, report, docs,
-    clean, search, contract, completion,
+    clean, search, emr, contract, completion,
 ):  # fmt: skip
     cli.add_command(_command)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingest.books.refused import refused_by
-from ingest.books.verify import Verification
-from ingest.job.run import IngestSummary
 from ingest.lake.checks import first_few
 from ingest.lake.refused import refused_text
-from ingest.local_search.control import status
-from ingest.pipeline import RunSummary
-from ingest.search.export import ExportSummary
-from ingest.settings import Settings
 from ingest.terminal.text import count_of, printable
-from ingest.warehouse.dbt import DbtSummary
-from ingest.warehouse.load import LoadSummary
+
+# On a cluster an ingest shows its line, too; the packages of the other hops are not there.
+if TYPE_CHECKING:
+    from ingest.books.verify import Verification
+    from ingest.job.run import IngestSummary
+    from ingest.pipeline import RunSummary
+    from ingest.search.export import ExportSummary
+    from ingest.settings import Settings
+    from ingest.warehouse.dbt import DbtSummary
+    from ingest.warehouse.load import LoadSummary
 
 # The marts that users ask first, the most telling one in front.
 _KNOWN_MARTS = (
@@ -156,6 +158,8 @@ def _verify_line(verification: Verification) -> str:
 
 
 def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
+    from ingest.local_search.control import status
+
     given = _given(settings)
     lines = [
         "Next steps (after `. .venv/bin/activate`, in the project root):",

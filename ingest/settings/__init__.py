@@ -10,11 +10,12 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ingest.errors import SettingsError
+from ingest.settings.emr import ARCHITECTURES, EmrSettings, Prices, bucket_uri, read_emr
 from ingest.settings.sources import (
     BY_FORMAT,
     MAX_EXPANSION_RATIO,
@@ -28,10 +29,13 @@ from ingest.settings.sources import (
 from ingest.settings.values import FILE, Table
 
 __all__ = [
+    "ARCHITECTURES",
     "BY_FORMAT",
     "HASH_CHUNK_BYTES",
     "MAX_EXPANSION_RATIO",
+    "EmrSettings",
     "ParseSettings",
+    "Prices",
     "SearchSettings",
     "Settings",
     "Source",
@@ -41,6 +45,7 @@ __all__ = [
 ]
 
 MIB = 1 << 20
+DATA_BUCKET = "AWS_DATA_BUCKET"
 # A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
 HASH_CHUNK_BYTES = 8 * MIB
 
@@ -75,6 +80,7 @@ class Settings:
     sources: tuple[Source, ...]
     search: SearchSettings
     range_bytes: int = 64 * MIB
+    emr: EmrSettings = field(default_factory=EmrSettings)
 
     def source(self, name: str) -> Source:
         """Return the source `name`; raises SettingsError that lists the known ones."""
@@ -120,6 +126,7 @@ def load_settings(
         sources=_sources(toml, given, root=root, data=data),
         search=_search(toml.table("search"), given),
         range_bytes=toml.table("ingest").whole("range_mib", 64, least=8, most=1024, step=8) * MIB,
+        emr=read_emr(toml, given),
     )
     toml.check_names()
     if problems:
@@ -159,14 +166,20 @@ def _lake(table: Table, given: Mapping[str, str], *, root: Path, data: Path) -> 
 def _sources(
     toml: Table, given: Mapping[str, str], *, root: Path, data: Path
 ) -> tuple[Source, ...]:
-    """Return the one source of the environment, else those of the file, else <data>/raw."""
+    """Return the one source of the environment, else those of the file, else <data>/raw.
+
+    AWS_DATA_BUCKET, which users of the older pipeline know, is a source where no other is set.
+    """
     sources = tuple(read_source(table, root) for table in toml.tables("sources"))
     names = [source.name for source in sources if source.name]
     for name in sorted({name for name in names if names.count(name) > 1}):
         toml.problems.append(f"two sources are named {name!r}: give each source its own name")
     raw = {key: given[name] for key, name in RAW_VARIABLES.items() if name in given}
+    called = RAW_VARIABLES
+    if not sources and "uri" not in raw and DATA_BUCKET in given:
+        raw["uri"], called = bucket_uri(given[DATA_BUCKET]), {**called, "uri": DATA_BUCKET}
     if "uri" in raw:
-        table = Table({"name": "raw", **raw}, toml.problems, called=RAW_VARIABLES)
+        table = Table({"name": "raw", **raw}, toml.problems, called=called)
         return (read_source(table, Path.cwd()),)
     for key in raw:
         toml.problems.append(

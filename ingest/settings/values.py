@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 FILE = "clickstream.toml"
@@ -34,13 +36,22 @@ class Table:
         self._asked: dict[str, None] = {}
         self._tables: list[Table] = []
 
-    def table(self, key: str) -> Table:
-        """Return the table `[key]`, empty when there is none."""
+    def table(self, key: str, *, overrides: Mapping[str, tuple[str, str]] | None = None) -> Table:
+        """Return the table `[key]`, empty when there is none.
+
+        `overrides` are values of its keys from elsewhere: key -> (name of the place, value).
+        """
         found = self._get(key, {})
         if not isinstance(found, dict):
             self.wrong(key, f"written as a [{key}] table")
             found = {}
-        return self._below(found, self._place(key))
+        called = {name: place for name, (place, _) in (overrides or {}).items()}
+        values = {name: value for name, (_, value) in (overrides or {}).items()}
+        return self._below({**found, **values}, self._place(key), called)
+
+    def is_empty(self) -> bool:
+        """Return whether the table has no key at all."""
+        return not self._values
 
     def tables(self, key: str) -> list[Table]:
         """Return all the tables `[[key]]` in order."""
@@ -106,6 +117,18 @@ class Table:
             return default
         return float(value)
 
+    def price(self, key: str) -> Decimal:
+        """Return an amount of money from 0 on, with the digits that were written.
+
+        A missing one is a problem too, and gives 0.
+        """
+        value = self._get(key, None)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not isfinite(value) or value < 0:
+            self.wrong(key, "a number from 0 on")
+            return Decimal(0)
+        return Decimal(str(value))
+
     def time(self, key: str, default: datetime) -> datetime:
         """Return a time in UTC; in the file it must have an offset."""
         value = self._get(key, default)
@@ -161,8 +184,10 @@ class Table:
     def _place(self, key: str) -> str:
         return self._called.get(key) or (f"{self._name}.{key}" if self._name else key)
 
-    def _below(self, values: Mapping[str, Any], name: str) -> Table:
-        table = Table(values, self.problems, name=name)
+    def _below(
+        self, values: Mapping[str, Any], name: str, called: Mapping[str, str] | None = None
+    ) -> Table:
+        table = Table(values, self.problems, name=name, called=called)
         self._tables.append(table)
         return table
 

@@ -13,7 +13,7 @@ LAYERS = (
     {"pipeline"},
     {"books", "report"},
     {"job", "warehouse", "search"},
-    {"parse", "spark", "local_search", "sample"},
+    {"parse", "spark", "local_search", "sample", "emr"},
     {"lake"},
     {"storage"},
     {"render", "settings", "java"},

@@ -68,6 +68,8 @@ def test_the_file_that_is_delivered_shows_the_defaults(tmp_path: Path) -> None:
     (source,) = settings.sources
     assert all(getattr(source.parse, name) for name in BY_FORMAT)
     assert source.refused_limit
+    assert (settings.emr.arch, settings.emr.timeout_minutes) == (usual.emr.arch, 720)
+    assert settings.emr.prices
     nothing: dict[str, Any] = dict.fromkeys(BY_FORMAT)
     parse = replace(source.parse, **nothing)
     assert (replace(source, parse=parse, refused_limit=None),) == usual.sources

@@ -1,0 +1,184 @@
+"""`clickstream emr`: the ingest on EMR, next to logs and lake in S3."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from ingest.cli.common import json_option, load_settings_for, plain, show
+from ingest.errors import EmrError
+from ingest.terminal.text import printable_lines
+
+if TYPE_CHECKING:
+    from ingest.emr.cost import Cost
+
+job_argument = click.argument("job_id", metavar="JOB")
+
+
+@click.group()
+def emr() -> None:
+    """Run the ingest on EMR, next to logs and lake in S3.
+
+    \b
+    clickstream emr package      upload the code, once per version
+    clickstream emr submit       send a job; prints its id
+    clickstream emr wait JOB     until it has ended
+    clickstream emr cost JOB     what it cost
+
+    The table [emr] in clickstream.toml says where. JOB is the id of a job run on
+    EMR Serverless, or of a step on a cluster.
+    """
+
+
+@emr.command("package")
+@json_option
+def package_command(as_json: bool) -> None:
+    """Upload what a job needs: code, packages, clickstream.toml.
+
+    Nothing is uploaded when the same is there already. The packages are those of
+    requirements.lock for the machines there (EMR_ARCH: x86_64 or aarch64), fetched with
+    pip, so any machine will do.
+    """
+    from ingest.emr.package import upload_package
+
+    package = upload_package(load_settings_for(None))
+    done = f"uploaded {package.bytes:,} bytes to" if package.bytes else "is there already:"
+    show(package, f"{done} {package.uri}", as_json)
+
+
+@emr.command("submit")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--token",
+    metavar="T",
+    help="Name of this submission: sent again, it finds the same job. [default: a new one]",
+)
+@click.option("--dry-run", is_flag=True, help="Print the request as JSON; call no service.")
+@json_option
+def submit_command(
+    command: tuple[str, ...], token: str | None, dry_run: bool, as_json: bool
+) -> None:
+    """Send a job that runs COMMAND there.
+
+    COMMAND is `ingest` (the default) or `replay`; its own options go behind --, as in
+    `clickstream emr submit -- ingest web --final`. What CLICKSTREAM_LAKE, CLICKSTREAM_RAW
+    and AWS_DATA_BUCKET say here, they say there.
+    """
+    from ingest.emr.submit import new_token, prepare_job, submit_job
+    from ingest.emr.wait import how_to_go_on
+
+    settings = load_settings_for(None)
+    command, token = command or ("ingest",), token or new_token()
+    if dry_run:
+        _, request = prepare_job(settings, command, token=token, environ=os.environ)
+        # Not wrapped, as other text is: it is there to be read by programs.
+        click.echo(json.dumps(request, indent=None if as_json else 2))
+        return
+    job = submit_job(settings, command, token=token, environ=os.environ)
+    show(job, f"job {job.job_id} on {job.place}\n{how_to_go_on(job.job_id)}", as_json)
+
+
+@emr.command("wait")
+@job_argument
+@json_option
+def wait_command(job_id: str, as_json: bool) -> None:
+    """Wait until JOB has ended.
+
+    Exits with 0 when it succeeded, with 1 when not: then the service's reason and the end
+    of the driver's log are shown. Ctrl-C does not end the job.
+    """
+    from ingest.emr.submit import open_service
+    from ingest.emr.wait import wait_for_job
+
+    settings = load_settings_for(None)
+    with _left_alone(job_id):
+        state = wait_for_job(
+            open_service(settings), job_id, timeout_minutes=settings.emr.timeout_minutes
+        )
+    show({"job_id": job_id, **plain(state)}, f"job {job_id}: {state.name}", as_json)
+
+
+@emr.command("logs")
+@job_argument
+@click.option(
+    "--lines",
+    default=50,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many of the last lines.",
+)
+@click.option(
+    "--stream",
+    default="stdout",
+    show_default=True,
+    type=click.Choice(("stderr", "stdout")),
+    help="stdout holds what clickstream says, stderr what Spark says.",
+)
+@json_option
+def logs_command(
+    job_id: str, lines: int, stream: Literal["stderr", "stdout"], as_json: bool
+) -> None:
+    """Show the end of the log of JOB's driver.
+
+    The service writes it to S3 some minutes late.
+    """
+    from ingest.emr.logs import log_tail
+    from ingest.emr.submit import open_service
+
+    folder = open_service(load_settings_for(None)).log_folder(job_id)
+    found = log_tail(folder, stream, lines=lines)
+    if found is None:
+        raise EmrError(f"there is no {stream}.gz in {folder} yet: look again in some minutes")
+    show({"folder": folder, "lines": found}, "\n".join(found), as_json)
+
+
+@emr.command("cost")
+@job_argument
+@json_option
+def cost_command(job_id: str, as_json: bool) -> None:
+    """Show what JOB cost on EMR Serverless.
+
+    Billed hours of vCPU, memory and storage, times emr.prices in clickstream.toml.
+    """
+    from ingest.emr.cost import cost_of_job
+    from ingest.emr.submit import open_service
+
+    settings = load_settings_for(None)
+    cost = cost_of_job(open_service(settings), job_id, emr=settings.emr)
+    show(cost, _cost_text(cost), as_json)
+
+
+@emr.command("cancel")
+@job_argument
+@json_option
+def cancel_command(job_id: str, as_json: bool) -> None:
+    """End JOB; what it has not sealed is read by the next one."""
+    from ingest.emr.submit import open_service
+
+    open_service(load_settings_for(None)).cancel(job_id)
+    show({"job_id": job_id}, f"job {job_id}: the service was asked to end it", as_json)
+
+
+@contextmanager
+def _left_alone(job_id: str) -> Iterator[None]:
+    """Say, at an interruption, how to go on with the job, which it does not end."""
+    from ingest.emr.wait import how_to_go_on
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(printable_lines(f"job {job_id} goes on; {how_to_go_on(job_id)}"), err=True)
+        raise
+
+
+def _cost_text(cost: Cost) -> str:
+    usage = cost.usage
+    return (
+        f"{cost.amount} {cost.currency} = {usage.vcpu_hours} h of vCPU, "
+        f"{usage.memory_gb_hours} GB h of memory, {usage.storage_gb_hours} GB h of storage"
+    )

@@ -1,0 +1,215 @@
+"""What a job needs on the cluster, uploaded once per content: `<staging>/code/<sha>/`.
+
+    deps.tar.gz   Python packages for the machines there, our own, and clickstream.toml
+    main.py       the program; written last, so that where it is, the archive is complete
+
+The sha is one of all inputs, the lock with its hashes among them. So it is known without fetching a
+single wheel, and what was uploaded never changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ingest.emr.archive import write_archive
+from ingest.emr.lock import job_lock
+from ingest.errors import ClickstreamError, SettingsError
+from ingest.settings import Settings
+from ingest.storage import open_storage
+from ingest.terminal.text import count_of
+
+_log = logging.getLogger(__name__)
+
+ARCHIVE, PROGRAM = "deps.tar.gz", "main.py"
+# The name under which Spark unpacks the archive, in the folder where driver and tasks run.
+FOLDER = "deps"
+# Arguments before the command are variables, as with `env`: unlike a string of Spark's parameters,
+# a list of arguments needs no quoting.
+MAIN = f"""\
+import os
+import sys
+
+sys.path.insert(0, os.path.abspath("{FOLDER}"))
+
+while "=" in sys.argv[1]:
+    name, _, value = sys.argv.pop(1).partition("=")
+    os.environ[name] = value
+
+from ingest.cli import main
+
+main()
+"""
+_LOCK, _SETTINGS = "requirements.lock", "clickstream.toml"
+# pyarrow has wheels for the first tag only, other packages for the second only.
+_PLATFORMS = ("manylinux_2_28", "manylinux2014")
+_PYTHON = "3.11"
+_FETCH_SECONDS = 900
+# Lines of pip's stderr that are shown: the last ones name the problem.
+_SHOWN = 3
+
+# Fetches the wheels of a lock (first argument) for an architecture into a folder.
+Fetch = Callable[[str, str, Path], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """The code of a job. `uri` is its s3:// folder, `sha` 64 hex digits.
+
+    `uploaded` says whether this call did it, `bytes` is then the size of the archive, else None.
+    """
+
+    sha: str
+    uri: str
+    arch: str
+    uploaded: bool = False
+    bytes: int | None = None
+
+    @property
+    def archive(self) -> str:
+        """The URI of the archive."""
+        return f"{self.uri}/{ARCHIVE}"
+
+    @property
+    def program(self) -> str:
+        """The URI of the program."""
+        return f"{self.uri}/{PROGRAM}"
+
+
+def describe_package(settings: Settings) -> Package:
+    """Return the package of this project as it is now, without looking whether it is uploaded.
+
+    Raises SettingsError when staging is not set, the lock is missing, or a secret would be sent.
+    """
+    return _described(settings, _own_files(settings), _lock(settings))
+
+
+def is_uploaded(package: Package) -> bool:
+    """Return whether `package` is in S3. Raises StorageError when S3 does not say."""
+    return any(stored.key == PROGRAM for stored in open_storage(package.uri).list(PROGRAM))
+
+
+def upload_package(settings: Settings, *, fetch: Fetch | None = None) -> Package:
+    """Build the package of this project and upload it, unless it is there already.
+
+    `fetch` gets the wheels (None = pip). Raises as `describe_package`, ClickstreamError when wheels
+    cannot be fetched, and StorageError when S3 refuses.
+    """
+    files, lock = _own_files(settings), _lock(settings)
+    package = _described(settings, files, lock)
+    if is_uploaded(package):
+        return package
+    storage = open_storage(package.uri)
+    with tempfile.TemporaryDirectory(prefix="clickstream-emr-") as folder:
+        wheels, archive = Path(folder, "wheels"), Path(folder, ARCHIVE)
+        wheels.mkdir()
+        (fetch or fetch_wheels)(lock, package.arch, wheels)
+        found = sorted(wheels.glob("*.whl"))
+        write_archive(archive, found, files)
+        size = archive.stat().st_size
+        _log.info("uploading %s for %s ...", count_of(len(found), "package"), package.arch)
+        storage.upload(archive, ARCHIVE)
+    storage.put_if_absent(PROGRAM, MAIN.encode())
+    return Package(sha=package.sha, uri=package.uri, arch=package.arch, uploaded=True, bytes=size)
+
+
+def fetch_wheels(lock: str, arch: str, folder: Path) -> None:
+    """Fetch the wheels of `lock` for `arch` into `folder` with pip, from where pip is set up to.
+
+    Raises ClickstreamError with pip's reason.
+    """
+    wanted = folder / "job.lock"
+    wanted.write_text(lock, encoding="utf-8")
+    done = subprocess.run(
+        pip_command(arch, wanted, folder),
+        capture_output=True,
+        text=True,
+        timeout=_FETCH_SECONDS,
+        check=False,
+    )
+    wanted.unlink()
+    if done.returncode:
+        reason = "; ".join(line for line in done.stderr.splitlines()[-_SHOWN:] if line.strip())
+        raise ClickstreamError(
+            f"pip cannot fetch the packages of a job for {arch}: {_without_user(reason)}"
+        )
+
+
+def pip_command(arch: str, lock: Path, folder: Path) -> list[str]:
+    """Return the command that fetches the wheels of the file `lock`, for another machine."""
+    platforms = [f"--platform={tag}_{arch}" for tag in _PLATFORMS]
+    return [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+        *("--no-deps", "--require-hashes", "--only-binary=:all:"),
+        *("--python-version", _PYTHON, "--implementation", "cp", *platforms),
+        *("--requirement", str(lock), "--dest", str(folder)),
+    ]
+
+
+def _described(settings: Settings, files: Mapping[str, bytes], lock: str) -> Package:
+    emr = settings.emr
+    if emr.staging is None:
+        raise SettingsError(
+            "EMR_STAGING / emr.staging is not set: name the s3:// prefix for code and logs of jobs"
+        )
+    sha = _sha({**files, PROGRAM: MAIN.encode(), _LOCK: lock.encode(), "arch": emr.arch.encode()})
+    return Package(sha=sha, uri=f"{emr.staging}/code/{sha}", arch=emr.arch)
+
+
+def _sha(inputs: Mapping[str, bytes]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(inputs):
+        total.update(f"{name}\0{hashlib.sha256(inputs[name]).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _lock(settings: Settings) -> str:
+    path = settings.root / _LOCK
+    try:
+        return job_lock(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"{path} cannot be read ({error.strerror}): work in a clone of clickstream"
+        ) from error
+
+
+def _own_files(settings: Settings) -> dict[str, bytes]:
+    """Return our own package and the settings: name in the archive -> content."""
+    package = Path(__file__).resolve().parents[1]
+    files = {
+        f"{package.name}/{path.relative_to(package).as_posix()}": path.read_bytes()
+        for path in _sources(package.rglob("*"))
+    }
+    settings_file = settings.root / _SETTINGS
+    if settings_file.is_file():
+        files[_SETTINGS] = settings_file.read_bytes()
+        _check_secrets(settings_file, files[_SETTINGS])
+    return files
+
+
+def _sources(paths: Iterable[Path]) -> Iterable[Path]:
+    return (path for path in paths if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _check_secrets(path: Path, content: bytes) -> None:
+    """Raise SettingsError for a password in the file's only address."""
+    url = str(tomllib.loads(content.decode()).get("search", {}).get("url", ""))
+    if urlsplit(url).username or urlsplit(url).password:
+        raise SettingsError(
+            f"{path}: search.url holds a user name or password, which would be sent to S3: use"
+            " ES_USER and ES_PASSWORD instead"
+        )
+
+
+def _without_user(text: str) -> str:
+    """Return `text` without user names and passwords in addresses: pip's may have some."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "", text)

@@ -1,0 +1,141 @@
+"""`clickstream emr`: options in, one call, text or JSON and an exit code out."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.faulty_service import FaultyService
+
+from ingest import cli
+from ingest.emr.service import Usage
+
+TOML = """
+[emr]
+application_id = "00fabc01"
+role_arn = "arn:aws:iam::123456789012:role/clickstream"
+staging = "s3://code/clickstream"
+[emr.prices]
+currency = "EUR"
+vcpu_hour = 0.05
+memory_gb_hour = 0.005
+storage_gb_hour = 0.0001
+"""
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project with settings for EMR Serverless, lake and logs in S3."""
+    root = Path(__file__).resolve().parents[3]
+    (tmp_path / "dbt_project.yml").touch()
+    (tmp_path / "clickstream.toml").write_text(TOML)
+    (tmp_path / "requirements.lock").write_text((root / "requirements.lock").read_text())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLICKSTREAM_LAKE", "s3://lake")
+    monkeypatch.setenv("CLICKSTREAM_RAW", "s3://logs")
+    for name in ("EMR_CLUSTER_ID", "EMR_STAGING", "AWS_DATA_BUCKET", "AWS_TEMP_BUCKET"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, service: FaultyService) -> None:
+    monkeypatch.setattr("ingest.emr.submit.open_service", lambda _settings: service)
+
+
+def test_a_dry_run_prints_the_request_and_calls_no_service(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(*_: Any, **__: Any) -> None:
+        raise AssertionError("no service is to be called")
+
+    monkeypatch.setattr("boto3.client", call)
+    monkeypatch.setattr("boto3.Session", call)
+    assert cli.run(["emr", "submit", "--dry-run", "--token", "t", "--", "ingest", "--final"]) == 0
+    request = json.loads(capsys.readouterr().out)
+    assert request["clientToken"] == "t"
+    arguments = request["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    assert arguments == [
+        "CLICKSTREAM_DATA=clickstream-data",
+        "CLICKSTREAM_LAKE=s3://lake",
+        "CLICKSTREAM_RAW=s3://logs",
+        "ingest",
+        "--final",
+    ]
+
+
+def test_each_submission_has_a_token_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert cli.run(["emr", "submit", "--dry-run", "--json"]) == 0
+    one, two = map(json.loads, capsys.readouterr().out.splitlines())
+    assert one["clientToken"] != two["clientToken"]
+
+
+def test_a_token_that_emr_would_not_accept(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["emr", "submit", "--dry-run", "--token", "a b"]) == 2
+    assert "--token a b: must be 1 to 64" in capsys.readouterr().err
+
+
+def test_wait_tells_the_state(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(monkeypatch, FaultyService(["SUCCESS"]))
+    assert cli.run(["emr", "wait", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "job_id": "1",
+        "name": "SUCCESS",
+        "reason": None,
+    }
+
+
+def test_wait_fails_with_the_job(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ingest.emr.wait.log_tail", lambda *_, **__: ["the end"])
+    serve(monkeypatch, FaultyService(["FAILED"]))
+    assert cli.run(["emr", "wait", "1"]) == 1
+    assert capsys.readouterr().err.endswith("stdout.gz:\n  the end\n")
+
+
+def test_ctrl_c_leaves_the_job_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(monkeypatch, FaultyService([KeyboardInterrupt()]))
+    assert cli.run(["emr", "wait", "1"]) == 130
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "job 1 goes on; wait with: clickstream emr wait 1, cancel with: clickstream emr cancel 1"
+    )
+
+
+def test_a_log_that_is_not_there_yet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    serve(monkeypatch, FaultyService(folder="/none"))
+    assert cli.run(["emr", "logs", "1"]) == 1
+    assert "there is no stdout.gz in /none yet" in capsys.readouterr().err
+
+
+def test_the_cost_has_a_currency(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = Usage(
+        vcpu_hours=Decimal("10.5"), memory_gb_hours=Decimal(30), storage_gb_hours=Decimal(0)
+    )
+    serve(monkeypatch, FaultyService(usage=usage))
+    assert cli.run(["emr", "cost", "1"]) == 0
+    assert capsys.readouterr().out == (
+        "0.6750 EUR = 10.5 h of vCPU, 30 GB h of memory, 0 GB h of storage\n"
+    )
+
+
+def test_without_a_place_for_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "clickstream.toml").write_text("")
+    assert cli.run(["emr", "wait", "1"]) == 2
+    assert "no place for jobs is set" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", "package", "submit", "wait", "logs", "cost", "cancel"])
+def test_help_fits_a_terminal(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["emr", *([command] if command else []), "--help"]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

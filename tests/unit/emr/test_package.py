@@ -1,0 +1,155 @@
+"""The package of a job: what is in it, when it is uploaded, and what must not be sent."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingest.emr.package import (
+    MAIN,
+    Package,
+    describe_package,
+    fetch_wheels,
+    is_uploaded,
+    pip_command,
+    upload_package,
+)
+from ingest.errors import ClickstreamError, SettingsError
+from ingest.settings import Settings
+
+
+class Wheels:
+    """Makes one small wheel instead of fetching any, and keeps what was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, lock: str, arch: str, folder: Path) -> None:
+        self.asked.append((lock, arch))
+        with zipfile.ZipFile(folder / "small-1.0-py3-none-any.whl", "w") as archive:
+            archive.writestr("small.py", "x = 1\n")
+
+
+@pytest.fixture
+def here(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings whose staging is a folder: the storage is the same to a package."""
+    return replace(settings, emr=replace(settings.emr, staging=str(tmp_path / "staging")))
+
+
+def test_it_is_uploaded_once_per_content(here: Settings) -> None:
+    wheels = Wheels()
+    first = upload_package(here, fetch=wheels)
+    assert (first.uploaded, first.bytes) == (True, Path(first.archive).stat().st_size)
+    assert Path(first.program).read_text() == MAIN
+    assert first.uri == f"{here.emr.staging}/code/{first.sha}"
+    assert re.fullmatch(r"[0-9a-f]{64}", first.sha)
+
+    again = upload_package(here, fetch=wheels)
+    assert again == replace(first, uploaded=False, bytes=None) == describe_package(here)
+    assert len(wheels.asked) == 1
+
+    (here.root / "clickstream.toml").write_text("[ingest]\nrange_mib = 8\n")
+    other = upload_package(here, fetch=wheels)
+    assert (other.uploaded, other.sha != first.sha) == (True, True)
+    assert Path(first.archive).exists()
+
+
+def test_what_is_in_it(here: Settings) -> None:
+    (here.root / "clickstream.toml").write_text("[ingest]\n")
+    package = upload_package(here, fetch=Wheels())
+    with tarfile.open(package.archive) as archive:
+        names = set(archive.getnames())
+    assert {"small.py", "clickstream.toml", "ingest/cli/__init__.py"} <= names
+    assert "ingest/report/page.html.j2" in names
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".env")]
+
+
+def test_without_its_program_it_is_not_complete(here: Settings) -> None:
+    package = upload_package(here, fetch=Wheels())
+    assert is_uploaded(package)
+    Path(package.program).unlink()
+    assert not is_uploaded(package)
+    assert upload_package(here, fetch=Wheels()).uploaded
+
+
+def test_each_architecture_has_its_own(here: Settings) -> None:
+    arm = replace(here, emr=replace(here.emr, arch="aarch64"))
+    wheels = Wheels()
+    assert upload_package(here, fetch=wheels).sha != upload_package(arm, fetch=wheels).sha
+    assert [arch for _, arch in wheels.asked] == ["x86_64", "aarch64"]
+    assert wheels.asked[0][0].startswith("boto3==1.0 \\\n    --hash=sha256:boto3\n")
+
+
+def test_the_sha_is_one_of_every_input(here: Settings) -> None:
+    first = describe_package(here).sha
+    lock = here.root / "requirements.lock"
+    lock.write_text(lock.read_text().replace("sha256:numpy", "sha256:other"))
+    assert describe_package(here).sha != first
+
+
+def test_a_password_is_not_sent(here: Settings) -> None:
+    secret = '[search]\nurl = "https://me:hunter2@search.example:9200"\n'
+    (here.root / "clickstream.toml").write_text(secret)
+    with pytest.raises(SettingsError, match=r"search\.url holds a user name") as caught:
+        upload_package(here, fetch=Wheels())
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_is_missing_is_named(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="EMR_STAGING"):
+        describe_package(replace(settings, emr=replace(settings.emr, staging=None)))
+    (settings.root / "requirements.lock").unlink()
+    with pytest.raises(SettingsError, match="work in a clone"):
+        describe_package(settings)
+
+
+def test_pip_is_asked_for_wheels_of_the_other_machine() -> None:
+    command = pip_command("aarch64", Path("job.lock"), Path("wheels"))
+    assert command[1:4] == ["-m", "pip", "download"]
+    for option in (
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--platform=manylinux_2_28_aarch64",
+        "--platform=manylinux2014_aarch64",
+    ):
+        assert option in command
+    assert not [part for part in command if "index" in part or "://" in part]
+
+
+def test_a_refusal_of_pip_is_told_without_passwords(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "ERROR: no match at https://me:hunter2@registry.example/simple"
+    program = f"import sys; sys.exit({text!r})"
+    monkeypatch.setattr(
+        "ingest.emr.package.pip_command", lambda *_: [sys.executable, "-c", program]
+    )
+    with pytest.raises(ClickstreamError, match=r"for x86_64: ERROR: .*https://registry") as caught:
+        fetch_wheels("", "x86_64", tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_program_takes_variables_before_the_command(tmp_path: Path) -> None:
+    cli = tmp_path / "deps" / "ingest" / "cli"
+    cli.mkdir(parents=True)
+    (cli.parent / "__init__.py").touch()
+    (cli / "__init__.py").write_text(
+        "import os, sys\ndef main():\n    print(os.environ['A'], sys.argv[1:])\n"
+    )
+    (tmp_path / "main.py").write_text(MAIN)
+    command = [sys.executable, "main.py", "A=s3://x/a b=c", "B=", "ingest", "--key", "a=b"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "s3://x/a b=c ['ingest', '--key', 'a=b']\n"
+
+
+def test_a_package_names_its_objects() -> None:
+    package = Package(sha="1", uri="s3://b/code/1", arch="x86_64")
+    assert package.archive == "s3://b/code/1/deps.tar.gz"
+    assert package.program == "s3://b/code/1/main.py"

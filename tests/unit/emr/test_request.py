@@ -1,0 +1,147 @@
+"""Requests, whole: what the two services are sent."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from ingest.emr.package import Package
+from ingest.emr.request import build_request, job_variables
+from ingest.errors import SettingsError
+from ingest.settings import EmrSettings, Settings, Source
+
+PACKAGE = Package(sha="5a", uri="s3://code/clickstream/code/5a", arch="x86_64")
+VARIABLES = {"CLICKSTREAM_LAKE": "s3://lake/one", "CLICKSTREAM_DATA": "d"}
+ARGUMENTS = ["CLICKSTREAM_DATA=d", "CLICKSTREAM_LAKE=s3://lake/one", "ingest", "web"]
+CONF = {
+    "spark.driver.cores=4",
+    "spark.driver.memory=4g",
+    "spark.driver.memoryOverhead=8g",
+    "spark.executor.cores=4",
+    "spark.executor.memory=4g",
+    "spark.executor.memoryOverhead=8g",
+    "spark.executorEnv.PYTHONPATH=deps",
+    "spark.log.level=ERROR",
+    "spark.sql.session.timeZone=UTC",
+}
+
+
+def request(settings: Settings, *command: str) -> dict[str, Any]:
+    return build_request(
+        settings, PACKAGE, command=command or ("ingest", "web"), variables=VARIABLES, token="t-1"
+    )
+
+
+def on_cluster(settings: Settings) -> Settings:
+    emr = replace(settings.emr, application_id=None, role_arn=None, cluster_id="j-2AXX")
+    return replace(settings, emr=emr)
+
+
+def test_a_job_run_of_emr_serverless(settings: Settings) -> None:
+    found = request(settings)
+    spark = found.pop("jobDriver")["sparkSubmit"]
+    assert found == {
+        "applicationId": "00fabc01",
+        "clientToken": "t-1",
+        "name": "clickstream-t-1",
+        "executionRoleArn": "arn:aws:iam::123456789012:role/clickstream",
+        "mode": "BATCH",
+        "executionTimeoutMinutes": 720,
+        "retryPolicy": {"maxAttempts": 1},
+        "configurationOverrides": {
+            "monitoringConfiguration": {
+                "s3MonitoringConfiguration": {"logUri": "s3://code/clickstream/logs/"}
+            }
+        },
+    }
+    assert spark["entryPoint"] == "s3://code/clickstream/code/5a/main.py"
+    assert spark["entryPointArguments"] == ARGUMENTS
+    parts = shlex.split(spark["sparkSubmitParameters"])
+    assert set(parts[::2]) == {"--conf"}
+    assert set(parts[1::2]) == CONF | {
+        "spark.archives=s3://code/clickstream/code/5a/deps.tar.gz#deps",
+        "spark.emr-serverless.driverEnv.PYTHONPATH=deps",
+    }
+
+
+def test_a_step_of_a_cluster(settings: Settings) -> None:
+    found = request(on_cluster(settings))
+    (step,) = found["Steps"]
+    assert found == {"JobFlowId": "j-2AXX", "Steps": [step]}
+    assert (step["Name"], step["ActionOnFailure"]) == ("clickstream-t-1", "CONTINUE")
+    assert step["HadoopJarStep"]["Jar"] == "command-runner.jar"
+    arguments = step["HadoopJarStep"]["Args"]
+    assert arguments[:5] == [
+        "spark-submit",
+        "--deploy-mode",
+        "cluster",
+        "--archives",
+        "s3://code/clickstream/code/5a/deps.tar.gz#deps",
+    ]
+    assert arguments[-5:] == ["s3://code/clickstream/code/5a/main.py", *ARGUMENTS]
+    options = arguments[5:-5]
+    assert set(options[::2]) == {"--conf"}
+    assert set(options[1::2]) == CONF | {
+        "spark.yarn.appMasterEnv.PYTHONPATH=deps",
+        "spark.yarn.maxAppAttempts=1",
+    }
+
+
+def test_boto3_accepts_both(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    serverless, cluster = boto3.client("emr-serverless"), boto3.client("emr")
+    with Stubber(serverless) as stub:
+        answer = {"applicationId": "00fabc01", "jobRunId": "1", "arn": "x" * 60}
+        stub.add_response("start_job_run", answer, request(settings))
+        serverless.start_job_run(**request(settings))
+    with Stubber(cluster) as stub:
+        stub.add_response("add_job_flow_steps", {"StepIds": ["s-1"]})
+        cluster.add_job_flow_steps(**request(on_cluster(settings)))
+
+
+def test_settings_of_spark_win_over_ours(settings: Settings) -> None:
+    spark = (("spark.executor.cores", "2"), ("spark.x", "a b"))
+    changed = replace(settings, emr=replace(settings.emr, spark=spark))
+    parameters = request(changed)["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"]
+    parts = shlex.split(parameters)
+    assert "spark.executor.cores=2" in parts
+    assert "spark.executor.cores=4" not in parts
+    assert "spark.x=a b" in parts
+
+
+def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> None:
+    sources = (Source(name="web", uri="/var/log"), Source(name="ok", uri="s3://a"))
+    wrong = replace(settings, lake="/data/lake", sources=sources, emr=EmrSettings())
+    with pytest.raises(SettingsError) as caught:
+        request(wrong, "export")
+    title, *problems = str(caught.value).splitlines()
+    assert title == "a job on EMR cannot run like this:"
+    assert [problem[:24] for problem in problems] == [
+        "- export does not run on",
+        "- set EMR_APPLICATION_ID",
+        "- set EMR_ROLE_ARN / emr",
+        "- the lake /data/lake is",
+        "- source 'web' is not in",
+    ]
+
+
+def test_variables_describe_lake_and_source_and_hold_no_secret(settings: Settings) -> None:
+    environ = {
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "ES_API_KEY": "secret",
+        "CLICKSTREAM_LAKE": "elsewhere",
+        "CLICKSTREAM_RAW": "s3://logs/a b",
+        "CLICKSTREAM_FORMAT": " ",
+        "AWS_DATA_BUCKET": "logs",
+    }
+    assert job_variables(settings, environ) == {
+        "AWS_DATA_BUCKET": "logs",
+        "CLICKSTREAM_DATA": "clickstream-data",
+        "CLICKSTREAM_LAKE": "s3://lake/one",
+        "CLICKSTREAM_RAW": "s3://logs/a b",
+    }
