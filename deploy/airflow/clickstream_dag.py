@@ -1,0 +1,47 @@
+"""All hops as an Airflow DAG: ingest -> load -> dbt -> export -> report.
+
+The workers need a clone with its .venv (`make setup`) in CLICKSTREAM_HOME, and the settings that
+every command reads, in the environment of Airflow. Needs apache-airflow-providers-standard, which
+Airflow 3 brings and Airflow 2.9 and later can install.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+
+from airflow import DAG
+from airflow.providers.standard.operators.bash import BashOperator
+
+HOME = os.environ.get("CLICKSTREAM_HOME", "/srv/clickstream")
+# A try of its own has a job of its own: the token of a job that failed would find that one again.
+SUBMISSION = "{{ run_id | replace(':', '') | replace('+', '') }}-{{ ti.try_number }}"
+COMMANDS = {
+    "ingest": f'deploy/ingest-on-emr "{SUBMISSION}"',
+    "load": "clickstream load",
+    "dbt": "dbt build",
+    "export": "clickstream export",
+    "report": "clickstream report",
+}
+
+with DAG(
+    dag_id="clickstream",
+    description="Raw web logs to lake, marts, index and report",
+    schedule="@hourly",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    # A run reads whatever is new, so there is nothing to catch up with.
+    catchup=False,
+    # dbt must not run twice at once on one schema.
+    max_active_runs=1,
+    # Each command may run again at any time; a second try is the remedy for most failures.
+    default_args={"retries": 1, "retry_delay": timedelta(minutes=5)},
+) as dag:
+    before = None
+    for name, command in COMMANDS.items():
+        task = BashOperator(
+            task_id=name,
+            bash_command=f'cd {HOME} && export PATH="$PWD/.venv/bin:$PATH" && {command}',
+        )
+        if before is not None:
+            before >> task
+        before = task
