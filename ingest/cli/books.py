@@ -166,10 +166,10 @@ def query(sql: str | None, target: str | None, as_json: bool) -> None:
             open_shell(warehouse, settings.data / "query_history")
             return
         found = run_query(warehouse, sql)
-    if as_json:
-        show(found, "", as_json)
-    else:
-        click.echo(answer_text(found, terminal_width()))
+        if as_json:
+            show(found, "", as_json)
+        else:
+            click.echo(answer_text(found, terminal_width()))
 
 
 def _typed_in() -> str:

@@ -14,10 +14,15 @@ from pathlib import Path
 from typing import IO
 
 from ingest.errors import WarehouseBusy
+from ingest.poll import poll
 
 _LOCK = ".lock"
 # Derby keeps this file open and locked while a process has the database booted.
 _DERBY_LOCK = "metastore/dbex.lck"
+# The JVM of a command outlives it by up to a second or two. The next command waits for it instead
+# of each command waiting for its own.
+_JVM_END_SECONDS = 5.0
+_PAUSE_SECONDS = 0.05
 
 # Kept until the process ends: the JVM has Derby booted even when its session is stopped.
 _locks: dict[Path, IO[str]] = {}
@@ -50,14 +55,26 @@ def _take(lock: IO[str], data: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise _busy(data, _holder(lock)) from None
+    free = poll(
+        lambda: _derby_is_free(data / _DERBY_LOCK),
+        bool,
+        delay_seconds=_PAUSE_SECONDS,
+        deadline_seconds=_JVM_END_SECONDS,
+    )
+    if not free:
+        # Somebody without our lock has Derby open: dbt, typed by hand.
+        raise _busy(data, "probably dbt")
+
+
+def _derby_is_free(path: Path) -> bool:
     try:
-        with (data / _DERBY_LOCK).open("r+b") as derby:
+        with path.open("r+b") as derby:
             fcntl.lockf(derby, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return  # there is no metastore yet
+        return True  # there is no metastore yet
     except (BlockingIOError, PermissionError):
-        # Somebody without our lock has Derby open: dbt, typed by hand.
-        raise _busy(data, "probably dbt") from None
+        return False
+    return True
 
 
 def _holder(lock: IO[str]) -> str:

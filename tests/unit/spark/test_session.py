@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,7 @@ def test_a_warehouse_held_by_a_command_is_busy(
 
 def test_a_warehouse_held_by_dbt_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "_locks", {})
+    monkeypatch.setattr(lock, "_JVM_END_SECONDS", 0.2)
     derby = tmp_path / "metastore" / "dbex.lck"
     derby.parent.mkdir()
     derby.write_bytes(b"x")
@@ -97,6 +100,21 @@ def test_a_warehouse_held_by_dbt_is_busy(tmp_path: Path, monkeypatch: pytest.Mon
     ):
         hold_warehouse(tmp_path)
     assert not lock._locks
+
+
+def test_the_jvm_of_the_command_before_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "_locks", {})
+    derby = tmp_path / "metastore" / "dbex.lck"
+    derby.parent.mkdir()
+    derby.write_bytes(b"x")
+
+    with ExitStack() as jvm, ThreadPoolExecutor(1) as other:
+        jvm.enter_context(held_elsewhere(derby, "lockf"))
+        other.submit(lambda: (time.sleep(0.3), jvm.close()))
+        hold_warehouse(tmp_path)
+    release(tmp_path)
 
 
 def test_locks_left_by_a_killed_process_do_not_block(
