@@ -10,8 +10,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Literal
 
-from ingest.emr.poll import poll
 from ingest.errors import ObjectUnreadable
+from ingest.poll import poll
 from ingest.storage import open_storage
 from ingest.terminal.text import printable
 

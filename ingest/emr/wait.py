@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 
 from ingest.emr.logs import log_tail, without_secrets
-from ingest.emr.poll import poll
 from ingest.emr.service import JobState, Service
 from ingest.errors import EmrError, EmrUnavailable, StorageError
+from ingest.poll import poll
 
 _log = logging.getLogger(__name__)
 
