@@ -7,11 +7,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -110,10 +109,12 @@ def test_the_jvm_of_the_command_before_is_waited_for(
     derby.parent.mkdir()
     derby.write_bytes(b"x")
 
-    with ExitStack() as jvm, ThreadPoolExecutor(1) as other:
+    with ExitStack() as jvm:
         jvm.enter_context(held_elsewhere(derby, "lockf"))
-        other.submit(lambda: (time.sleep(0.3), jvm.close()))
+        end = Timer(0.3, jvm.close)
+        end.start()
         hold_warehouse(tmp_path)
+        end.join()
     release(tmp_path)
 
 
