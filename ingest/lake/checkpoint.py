@@ -6,6 +6,7 @@ is read a group of rows at a time: only the columns that somebody asks for.
 
 from __future__ import annotations
 
+import io
 import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -74,7 +75,7 @@ class Checkpoint:
         Raises BooksError when the file is damaged there.
         """
         with _translated(self.uri):
-            table = self.file.read_row_group(group, columns=columns, use_threads=False)
+            table = self.file.read_row_group(group, columns=columns)
         flags = self.left[group]
         return table.select(columns) if flags is None else table.select(columns).filter(flags)
 
@@ -137,17 +138,18 @@ def open_checkpoint(lake: Storage) -> Checkpoint:
 
 def put_checkpoint(lake: Storage, number: int, tables: Iterable[pa.Table]) -> None:
     """Write the rows of `tables` as the checkpoint of record `number`, unless there is one."""
-    sink = pa.BufferOutputStream()
+    sink = io.BytesIO()  # Arrow's own would hold it twice
     with pq.ParquetWriter(
         sink,
         SCHEMA,
         compression="zstd",  # hashes in hexadecimal digits become half as large; not so by snappy
         use_dictionary=_REPETITIVE,
+        write_statistics=["name", "key"],
         write_page_checksum=True,
     ) as writer:
         for table in _regrouped(tables):
             writer.write_table(table)
-    lake.put_if_absent(_checkpoint_key(number), sink.getvalue().to_pybytes())
+    lake.put_if_absent(_checkpoint_key(number), sink.getvalue())
 
 
 def _checkpoint_key(number: int) -> str:
