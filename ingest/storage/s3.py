@@ -7,7 +7,7 @@ import re
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from itertools import islice
@@ -15,7 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import (
+    ClientError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+)
 from urllib3.exceptions import HTTPError
 
 from ingest.errors import ObjectChanged, SettingsError, StorageError
@@ -24,6 +29,7 @@ from ingest.storage.s3_client import CHANGED, SHORTER, s3_client, translated_err
 from ingest.storage.s3_list import Lister
 
 _PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
+_PART = re.compile(r"bytes (\d+)-\d+/(\d+)")
 # boto3 does not resume a body that breaks off.
 _RESUMES = 5
 _ATTEMPTS = 10
@@ -84,12 +90,12 @@ class S3Storage:
             part = f"bytes={start + len(data)}-{end - 1}"
             with translated_errors(self._place(key), reading=True):
                 answer = s3_client().get_object(**self._object(key), Range=part, **match)
-                etag = answer["ETag"].strip('"')
-                wanted = len(data) + answer["ContentLength"]
-                with suppress(*_BROKEN_OFF):
-                    for block in answer["Body"].iter_chunks(1 << 20):
-                        data += block
-            if len(data) >= wanted:
+                found = answer["ETag"].strip('"')
+                if etag not in (None, found):  # the server does not know If-Match
+                    raise ObjectChanged(f"{self._place(key)}: {CHANGED}")
+                etag = found
+                size = _append_body(answer, data, start + len(data), end)
+            if size is not None and len(data) >= min(end, size) - start:
                 return bytes(data)
             _pause()
         raise StorageError(f"{self._place(key)}: the connection broke {1 + _RESUMES} times")
@@ -154,6 +160,28 @@ class S3Storage:
 
     def _place(self, key: str) -> str:
         return f"{self.uri}/{key}"
+
+
+def _append_body(answer: Mapping[str, Any], data: bytearray, start: int, end: int) -> int | None:
+    """Append what came of the body to `data`, and return the size of the object.
+
+    None, and nothing is appended, for a body that is not of bytes [start, end), which the server
+    was asked for, or not what its checksum says.
+    """
+    part, length = _PART.fullmatch(answer.get("ContentRange", "")), int(answer["ContentLength"])
+    begin, size = (int(part[1]), int(part[2])) if part else (0, length)
+    if begin != start or length > end - start:
+        answer["Body"].close()
+        return None
+    had = len(data)
+    try:
+        with suppress(*_BROKEN_OFF):
+            for block in answer["Body"].iter_chunks(1 << 20):
+                data += block
+    except FlexibleChecksumError:
+        del data[had:]
+        return None
+    return size
 
 
 def _status_of(cause: BaseException | None) -> int:

@@ -63,6 +63,12 @@ _UNREADABLE = {
     "403": _DENIED,
     "InvalidObjectState": "it is archived: restore it (aws s3api restore-object) and run again",
 }
+# What S3 calls an operation that may be denied, and the right that it needs.
+_RIGHTS = {
+    "ListObjectsV2": "s3:ListBucket",
+    "PutObject": "s3:PutObject",
+    "DeleteObjects": "s3:DeleteObject",
+}
 _NO_KEY = "it is encrypted with a key that the role may not use: grant it kms:Decrypt"
 
 
@@ -112,7 +118,11 @@ def _translated(place: str, error: ClientError, *, reading: bool) -> Exception:
     if code == "NoSuchBucket":
         return SettingsError(f"{place}: there is no such bucket: check its name and region")
     if not reading:
-        return StorageError(f"{place}: {error.operation_name} was refused ({code}: {message})")
+        denied = code == "AccessDenied" and error.operation_name in _RIGHTS
+        remedy = f": grant the role {_RIGHTS[error.operation_name]}" if denied else ""
+        return StorageError(
+            f"{place}: {error.operation_name} was refused ({code}: {message}){remedy}"
+        )
     if code in ("PreconditionFailed", "412"):
         return ObjectChanged(f"{place}: {CHANGED}")
     if code in ("InvalidRange", "416"):

@@ -17,6 +17,8 @@ from ingest.storage import Storage, open_storage, s3, s3_client, s3_list
 
 pytestmark = pytest.mark.integration
 
+CRC32_OF_0123 = "pmadfQ=="
+
 
 class TestS3(StorageSuite):
     """A prefix of a bucket."""
@@ -117,8 +119,12 @@ def problem(status: int, code: str, message: str = "no") -> Answer:
     return Answer(status, body.encode(), {"Content-Type": "application/xml"})
 
 
-def part(body: bytes, *, length: int | None = None, etag: str = "e1") -> Answer:
-    return Answer(206, body, {"ETag": f'"{etag}"'}, length)
+def part(body: bytes, *, at: int = 0, length: int | None = None, etag: str = "e1") -> Answer:
+    """Return bytes of an object of ten, the first of them at `at`; `length` are announced."""
+    last = at + (length or len(body)) - 1
+    return Answer(
+        206, body, {"ETag": f'"{etag}"', "Content-Range": f"bytes {at}-{last}/10"}, length
+    )
 
 
 @pytest.fixture
@@ -159,7 +165,11 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faulty]:
 
 
 def test_a_body_that_breaks_off_is_read_on(faulty: Faulty) -> None:
-    faulty.answers = [part(b"012", length=10), part(b"3456", length=7), part(b"789")]
+    faulty.answers = [
+        part(b"012", length=10),
+        part(b"3456", at=3, length=7),
+        part(b"789", at=7),
+    ]
     assert faulty.store.read("a", 0, 10, etag="e1") == b"0123456789"
     ranges = [(headers["Range"], headers["If-Match"]) for _, _, headers in faulty.asked]
     assert ranges == [("bytes=0-9", '"e1"'), ("bytes=3-9", '"e1"'), ("bytes=7-9", '"e1"')]
@@ -170,6 +180,31 @@ def test_a_body_goes_on_in_the_same_version(faulty: Faulty) -> None:
     with pytest.raises(ObjectChanged, match="changed while it was read"):
         faulty.store.read("a", 0, 10)
     assert faulty.asked[1][2]["If-Match"] == '"e1"'  # that of the first answer
+
+
+def test_an_answer_with_fewer_bytes_than_asked_for_is_read_on(faulty: Faulty) -> None:
+    faulty.answers = [part(b"01234"), part(b"56789", at=5)]
+    assert faulty.store.read("a", 0, 10) == b"0123456789"
+
+
+def test_an_answer_that_begins_elsewhere_is_no_part(faulty: Faulty) -> None:
+    whole = Answer(200, b"0123456789", {"ETag": '"e1"'})
+    faulty.answers = [whole, part(b"78", at=7), part(b"678", at=6)]
+    assert faulty.store.read("a", 6, 9) == b"678"
+
+
+def test_an_answer_that_is_not_what_its_checksum_says_is_asked_for_again(faulty: Faulty) -> None:
+    damaged, good = part(b"01x3"), part(b"0123")
+    for answer in (damaged, good):
+        answer.headers["x-amz-checksum-crc32"] = CRC32_OF_0123
+    faulty.answers = [damaged, good]
+    assert faulty.store.read("a", 0, 4) == b"0123"
+
+
+def test_another_version_is_noticed_where_the_server_does_not(faulty: Faulty) -> None:
+    faulty.answers = [part(b"0123", etag="e2")]
+    with pytest.raises(ObjectChanged, match="changed while it was read"):
+        faulty.store.read("a", 0, 4, etag="e1")
 
 
 def test_a_body_that_always_breaks_off_ends_the_task(faulty: Faulty) -> None:

@@ -26,8 +26,8 @@ LINE = b'192.0.2.1 - - [01/May/2024:00:00:00 +0000] "GET /p HTTP/1.1" 200 1 "-" 
 LINES = LINE * 200  # more than those that the format is guessed from
 RECORDS = CSV_HEADER.encode() + b"\n" + b"view,1,x\n" * 200
 SAID = (
-    "bug: the parser failed at byte {} (IndexError: out of range): please report it together with"
-    " that line"
+    r"bug: the parser failed at byte {} \(IndexError in \w+\.py:\d+\): please report it together"
+    r" with that line"
 )
 
 
@@ -38,7 +38,7 @@ def _fail_at(module: ModuleType, name: str, word: bytes, patch: pytest.MonkeyPat
     def fail(what: Any, *rest: Any, **named: Any) -> Any:
         content = what.encode() if isinstance(what, str) else bytes(getattr(what, "buffer", what))
         if word in content:
-            raise IndexError("out of range")
+            raise IndexError(content)
         return parse(what, *rest, **named)
 
     patch.setattr(module, name, fail)
@@ -66,7 +66,9 @@ def test_its_object_fails_with_the_place_and_all_others_go_on(
     with monkeypatch.context() as patch:
         _fail_at(module, name, b"boom", patch)
         summary = site.ingest()
-    assert [(one.key, one.reason) for one in summary.failed] == [("bad.log", SAID.format(place))]
+    (failed,) = summary.failed
+    assert failed.key == "bad.log"
+    assert re.fullmatch(SAID.format(re.escape(place)), failed.reason)
     assert (len(summary.sealed), summary.exit_code) == (1, 1)
     assert paths_in(site.settings) == pages("good.log", 0, 3)
     again = site.ingest()
@@ -74,16 +76,16 @@ def test_its_object_fails_with_the_place_and_all_others_go_on(
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "why"),
+    ("column", "value", "kind"),
     [
-        ("status_code", 1 << 31, "ValueError: status_code cannot hold a number of 32 bits"),
-        ("response_bytes", 1 << 63, "ValueError: response_bytes cannot hold a number of 64 bits"),
-        ("user_name", "\ud800", "UnicodeEncodeError: .*"),
+        ("status_code", 1 << 31, "ValueError"),
+        ("response_bytes", 1 << 63, "ValueError"),
+        ("user_name", "\ud800", "UnicodeEncodeError"),
     ],
 )
 @pytest.mark.parametrize("lines", [1, 200])
 def test_a_value_that_its_column_cannot_hold_is_a_fault_of_its_object(
-    site: Site, monkeypatch: pytest.MonkeyPatch, column: str, value: Any, why: str, lines: int
+    site: Site, monkeypatch: pytest.MonkeyPatch, column: str, value: Any, kind: str, lines: int
 ) -> None:
     """Its rows may wait for those of other objects: together they would all fail."""
     site.put("good.log", 3)
@@ -99,7 +101,7 @@ def test_a_value_that_its_column_cannot_hold_is_a_fault_of_its_object(
         summary = site.ingest()
     (failed,) = summary.failed
     assert failed.key == "bad.log"
-    assert re.match(rf"bug: the parser failed at byte 0 \(line 1\) \({why}\)", failed.reason)
+    assert re.match(rf"bug: the parser failed at byte 0 \(line 1\) \({kind} in ", failed.reason)
     assert paths_in(site.settings) == pages("good.log", 0, 3)
 
 
