@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ingest.cli.common import json_option, load_settings_for, plain, show
+from ingest.cli.common import json_option, load_settings_for, plain, show, show_request
 from ingest.errors import EmrError
-from ingest.terminal.text import printable_lines
 
 if TYPE_CHECKING:
     from ingest.emr.cost import Cost
@@ -69,17 +65,17 @@ def submit_command(
     `clickstream emr submit -- ingest web --final`. What CLICKSTREAM_LAKE, CLICKSTREAM_RAW
     and AWS_DATA_BUCKET say here, they say there.
     """
-    from ingest.emr.submit import new_token, prepare_job, submit_job
+    from ingest.emr.submit import new_token, open_service, prepare_job, submit_job
     from ingest.emr.wait import how_to_go_on
 
     settings = load_settings_for(None)
     command, token = command or ("ingest",), token or new_token()
     if dry_run:
         _, request = prepare_job(settings, command, token=token, environ=os.environ)
-        # Not wrapped, as other text is: it is there to be read by programs.
-        click.echo(json.dumps(request, indent=None if as_json else 2))
+        show_request(request, as_json)
         return
-    job = submit_job(settings, command, token=token, environ=os.environ)
+    service = open_service(settings)
+    job = submit_job(settings, service, command=command, token=token, environ=os.environ)
     show(job, f"job {job.job_id} on {job.place}\n{how_to_go_on(job.job_id)}", as_json)
 
 
@@ -96,10 +92,9 @@ def wait_command(job_id: str, as_json: bool) -> None:
     from ingest.emr.wait import wait_for_job
 
     settings = load_settings_for(None)
-    with _left_alone(job_id):
-        state = wait_for_job(
-            open_service(settings), job_id, timeout_minutes=settings.emr.timeout_minutes
-        )
+    state = wait_for_job(
+        open_service(settings), job_id, timeout_minutes=settings.emr.timeout_minutes
+    )
     show({"job_id": job_id, **plain(state)}, f"job {job_id}: {state.name}", as_json)
 
 
@@ -162,18 +157,6 @@ def cancel_command(job_id: str, as_json: bool) -> None:
 
     open_service(load_settings_for(None)).cancel(job_id)
     show({"job_id": job_id}, f"job {job_id}: the service was asked to end it", as_json)
-
-
-@contextmanager
-def _left_alone(job_id: str) -> Iterator[None]:
-    """Say, at an interruption, how to go on with the job, which it does not end."""
-    from ingest.emr.wait import how_to_go_on
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo(printable_lines(f"job {job_id} goes on; {how_to_go_on(job_id)}"), err=True)
-        raise
 
 
 def _cost_text(cost: Cost) -> str:

@@ -48,16 +48,20 @@ def prepare_job(
 
 
 def submit_job(
-    settings: Settings, command: Sequence[str], *, token: str, environ: Mapping[str, str]
+    settings: Settings,
+    service: Service,
+    *,
+    command: Sequence[str],
+    token: str,
+    environ: Mapping[str, str],
 ) -> Submitted:
-    """Send a job that runs `command`, or find the one that was sent with the same `token`.
+    """Send a job that runs `command` to `service`, or find the one sent with the same `token`.
 
     Raises as `prepare_job`, and EmrError when its package is not uploaded or EMR refuses the job.
     """
     package, request = prepare_job(settings, command, token=token, environ=environ)
     if not is_uploaded(package):
         raise EmrError(f"{package.uri} is not there: upload it with: clickstream emr package")
-    service = open_service(settings)
     job_id = service.submit(request)
     return Submitted(job_id=job_id, place=service.place, token=token, sha=package.sha)
 
