@@ -19,7 +19,7 @@ from ingest.storage import open_storage
 from ingest.warehouse.spark import landing
 from ingest.warehouse.spark import warehouse as spark_engine
 from ingest.warehouse.spark.landing import add_partitions, create_tables
-from ingest.warehouse.spark.ledger import LedgerFolders
+from ingest.warehouse.spark.ledger import LedgerFolders, local_ledgers
 from ingest.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = pytest.mark.integration
@@ -159,7 +159,7 @@ def test_a_warehouse_of_another_lake_answers_nothing(hop: Hop, tmp_path: Path) -
 def test_a_damaged_ledger_says_what_to_delete(hop: Hop) -> None:
     hop.add_log("one.log", 30)
     hop.load()
-    shown = LedgerFolders(hop.settings).shown()
+    shown = local_ledgers(hop.settings).shown()
     file = hop.settings.data / "warehouse" / "_loads" / str(shown) / "batches.parquet"
     content = file.read_bytes()
     try:
