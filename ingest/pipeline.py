@@ -56,7 +56,7 @@ class RunSummary:
     dbt: DbtSummary | None = None
     export: ExportSummary | None = None
     verification: Verification | None = None
-    report: Path | None = None
+    report: str | None = None
     problems: list[str] = field(default_factory=list)
     exit_code: int = 0
 

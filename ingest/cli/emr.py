@@ -1,4 +1,4 @@
-"""`clickstream emr`: the ingest on EMR, next to logs and lake in S3."""
+"""`clickstream emr`: hops as jobs on EMR, next to logs and lake in S3."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ job_argument = click.argument("job_id", metavar="JOB")
 
 @click.group()
 def emr() -> None:
-    """Run the ingest on EMR, next to logs and lake in S3.
+    """Run hops on EMR, next to logs and lake in S3.
 
     \b
     clickstream emr package      upload the code, once per version
@@ -34,7 +34,7 @@ def emr() -> None:
 @emr.command("package")
 @json_option
 def package_command(as_json: bool) -> None:
-    """Upload what a job needs: code, packages, clickstream.toml.
+    """Upload what a job needs: code, packages, clickstream.toml, the dbt project.
 
     Nothing is uploaded when the same is there already. The packages are those of
     requirements.lock for the machines there (EMR_ARCH: x86_64 or aarch64), fetched with
@@ -61,9 +61,10 @@ def submit_command(
 ) -> None:
     """Send a job that runs COMMAND there.
 
-    COMMAND is `ingest` (the default) or `replay`; its own options go behind --, as in
-    `clickstream emr submit -- ingest web --final`. What CLICKSTREAM_LAKE, CLICKSTREAM_RAW
-    and AWS_DATA_BUCKET say here, they say there.
+    COMMAND is one of ingest (the default), replay, load, export, run, or dbt with build,
+    run, test or seed; its own options go behind --, as in `clickstream emr submit --
+    ingest web --final`. Tables are those of the dbt target emr. What CLICKSTREAM_LAKE,
+    CLICKSTREAM_RAW, AWS_DATA_BUCKET, ES_URL and ES_INDEX say here, they say there.
     """
     from ingest.emr.submit import new_token, open_service, prepare_job, submit_job
     from ingest.emr.wait import how_to_go_on

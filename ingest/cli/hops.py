@@ -181,6 +181,25 @@ def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
     exit_with(summary.exit_code)
 
 
+@click.command(hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, required=True)
+def dbt(arguments: tuple[str, ...]) -> None:
+    """Run dbt on the target, for jobs on a cluster; here, people type `dbt` itself.
+
+    What a killed job left behind is removed first.
+    """
+    from ingest.cli.summaries import dbt_line
+    from ingest.warehouse.dbt import run_dbt
+
+    with warehouse_for(None) as (settings, warehouse):
+        warehouse.repair()
+        done = run_dbt(settings, *arguments)
+    show(done, dbt_line(done), as_json=False)
+    for failure in done.failures:
+        click.echo(f"error: {printable_lines(f'{failure.name}: {failure.message}')}", err=True)
+    exit_with(0 if done.success else 1)
+
+
 @click.command()
 @accept_option
 @click.option("--recreate", is_flag=True, help="Delete the index and export everything again.")

@@ -10,8 +10,9 @@ from typing import Any
 
 from ingest.emr.client import CLUSTER, SERVERLESS, emr_client
 from ingest.emr.cluster import ClusterService
+from ingest.emr.inputs import job_variables
 from ingest.emr.package import Package, describe_package, is_uploaded
-from ingest.emr.request import build_request, job_variables
+from ingest.emr.request import build_request
 from ingest.emr.serverless import ServerlessService
 from ingest.emr.service import Service
 from ingest.errors import EmrError, SettingsError
@@ -42,7 +43,7 @@ def prepare_job(
     if not _TOKEN.fullmatch(token):
         raise SettingsError(f"--token {token}: must be 1 to 64 letters, digits and . _ -")
     package = describe_package(settings)
-    variables = job_variables(settings, environ)
+    variables = job_variables(settings, command, environ)
     request = build_request(settings, package, command=command, variables=variables, token=token)
     return package, request
 

@@ -45,7 +45,7 @@ OUTCOMES: dict[str, Any] = {
     "build": BUILT,
     "export": EXPORTED,
     "verify": BALANCED,
-    "write_report": Path("report.html"),
+    "write_report": "report.html",
 }
 IN_ORDER = list(OUTCOMES)
 
@@ -102,7 +102,7 @@ def test_a_run_does_all_hops_in_order(hops: Hops) -> None:
         dbt=BUILT,
         export=EXPORTED,
         verification=BALANCED,
-        report=Path("report.html"),
+        report="report.html",
         refused=Refused(count=0, objects=()),
     )
     assert accepted_ids(open_storage(hops.settings.lake)) == {"b1"}

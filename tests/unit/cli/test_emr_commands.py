@@ -35,7 +35,8 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).resolve().parents[3]
     (tmp_path / "dbt_project.yml").touch()
     (tmp_path / "clickstream.toml").write_text(TOML)
-    (tmp_path / "requirements.lock").write_text((root / "requirements.lock").read_text())
+    for name in ("pyproject.toml", "requirements.lock"):
+        (tmp_path / name).write_text((root / name).read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLICKSTREAM_LAKE", "s3://lake")
     monkeypatch.setenv("CLICKSTREAM_RAW", "s3://logs")
@@ -70,6 +71,7 @@ def test_a_dry_run_prints_the_request_and_calls_no_service(
         "CLICKSTREAM_DATA=clickstream-data",
         "CLICKSTREAM_LAKE=s3://lake",
         "CLICKSTREAM_RAW=s3://logs",
+        "CLICKSTREAM_TARGET=emr",
         "ingest",
         "--final",
     ]

@@ -136,7 +136,7 @@ def test_the_text_shows_each_check_and_the_next_steps(
     summary = RunSummary(
         load=LOADED,
         verification=Verification(checks=checks, notes=("the index was not compared",)),
-        report=Path("report.html"),
+        report="report.html",
     )
 
     lines = summary_text(make_settings(), summary).splitlines()
