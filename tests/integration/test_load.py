@@ -19,7 +19,7 @@ from ingest.storage import open_storage
 from ingest.warehouse.spark import landing
 from ingest.warehouse.spark import warehouse as spark_engine
 from ingest.warehouse.spark.landing import add_partitions, create_tables
-from ingest.warehouse.spark.ledger import LedgerFolders, local_ledgers
+from ingest.warehouse.spark.ledger import LedgerFolders, local_ledgers, shared_ledgers
 from ingest.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = pytest.mark.integration
@@ -113,6 +113,34 @@ def test_status_is_out_of_date_until_the_next_load_at_most(
 
     assert hop.load().nothing_new
     assert events_by_status(hop) == 30
+
+
+def test_a_shared_metastore_has_its_ledger_in_the_lake(
+    hop: Hop, spark_warehouse: SparkWarehouse, spark: SparkSession
+) -> None:
+    """So any machine finds it, whatever becomes of the one that wrote it."""
+    settings = replace(hop.settings, target="emr")
+
+    def machine(name: str) -> Hop:
+        data = Path(settings.lake).with_name(name)
+        shared = shared_ledgers(settings)
+        warehouse = SparkWarehouse(spark, spark_warehouse.schemas, shared, data=data)
+        return replace(hop, settings=replace(settings, data=data), warehouse=warehouse)
+
+    one, other = machine("one"), machine("other")
+    one.add_log("one.log", 30)
+    one.load()
+    one.warehouse.notes.put("built", b"x")
+
+    assert other.load().nothing_new
+    assert other.warehouse.notes.read("built") == b"x"
+    assert events_by_status(other) == 30
+    loads = Path(settings.lake, "loads", "emr")
+    assert one.warehouse.ledger().version == str(loads / f"{1:020}")
+    assert not [name for name in ("one", "other") if Path(settings.lake).with_name(name).exists()]
+    shutil.rmtree(loads)
+    with pytest.raises(SettingsError, match="drop the databases of target emr in its metastore"):
+        other.load()
 
 
 def test_files_that_no_record_names_do_not_count(hop: Hop) -> None:
