@@ -94,7 +94,7 @@ def _of_the_search(settings: Settings, environ: Mapping[str, str]) -> dict[str, 
     if "@" in urlsplit(search.url or "").netloc:
         raise SettingsError(
             "ES_URL holds a user name or password, which everybody who may look at the job could"
-            " read: leave them out, and give the job a key as docs/aws.md says"
+            " read: leave them out, and give the job a key as docs/operations/aws.md says"
         )
     found = {
         "ES_URL": search.url,

@@ -77,7 +77,7 @@ def _search_problems(settings: Settings) -> Iterator[str]:
     if settings.emr.search_secret is not None and settings.emr.cluster_id is not None:
         yield (
             "emr.search_secret is for EMR Serverless: give a cluster its key when you create it, as"
-            " docs/aws.md says"
+            " docs/operations/aws.md says"
         )
 
 
