@@ -2,10 +2,10 @@ BIN := .venv/bin
 DATA := $(or $(CLICKSTREAM_DATA),data)
 LINES ?= 100000
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs soak soak-kill soak-fuzz bench lock clean
+.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 bench lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 setup: .venv/.ready ## create .venv from the lock (Python 3.11, Java 17 or 21)
 .venv/.ready: requirements.lock pyproject.toml .ci/setup
 	@sh .ci/setup
@@ -23,6 +23,8 @@ soak-kill: setup ## kill 100 runs over all hops while logs grow and rotate (an h
 	@SOAK_KILLS=100 $(BIN)/pytest tests/soak/killed_runs.py
 soak-fuzz: setup ## parse 2 million mutated lines both ways, bombs, and tiny files (15 minutes)
 	@$(BIN)/pytest tests/soak/fuzzed_lines.py
+soak-s3: setup ## ingest a bucket with an object of 1 GB: memory flat, equal to a folder (10 minutes)
+	@$(BIN)/pytest tests/soak/s3_load.py
 bench: setup ## compare speed and memory with other tools
 	@$(BIN)/python -m bench
 lock: setup ## upgrade requirements.lock

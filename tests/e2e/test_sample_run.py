@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from fixtures.product import ROOT, Index, Product
+from fixtures.s3_server import ACCESS
+from support.leaks import files_in, leaks
 
 from ingest.warehouse.marts import read_marts
 
@@ -21,6 +23,7 @@ LINES, SEED = 3000, 5
 # Real lines of October 2015, all of them events.
 MORE, MORE_EVENTS = "last.log", 3_000
 LAST_DAY = "2015-05-17"
+OF_EACH_LAST_LINE = "feedreader"
 COLUMNS = (
     "file_status", "lines_read", "lines_ok", "lines_warn", "lines_skip", "lines_reject", "events",
 )  # fmt: skip
@@ -102,7 +105,8 @@ def _last_line(index: int) -> str:
     client, status = f"100.64.{index % 7}.{index % 250}", (200, 206, 301, 404)[index % 4]
     time = f"17/May/2015:{index // 150:02}:05:{index % 60:02} +0000"
     request = f"GET /feed/{index} HTTP/1.1"
-    return f'{client} - - [{time}] "{request}" {status} {index} "-" "reader/{index % 5}"\n'
+    agent = f"{OF_EACH_LAST_LINE}/{index % 5}"
+    return f'{client} - - [{time}] "{request}" {status} {index} "-" "{agent}"\n'
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +153,13 @@ def more(last_log: Path) -> More:
         statuses=Counter(re.findall(r'" (\d{3}) ', line)[0] for line in lines),
         clients=Counter(line.split(" ", 1)[0] for line in lines),
     )
+
+
+def test_no_line_of_a_log_is_in_a_log_of_ours(outcome: Outcome, shop: Product) -> None:
+    assert outcome.rows("events")[f"raw/{MORE}"] == (MORE_EVENTS,)
+    logs = dict(files_in(shop.data / "logs"))
+    assert {"dbt.log", "spark.log"} <= {Path(name).name for name in logs}
+    assert leaks(logs.items(), [OF_EACH_LAST_LINE, ACCESS["AWS_SECRET_ACCESS_KEY"]]) == []
 
 
 def test_the_lake_holds_the_truth(outcome: Outcome) -> None:

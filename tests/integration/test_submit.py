@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fixtures.emr_server import SECRETS
+from support.leaks import files_in, leaks
 
 from ingest.spark import lock
 from ingest.spark.lock import hold_warehouse
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.integration
 
 # Generous: on a busy machine of 2 cores a JVM alone takes half a minute.
 COMMAND_SECONDS = 300
+OF_EACH_LINE = "Mozilla/5.0 (X11)"
 MAIN = "from ingest.cli import main\nmain()\n"
 
 
@@ -70,6 +73,9 @@ def test_an_ingest_of_its_own_does_not_wait_for_the_warehouse(
     monkeypatch.setattr(lock, "_locks", {})
     hold_warehouse(data)
 
-    assert sealed_events(data, sys.executable, "-m", "ingest.cli") == 30
+    assert sealed_events(data, sys.executable, "-m", "ingest.cli", **SECRETS) == 30
     assert not (data / "metastore").exists()
     lock._locks.pop(data).close()
+    logs = dict(files_in(data / "logs"))
+    assert str(data / "logs" / "spark.log") in logs
+    assert leaks(logs.items(), [OF_EACH_LINE, *SECRETS.values()]) == []
