@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import os
-import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any
 import boto3
 import pyarrow as pa
 import pytest
-from fixtures.emr_server import SparkCluster
+from fixtures.emr_server import SparkCluster, copy_project
 from fixtures.product import Index
 from fixtures.s3_server import put_all
 
@@ -63,10 +62,7 @@ def project(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     root = tmp_path / "project"
     root.mkdir()
     (root / "clickstream.toml").write_text(TOML.format(arch=os.uname().machine))
-    for name in ("pyproject.toml", "requirements.lock", "dbt_project.yml"):
-        shutil.copy(ROOT / name, root)
-    for name in ("profiles", "models", "macros", "seeds", "tests/dbt"):
-        shutil.copytree(ROOT / name, root / name)
+    copy_project(root)
     monkeypatch.chdir(root)
     monkeypatch.setenv("AWS_DATA_BUCKET", f"{bucket}/raw")
     monkeypatch.setenv("AWS_TEMP_BUCKET", f"{bucket}/temp")

@@ -72,11 +72,6 @@ def test_the_target_of_jobs_leaves_spark_to_the_cluster(settings: Settings) -> N
     }
 
 
-def test_the_target_of_jobs_is_refused_here(settings: Settings) -> None:
-    with pytest.raises(SettingsError, match="send them with `clickstream emr submit`"):
-        open_warehouse(replace(settings, target="emr"))
-
-
 def test_the_environment_is_left_as_it_was(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
