@@ -29,9 +29,10 @@ def copy_problem(
 ) -> ClickstreamError:
     """Return the error that says which batch, file and column COPY refused, and why."""
     reasons = [message_of(error), *_logged(session), *_differences(lake, record, table)]
+    told = "; ".join(printable(reason) for reason in dict.fromkeys(filter(None, reasons)))
     return ClickstreamError(
-        f"landing.{table.name} of batch {record.number} ({record.batch_id[:6]}) was refused by COPY:"
-        f" {'; '.join(printable(reason) for reason in dict.fromkeys(filter(None, reasons)))}"
+        f"landing.{table.name} of batch {record.number} ({record.batch_id[:6]}) was refused by"
+        f" COPY: {told}"
     )
 
 

@@ -175,8 +175,8 @@ class RedshiftWarehouse:
 def _check_lake(lake: Storage) -> None:
     if not lake.uri.startswith("s3://"):
         raise SettingsError(
-            f"the lake {lake.uri} is not in S3, from where Redshift reads it: set CLICKSTREAM_LAKE /"
-            " lake.uri to s3://bucket/prefix and ingest again"
+            f"the lake {lake.uri} is not in S3, from where Redshift reads it: set"
+            " CLICKSTREAM_LAKE / lake.uri to s3://bucket/prefix and ingest again"
         )
 
 
