@@ -179,12 +179,12 @@ def _prove(
         said = (said[0], None, None)
     if said != found or loaded != said[0]:
         raise BooksError(
-            f"landing.{table.name} of batch {record.number}: the record says {_told(said)};"
-            f" COPY loaded {loaded:,} rows, and the table has {_told(found)}"
+            f"landing.{table.name} of batch {record.number}: the record says {_counted(said)};"
+            f" COPY loaded {loaded:,} rows, and the table has {_counted(found)}"
         )
 
 
-def _told(counted: tuple[int, datetime | None, datetime | None]) -> str:
+def _counted(counted: tuple[int, datetime | None, datetime | None]) -> str:
     rows, first, last = counted
     return f"{rows:,} rows" + (f" from {first} to {last}" if first else "")
 
