@@ -70,8 +70,17 @@ def _read_profile(settings: Settings) -> Any:
             return load_profile(str(settings.root), {}, target_override=settings.target)
     except DbtBaseException as error:
         raise SettingsError(
-            f"dbt cannot read target {settings.target} in {profiles_dir(settings)}: {error}"
+            f"dbt cannot read target {settings.target} in {profiles_dir(settings)}:"
+            f" {_reason(error)}"
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what dbt says; of a value that is not valid its name only, it may be a password."""
+    invalid = error.__cause__
+    if path := list(getattr(invalid, "absolute_path", ())):
+        return f"the value of {'.'.join(map(str, path))} is not valid"
+    return str(error)
 
 
 def profiles_dir(settings: Settings) -> Path:
