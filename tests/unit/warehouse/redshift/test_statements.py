@@ -63,7 +63,7 @@ def test_the_ledger_is_written_in_one_statement() -> None:
 def test_tables_have_widths_and_no_keys() -> None:
     ddl = redshift_ddl(EVENTS)
 
-    assert "event_id VARCHAR(64) NOT NULL," in ddl
+    assert "event_id VARCHAR(32) NOT NULL," in ddl
     assert ddl.endswith("DISTSTYLE EVEN\nCOMPOUND SORTKEY (event_date, event_time)\n")
     assert "KEY (event_id)" not in ddl
     assert redshift_ddl(BATCHES).endswith("DISTSTYLE ALL\n")
