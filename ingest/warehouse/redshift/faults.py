@@ -41,6 +41,11 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, _LOST) and not isinstance(error.args[0] if error.args else "", dict)
 
 
+def is_about_data(error: BaseException) -> bool:
+    """Return whether a statement was refused for what it says or reads."""
+    return not (is_in_the_way(error) or is_lost(error) or is_denied(error))
+
+
 def is_denied(error: BaseException) -> bool:
     """Return whether a grant is missing."""
     return _DENIED in message_of(error).lower()

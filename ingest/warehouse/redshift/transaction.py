@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
-from ingest.errors import BooksError, ClickstreamError, SettingsError
+from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED
 from ingest.storage import Storage
 from ingest.warehouse.ledger import LedgerRow, to_arrow
 from ingest.warehouse.redshift import statements
 from ingest.warehouse.redshift.copy_errors import copy_problem
-from ingest.warehouse.redshift.faults import (
-    DRIVER_ERRORS,
-    is_denied,
-    is_in_the_way,
-    is_lost,
-    message_of,
-)
+from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_about_data
 from ingest.warehouse.redshift.manifest import manifest_key, write_manifest
+from ingest.warehouse.redshift.repeat import repeat
 from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 
@@ -34,8 +28,6 @@ _log = logging.getLogger(__name__)
 DATA = (EVENTS, REJECTS, FILES)
 # A batch only moves on: no loader that is late takes a step back.
 _RANK = {QUARANTINED: 1, LIVE: 2, REPLACED: 3}
-ATTEMPTS = 5
-_PAUSE_SECONDS = (1.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,36 +48,18 @@ class Change:
         return f"batch {newest.number} ({newest.batch_id[:6]})"
 
 
-def write_change(
-    session: Session,
-    lake: Storage,
-    change: Change,
-    role: str,
-    *,
-    pause: Callable[[float], None] = time.sleep,
-) -> None:
-    """Write `change` unless another loader has; try again when another transaction is in the way.
+def write_change(session: Session, lake: Storage, change: Change, role: str) -> None:
+    """Write `change` unless another loader has.
 
-    After a connection was lost, even during the commit, the next try finds in the ledger what
-    became of it. Raises BooksError when rows or times are not those of the record, SettingsError
-    when a grant is missing, ClickstreamError for everything else.
+    Raises BooksError when rows or times are not those of the record, SettingsError when a grant is
+    missing, ClickstreamError for everything else.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with session.transaction():
-                _write(session, lake, change, role)
-            return
-        except DRIVER_ERRORS as error:
-            if not (is_in_the_way(error) or is_lost(error)):
-                raise _failure(change, error) from error
-            if attempt == ATTEMPTS:
-                raise ClickstreamError(
-                    f"{change.name}: tried {ATTEMPTS} times, the last answer was:"
-                    f" {message_of(error)}; another loader or dbt run may hold the tables: run the"
-                    " command again when it has ended"
-                ) from error
-            _log.info("%s: %s; trying again", change.name, message_of(error))
-            pause(_pause(attempt))
+
+    def write() -> None:
+        with session.transaction():
+            _write(session, lake, change, role)
+
+    repeat(change.name, write)
 
 
 def describe_change(lake: str, change: Change, role: str) -> Iterator[Statement]:
@@ -152,7 +126,7 @@ def _copy(session: Session, lake: Storage, record: BatchRecord, table: Table, ro
     try:
         session.run(statements.copy(table, columns, manifest, role))
     except DRIVER_ERRORS as error:
-        if is_in_the_way(error) or is_lost(error) or is_denied(error):
+        if not is_about_data(error):
             raise
         raise copy_problem(session, lake, record, table, error) from error
     ((loaded,),) = session.run(statements.copied())
@@ -205,17 +179,3 @@ def _ledger_statements(rows: Sequence[LedgerRow]) -> list[Statement]:
 def _naive(value: Any) -> Any:
     """Return `value` as TIMESTAMP holds it: in UTC, without a zone."""
     return value.replace(tzinfo=None) if isinstance(value, datetime) else value
-
-
-def _failure(change: Change, error: BaseException) -> ClickstreamError:
-    told = f"{change.name}: {message_of(error)}"
-    if is_denied(error):
-        return SettingsError(
-            f"{told}: grant the user usage and create on schema landing, and let it own the tables"
-        )
-    return ClickstreamError(told)
-
-
-def _pause(attempt: int) -> float:
-    least, most = _PAUSE_SECONDS
-    return min(most, least * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1)  # noqa: S311 - no secret

@@ -17,6 +17,7 @@ from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, changes
 from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of
 from ingest.warehouse.redshift.landing import prepare_tables
 from ingest.warehouse.redshift.reads import check_reads
+from ingest.warehouse.redshift.repeat import repeat
 from ingest.warehouse.redshift.session import Place, Session, place_of
 from ingest.warehouse.redshift.statements import LEDGER, SCHEMA, Statement
 from ingest.warehouse.redshift.transaction import Change, describe_change, write_change
@@ -74,8 +75,7 @@ class RedshiftWarehouse:
     ) -> None:
         """Load each live batch in one transaction, which also removes what the batch replaces."""
         _check_lake(lake)
-        with self._failures():
-            prepare_tables(self._session)
+        repeat("landing", lambda: prepare_tables(self._session))
         for rows in changes(ledger, changed):
             write_change(self._session, lake, Change(rows=rows), self._role)
 
