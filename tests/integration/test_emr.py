@@ -135,7 +135,7 @@ def test_all_hops_on_two_bare_machines_count_what_is_in_the_raw_lines(
     bucket: str,
     emr_cluster: str,
     spark_cluster: SparkCluster,
-    search_url: str,
+    search_server: str,
     clickstream: Callable[..., tuple[int, Any]],
     run_tasks_here: RunTasks,
     monkeypatch: pytest.MonkeyPatch,
@@ -143,7 +143,7 @@ def test_all_hops_on_two_bare_machines_count_what_is_in_the_raw_lines(
 ) -> None:
     for name, value in {
         "EMR_CLUSTER_ID": emr_cluster,
-        "ES_URL": search_url,
+        "ES_URL": search_server,
         "ES_INDEX": bucket,
     }.items():
         monkeypatch.setenv(name, value)
@@ -174,7 +174,7 @@ def test_all_hops_on_two_bare_machines_count_what_is_in_the_raw_lines(
     ingest(local, run_tasks_here)
     assert events_in(settings.lake).equals(events_in(local.lake))
     _assert_marts_hold(f"s3://{bucket}/marts")
-    index = Index(url=search_url, name=bucket)
+    index = Index(url=search_server, name=bucket)
     assert index.count() == LINES
     assert index.terms("http.response.status_code") == {
         str(status): count for status, count in _counted(lambda n: STATUSES[n % 3]).items()
