@@ -11,10 +11,13 @@ from pathlib import Path
 from statistics import median
 
 from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
+from bench.discovery import OBJECTS, Discovery, discovery
 from bench.follow import FILES, LARGE_BYTES, appended_line, known_files
+from bench.gateway import GatewayMissing
 from bench.lines import write_lines
 from bench.memory import peak_memory
-from bench.single import hostile_milliseconds, reference_rate
+from bench.single import ADDITIONS, addition_seconds, hostile_milliseconds, reference_rate
+from bench.throughput import Speed, throughput
 
 ROUNDS = 3
 CLICKSTREAM, CSV, REGEXP = "clickstream", "pyarrow.csv", "regexp_extract"
@@ -24,6 +27,9 @@ TARGETS = {CSV: "at most 1.5", REGEXP: "at most 0.1"}
 def main() -> None:
     """Generate the input, measure and print."""
     options = _options()
+    if options.s3:
+        _print_s3(options.folder, lines=options.lines)
+        return
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
         path = Path(folder) / "access.log"
         write_lines(path, lines=options.lines)
@@ -54,10 +60,45 @@ def _print_idle(folder: Path) -> None:
     )
 
 
+def _print_s3(where: Path | None, *, lines: int) -> None:
+    additions = addition_seconds()
+    print(f"{ADDITIONS:,} additions in a Python loop: {additions:.1f} s", flush=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
+        first, second = discovery(Path(folder))
+        assert (first.lines, second.lines) == (1, 0)
+        _print_discovery("a new object", first)
+        _print_discovery("nothing new, a checkpoint to write", second)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
+        path = Path(folder) / "access.log"
+        write_lines(path, lines=lines)
+        try:
+            _print_throughput(throughput(path), path.stat().st_size)
+        except GatewayMissing as error:
+            print(f"S3 was not measured: {error}")
+
+
+def _print_discovery(what: str, run: Discovery) -> None:
+    print(
+        f"{what} in {OBJECTS:,} objects: {run.seconds:.1f} s after the listing"
+        f" ({run.cpu_seconds:.1f} of CPU; limit 5), peak {run.peak_bytes / 1e6:,.0f} MB"
+        f" (limit 1,000); the listing: {run.pages:,} pages, {run.listing_seconds:.1f} s",
+        flush=True,
+    )
+
+
+def _print_throughput(speeds: Mapping[str, Speed], size: int) -> None:
+    print(f"one core, {size / 1e6:,.0f} MB, MB/s of raw text: {'by the clock':>13}{'of CPU':>9}")
+    for name, speed in speeds.items():
+        print(f"{name:>40}{speed.wall:13.1f}{speed.cpu:9.1f}")
+    folder, bucket = speeds["folder"], speeds["S3"]
+    print(f"{'S3 / folder':>40}{bucket.wall / folder.wall:13.2f}{bucket.cpu / folder.cpu:9.2f}")
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--lines", type=int, default=2_000_000)
     parser.add_argument("--folder", type=Path, help="where to write the input (4 GB)")
+    parser.add_argument("--s3", action="store_true", help="measure only what S3 adds")
     parser.add_argument("--no-spark", action="store_true", help="leave out regexp_extract")
     return parser.parse_args()
 

@@ -49,14 +49,14 @@ def gateway(folder: Path) -> Iterator[dict[str, str]]:
             url = f"http://127.0.0.1:{port}"
             if not _answers(url, server):
                 said.seek(0)
-                why = said.read().decode(errors="replace").strip() or "it does not answer"
+                why = _last_line(said.read().decode(errors="replace"))
                 raise GatewayMissing(f"{program} did not start: {why}")
             yield {
                 "AWS_ENDPOINT_URL_S3": url,
                 "AWS_ACCESS_KEY_ID": access,
                 "AWS_SECRET_ACCESS_KEY": secret,
                 "AWS_REGION": _REGION,
-                "AWS_DEFAULT_REGION": _REGION,  # boto3 reads this one, the SDK for Java the other
+                "AWS_DEFAULT_REGION": _REGION,  # the one that boto3 reads
             }
         finally:
             _stop(server)
@@ -77,10 +77,19 @@ def versitygw() -> Path:
     if go is None:
         raise GatewayMissing("there is neither versitygw nor Go on PATH: install Go to build it")
     folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        _build(go, Path(work)).replace(program)
+    return program
+
+
+def _build(go: str, folder: Path) -> Path:
+    """Return the program, built in `folder` beside what Go fetches for it: 770 MB."""
+    places = {"GOPATH": folder, "GOCACHE": folder / "cache", "GOBIN": folder / "bin"}
     try:
         subprocess.run(
             [go, "install", _MODULE],
-            env=os.environ | {"GOBIN": str(folder)},
+            # Go write-protects what it has fetched, unless it is told not to.
+            env=os.environ | {"GOFLAGS": "-modcacherw"} | {k: str(v) for k, v in places.items()},
             capture_output=True,
             text=True,
             check=True,
@@ -89,8 +98,12 @@ def versitygw() -> Path:
     except subprocess.TimeoutExpired as error:
         raise GatewayMissing(f"go install {_MODULE} took over {_BUILD_SECONDS} s") from error
     except subprocess.CalledProcessError as error:
-        raise GatewayMissing(f"go install {_MODULE} failed: {error.stderr.strip()}") from error
-    return program
+        raise GatewayMissing(f"go install {_MODULE} failed: {_last_line(error.stderr)}") from error
+    return folder / "bin" / "versitygw"
+
+
+def _last_line(text: str) -> str:
+    return next(reversed(text.strip().splitlines()), "no reason given")
 
 
 def _free_port() -> int:

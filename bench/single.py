@@ -1,4 +1,4 @@
-"""The reference parser alone, and lines that are meant to be slow."""
+"""The reference parser alone, lines that are meant to be slow, and the machine itself."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ HOSTILE = {
     "parameters": b"&a=%",
 }
 SIZES = (500_000, 1_000_000)
+ADDITIONS = 20_000_000
+
+
+def addition_seconds() -> float:
+    """Return how long ADDITIONS take in a loop: the speed of the machine, as it is just now."""
+    started = time.perf_counter()
+    total = 0
+    for number in range(ADDITIONS):
+        total += number
+    return time.perf_counter() - started
 
 
 def lines_of(raw: list[bytes]) -> Lines:

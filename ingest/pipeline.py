@@ -1,7 +1,7 @@
 """All hops in order. One that fails stops only what builds on it; the summary tells the rest.
 
-Exit code of a run: 4 when the books do not balance, which stops it; otherwise the most severe of
-2, 1 and 3 that occurred.
+Exit code of a run: 4 when the books do not balance, which stops it, as a failed job on EMR does;
+otherwise the most severe of 2, 1 and 3 that occurred.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ingest.books.verify import Verification, verify
 from ingest.errors import (
     BooksError,
     ClickstreamError,
+    EmrError,
     SearchServerError,
     TooManyRejects,
     described,
     gravest,
 )
-from ingest.job.run import IngestSummary, ingest
-from ingest.job.run import RunTasks as RunIngestTasks
+from ingest.job.run import IngestSummary
 from ingest.lake.accepted import find_batches, how_to_accept, record_acceptances
 from ingest.lake.records import open_lake, read_log
 from ingest.lake.refused import Refused
@@ -56,7 +56,7 @@ class RunSummary:
     dbt: DbtSummary | None = None
     export: ExportSummary | None = None
     verification: Verification | None = None
-    report: Path | None = None
+    report: str | None = None
     problems: list[str] = field(default_factory=list)
     exit_code: int = 0
 
@@ -66,21 +66,26 @@ class RunSummary:
         self.exit_code = gravest(self.exit_code, exit_code)
 
 
+# Books that do not balance: every later hop would build on wrong numbers. A job that failed, or
+# goes on without us: they would build on what it left unfinished.
+_STOPPING = (BooksError, EmrError)
+
+
 class _Stopped(Exception):
-    """The books do not balance: every later hop would build on wrong numbers."""
+    """A hop failed so that no other one may follow."""
 
 
 def run_pipeline(
     settings: Settings,
     warehouse: Warehouse,
     *,
-    ingest_tasks: RunIngestTasks,
+    ingest: Callable[[], IngestSummary],
     export_tasks: RunExportTasks,
     accept: Sequence[str] = (),
     truth: Path | None = None,
     full_refresh: bool = False,
 ) -> RunSummary:
-    """Run all hops; `ingest_tasks` and `export_tasks` run the tasks of the two that fan out.
+    """Run all hops; `ingest` runs the first three, `export_tasks` the tasks of the last one.
 
     `full_refresh` builds all marts from landing, which a run does by itself where they are damaged.
     `accept` are ids of quarantined batches, or beginnings of ids. Raises ClickstreamError when the
@@ -92,7 +97,7 @@ def run_pipeline(
     record_acceptances(lake, find_batches(read_log(lake), accept))
     summary = RunSummary()
     with suppress(_Stopped):
-        _hop(summary, "ingest", lambda: ingest(settings, ingest_tasks))
+        _hop(summary, "ingest", ingest)
         if not read_log(open_lake(settings.lake)):
             raise _nothing(settings, summary)
         if summary.ingest is not None:
@@ -127,7 +132,7 @@ def _ask_search_server(settings: Settings) -> None:
 def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | None:
     """Run one hop and keep its result in the summary's field `name`; None when it failed.
 
-    A failure stops only this hop, unless the books do not balance: that raises _Stopped.
+    A failure stops only this hop, unless it is one of _STOPPING: that raises _Stopped.
     """
     check_interrupted()
     _log.info("%s ...", name)
@@ -136,7 +141,7 @@ def _hop(summary: RunSummary, name: str, run: Callable[[], Result]) -> Result | 
     except ClickstreamError as error:
         summary.add_problem(f"{name}: {described(error)}", error.exit_code)
         setattr(summary, name, error.done)
-        if isinstance(error, BooksError):
+        if isinstance(error, _STOPPING):
             raise _Stopped from error
         return None
     setattr(summary, name, result)

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Reference inputs are kept beside the project, not in it: a public clone has none.
 REFERENCE = ROOT.parent / "shared"
 REFERENCE_FIXTURES = ("seed_csv", "hackers_log", "field_cases")
+# Folders of tests that share a Spark, a cluster or a server.
+_NEIGHBOURS = ("tests/aws", "tests/e2e", "tests/integration")
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 pytest_plugins = [
@@ -33,7 +35,7 @@ class Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
         folder = module.rpartition("/")[0]
-        return folder if folder in ("tests/integration", "tests/e2e") else module
+        return folder if folder in _NEIGHBOURS else module
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -74,7 +74,7 @@ def source_check(
 
 def _places(settings: Settings, records: Sequence[BatchRecord]) -> tuple[list[_Place], list[str]]:
     """Return the logs that lie in a source as the ledger knows them, and what could not be seen."""
-    ownership = Ownership(last=0, logs={}).after(records)
+    ownership = Ownership().after(records)
     places: list[_Place] = []
     notes: list[str] = []
     changed = 0
@@ -84,7 +84,7 @@ def _places(settings: Settings, records: Sequence[BatchRecord]) -> tuple[list[_P
         except (SettingsError, StorageError) as error:
             notes.append(f"source {source.name} was not compared: {error}")
             continue
-        for key, log in holders(ownership.of_source(source.name)).items():
+        for key, log in holders(ownership.where("source", [source.name])).items():
             found = listing.objects.get(key)
             if found is None or not log.consumed:
                 continue

@@ -20,7 +20,7 @@ from ingest.lake.states import LIVE, QUARANTINED, REPLACED, decide
 from ingest.search.seals import Seal, read_seals, targets
 from ingest.settings import Settings
 from ingest.terminal.text import count_of, printable, table_text
-from ingest.warehouse.spark.ledger import LedgerFolders
+from ingest.warehouse.spark.ledger import shown_ledger
 
 _FILES_SHOWN = 20
 _NOT_LOADED = "not loaded"
@@ -130,10 +130,7 @@ def _files(records: Sequence[BatchRecord]) -> Iterator[FileState]:
 
 def _shown(settings: Settings) -> dict[str, str]:
     """Return batch id -> state in the ledger that readers see; empty when nothing was loaded."""
-    ledgers = LedgerFolders(settings)
-    shown = ledgers.shown()
-    batches = {} if shown is None else ledgers.read(shown)
-    return {batch_id: batch.state for batch_id, batch in batches.items()}
+    return {batch_id: batch.state for batch_id, batch in shown_ledger(settings).items()}
 
 
 def _batch(

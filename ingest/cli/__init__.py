@@ -19,7 +19,7 @@ from ingest.cli.books import clean, docs, query, report, status, verify
 from ingest.cli.completion import completion
 from ingest.cli.contract import contract
 from ingest.cli.emr import emr
-from ingest.cli.hops import export, ingest, load, replay, run_all
+from ingest.cli.hops import dbt, export, ingest, load, replay, run_all
 from ingest.cli.raw import formats, parse, sample
 from ingest.cli.search import search
 from ingest.errors import ClickstreamError, described, remedy_for
@@ -128,7 +128,7 @@ def cli(verbose: bool) -> None:
 
 for _command in (
     sample, parse, formats,
-    ingest, replay, load, export, run_all,
+    ingest, replay, load, dbt, export, run_all,
     status, verify, query, report, docs,
     clean, search, emr, contract, completion,
 ):  # fmt: skip

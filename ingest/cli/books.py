@@ -26,8 +26,9 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.command()
+@target_option
 @json_option
-def status(as_json: bool) -> None:
+def status(target: str | None, as_json: bool) -> None:
     """Show what the ledgers record, without recounting.
 
     Batches and their states, codes and reasons, objects that are not ok, and what was exported.
@@ -35,7 +36,7 @@ def status(as_json: bool) -> None:
     from ingest.books.status import status as books
     from ingest.books.status import status_text
 
-    state = books(load_settings_for(None))
+    state = books(load_settings_for(target))
     show(state, status_text(state), as_json)
 
 
@@ -120,7 +121,7 @@ def report(
     period = Period(first=first and first.date(), last=last and last.date())
     with warehouse_for(target) as (settings, warehouse):
         path = write_report(settings, warehouse, period=period)
-    show_page("report", path, opened=opened, as_json=as_json)
+    show_page("report", Path(path), opened=opened, as_json=as_json)
 
 
 @click.command()

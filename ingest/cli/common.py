@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from datetime import date, datetime
@@ -67,7 +68,12 @@ def load_settings_for(target: str | None, raw: str | None = None) -> Settings:
         raise click.BadParameter("name a folder, a file or a pattern, or -", param_hint="--raw")
     if raw == STDIN:
         raw = str(keep_stdin(load_settings(target=target).data / "stdin").parent)
-    return load_settings({**os.environ, "CLICKSTREAM_RAW": raw}, target=target)
+    return load_settings(environ_with(raw), target=target)
+
+
+def environ_with(raw: str | None) -> dict[str, str]:
+    """Return the environment in which the settings find the source `raw`, where there is one."""
+    return {**os.environ, **({} if raw is None else {"CLICKSTREAM_RAW": raw})}
 
 
 def exit_with(exit_code: int) -> None:
@@ -80,6 +86,11 @@ def show(result: object, text: str, as_json: bool) -> None:
     """Print `result` as one JSON object, or `text` for a person."""
     text = json_text(plain(result)) if as_json else wrapped(printable_lines(text), terminal_width())
     click.echo(text)
+
+
+def show_request(request: Mapping[str, Any], as_json: bool) -> None:
+    """Print a request to a service as JSON: not wrapped, since it is there for programs."""
+    click.echo(json.dumps(request, indent=None if as_json else 2))
 
 
 def answer_text(found: Rows, width: int | None) -> str:

@@ -1,18 +1,14 @@
-"""`clickstream emr`: the ingest on EMR, next to logs and lake in S3."""
+"""`clickstream emr`: hops as jobs on EMR, next to logs and lake in S3."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import click
 
-from ingest.cli.common import json_option, load_settings_for, plain, show
+from ingest.cli.common import json_option, load_settings_for, plain, show, show_request
 from ingest.errors import EmrError
-from ingest.terminal.text import printable_lines
 
 if TYPE_CHECKING:
     from ingest.emr.cost import Cost
@@ -22,7 +18,7 @@ job_argument = click.argument("job_id", metavar="JOB")
 
 @click.group()
 def emr() -> None:
-    """Run the ingest on EMR, next to logs and lake in S3.
+    """Run hops on EMR, next to logs and lake in S3.
 
     \b
     clickstream emr package      upload the code, once per version
@@ -38,7 +34,7 @@ def emr() -> None:
 @emr.command("package")
 @json_option
 def package_command(as_json: bool) -> None:
-    """Upload what a job needs: code, packages, clickstream.toml.
+    """Upload what a job needs: code, packages, clickstream.toml, the dbt project.
 
     Nothing is uploaded when the same is there already. The packages are those of
     requirements.lock for the machines there (EMR_ARCH: x86_64 or aarch64), fetched with
@@ -65,21 +61,22 @@ def submit_command(
 ) -> None:
     """Send a job that runs COMMAND there.
 
-    COMMAND is `ingest` (the default) or `replay`; its own options go behind --, as in
-    `clickstream emr submit -- ingest web --final`. What CLICKSTREAM_LAKE, CLICKSTREAM_RAW
-    and AWS_DATA_BUCKET say here, they say there.
+    COMMAND is one of ingest (the default), replay, load, export, run, or dbt with build,
+    run, test or seed; its own options go behind --, as in `clickstream emr submit --
+    ingest web --final`. Tables are those of the dbt target emr. What CLICKSTREAM_LAKE,
+    CLICKSTREAM_RAW, AWS_DATA_BUCKET, ES_URL and ES_INDEX say here, they say there.
     """
-    from ingest.emr.submit import new_token, prepare_job, submit_job
+    from ingest.emr.submit import new_token, open_service, prepare_job, submit_job
     from ingest.emr.wait import how_to_go_on
 
     settings = load_settings_for(None)
     command, token = command or ("ingest",), token or new_token()
     if dry_run:
         _, request = prepare_job(settings, command, token=token, environ=os.environ)
-        # Not wrapped, as other text is: it is there to be read by programs.
-        click.echo(json.dumps(request, indent=None if as_json else 2))
+        show_request(request, as_json)
         return
-    job = submit_job(settings, command, token=token, environ=os.environ)
+    service = open_service(settings)
+    job = submit_job(settings, service, command=command, token=token, environ=os.environ)
     show(job, f"job {job.job_id} on {job.place}\n{how_to_go_on(job.job_id)}", as_json)
 
 
@@ -96,10 +93,9 @@ def wait_command(job_id: str, as_json: bool) -> None:
     from ingest.emr.wait import wait_for_job
 
     settings = load_settings_for(None)
-    with _left_alone(job_id):
-        state = wait_for_job(
-            open_service(settings), job_id, timeout_minutes=settings.emr.timeout_minutes
-        )
+    state = wait_for_job(
+        open_service(settings), job_id, timeout_minutes=settings.emr.timeout_minutes
+    )
     show({"job_id": job_id, **plain(state)}, f"job {job_id}: {state.name}", as_json)
 
 
@@ -162,18 +158,6 @@ def cancel_command(job_id: str, as_json: bool) -> None:
 
     open_service(load_settings_for(None)).cancel(job_id)
     show({"job_id": job_id}, f"job {job_id}: the service was asked to end it", as_json)
-
-
-@contextmanager
-def _left_alone(job_id: str) -> Iterator[None]:
-    """Say, at an interruption, how to go on with the job, which it does not end."""
-    from ingest.emr.wait import how_to_go_on
-
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo(printable_lines(f"job {job_id} goes on; {how_to_go_on(job_id)}"), err=True)
-        raise
 
 
 def _cost_text(cost: Cost) -> str:

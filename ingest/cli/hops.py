@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ingest.cli.common import (
     accept_option,
+    environ_with,
     exit_with,
     json_option,
     load_settings_for,
     plain,
     raw_option,
     show,
+    show_request,
     showing_what_was_done,
     target_option,
 )
@@ -25,10 +29,13 @@ from ingest.cli.engines import (
     spark_for,
     warehouse_for,
 )
+from ingest.cli.stdin import STDIN
 from ingest.errors import gravest
 from ingest.terminal.text import printable_lines
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from ingest.job.run import IngestSummary
     from ingest.settings import Settings
 
@@ -174,6 +181,25 @@ def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
     exit_with(summary.exit_code)
 
 
+@click.command(hidden=True, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, required=True)
+def dbt(arguments: tuple[str, ...]) -> None:
+    """Run dbt on the target, for jobs on a cluster; here, people type `dbt` itself.
+
+    What a killed job left behind is removed first.
+    """
+    from ingest.cli.summaries import dbt_line
+    from ingest.warehouse.dbt import run_dbt
+
+    with warehouse_for(None) as (settings, warehouse):
+        warehouse.repair()
+        done = run_dbt(settings, *arguments)
+    show(done, dbt_line(done), as_json=False)
+    for failure in done.failures:
+        click.echo(f"error: {printable_lines(f'{failure.name}: {failure.message}')}", err=True)
+    exit_with(0 if done.success else 1)
+
+
 @click.command()
 @accept_option
 @click.option("--recreate", is_flag=True, help="Delete the index and export everything again.")
@@ -217,6 +243,15 @@ def export(
     help="Rebuild all marts from the landing tables; a run that finds them damaged does this by "
     "itself.",
 )
+@click.option(
+    "--on",
+    "place",
+    type=click.Choice(("emr",)),
+    help="Ingest as a job on EMR, which [emr] in clickstream.toml describes; do the rest here.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="With --on: print the request as JSON; call no service."
+)
 @raw_option
 @target_option
 @json_option
@@ -224,6 +259,8 @@ def run_all(
     accept: tuple[str, ...],
     truth: Path | None,
     full_refresh: bool,
+    place: str | None,
+    dry_run: bool,
     raw: str | None,
     target: str | None,
     as_json: bool,
@@ -242,14 +279,23 @@ def run_all(
     from ingest.job.run import check_sources
     from ingest.pipeline import run_pipeline
 
+    if place is not None and raw == STDIN:
+        raise click.UsageError("a job reads no standard input: name an s3:// place, or omit --on")
+    if dry_run and place is None:
+        raise click.UsageError("--dry-run needs --on emr")
     settings = load_settings_for(target, raw)
+    if place is not None:
+        request = _request(settings, raw)
+        if dry_run:
+            show_request(request, as_json)
+            return
     check_sources(settings)
     # The warehouse comes first: on Spark, the tasks run in its session.
     with warehouse_for(target, settings) as (_, warehouse), spark_for(settings) as session:
         summary = run_pipeline(
             settings,
             warehouse,
-            ingest_tasks=ingest_tasks_on(session),
+            ingest=_ingest_hop(settings, session, place=place, raw=raw),
             export_tasks=export_tasks_on(session, settings),
             accept=accept,
             truth=truth,
@@ -257,3 +303,26 @@ def run_all(
         )
     show(summary, summary_text(settings, summary), as_json)
     exit_with(summary.exit_code)
+
+
+def _request(settings: Settings, raw: str | None) -> dict[str, Any]:
+    """Return the request of the ingest's job; raises SettingsError when it could not run."""
+    from ingest.emr.submit import new_token, prepare_job
+    from ingest.job.on_emr import COMMAND
+
+    _, request = prepare_job(settings, COMMAND, token=new_token(), environ=environ_with(raw))
+    return request
+
+
+def _ingest_hop(
+    settings: Settings, session: SparkSession, *, place: str | None, raw: str | None
+) -> Callable[[], IngestSummary]:
+    """Return what runs the first three hops: in `session`, or as a job in another `place`."""
+    if place is None:
+        from ingest.job.run import ingest as ingest_new
+
+        return partial(ingest_new, settings, ingest_tasks_on(session))
+    from ingest.emr.submit import open_service
+    from ingest.job.on_emr import ingest_on_emr
+
+    return partial(ingest_on_emr, settings, open_service(settings), environ=environ_with(raw))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from ingest.books.refused import refused_by
 from ingest.lake.checks import first_few
 from ingest.lake.refused import refused_text
+from ingest.spark import is_submitted
 from ingest.terminal.text import count_of, printable
 
-# On a cluster an ingest shows its line, too; the packages of the other hops are not there.
 if TYPE_CHECKING:
     from ingest.books.verify import Verification
     from ingest.job.run import IngestSummary
@@ -160,6 +160,8 @@ def _verify_line(verification: Verification) -> str:
 def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
     from ingest.local_search.control import status
 
+    if is_submitted():
+        return []  # nobody is there to take them
     given = _given(settings)
     lines = [
         "Next steps (after `. .venv/bin/activate`, in the project root):",

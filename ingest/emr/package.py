@@ -1,6 +1,6 @@
 """What a job needs on the cluster, uploaded once per content: `<staging>/code/<sha>/`.
 
-    deps.tar.gz   Python packages for the machines there, our own, and clickstream.toml
+    deps.tar.gz   Python packages for the machines there, our own, clickstream.toml, dbt project
     main.py       the program; written last, so that where it is, the archive is complete
 
 The sha is one of all inputs, the lock with its hashes among them. So it is known without fetching a
@@ -16,13 +16,13 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ingest.emr.archive import write_archive
-from ingest.emr.lock import job_lock
+from ingest.emr.lock import job_lock, needed_packages
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -33,23 +33,21 @@ _log = logging.getLogger(__name__)
 ARCHIVE, PROGRAM = "deps.tar.gz", "main.py"
 # The name under which Spark unpacks the archive, in the folder where driver and tasks run.
 FOLDER = "deps"
-# Arguments before the command are variables, as with `env`: unlike a string of Spark's parameters,
-# a list of arguments needs no quoting.
 MAIN = f"""\
 import os
 import sys
 
 sys.path.insert(0, os.path.abspath("{FOLDER}"))
 
-while "=" in sys.argv[1]:
-    name, _, value = sys.argv.pop(1).partition("=")
-    os.environ[name] = value
-
-from ingest.cli import main
+from ingest.cli.job import main
 
 main()
 """
-_LOCK, _SETTINGS = "requirements.lock", "clickstream.toml"
+_LOCK, _PROJECT, _SETTINGS = "requirements.lock", "pyproject.toml", "clickstream.toml"
+_PROFILES = "profiles/profiles.yml"
+# What dbt needs: files, or folders with all that is in them.
+_DBT = ("dbt_project.yml", _PROFILES, "models", "macros", "seeds", "tests/dbt")
+_PASSWORD = re.compile(r"\b(?:password|pass|token)['\"]?[ \t]*:[ \t]*(?!.*env_var)[^\s,}]")
 # pyarrow has wheels for the first tag only, other packages for the second only.
 _PLATFORMS = ("manylinux_2_28", "manylinux2014")
 _PYTHON = "3.11"
@@ -173,40 +171,47 @@ def _sha(inputs: Mapping[str, bytes]) -> str:
 
 
 def _lock(settings: Settings) -> str:
-    path = settings.root / _LOCK
     try:
-        return job_lock(path.read_text(encoding="utf-8"))
+        lock, project = (
+            (settings.root / name).read_text(encoding="utf-8") for name in (_LOCK, _PROJECT)
+        )
     except OSError as error:
         raise SettingsError(
-            f"{path} cannot be read ({error.strerror}): work in a clone of clickstream"
+            f"{error.filename} cannot be read ({error.strerror}): work in a clone of clickstream"
         ) from error
+    return job_lock(lock, needed_packages(project))
 
 
 def _own_files(settings: Settings) -> dict[str, bytes]:
-    """Return our own package and the settings: name in the archive -> content."""
-    package = Path(__file__).resolve().parents[1]
-    files = {
-        f"{package.name}/{path.relative_to(package).as_posix()}": path.read_bytes()
-        for path in _sources(package.rglob("*"))
-    }
-    settings_file = settings.root / _SETTINGS
-    if settings_file.is_file():
-        files[_SETTINGS] = settings_file.read_bytes()
-        _check_secrets(settings_file, files[_SETTINGS])
+    """Return our own package, the settings and the dbt project: name in the archive -> content."""
+    package, root = Path(__file__).resolve().parents[1], settings.root
+    paths = {path: path.relative_to(package.parent) for path in _files_in(package)}
+    for name in (_SETTINGS, *_DBT):
+        paths |= {path: path.relative_to(root) for path in _files_in(root / name)}
+    files = {name.as_posix(): path.read_bytes() for path, name in paths.items()}
+    _check_secrets(root, files)
     return files
 
 
-def _sources(paths: Iterable[Path]) -> Iterable[Path]:
-    return (path for path in paths if path.is_file() and "__pycache__" not in path.parts)
+def _files_in(place: Path) -> Iterator[Path]:
+    """Yield the file `place`, or those in that folder which somebody wrote."""
+    for path in [place] if place.is_file() else place.rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+            yield path
 
 
-def _check_secrets(path: Path, content: bytes) -> None:
-    """Raise SettingsError for a password in the file's only address."""
-    url = str(tomllib.loads(content.decode()).get("search", {}).get("url", ""))
-    if urlsplit(url).username or urlsplit(url).password:
+def _check_secrets(root: Path, files: Mapping[str, bytes]) -> None:
+    """Raise SettingsError for a password in the address of the search server, or in a profile."""
+    toml = tomllib.loads(files.get(_SETTINGS, b"").decode())
+    url = urlsplit(str(toml.get("search", {}).get("url", "")))
+    if url.username or url.password:
         raise SettingsError(
-            f"{path}: search.url holds a user name or password, which would be sent to S3: use"
-            " ES_USER and ES_PASSWORD instead"
+            f"{root / _SETTINGS}: search.url holds a user name or password, which would be sent to"
+            " S3: use ES_USER and ES_PASSWORD instead"
+        )
+    if _PASSWORD.search(files.get(_PROFILES, b"").decode()):
+        raise SettingsError(
+            f"{root / _PROFILES} holds a password, which would be sent to S3: use env_var() instead"
         )
 
 

@@ -6,42 +6,15 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ingest.emr.inputs import DRIVER_ENV, exports, job_conf, reads_logs
 from ingest.emr.package import FOLDER, Package
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 
-# Commands of ours that a package holds all packages for, and that need no secret.
-COMMANDS = ("ingest", "replay")
-# What describes the one source of the environment; it is read on the cluster as it is here.
-_OF_THE_SOURCE = (
-    "CLICKSTREAM_RAW",
-    "CLICKSTREAM_FORMAT",
-    "CLICKSTREAM_TIMEZONE",
-    "AWS_DATA_BUCKET",
-)
-# Tasks work outside the JVM's heap, each on up to six times its range.
-_SPARK = {
-    "spark.driver.cores": "4",
-    "spark.driver.memory": "4g",
-    "spark.driver.memoryOverhead": "8g",
-    "spark.executor.cores": "4",
-    "spark.executor.memory": "4g",
-    "spark.executor.memoryOverhead": "8g",
-    "spark.executorEnv.PYTHONPATH": FOLDER,
-    "spark.log.level": "ERROR",
-    "spark.sql.session.timeZone": "UTC",
-}
+COMMANDS = ("ingest", "replay", "load", "export", "run")
+DBT_COMMANDS = ("build", "run", "test", "seed")
 # A job that fails says why with its exit code; the same attempt again would say the same.
 _ATTEMPTS = 1
-
-
-def job_variables(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables with which a job reads and writes what a command here would.
-
-    None of them is a secret: a job has the rights of its role.
-    """
-    given = {name: environ[name] for name in _OF_THE_SOURCE if environ.get(name, "").strip()}
-    return {"CLICKSTREAM_DATA": "clickstream-data", "CLICKSTREAM_LAKE": settings.lake, **given}
 
 
 def build_request(
@@ -52,16 +25,17 @@ def build_request(
     variables: Mapping[str, str],
     token: str,
 ) -> dict[str, Any]:
-    """Return the request that runs `command`, a clickstream command line, with `package`.
+    """Return the request that runs `command`, a line of clickstream or dbt, with `package`.
 
     `token` makes it unique: the same token sent twice is one job. Raises SettingsError that lists
     whatever a job could not work with.
     """
     _check(settings, command)
     arguments = [*(f"{name}={value}" for name, value in sorted(variables.items())), *command]
+    conf = job_conf(settings, command, variables)
     if settings.emr.cluster_id is not None:
-        return _step(settings, package, arguments, token)
-    return _job_run(settings, package, arguments, token)
+        return _step(settings, package, arguments, conf=conf, token=token)
+    return _job_run(settings, package, arguments, conf=conf, token=token)
 
 
 def _check(settings: Settings, command: Sequence[str]) -> None:
@@ -73,26 +47,53 @@ def _check(settings: Settings, command: Sequence[str]) -> None:
 
 def _problems(settings: Settings, command: Sequence[str]) -> Iterator[str]:
     emr = settings.emr
-    if not command or command[0] not in COMMANDS:
-        yield f"{' '.join(command[:1]) or 'nothing'} does not run on EMR: {' or '.join(COMMANDS)}"
+    yield from _command_problems(command)
+    if exports(command):
+        yield from _search_problems(settings)
     if emr.application_id is None and emr.cluster_id is None:
         yield "set EMR_APPLICATION_ID / emr.application_id or EMR_CLUSTER_ID / emr.cluster_id"
     if emr.cluster_id is None and emr.role_arn is None:
         yield "set EMR_ROLE_ARN / emr.role_arn: EMR Serverless gives a job this role"
     if not settings.lake.startswith("s3://"):
         yield f"the lake {settings.lake} is not in S3: set CLICKSTREAM_LAKE / lake.uri"
-    for source in settings.sources:
+    for source in settings.sources if reads_logs(command) else ():
         if not source.uri.startswith("s3://"):
             yield f"source {source.name!r} is not in S3: {source.uri}"
 
 
+def _command_problems(command: Sequence[str]) -> Iterator[str]:
+    first, second = [*command[:2], "", ""][:2]
+    if first not in (*COMMANDS, "dbt"):
+        yield f"{first or 'nothing'} does not run on EMR: {', '.join(COMMANDS)} or dbt"
+    elif first == "dbt" and second not in DBT_COMMANDS:
+        yield f"dbt {second or 'alone'} does not run on EMR: dbt {', '.join(DBT_COMMANDS)}"
+    if "--on" in command:
+        yield "a job sends no jobs: leave out --on"
+
+
+def _search_problems(settings: Settings) -> Iterator[str]:
+    if settings.search.url is None:
+        yield "no job reaches a local search server: set ES_URL / search.url to one, or to off"
+    if settings.emr.search_secret is not None and settings.emr.cluster_id is not None:
+        yield (
+            "emr.search_secret is for EMR Serverless: give a cluster its key when you create it, as"
+            " docs/operations/aws.md says"
+        )
+
+
 def _job_run(
-    settings: Settings, package: Package, arguments: list[str], token: str
+    settings: Settings,
+    package: Package,
+    arguments: list[str],
+    *,
+    conf: Mapping[str, str],
+    token: str,
 ) -> dict[str, Any]:
     emr = settings.emr
-    conf = _spark(settings) | {
+    conf = {
+        **conf,
         "spark.archives": f"{package.archive}#{FOLDER}",
-        "spark.emr-serverless.driverEnv.PYTHONPATH": FOLDER,
+        f"{DRIVER_ENV}.PYTHONPATH": FOLDER,
     }
     return {
         "applicationId": emr.application_id,
@@ -117,8 +118,16 @@ def _job_run(
     }
 
 
-def _step(settings: Settings, package: Package, arguments: list[str], token: str) -> dict[str, Any]:
-    conf = _spark(settings) | {
+def _step(
+    settings: Settings,
+    package: Package,
+    arguments: list[str],
+    *,
+    conf: Mapping[str, str],
+    token: str,
+) -> dict[str, Any]:
+    conf = {
+        **conf,
         "spark.yarn.appMasterEnv.PYTHONPATH": FOLDER,
         "spark.yarn.maxAppAttempts": str(_ATTEMPTS),
     }
@@ -133,10 +142,6 @@ def _step(settings: Settings, package: Package, arguments: list[str], token: str
         "HadoopJarStep": {"Jar": "command-runner.jar", "Args": submit},
     }
     return {"JobFlowId": settings.emr.cluster_id, "Steps": [step]}
-
-
-def _spark(settings: Settings) -> dict[str, str]:
-    return _SPARK | dict(settings.emr.spark)
 
 
 def _options(conf: Mapping[str, str]) -> list[str]:

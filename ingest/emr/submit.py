@@ -10,8 +10,9 @@ from typing import Any
 
 from ingest.emr.client import CLUSTER, SERVERLESS, emr_client
 from ingest.emr.cluster import ClusterService
+from ingest.emr.inputs import job_variables
 from ingest.emr.package import Package, describe_package, is_uploaded
-from ingest.emr.request import build_request, job_variables
+from ingest.emr.request import build_request
 from ingest.emr.serverless import ServerlessService
 from ingest.emr.service import Service
 from ingest.errors import EmrError, SettingsError
@@ -42,22 +43,26 @@ def prepare_job(
     if not _TOKEN.fullmatch(token):
         raise SettingsError(f"--token {token}: must be 1 to 64 letters, digits and . _ -")
     package = describe_package(settings)
-    variables = job_variables(settings, environ)
+    variables = job_variables(settings, command, environ)
     request = build_request(settings, package, command=command, variables=variables, token=token)
     return package, request
 
 
 def submit_job(
-    settings: Settings, command: Sequence[str], *, token: str, environ: Mapping[str, str]
+    settings: Settings,
+    service: Service,
+    *,
+    command: Sequence[str],
+    token: str,
+    environ: Mapping[str, str],
 ) -> Submitted:
-    """Send a job that runs `command`, or find the one that was sent with the same `token`.
+    """Send a job that runs `command` to `service`, or find the one sent with the same `token`.
 
     Raises as `prepare_job`, and EmrError when its package is not uploaded or EMR refuses the job.
     """
     package, request = prepare_job(settings, command, token=token, environ=environ)
     if not is_uploaded(package):
         raise EmrError(f"{package.uri} is not there: upload it with: clickstream emr package")
-    service = open_service(settings)
     job_id = service.submit(request)
     return Submitted(job_id=job_id, place=service.place, token=token, sha=package.sha)
 

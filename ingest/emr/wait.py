@@ -31,15 +31,20 @@ def wait_for_job(
     """Return the state of a job that succeeded, once it has ended; each new state is logged.
 
     `timeout_minutes` is the limit that it was submitted with, `patience_seconds` how long to look
-    for its log. Raises EmrError when it did not succeed, with the service's reason and the last
-    lines of its log, and when it still runs after its limit and 15 minutes more.
+    for its log. An interruption does not end the job; how to go on is logged. Raises EmrError when
+    it did not succeed, with the service's reason and the last lines of its log, and when it still
+    runs after its limit and 15 minutes more.
     """
-    state = poll(
-        _reader(service, job_id),
-        lambda seen: seen is not None and _is_final(service, seen),
-        delay_seconds=delay_seconds,
-        deadline_seconds=(timeout_minutes + _GRACE_MINUTES) * 60.0,
-    )
+    try:
+        state = poll(
+            _reader(service, job_id),
+            lambda seen: seen is not None and _is_final(service, seen),
+            delay_seconds=delay_seconds,
+            deadline_seconds=(timeout_minutes + _GRACE_MINUTES) * 60.0,
+        )
+    except KeyboardInterrupt:
+        _log.warning("job %s goes on; %s", job_id, how_to_go_on(job_id))
+        raise
     if state is None or not _is_final(service, state):
         told = "has an unknown state" if state is None else f"is still {state.name}"
         raise EmrError(

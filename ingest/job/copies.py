@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
+
+import pyarrow.compute as pc
 
 from ingest.errors import ObjectError
 from ingest.job.follow import Copy, New
-from ingest.lake.ownership import Log
+from ingest.lake.ownership import Ownership
 from ingest.storage import StoredObject
 
 
 def split_copies(
-    new: Iterable[New], logs: Iterable[Log], content_hash: Callable[[StoredObject], str]
+    new: Iterable[New], known: Ownership, content_hash: Callable[[StoredObject], str]
 ) -> tuple[list[New], list[Copy]]:
     """Return what of `new` has stored bytes that are new, and what has those of another object.
 
@@ -20,23 +22,35 @@ def split_copies(
     one that cannot be read counts as new: its task says what is wrong with it.
     """
     new = list(new)
-    known: dict[int, dict[str, str]] = defaultdict(dict)
-    for log in logs:
-        if log.content_hash:
-            known[log.size].setdefault(log.content_hash, log.key)
     repeated = Counter(one.found.size for one in new)
+    sizes = _known_sizes(known) if new else set()
+    digests = {
+        one.found.key: _try_hash(one.found, content_hash)
+        for one in new
+        if one.found.size and (repeated[one.found.size] > 1 or one.found.size in sizes)
+    }
+    originals: dict[tuple[int, str | None], str] = {}
+    for log in known.where("content_hash", {digest for digest in digests.values() if digest}):
+        originals.setdefault((log.size, log.content_hash), log.key)
     fresh, copies = [], []
     for one in new:
         found = one.found
-        digest = None
-        if found.size and (repeated[found.size] > 1 or found.size in known):
-            digest = _try_hash(found, content_hash)
-        original = known[found.size].setdefault(digest, found.key) if digest else found.key
+        digest = digests.get(found.key)
+        original = originals.setdefault((found.size, digest), found.key) if digest else found.key
         if original == found.key:
             fresh.append(one)
         else:
             copies.append(Copy(found=found, original=original))
     return fresh, copies
+
+
+def _known_sizes(known: Ownership) -> set[int]:
+    """Return the stored sizes of the logs that were read in one go."""
+    return {
+        size
+        for table in known.tables(["size", "content_hash"])
+        for size in pc.unique(table.filter(pc.is_valid(table["content_hash"]))["size"]).to_pylist()
+    }
 
 
 def _try_hash(found: StoredObject, content_hash: Callable[[StoredObject], str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, partial
@@ -12,8 +12,9 @@ from ingest.job.copies import split_copies
 from ingest.job.discover import Duplicate, Failed, Listing, log_name
 from ingest.job.follow import Continued, New, Question, follow
 from ingest.job.readings import Move, Reading
+from ingest.job.unexplained import find_unexplained
 from ingest.lake.identity import read_content_hash
-from ingest.lake.ownership import Log, Ownership, holders
+from ingest.lake.ownership import Log, Ownership
 from ingest.parse.peek import Content
 from ingest.storage import Storage, StoredObject
 
@@ -72,23 +73,28 @@ def discover(
             return False
         return first >= last - min(_OVERLAP, (last - log.min_event_time) / 2)
 
-    logs = list(_logs_of(listing, ownership, configured))
+    name_of = partial(log_name, source, listing.root)
+    # The logs of the source, and those of sources that are configured no more.
+    known = ownership.without_sources({*configured} - {source.name})
+    unexplained = find_unexplained(
+        listing.objects, known, look=look, name_of=name_of, rotation=source.rotation
+    )
     following = follow(
-        listing.objects.values(),
-        logs,
+        unexplained.objects,
+        unexplained.logs,
         look=look,
         begins_after=begins_after,
-        name_of=lambda key: log_name(source, listing.root, key),
+        name_of=name_of,
         rotation=source.rotation,
         accept_copies=wishes.accept_duplicates,
         as_new=wishes.as_new,
     )
     if not source.rotation and not wishes.accept_duplicates:
         content_hash = partial(read_content_hash, listing.root)
-        following.new, following.copies = split_copies(following.new, logs, content_hash)
+        following.new, following.copies = split_copies(following.new, known, content_hash)
     result = Discovered(failed=[*listing.failed])
     settled = now - timedelta(minutes=source.settle_minutes)
-    places = holders(logs)
+    places = {log.key for log in unexplained.logs}
     for new in following.new:
         if new.found.key in wishes.settled_keys and new.found.key in places:
             continue
@@ -96,20 +102,16 @@ def discover(
     for one in following.continued:
         _continue(one, result, listing.root, final=_is_final(one.found, settled, wishes))
     result.copies += [Duplicate(key=c.found.key, original=c.original) for c in following.copies]
-    result.failed += [Failed(key=u.found.key, reason=u.reason) for u in following.unreadable]
+    result.failed += [
+        Failed(key=one.found.key, reason=one.reason)
+        for one in (*unexplained.unreadable, *following.unreadable)
+    ]
     result.failed += [
         Failed(key=question.found.key, reason=_ask(question, source.name))
         for question in following.questions
         if question.found.key not in wishes.settled_keys
     ]
     return result
-
-
-def _logs_of(listing: Listing, ownership: Ownership, configured: Collection[str]) -> Iterator[Log]:
-    """Yield the logs of the source, and those of sources that are configured no more."""
-    for log in ownership.logs.values():
-        if log.source == listing.source.name or log.source not in configured:
-            yield log
 
 
 def _is_final(found: StoredObject, settled: datetime, wishes: Wishes) -> bool:

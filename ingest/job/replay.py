@@ -108,7 +108,7 @@ class _Reader:
         self.lost: list[str] = []
         self._settled = settled
         self._listing = listing
-        self._ownership = ownership
+        self._logs = ownership.logs
         self._records = records
 
     def again(
@@ -119,7 +119,7 @@ class _Reader:
         Where that is nothing, for it was empty or refused, all is read that no batch owns.
         """
         for name, (start, end) in _spans(records).items():
-            log = self._ownership.logs[name]
+            log = self._logs[name]
             if name in without:
                 continue
             place = self._place_of(log)
@@ -156,7 +156,7 @@ class _Reader:
         older ones, which were truncated there: they keep their events.
         """
         source = self._listing.source
-        logs = [log for log in self._ownership.of_source(source.name) if log.key == key]
+        logs = [log for log in self._logs.values() if (log.source, log.key) == (source.name, key)]
         place, holder = self._listing.objects.get(key), holders(logs).get(key)
         if place is None or holder is None:
             return

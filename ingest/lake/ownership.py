@@ -7,44 +7,32 @@ without any, the log of batches alone gives the same answer more slowly.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import compress
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from ingest.errors import BooksError
+from ingest.lake.checkpoint import (
+    NO_CHECKPOINT,
+    SCHEMA,
+    Checkpoint,
+    newest_checkpoint,
+    open_checkpoint,
+    put_checkpoint,
+)
 from ingest.lake.records import BatchRecord, ObjectRecord, read_log, record_key
 from ingest.storage import Storage, StoredObject
 
 # A run reads at most about so many records before it knows what is owned.
 CHECKPOINT_RECORDS = 50
-_KEY = re.compile(r"checkpoints/(\d{20})\.parquet")
 _EXPORTED = re.compile(r"exports/[^/]+/(\d{20})-\d+\.json")
-_TIME = pa.timestamp("us", tz="UTC")
-_SCHEMA = pa.schema(
-    [
-        ("name", pa.string()),
-        ("source", pa.string()),
-        ("key", pa.string()),
-        ("size", pa.int64()),
-        ("etag", pa.string()),
-        ("placed", pa.int64()),
-        ("consumed", pa.int64()),
-        ("waiting_bytes", pa.int64()),
-        ("lines", pa.int64()),
-        ("opening", pa.string()),
-        ("head", pa.string()),
-        ("tail", pa.string()),
-        ("content_hash", pa.string()),
-        ("source_format", pa.string()),
-        ("min_event_time", _TIME),
-        ("max_event_time", _TIME),
-        ("batches", pa.list_(pa.string())),
-    ]
-)
+# Gets some rows of a few columns of the ledger, and returns a flag for each.
+Choose = Callable[[pa.Table], pa.Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,20 +79,60 @@ def holders(logs: Iterable[Log]) -> dict[str, Log]:
     return {log.key: log for log in sorted(logs, key=lambda log: log.placed)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ownership:
-    """The ledger when the log of batches ended with record `last`: logs by their name."""
+    """The ledger when the log of batches ended with record `last`.
 
-    last: int
-    logs: Mapping[str, Log]
+    It is a checkpoint, and by name the logs of which records after it have told: `checkpoint` is
+    without those.
+    """
 
-    def of_source(self, source: str) -> list[Log]:
-        """Return the logs of one source."""
-        return [log for log in self.logs.values() if log.source == source]
+    last: int = 0
+    checkpoint: Checkpoint = NO_CHECKPOINT
+    newer: Mapping[str, Log] = field(default_factory=dict)
+
+    @property
+    def logs(self) -> dict[str, Log]:
+        """All logs by name: a million of them take gigabytes."""
+        return {log.name: log for log in self.select(["name"], lambda table: pc.is_valid(table[0]))}
+
+    def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield `columns` of all logs, some rows at a time."""
+        for group in self.checkpoint.groups:
+            yield self.checkpoint.read(group, columns)
+        yield _table(self.newer.values(), columns)
+
+    def select(
+        self, columns: Sequence[str], choose: Choose, *, span: tuple[str, str] | None = None
+    ) -> list[Log]:
+        """Return the logs that `choose` flags when it is given some rows of `columns`.
+
+        `span` are the least and the greatest value of the first column that it may flag.
+        """
+        newer = list(self.newer.values())
+        flags = choose(_table(newer, columns)).to_pylist()
+        return [*self._unchanged(columns, choose, span), *compress(newer, flags)]
+
+    def where(self, column: str, values: Collection[str]) -> list[Log]:
+        """Return the logs whose `column` has one of `values`."""
+        if not values:
+            return []
+        span = min(values), max(values)
+        return self.select([column], _among(column, values), span=span)
+
+    def without_sources(self, names: Collection[str]) -> Ownership:
+        """Return the ledger without the logs of the sources `names`."""
+        checkpoint = self.checkpoint.without("source", names)
+        newer = {name: log for name, log in self.newer.items() if log.source not in names}
+        return replace(self, checkpoint=checkpoint, newer=newer)
 
     def after(self, records: Iterable[BatchRecord]) -> Ownership:
         """Return the ledger once `records`, the next ones, are sealed too."""
-        last, logs = self.last, dict(self.logs)
+        records = list(records)
+        objects = [found for record in records for found in record.objects]
+        names = {name for found in objects for name in (found.source_file, *found.corrects)}
+        changed = {log.name: log for log in self._named(names)}
+        last, logs = self.last, {**self.newer, **changed}
         for record in records:
             last = record.number
             for found in record.objects:
@@ -112,7 +140,24 @@ class Ownership:
                     logs.pop(corrected, None)
                 if found.file_status != "failed":
                     logs[found.source_file] = _after(logs.get(found.source_file), found, record)
-        return Ownership(last=last, logs=logs)
+        checkpoint = self.checkpoint.without("name", changed) if changed else self.checkpoint
+        return Ownership(last=last, checkpoint=checkpoint, newer=logs)
+
+    def _named(self, names: Collection[str]) -> Iterator[Log]:
+        """Yield the logs `names`, of those that no record has changed since."""
+        if names:
+            yield from self._unchanged(["name"], _among("name", names), (min(names), max(names)))
+
+    def _unchanged(
+        self, columns: Sequence[str], choose: Choose, span: tuple[str, str] | None
+    ) -> Iterator[Log]:
+        """Yield the logs that `choose` flags, of those that no record has changed since."""
+        checkpoint = self.checkpoint
+        groups = checkpoint.groups_within(columns[0], *span) if span else checkpoint.groups
+        for group in groups:
+            flags = choose(checkpoint.read(group, columns))
+            if pc.any(flags).as_py():
+                yield from _logs(checkpoint.read(group).filter(flags))
 
 
 def read_ownership(lake: Storage) -> Ownership:
@@ -120,8 +165,9 @@ def read_ownership(lake: Storage) -> Ownership:
 
     Raises BooksError when the log of batches has a hole or the newest checkpoint is broken.
     """
-    checkpoint = _read_checkpoint(lake, _newest_checkpoint(lake))
-    return checkpoint.after(read_log(lake, after=checkpoint.last))
+    checkpoint = open_checkpoint(lake)
+    known = Ownership(last=checkpoint.number, checkpoint=checkpoint)
+    return known.after(read_log(lake, after=known.last))
 
 
 def check_whole(lake: Storage, records: Sequence[BatchRecord]) -> None:
@@ -130,7 +176,7 @@ def check_whole(lake: Storage, records: Sequence[BatchRecord]) -> None:
     That is the newest checkpoint, and the newest batch that was exported.
     """
     exported = (_EXPORTED.fullmatch(found.key) for found in lake.list("exports/"))
-    newest = max([_newest_checkpoint(lake), *(int(match[1]) for match in exported if match)])
+    newest = max([newest_checkpoint(lake), *(int(match[1]) for match in exported if match)])
     if len(records) < newest:
         raise BooksError(
             f"{lake.uri}: {record_key(len(records) + 1)} to {record_key(newest)} are missing,"
@@ -141,41 +187,24 @@ def check_whole(lake: Storage, records: Sequence[BatchRecord]) -> None:
 
 def write_checkpoint(lake: Storage, ownership: Ownership) -> None:
     """Write `ownership` as a checkpoint if it is due: many records after the newest one."""
-    if ownership.last - _newest_checkpoint(lake) >= CHECKPOINT_RECORDS:
-        lake.put_if_absent(_checkpoint_key(ownership.last), _to_parquet(ownership))
+    if ownership.last - newest_checkpoint(lake) >= CHECKPOINT_RECORDS:
+        put_checkpoint(lake, ownership.last, ownership.tables(SCHEMA.names))
 
 
-def _newest_checkpoint(lake: Storage) -> int:
-    """Return the number of the last record in the newest checkpoint, 0 when there is none."""
-    keys = (found.key for found in lake.list("checkpoints/"))
-    return max((int(match[1]) for key in keys if (match := _KEY.fullmatch(key))), default=0)
+def _among(column: str, values: Collection[str]) -> Choose:
+    wanted = pa.array(list(values), pa.string())
+    return lambda table: pc.is_in(table[column], value_set=wanted)
 
 
-def _checkpoint_key(number: int) -> str:
-    return f"checkpoints/{number:020}.parquet"
+def _table(logs: Iterable[Log], columns: Sequence[str]) -> pa.Table:
+    logs = list(logs)
+    schema = pa.schema([SCHEMA.field(name) for name in columns])
+    return pa.table({name: [getattr(log, name) for log in logs] for name in columns}, schema=schema)
 
 
-def _read_checkpoint(lake: Storage, number: int) -> Ownership:
-    if number == 0:
-        return Ownership(last=0, logs={})
-    key = _checkpoint_key(number)
-    try:
-        rows = pq.read_table(pa.BufferReader(lake.read(key))).to_pylist()
-        logs = (Log(**{**row, "batches": tuple(row["batches"])}) for row in rows)
-        return Ownership(last=number, logs={log.name: log for log in logs})
-    except (pa.ArrowException, OSError, TypeError, KeyError) as error:
-        raise BooksError(
-            f"{lake.uri}/{key}: not a checkpoint ({error}); remove it: it is rebuilt from the"
-            " batch records"
-        ) from error
-
-
-def _to_parquet(ownership: Ownership) -> bytes:
-    logs = ownership.logs.values()
-    columns = {name: [getattr(log, name) for log in logs] for name in _SCHEMA.names}
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(columns, schema=_SCHEMA), sink)
-    return bytes(sink.getvalue())
+def _logs(table: pa.Table) -> Iterator[Log]:
+    for row in table.to_pylist():
+        yield Log(**{**row, "batches": tuple(row["batches"])})
 
 
 def _after(log: Log | None, found: ObjectRecord, record: BatchRecord) -> Log:

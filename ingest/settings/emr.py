@@ -21,6 +21,8 @@ _CLUSTER = re.compile(r"j-[0-9A-Z]{1,40}")
 _A_CLUSTER = "the id of an EMR cluster: j- and upper-case letters and digits"
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _A_ROLE = "arn:aws:iam::<12 digits>:role/<name>"
+_KEPT = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
+_A_KEPT = "the name of a secret in Secrets Manager"
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _A_CURRENCY = "three letters, such as USD"
 _MOST_MINUTES = 7 * 24 * 60
@@ -31,6 +33,7 @@ _VARIABLES = {
     "role_arn": ("EMR_ROLE_ARN",),
     "staging": ("EMR_STAGING", "AWS_TEMP_BUCKET"),
     "arch": ("EMR_ARCH",),
+    "search_secret": ("EMR_SEARCH_SECRET",),
 }
 
 
@@ -51,7 +54,8 @@ class EmrSettings:
     At most one of `application_id` (EMR Serverless) and `cluster_id` (EMR on EC2) is set.
     `role_arn` is the role of a job on EMR Serverless. `staging` is an s3:// prefix without `/` at
     its end, for code and logs. `arch` is that of the machines there. A job is ended after
-    `timeout_minutes`. `spark` are settings of Spark beyond our own, as (key, value) pairs.
+    `timeout_minutes`. `search_secret` names the secret that holds the API key of the search server.
+    `spark` are settings of Spark beyond our own, as (key, value) pairs.
     """
 
     application_id: str | None = None
@@ -60,6 +64,7 @@ class EmrSettings:
     staging: str | None = None
     arch: str = "x86_64"
     timeout_minutes: int = 720
+    search_secret: str | None = None
     spark: tuple[tuple[str, str], ...] = ()
     prices: Prices | None = None
 
@@ -83,6 +88,7 @@ def read_emr(toml: Table, given: Mapping[str, str]) -> EmrSettings:
         timeout_minutes=table.whole(
             "timeout_minutes", usual.timeout_minutes, least=1, most=_MOST_MINUTES
         ),
+        search_secret=table.text("search_secret", fits=_KEPT.fullmatch, wanted=_A_KEPT),
         spark=table.pairs("spark") or usual.spark,
         prices=_prices(table.table("prices")),
     )

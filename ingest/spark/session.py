@@ -42,9 +42,9 @@ def start_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
     """Start Spark with `parameters` for tasks only: no metastore, so any number may run at once.
 
     `data` is the folder of everything local. Raises SettingsError when Java or SPARK_HOME is
-    not the right one.
+    not the right one, or `parameters` are those of a cluster.
     """
-    _prepare_machine()
+    _prepare_machine(parameters)
     share_temporary(data)
     return _start(parameters, data / "logs" / "spark.log")
 
@@ -52,18 +52,18 @@ def start_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
 def warehouse_session(parameters: Mapping[str, str], data: Path) -> SparkSession:
     """Return this process's session with the metastore, started unless one is running.
 
-    Raises as `start_session`, and WarehouseBusy when another process uses the local warehouse, or
-    this process already uses another one.
+    What spark-submit was given wins over `parameters`. Raises as `start_session`, SettingsError
+    when a cluster would have to work with a local warehouse, and WarehouseBusy when another process
+    uses that, or this process already uses another one.
     """
     running = SparkSession.getActiveSession()
     if running is not None:
         return _same_warehouse(running, parameters)
     hold_warehouse(data)
     if is_submitted():
-        decided = SparkConf()
-        parameters = {key: value for key, value in parameters.items() if not decided.contains(key)}
+        parameters = _undecided(parameters)
     else:
-        _prepare_machine()
+        _prepare_machine(parameters)
         clear_temporary(data)
         share_temporary(data)
     parameters = {**parameters, "spark.sql.catalogImplementation": "hive"}
@@ -82,7 +82,7 @@ def check_spark_home(environ: Mapping[str, str]) -> None:
 
 def _same_warehouse(running: SparkSession, parameters: Mapping[str, str]) -> SparkSession:
     current = str(running.conf.get(_WAREHOUSE)).removeprefix("file:")
-    if current != parameters[_WAREHOUSE]:
+    if current != parameters.get(_WAREHOUSE, current):
         raise WarehouseBusy(
             f"this process already uses the warehouse {current}: use another process for "
             f"{parameters[_WAREHOUSE]}"
@@ -90,8 +90,29 @@ def _same_warehouse(running: SparkSession, parameters: Mapping[str, str]) -> Spa
     return running
 
 
-def _prepare_machine() -> None:
+def _undecided(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return those of `parameters` that spark-submit was not given.
+
+    Raises SettingsError when it sent a local target to a cluster: tables would go with the job.
+    """
+    SparkContext._ensure_initialized()  # before that, no setting of spark-submit is known
+    decided = SparkConf()
+    master = decided.get("spark.master", "") or ""
+    if parameters.get("spark.master", "").startswith("local") and not master.startswith("local"):
+        raise SettingsError(
+            f"this job runs on {master}, but its target keeps the tables on one machine: use"
+            " --target emr"
+        )
+    return {key: value for key, value in parameters.items() if not decided.contains(key)}
+
+
+def _prepare_machine(parameters: Mapping[str, str]) -> None:
     """Check what the JVM needs, and set what it and the workers read from the environment."""
+    if "spark.master" not in parameters:
+        raise SettingsError(
+            "this target has no spark.master, because its jobs run on a cluster: send them with"
+            " `clickstream emr submit`, or use another --target"
+        )
     find_java("Spark")
     check_spark_home(os.environ)
     # Otherwise workers run whatever `python3` is on PATH, without our packages.

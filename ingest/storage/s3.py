@@ -26,7 +26,7 @@ from urllib3.exceptions import HTTPError
 from ingest.errors import ObjectChanged, SettingsError, StorageError
 from ingest.storage.protocol import StoredObject
 from ingest.storage.s3_client import CHANGED, SHORTER, s3_client, translated_errors
-from ingest.storage.s3_list import entries
+from ingest.storage.s3_list import Lister
 
 _PLACE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", re.DOTALL)
 _PART = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -53,17 +53,9 @@ class S3Storage:
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Leave out the empty objects that consoles make for folders."""
-        start = f"{self._prefix}{after}" if after else ""
-        for found in entries(s3_client(), self._bucket, self._prefix + prefix, start):
-            key = found["Key"].removeprefix(self._prefix)
-            if not key or (key.endswith("/") and not found["Size"]):
-                continue
-            yield StoredObject(
-                key=key,
-                size=found["Size"],
-                etag=found["ETag"].strip('"'),
-                changed_at=found["LastModified"],
-            )
+        for found in Lister(s3_client(), self._bucket, self._prefix).objects(prefix, after=after):
+            if found.key and (found.size or not found.key.endswith("/")):
+                yield found
 
     def stat(self, key: str) -> StoredObject:
         with translated_errors(self._place(key), reading=True):

@@ -68,6 +68,11 @@ class Warehouse(Protocol):
         """The names of the target's schemas."""
         ...
 
+    @property
+    def notes(self) -> Storage:
+        """Where notes about the tables are kept, as long as they are."""
+        ...
+
     def ledger(self) -> Ledger:
         """Return which batches readers see now; empty before the first load."""
         ...

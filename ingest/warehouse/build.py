@@ -29,14 +29,14 @@ def build(
     fails: what it builds upon may be damaged, and all of it is made from landing. `drop_replaced`
     frees the space of replaced batches in the pre-aggregates. Raises what `run_dbt` raises.
     """
-    last, now = read_marker(settings), current_marker(settings, warehouse)
+    last, now = read_marker(warehouse), current_marker(settings, warehouse)
     if not full_refresh and last == now and marts_are_built(settings, warehouse):
         return DbtSummary(passed=0, warned=0, failed=0, skipped=0, failures=(), seconds=0.0)
     if full_refresh or now.needs_full_refresh(last):
         built = _rebuild(settings, warehouse)
     else:
         # A build that fails must be tried again, but the pre-aggregates stay what they are.
-        write_marker(settings, replace(now, ledger=""))
+        write_marker(warehouse, replace(now, ledger=""))
         built = _dbt_build(settings, warehouse)
         if not built.success:
             check_interrupted()  # which would make models fail, too
@@ -47,12 +47,12 @@ def build(
     if built.success:
         # Whoever edits the project meanwhile gets another build; dbt's own note is new.
         built_by = current_marker(settings, warehouse).built_by
-        write_marker(settings, replace(now, built_by=built_by))
+        write_marker(warehouse, replace(now, built_by=built_by))
     return built
 
 
 def _rebuild(settings: Settings, warehouse: Warehouse) -> DbtSummary:
-    forget_marker(settings)  # it may be interrupted
+    forget_marker(warehouse)  # it may be interrupted
     return _dbt_build(settings, warehouse, "--full-refresh")
 
 

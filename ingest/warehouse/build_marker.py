@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ingest.errors import ClickstreamError
+from ingest.errors import ClickstreamError, ObjectUnreadable
 from ingest.settings import Settings
 from ingest.warehouse import Warehouse
 from ingest.warehouse.target import profiles_dir
 
 # What decides the rows of a mart; the rest of a project only checks them, or tunes the engine.
 _PROJECT = ("dbt_project.yml", "macros", "models", "seeds")
+_NOTE = "built"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,29 +54,22 @@ def current_marker(settings: Settings, warehouse: Warehouse) -> BuildMarker:
     )
 
 
-def read_marker(settings: Settings) -> BuildMarker | None:
+def read_marker(warehouse: Warehouse) -> BuildMarker | None:
     """Return what the last successful build was made from, None when it is not known."""
     try:
-        return BuildMarker(**json.loads(_path(settings).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # never built, or by an older clickstream
+        return BuildMarker(**json.loads(warehouse.notes.read(_NOTE)))
+    except (ObjectUnreadable, ValueError, TypeError):  # never built, or by an older clickstream
         return None
 
 
-def forget_marker(settings: Settings) -> None:
+def forget_marker(warehouse: Warehouse) -> None:
     """Forget the last build: a full refresh may be interrupted."""
-    _path(settings).unlink(missing_ok=True)
+    warehouse.notes.put(_NOTE, b"")  # whoever runs jobs on a cluster may not delete in the lake
 
 
-def write_marker(settings: Settings, marker: BuildMarker) -> None:
+def write_marker(warehouse: Warehouse, marker: BuildMarker) -> None:
     """Remember a successful build."""
-    path = _path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(marker)), encoding="utf-8")
-
-
-def _path(settings: Settings) -> Path:
-    # Beside the tables that it describes, so that both are deleted together.
-    return settings.data / "warehouse" / "_built"
+    warehouse.notes.put(_NOTE, json.dumps(asdict(marker)).encode())
 
 
 def _built_by(warehouse: Warehouse) -> str | None:

@@ -31,6 +31,11 @@ class Target:
     schema: str
     parameters: Mapping[str, str]
 
+    @property
+    def is_local(self) -> bool:
+        """Whether Spark and its metastore are of this machine; else they are a cluster's."""
+        return self.parameters.get("spark.master", "").startswith("local")
+
 
 def load_target(settings: Settings) -> Target:
     """Return the dbt target that `settings` names.

@@ -58,17 +58,18 @@ def days(tmp_path_factory: pytest.TempPathFactory, search_url: str, field_cases:
     product = Product(
         root=root, data=root / "data", environ={"ES_URL": search_url, "ES_INDEX": "sequences"}
     )
+    index = Index(url=search_url, name="sequences")
     days = []
-    for day in range(RUNS):
-        for name, (case, folders, _) in SEQUENCES.items():
-            if day < len(folders):
-                replace_content(root / name, field_cases / case / folders[day])
-        if day == 0:
-            add_special_files(root / "special")
-        run = product.json("run")
-        answers = dict(zip(QUERIES, product.sql(*QUERIES.values()), strict=True))
-        documents = Index(url=search_url, name="sequences").count()
-        days.append(Day(run=run, answers=answers, documents=documents))
+    with product.one_process() as process:
+        for day in range(RUNS):
+            for name, (case, folders, _) in SEQUENCES.items():
+                if day < len(folders):
+                    replace_content(root / name, field_cases / case / folders[day])
+            if day == 0:
+                add_special_files(root / "special")
+            run = process.json("run")
+            answers = dict(zip(QUERIES, process.sql(*QUERIES.values()), strict=True))
+            days.append(Day(run=run, answers=answers, documents=index.count()))
     return days
 
 

@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from ingest.settings import Settings
+from ingest.warehouse import Schemas
 from ingest.warehouse.spark.cleanup import remove_incomplete
 
 pytestmark = pytest.mark.integration
@@ -17,35 +18,35 @@ _MAKE = "USING parquet PARTITIONED BY (batch_id) AS SELECT 1 AS a, 'x' AS batch_
 
 
 @pytest.fixture
-def schema(spark: SparkSession) -> Iterator[str]:
-    spark.sql("CREATE SCHEMA cut_marts")
-    yield "cut"
-    spark.sql("DROP SCHEMA cut_marts CASCADE")
+def schemas(spark: SparkSession) -> Iterator[Schemas]:
+    """Of which one exists."""
+    spark.sql("CREATE SCHEMA cut_seeds")
+    yield Schemas(marts="cut")
+    spark.sql("DROP SCHEMA cut_seeds CASCADE")
 
 
 def test_only_incomplete_tables_are_removed(
-    warehouse_settings: Settings, spark: SparkSession, schema: str
+    warehouse_settings: Settings, spark: SparkSession, schemas: Schemas
 ) -> None:
-    warehouse = warehouse_settings.data / "warehouse"
-    folder = warehouse / "cut_marts.db"
-    spark.sql("CREATE TABLE cut_marts.plain USING parquet AS SELECT 1 AS a")
-    spark.sql(f"CREATE TABLE cut_marts.whole {_MAKE}")
+    folder = warehouse_settings.data / "warehouse" / "cut_seeds.db"
+    spark.sql("CREATE TABLE cut_seeds.plain USING parquet AS SELECT 1 AS a")
+    spark.sql(f"CREATE TABLE cut_seeds.whole {_MAKE}")
     # As after a kill between adding the table and its partitions to the metastore.
     spark.conf.set("spark.sql.hive.manageFilesourcePartitions", "false")
-    spark.sql(f"CREATE TABLE cut_marts.half {_MAKE}")
+    spark.sql(f"CREATE TABLE cut_seeds.half {_MAKE}")
     spark.conf.unset("spark.sql.hive.manageFilesourcePartitions")
     # As after a kill between writing the files and adding the table to the metastore.
     (folder / "unknown").mkdir()
     (folder / "unknown" / "part-0.parquet").touch()
 
-    remove_incomplete(spark, warehouse, schema)
+    remove_incomplete(spark, schemas)
 
-    tables = spark.sql("SHOW TABLES IN cut_marts").collect()
+    tables = spark.sql("SHOW TABLES IN cut_seeds").collect()
     # The temporary views that dbt leaves in the session are listed with every schema.
     lasting = {table.tableName for table in tables if not table.isTemporary}
     assert lasting == {"plain", "whole"}
     assert {path.name for path in folder.iterdir()} == {"plain", "whole"}
-    assert spark.table("cut_marts.whole").count() == 1
+    assert spark.table("cut_seeds.whole").count() == 1
 
 
 def test_spark_works_below_the_data_folder(

@@ -19,7 +19,7 @@ from ingest.storage import open_storage
 from ingest.warehouse.spark import landing
 from ingest.warehouse.spark import warehouse as spark_engine
 from ingest.warehouse.spark.landing import add_partitions, create_tables
-from ingest.warehouse.spark.ledger import LedgerFolders
+from ingest.warehouse.spark.ledger import LedgerFolders, local_ledgers, shared_ledgers
 from ingest.warehouse.spark.warehouse import SparkWarehouse
 
 pytestmark = pytest.mark.integration
@@ -115,6 +115,34 @@ def test_status_is_out_of_date_until_the_next_load_at_most(
     assert events_by_status(hop) == 30
 
 
+def test_a_shared_metastore_has_its_ledger_in_the_lake(
+    hop: Hop, spark_warehouse: SparkWarehouse, spark: SparkSession
+) -> None:
+    """So any machine finds it, whatever becomes of the one that wrote it."""
+    settings = replace(hop.settings, target="emr")
+
+    def machine(name: str) -> Hop:
+        data = Path(settings.lake).with_name(name)
+        shared = shared_ledgers(settings)
+        warehouse = SparkWarehouse(spark, spark_warehouse.schemas, shared, data=data)
+        return replace(hop, settings=replace(settings, data=data), warehouse=warehouse)
+
+    one, other = machine("one"), machine("other")
+    one.add_log("one.log", 30)
+    one.load()
+    one.warehouse.notes.put("built", b"x")
+
+    assert other.load().nothing_new
+    assert other.warehouse.notes.read("built") == b"x"
+    assert events_by_status(other) == 30
+    loads = Path(settings.lake, "loads", "emr")
+    assert one.warehouse.ledger().version == str(loads / f"{1:020}")
+    assert not [name for name in ("one", "other") if Path(settings.lake).with_name(name).exists()]
+    shutil.rmtree(loads)
+    with pytest.raises(SettingsError, match="drop the databases of target emr in its metastore"):
+        other.load()
+
+
 def test_files_that_no_record_names_do_not_count(hop: Hop) -> None:
     named = hop.path(hop.add_log("one.log", 30))
     orphan = named.parent.with_name("part=00000-0123456789ab") / named.name
@@ -159,7 +187,7 @@ def test_a_warehouse_of_another_lake_answers_nothing(hop: Hop, tmp_path: Path) -
 def test_a_damaged_ledger_says_what_to_delete(hop: Hop) -> None:
     hop.add_log("one.log", 30)
     hop.load()
-    shown = LedgerFolders(hop.settings).shown()
+    shown = local_ledgers(hop.settings).shown()
     file = hop.settings.data / "warehouse" / "_loads" / str(shown) / "batches.parquet"
     content = file.read_bytes()
     try:

@@ -59,6 +59,19 @@ def test_local_large_differs_in_size_only(settings: Settings) -> None:
     assert small.keys() == large.keys()
 
 
+def test_the_target_of_jobs_leaves_spark_to_the_cluster(settings: Settings) -> None:
+    local, emr = (load_target(replace(settings, target=name)) for name in ("local", "emr"))
+
+    assert (emr.type, emr.schema) == (local.type, local.schema)
+    assert (local.is_local, emr.is_local) == (True, False)
+    assert emr.parameters.items() < local.parameters.items()
+    assert {name for name in emr.parameters if name.startswith("spark.sql.")} == {
+        "spark.sql.ansi.enabled",  # dbt's own
+        "spark.sql.session.timeZone",
+        "spark.sql.sources.partitionOverwriteMode",
+    }
+
+
 def test_the_environment_is_left_as_it_was(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,10 @@ from ingest.emr.service import JobState, Usage
 
 
 class FaultyService:
-    """Tells `states` one after the other, then the last one again; an exception is raised."""
+    """Tells `states` one after the other, then the last one again; an exception is raised.
+
+    `sent` are the requests that it was sent; each is job 1.
+    """
 
     place = "application 00fabc01"
     succeeded = "SUCCESS"
@@ -26,9 +29,11 @@ class FaultyService:
         self._states = list(states)
         self._folder = folder
         self._usage = usage
+        self.sent: list[Mapping[str, Any]] = []
 
     def submit(self, request: Mapping[str, Any]) -> str:
-        raise NotImplementedError
+        self.sent.append(request)
+        return "1"
 
     def state(self, job_id: str) -> JobState:
         assert job_id == "1"

@@ -18,6 +18,7 @@ role_arn = "{ROLE}"
 staging = "s3://code/clickstream/"
 arch = "aarch64"
 timeout_minutes = 30
+search_secret = "shop/search"
 spark = {{ "spark.executor.cores" = "2" }}
 [emr.prices]
 currency = "EUR"
@@ -43,6 +44,7 @@ def test_all_settings(tmp_path: Path) -> None:
         staging="s3://code/clickstream",
         arch="aarch64",
         timeout_minutes=30,
+        search_secret="shop/search",
         spark=(("spark.executor.cores", "2"),),
         prices=Prices(
             currency="EUR",
@@ -87,6 +89,7 @@ def test_a_variable_for_a_service_means_that_service(tmp_path: Path) -> None:
         ("", {"EMR_STAGING": "s3://Up"}, "EMR_STAGING = 's3://Up': must be s3://bucket/prefix"),
         ("", {"AWS_TEMP_BUCKET": "a b"}, "AWS_TEMP_BUCKET = 'a b': must be s3://bucket/prefix"),
         ("", {"EMR_ARCH": "arm"}, "EMR_ARCH = 'arm': must be x86_64 or aarch64"),
+        ("", {"EMR_SEARCH_SECRET": "a b"}, "EMR_SEARCH_SECRET = 'a b': must be the name of a"),
         ("[emr]\ntimeout_minutes = 0", {}, "emr.timeout_minutes = 0: must be a whole number from"),
         ("[emr]\nrole = 'x'", {}, "unknown key emr.role; known: "),
         (

@@ -14,7 +14,14 @@ from fixtures.records import make_draft, raw_object
 
 from ingest import pipeline
 from ingest.books.verify import Verification
-from ingest.errors import BooksError, ClickstreamError, SettingsError, TooManyRejects
+from ingest.errors import (
+    BooksError,
+    ClickstreamError,
+    EmrError,
+    EmrUnavailable,
+    SettingsError,
+    TooManyRejects,
+)
 from ingest.job.discover import Failed
 from ingest.job.run import IngestSummary
 from ingest.lake.accepted import accepted_ids
@@ -38,7 +45,7 @@ OUTCOMES: dict[str, Any] = {
     "build": BUILT,
     "export": EXPORTED,
     "verify": BALANCED,
-    "write_report": Path("report.html"),
+    "write_report": "report.html",
 }
 IN_ORDER = list(OUTCOMES)
 
@@ -69,7 +76,7 @@ class Hops:
         return run_pipeline(
             self.settings,
             self.warehouse,
-            ingest_tasks=lambda _tasks, _label: [],
+            ingest=self.fake("ingest"),
             export_tasks=lambda _tasks: [],
             **options,
         )
@@ -79,7 +86,7 @@ class Hops:
 def hops(make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> Hops:
     """A pipeline of fake hops over a lake with one record."""
     hops = Hops(settings=make_settings())
-    for name in OUTCOMES:
+    for name in IN_ORDER[1:]:
         monkeypatch.setattr(pipeline, name, hops.fake(name))
     monkeypatch.setattr(pipeline, "read_log", lambda _lake: (make_draft("b1"),))
     return hops
@@ -95,7 +102,7 @@ def test_a_run_does_all_hops_in_order(hops: Hops) -> None:
         dbt=BUILT,
         export=EXPORTED,
         verification=BALANCED,
-        report=Path("report.html"),
+        report="report.html",
         refused=Refused(count=0, objects=()),
     )
     assert accepted_ids(open_storage(hops.settings.lake)) == {"b1"}
@@ -198,6 +205,18 @@ def test_books_that_do_not_balance_stop_the_run_where_they_do(hops: Hops, failin
     assert [one is not None for one in done] == [
         name in hops.calls and name != failing for name in IN_ORDER[:5]
     ]
+
+
+@pytest.mark.parametrize("error", [EmrError("job 1 ended as FAILED"), EmrUnavailable("no answer")])
+def test_a_job_that_failed_stops_the_run(hops: Hops, error: EmrError) -> None:
+    error.done = replace(INGESTED, elsewhere=("b1",))
+    hops.outcomes["ingest"] = error
+
+    summary = hops.run()
+
+    assert hops.calls == ["ingest"]
+    assert (summary.problems, summary.exit_code) == ([f"ingest: {error}"], 1)
+    assert summary.ingest == replace(INGESTED, elsewhere=("b1",))
 
 
 def test_what_a_hop_did_before_its_books_failed_is_kept(hops: Hops) -> None:

@@ -7,25 +7,29 @@ in between leaves files without a table, or a table without its partitions.
 from __future__ import annotations
 
 import logging
-import shutil
-from pathlib import Path
 
 from pyspark.sql import SparkSession
+
+from ingest.warehouse import Schemas
+from ingest.warehouse.spark.folders import folder_of_schema, remove_folder, subfolders
 
 _log = logging.getLogger(__name__)
 
 
-def remove_incomplete(session: SparkSession, warehouse: Path, schema: str) -> None:
-    """Remove dbt's incomplete tables in the folder `warehouse`: all are rebuilt from landing.
+def remove_incomplete(session: SparkSession, schemas: Schemas) -> None:
+    """Remove incomplete tables in dbt's schemas: all are rebuilt from landing."""
+    for schema in schemas.all:
+        folder = folder_of_schema(session, schema)
+        if folder is not None and schema != schemas.landing:
+            _remove_in(session, schema, folder)
 
-    `schema` holds the marts.
-    """
-    # The names of dbt's other schemas begin with that of the marts.
-    for folder in sorted(warehouse.glob(f"{schema}*.db/*")):
-        table = f"{folder.parent.name.removesuffix('.db')}.{folder.name}"
+
+def _remove_in(session: SparkSession, schema: str, folder: str) -> None:
+    for name, place in subfolders(session, folder).items():
+        table = f"{schema}.{name}"
         if not session.catalog.tableExists(table):
-            _log.info("removing %s, left behind by an interrupted build", folder)
-            shutil.rmtree(folder)
+            _log.info("removing %s, left behind by an interrupted build", place)
+            remove_folder(session, place)
         elif not _knows_its_partitions(session, table):
             _log.info("dropping %s, left incomplete by an interrupted build", table)
             session.sql(f"DROP TABLE {table}")

@@ -1,7 +1,10 @@
-"""The ledger on disk: numbered folders, of which `landing.batches` shows one at a time.
+"""The ledger in files: numbered folders, of which `landing.batches` shows one at a time.
+
+They lie beside the local warehouse, or in the lake where a cluster keeps the metastore, so that
+each job finds them.
 
 This needs no Spark, so `clickstream status` can tell without a JVM what readers see: the file
-`_loads/shown` names the ledger that `landing.batches` was pointed at. A load writes it right after
+`shown` names the ledger that `landing.batches` was pointed at. A load writes it right after
 the switch, and every load checks it. So it is out of date after a crash between the two, until the
 next load; and it does not notice when somebody deletes the metastore alone.
 """
@@ -9,7 +12,7 @@ next load; and it does not notice when somebody deletes the metastore alone.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +21,7 @@ from ingest.contract import BATCHES
 from ingest.errors import ObjectUnreadable, SettingsError
 from ingest.lake.parquet import ParquetSink, open_parquet
 from ingest.settings import Settings
-from ingest.storage import open_storage
+from ingest.storage import Storage, open_storage
 from ingest.warehouse.ledger import LedgerRow, LoadedBatch, to_arrow
 
 _FILE = "batches.parquet"
@@ -26,39 +29,64 @@ _SHOWN = "shown"
 _COLUMNS = ("batch_id", "state", "replaced_by", "manifest_hash", "loaded_at")
 
 
-def how_to_rebuild(data: Path) -> str:
-    """Return the remedy for a local warehouse that is broken, or not that of its lake."""
-    return (
-        f"delete {data}/metastore and {data}/warehouse together and run again; both are rebuilt"
-        " from the lake"
+def local_ledgers(settings: Settings) -> LedgerFolders:
+    """Return the ledgers of the local warehouse."""
+    data = settings.data
+    return LedgerFolders(
+        open_storage(str(data / "warehouse" / "_loads")),
+        remedy=f"delete {data}/metastore and {data}/warehouse together and run again; both are"
+        " rebuilt from the lake",
     )
 
 
-class LedgerFolders:
-    """The ledgers of the local warehouse; a crashed load leaves one that is never shown."""
+def shared_ledgers(settings: Settings) -> LedgerFolders:
+    """Return the ledgers of a target whose metastore is a cluster's."""
+    return LedgerFolders(
+        open_storage(f"{settings.lake}/loads/{settings.target}"),
+        remedy=f"drop the databases of target {settings.target} in its metastore, delete their"
+        " folders and run again; all is rebuilt from the lake",
+    )
 
-    def __init__(self, settings: Settings) -> None:
-        self._storage = open_storage(str(settings.data / "warehouse" / "_loads"))
-        self._remedy = how_to_rebuild(settings.data)
+
+def shown_ledger(settings: Settings) -> Mapping[str, LoadedBatch]:
+    """Return what readers of the target see, by batch id; empty when nothing was loaded.
+
+    Only a target with a shared metastore has ledgers in the lake. Raises what `read` raises.
+    """
+    for ledgers in (shared_ledgers(settings), local_ledgers(settings)):
+        if (name := ledgers.shown()) is not None:
+            return ledgers.read(name)
+    return {}
+
+
+class LedgerFolders:
+    """The ledgers of a target; a crashed load leaves one that is never shown.
+
+    `remedy` says what to do about a warehouse that is broken, or not that of its lake.
+    """
+
+    def __init__(self, storage: Storage, *, remedy: str) -> None:
+        self.storage = storage
+        self.remedy = remedy
 
     def newest(self) -> str | None:
         """Return the name of the newest ledger, None when there is none.
 
         After a crash it may be one that readers never see.
         """
-        keys = (found.key.split("/") for found in self._storage.list())
+        keys = (found.key.split("/") for found in self.storage.list())
         return max((name for name, *file in keys if file == [_FILE]), default=None)
 
     def shown(self) -> str | None:
         """Return the name of the ledger that readers see, None before the first load."""
-        if not any(found.key == _SHOWN for found in self._storage.list(_SHOWN)):
+        if not any(found.key == _SHOWN for found in self.storage.list(_SHOWN)):
             return None
-        return self._storage.read(_SHOWN).decode()
+        return self.storage.read(_SHOWN).decode()
 
     def note_shown(self, name: str) -> None:
         """Note that readers see the ledger `name`, unless that is known."""
         if self.shown() != name:
-            self._storage.put(_SHOWN, name.encode())
+            self.storage.put(_SHOWN, name.encode())
 
     def read(self, name: str) -> dict[str, LoadedBatch]:
         """Return the rows of the ledger `name` by batch id.
@@ -66,12 +94,12 @@ class LedgerFolders:
         Raises SettingsError when it is missing or damaged.
         """
         try:
-            with open_parquet(self._storage, f"{name}/{_FILE}") as file:
+            with open_parquet(self.storage, f"{name}/{_FILE}") as file:
                 rows = file.read(columns=list(_COLUMNS)).to_pylist()
         except (ObjectUnreadable, OSError, pa.ArrowException) as error:
             raise SettingsError(
-                f"{self._storage.uri}/{name} is gone or damaged, but the metastore refers to it:"
-                f" {self._remedy}"
+                f"{self.storage.uri}/{name} is gone or damaged, but the metastore refers to it:"
+                f" {self.remedy}"
             ) from error
         return {row.pop("batch_id"): LoadedBatch(**row) for row in rows}
 
@@ -79,9 +107,9 @@ class LedgerFolders:
         """Write `ledger` under the next number and return where, as a path or URI."""
         rows = _to_parquet(ledger)
         number = int(self.newest() or 0) + 1
-        while not self._storage.put_if_absent(f"{number:020}/{_FILE}", rows):
+        while not self.storage.put_if_absent(f"{number:020}/{_FILE}", rows):
             number += 1
-        return f"{self._storage.uri}/{number:020}"
+        return f"{self.storage.uri}/{number:020}"
 
 
 def _to_parquet(ledger: Sequence[LedgerRow]) -> bytes:

@@ -27,6 +27,7 @@ from ingest.warehouse import Column, Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow
 from ingest.warehouse.spark.catalog import columns, relations
 from ingest.warehouse.spark.cleanup import remove_incomplete
+from ingest.warehouse.spark.folders import is_empty, subfolders
 from ingest.warehouse.spark.landing import (
     SCHEMA,
     add_partitions,
@@ -36,7 +37,7 @@ from ingest.warehouse.spark.landing import (
     point_batches_at,
     prove,
 )
-from ingest.warehouse.spark.ledger import LedgerFolders, how_to_rebuild
+from ingest.warehouse.spark.ledger import LedgerFolders, local_ledgers, shared_ledgers
 from ingest.warehouse.spark.query import query
 from ingest.warehouse.target import Target
 
@@ -47,7 +48,9 @@ def open_spark(settings: Settings, target: Target) -> SparkWarehouse:
     Raises SettingsError when its tables point into another lake: it was copied, or the lake moved.
     """
     session = warehouse_session(target.parameters, settings.data)
-    found = SparkWarehouse(settings, session, Schemas(marts=target.schema, landing=SCHEMA))
+    ledgers = local_ledgers(settings) if target.is_local else shared_ledgers(settings)
+    schemas = Schemas(marts=target.schema, landing=SCHEMA)
+    found = SparkWarehouse(session, schemas, ledgers, data=settings.data)
     try:
         found.check_lake(open_storage(settings.lake).uri)
     except BaseException:
@@ -57,13 +60,19 @@ def open_spark(settings: Settings, target: Target) -> SparkWarehouse:
 
 
 class SparkWarehouse:
-    """A Spark session with its metastore and the folders below `settings.data`/warehouse."""
+    """A Spark session with its metastore and the ledgers of what is in its tables.
 
-    def __init__(self, settings: Settings, session: SparkSession, schemas: Schemas) -> None:
+    `data` is the folder of everything local.
+    """
+
+    def __init__(
+        self, session: SparkSession, schemas: Schemas, ledgers: LedgerFolders, *, data: Path
+    ) -> None:
         self.schemas = schemas
+        self.notes = ledgers.storage
         self._session = session
-        self._data = settings.data
-        self._ledgers = LedgerFolders(settings)
+        self._ledgers = ledgers
+        self._data = data
 
     def ledger(self) -> Ledger:
         """Return which batches readers see now; empty before the first load.
@@ -124,7 +133,7 @@ class SparkWarehouse:
     def repair(self) -> None:
         """Remove incomplete tables, which dbt could not build again."""
         with self._failures():
-            remove_incomplete(self._session, self._data / "warehouse", self.schemas.marts)
+            remove_incomplete(self._session, self.schemas)
 
     def close(self) -> None:
         """Stop the session; the JVM ends with this process."""
@@ -145,13 +154,15 @@ class SparkWarehouse:
 
         Spark would refuse to create each of them, with a message about its location only.
         """
-        for folder in (self._data / "warehouse").glob("*.db/*"):
-            table = f"{folder.parent.name.removesuffix('.db')}.{folder.name}"
-            if any(folder.glob("*")) and not self._session.catalog.tableExists(table):
-                raise SettingsError(
-                    f"{folder} exists, but the metastore does not know it:"
-                    f" {how_to_rebuild(self._data)}"
-                )
+        warehouse = self._session.conf.get("spark.sql.warehouse.dir")
+        for schema in self.schemas.all:
+            for name, folder in subfolders(self._session, f"{warehouse}/{schema}.db").items():
+                known = self._session.catalog.tableExists(f"{schema}.{name}")
+                if not known and not is_empty(self._session, folder):
+                    raise SettingsError(
+                        f"{folder} exists, but the metastore does not know it:"
+                        f" {self._ledgers.remedy}"
+                    )
 
     def check_lake(self, lake: str) -> None:
         """Raise SettingsError when there are tables, and they point into another lake."""
@@ -159,7 +170,7 @@ class SparkWarehouse:
             place = location(self._session, EVENTS.name)
         if place not in (None, f"{lake}/none"):
             raise SettingsError(
-                f"the warehouse in {self._data} was loaded from another lake than {lake}; or one of"
-                " them was moved or copied, and the metastore refers to the old place: set"
-                f" CLICKSTREAM_DATA to another folder, or {how_to_rebuild(self._data)}"
+                f"the warehouse was loaded from another lake than {lake}; or one of them was moved"
+                " or copied, and the metastore refers to the old place: use another warehouse (the"
+                f" local one is in CLICKSTREAM_DATA), or {self._ledgers.remedy}"
             )

@@ -19,7 +19,7 @@ from ingest.search.seals import Seal, write_seal
 from ingest.settings import Settings
 from ingest.storage import open_storage
 from ingest.warehouse.ledger import LedgerRow
-from ingest.warehouse.spark.ledger import LedgerFolders
+from ingest.warehouse.spark.ledger import local_ledgers
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -47,7 +47,7 @@ def write_ledger(
     shown: bool = True,
 ) -> None:
     """Write a ledger as a load does, unless it dies before it is `shown`; `states` by batch id."""
-    ledgers = LedgerFolders(settings)
+    ledgers = local_ledgers(settings)
     place = ledgers.write(
         [
             LedgerRow(

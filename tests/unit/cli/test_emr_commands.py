@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from support.faulty_service import FaultyService
 
 from ingest import cli
 from ingest.emr.service import Usage
+from ingest.pipeline import RunSummary
 
 TOML = """
 [emr]
@@ -32,7 +35,8 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).resolve().parents[3]
     (tmp_path / "dbt_project.yml").touch()
     (tmp_path / "clickstream.toml").write_text(TOML)
-    (tmp_path / "requirements.lock").write_text((root / "requirements.lock").read_text())
+    for name in ("pyproject.toml", "requirements.lock"):
+        (tmp_path / name).write_text((root / name).read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLICKSTREAM_LAKE", "s3://lake")
     monkeypatch.setenv("CLICKSTREAM_RAW", "s3://logs")
@@ -44,14 +48,21 @@ def serve(monkeypatch: pytest.MonkeyPatch, service: FaultyService) -> None:
     monkeypatch.setattr("ingest.emr.submit.open_service", lambda _settings: service)
 
 
-def test_a_dry_run_prints_the_request_and_calls_no_service(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def call(*_: Any, **__: Any) -> None:
-        raise AssertionError("no service is to be called")
+@pytest.fixture
+def _no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No service may be called, and no engine started."""
 
-    monkeypatch.setattr("boto3.client", call)
-    monkeypatch.setattr("boto3.Session", call)
+    def call(*_: Any, **__: Any) -> None:
+        raise AssertionError("nothing is to be called")
+
+    for name in ("boto3.client", "boto3.Session", "ingest.cli.hops.warehouse_for"):
+        monkeypatch.setattr(name, call)
+
+
+@pytest.mark.usefixtures("_no_service")
+def test_a_dry_run_prints_the_request_and_calls_no_service(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert cli.run(["emr", "submit", "--dry-run", "--token", "t", "--", "ingest", "--final"]) == 0
     request = json.loads(capsys.readouterr().out)
     assert request["clientToken"] == "t"
@@ -60,9 +71,67 @@ def test_a_dry_run_prints_the_request_and_calls_no_service(
         "CLICKSTREAM_DATA=clickstream-data",
         "CLICKSTREAM_LAKE=s3://lake",
         "CLICKSTREAM_RAW=s3://logs",
+        "CLICKSTREAM_TARGET=emr",
         "ingest",
         "--final",
     ]
+
+
+@pytest.mark.usefixtures("_no_service")
+def test_a_dry_run_of_a_run_prints_the_request_of_its_ingest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = ["run", "--on", "emr", "--raw", "s3://logs/today", "--accept", "b1", "--dry-run"]
+    assert cli.run([*command, "--json"]) == 0
+    request = json.loads(capsys.readouterr().out)
+    arguments = request["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    assert "CLICKSTREAM_RAW=s3://logs/today" in arguments
+    assert arguments[-1] == "ingest"
+
+
+@pytest.mark.usefixtures("_no_service")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--dry-run"], "--dry-run needs --on emr"),
+        (["--on", "emr", "--raw", "-"], "a job reads no standard input"),
+        (["--on", "emr", "--raw", "/var/log"], "source 'raw' is not in S3: /var/log"),
+    ],
+)
+def test_a_run_on_emr_that_could_not_work_starts_nothing(
+    options: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["run", *options]) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--on", "emr"]])
+def test_a_run_ingests_where_it_is_told(
+    options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[Any, Any]] = []
+    nothing = lambda *_, **__: nullcontext((None, None))  # noqa: E731
+    for name in ("warehouse_for", "spark_for"):
+        monkeypatch.setattr(f"ingest.cli.hops.{name}", nothing)
+    monkeypatch.setattr("ingest.job.run.check_sources", lambda _settings: None)
+    monkeypatch.setattr("ingest.job.run.ingest", lambda *given: ran.append(("here", given)))
+    monkeypatch.setattr(
+        "ingest.job.on_emr.ingest_on_emr", lambda *given, environ: ran.append((given[1], environ))
+    )
+
+    def run_pipeline(*_: Any, ingest: Callable[[], None], **__: Any) -> RunSummary:
+        ingest()
+        return RunSummary()
+
+    monkeypatch.setattr("ingest.pipeline.run_pipeline", run_pipeline)
+    service = FaultyService()
+    serve(monkeypatch, service)
+    assert cli.run(["run", "--raw", "s3://logs/today", *options, "--json"]) == 0
+    ((place, given),) = ran
+    if options:
+        assert (place, given["CLICKSTREAM_RAW"]) == (service, "s3://logs/today")
+    else:
+        assert place == "here"
 
 
 def test_each_submission_has_a_token_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,13 +168,13 @@ def test_wait_fails_with_the_job(
 
 
 def test_ctrl_c_leaves_the_job_alone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     serve(monkeypatch, FaultyService([KeyboardInterrupt()]))
     assert cli.run(["emr", "wait", "1"]) == 130
-    assert capsys.readouterr().err.splitlines()[0] == (
+    assert caplog.messages == [
         "job 1 goes on; wait with: clickstream emr wait 1, cancel with: clickstream emr cancel 1"
-    )
+    ]
 
 
 def test_a_log_that_is_not_there_yet(

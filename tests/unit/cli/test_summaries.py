@@ -126,6 +126,15 @@ def test_a_line_per_hop(line: Callable[[Any], str], summary: object, text: str) 
     assert line(summary) == text
 
 
+def test_a_job_has_no_next_steps(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert "Next steps" not in summary_text(make_settings(), RunSummary(load=LOADED))
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT")
+    assert "Next steps" in summary_text(make_settings(), RunSummary(load=LOADED))
+
+
 def test_the_text_shows_each_check_and_the_next_steps(
     make_settings: Callable[..., Settings],
 ) -> None:
@@ -136,7 +145,7 @@ def test_the_text_shows_each_check_and_the_next_steps(
     summary = RunSummary(
         load=LOADED,
         verification=Verification(checks=checks, notes=("the index was not compared",)),
-        report=Path("report.html"),
+        report="report.html",
     )
 
     lines = summary_text(make_settings(), summary).splitlines()

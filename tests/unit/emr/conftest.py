@@ -15,10 +15,13 @@ ROLE = "arn:aws:iam::123456789012:role/clickstream"
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings for EMR Serverless, in a project root that has a lock."""
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\ndependencies = ["boto3==1.0", "pyspark>=4", "dbt-spark[session]"]\n'
+    )
     (tmp_path / "requirements.lock").write_text(
         "".join(
             f"{name}==1.0 \\\n    --hash=sha256:{name}\n"
-            for name in ("boto3", "click", "numpy", "psutil", "pyarrow", "rich")
+            for name in ("boto3", "dbt-spark", "pyspark", "pytest")
         )
     )
     return Settings(

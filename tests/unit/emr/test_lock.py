@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.emr.lock import JOB_PACKAGES, job_lock
+from ingest.emr.lock import job_lock, needed_packages
 from ingest.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,15 +41,23 @@ def test_what_is_needed_comes_along_and_nothing_else() -> None:
     )
 
 
+def test_what_the_cluster_has_is_left_out_with_what_only_that_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingest.emr.lock.PROVIDED", ("engine",))
+    assert job_lock(LOCK, ("app", "engine")) == job_lock(LOCK, ("app",))
+
+
 def test_a_package_that_the_lock_lacks_is_named() -> None:
     with pytest.raises(SettingsError, match=r"has no gone: .*make lock"):
         job_lock(LOCK, ("app", "gone"))
 
 
 def test_the_lock_of_the_project() -> None:
-    lock = job_lock((ROOT / "requirements.lock").read_text())
+    needed = needed_packages((ROOT / "pyproject.toml").read_text())
+    lock = job_lock((ROOT / "requirements.lock").read_text(), needed)
     entries = re.split(r"^(?=\S+==)", lock, flags=re.MULTILINE)[1:]
     names = {entry.partition("==")[0] for entry in entries}
-    assert names >= {*JOB_PACKAGES, "botocore", "s3transfer", "urllib3", "six", "mdurl"}
-    assert not names & {"pyspark", "py4j", "dbt-core", "moto", "pytest", "flask"}
+    assert names >= {"pyarrow", "botocore", "mdurl", "dbt-core", "dbt-adapters", "elasticsearch"}
+    assert not names & {"pyspark", "py4j", "moto", "pytest", "flask", "ruff", "uv"}
     assert all("--hash=sha256:" in entry for entry in entries)

@@ -62,13 +62,31 @@ def test_it_is_uploaded_once_per_content(here: Settings) -> None:
 
 
 def test_what_is_in_it(here: Settings) -> None:
-    (here.root / "clickstream.toml").write_text("[ingest]\n")
+    project = (
+        "clickstream.toml", "dbt_project.yml", "profiles/profiles.yml", "models/marts/a.sql",
+        "macros/a.sql", "seeds/a.csv", "tests/dbt/generic/a.sql",
+    )  # fmt: skip
+    others = (".env", "profiles/.user.yml", "tests/unit/test_a.py", "data/raw/a.log", "target/a")
+    for name in (*project, *others):
+        path = here.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     package = upload_package(here, fetch=Wheels())
     with tarfile.open(package.archive) as archive:
         names = set(archive.getnames())
-    assert {"small.py", "clickstream.toml", "ingest/cli/__init__.py"} <= names
-    assert "ingest/report/page.html.j2" in names
-    assert not [name for name in names if "__pycache__" in name or name.endswith(".env")]
+    assert {"small.py", "ingest/cli/job.py", "ingest/report/page.html.j2", *project} <= names
+    assert not names & {*others}
+    assert not [name for name in names if "__pycache__" in name]
+
+
+@pytest.mark.parametrize("name", ["dbt_project.yml", "models/a.sql", "profiles/profiles.yml"])
+def test_an_edit_of_the_dbt_project_is_another_package(here: Settings, name: str) -> None:
+    path = here.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("a")
+    first = describe_package(here).sha
+    path.write_text("b")
+    assert describe_package(here).sha != first
 
 
 def test_without_its_program_it_is_not_complete(here: Settings) -> None:
@@ -84,13 +102,15 @@ def test_each_architecture_has_its_own(here: Settings) -> None:
     wheels = Wheels()
     assert upload_package(here, fetch=wheels).sha != upload_package(arm, fetch=wheels).sha
     assert [arch for _, arch in wheels.asked] == ["x86_64", "aarch64"]
-    assert wheels.asked[0][0].startswith("boto3==1.0 \\\n    --hash=sha256:boto3\n")
+    assert wheels.asked[0][0] == "".join(
+        f"{name}==1.0 \\\n    --hash=sha256:{name}\n" for name in ("boto3", "dbt-spark")
+    )
 
 
 def test_the_sha_is_one_of_every_input(here: Settings) -> None:
     first = describe_package(here).sha
     lock = here.root / "requirements.lock"
-    lock.write_text(lock.read_text().replace("sha256:numpy", "sha256:other"))
+    lock.write_text(lock.read_text().replace("sha256:boto3", "sha256:other"))
     assert describe_package(here).sha != first
 
 
@@ -102,12 +122,27 @@ def test_a_password_is_not_sent(here: Settings) -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line", ["password: hunter2", "{type: redshift, password: 'hunter2'}", '"token": "hunter2"']
+)
+def test_a_profile_with_a_password_is_not_sent(here: Settings, line: str) -> None:
+    (here.root / "profiles").mkdir()
+    profiles = here.root / "profiles" / "profiles.yml"
+    profiles.write_text(f"      {line}\n")
+    with pytest.raises(SettingsError, match=r"profiles\.yml holds a password") as caught:
+        describe_package(here)
+    assert "hunter2" not in str(caught.value)
+    profiles.write_text(line.replace("hunter2", "{{ env_var('REDSHIFT_PASSWORD') }}"))
+    assert describe_package(here)
+
+
 def test_what_is_missing_is_named(settings: Settings) -> None:
     with pytest.raises(SettingsError, match="EMR_STAGING"):
         describe_package(replace(settings, emr=replace(settings.emr, staging=None)))
-    (settings.root / "requirements.lock").unlink()
-    with pytest.raises(SettingsError, match="work in a clone"):
-        describe_package(settings)
+    for name in ("pyproject.toml", "requirements.lock"):
+        (settings.root / name).unlink()
+        with pytest.raises(SettingsError, match=rf"{name} cannot be read .* work in a clone"):
+            describe_package(settings)
 
 
 def test_pip_is_asked_for_wheels_of_the_other_machine() -> None:
@@ -136,17 +171,16 @@ def test_a_refusal_of_pip_is_told_without_passwords(
     assert "hunter2" not in str(caught.value)
 
 
-def test_the_program_takes_variables_before_the_command(tmp_path: Path) -> None:
+def test_the_program_imports_what_is_in_the_archive(tmp_path: Path) -> None:
     cli = tmp_path / "deps" / "ingest" / "cli"
     cli.mkdir(parents=True)
-    (cli.parent / "__init__.py").touch()
-    (cli / "__init__.py").write_text(
-        "import os, sys\ndef main():\n    print(os.environ['A'], sys.argv[1:])\n"
-    )
+    for folder in (cli.parent, cli):
+        (folder / "__init__.py").touch()
+    (cli / "job.py").write_text("import sys\ndef main():\n    print(sys.argv[1:])\n")
     (tmp_path / "main.py").write_text(MAIN)
-    command = [sys.executable, "main.py", "A=s3://x/a b=c", "B=", "ingest", "--key", "a=b"]
+    command = [sys.executable, "main.py", "A=b", "ingest"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout == "s3://x/a b=c ['ingest', '--key', 'a=b']\n"
+    assert done.stdout == "['A=b', 'ingest']\n"
 
 
 def test_a_package_names_its_objects() -> None:

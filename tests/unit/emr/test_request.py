@@ -11,9 +11,9 @@ import pytest
 from botocore.stub import Stubber
 
 from ingest.emr.package import Package
-from ingest.emr.request import build_request, job_variables
+from ingest.emr.request import build_request
 from ingest.errors import SettingsError
-from ingest.settings import EmrSettings, Settings, Source
+from ingest.settings import EmrSettings, SearchSettings, Settings, Source
 
 PACKAGE = Package(sha="5a", uri="s3://code/clickstream/code/5a", arch="x86_64")
 VARIABLES = {"CLICKSTREAM_LAKE": "s3://lake/one", "CLICKSTREAM_DATA": "d"}
@@ -28,6 +28,7 @@ CONF = {
     "spark.executorEnv.PYTHONPATH=deps",
     "spark.log.level=ERROR",
     "spark.sql.session.timeZone=UTC",
+    "spark.sql.warehouse.dir=s3://lake/marts",
 }
 
 
@@ -117,12 +118,14 @@ def test_settings_of_spark_win_over_ours(settings: Settings) -> None:
 def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> None:
     sources = (Source(name="web", uri="/var/log"), Source(name="ok", uri="s3://a"))
     wrong = replace(settings, lake="/data/lake", sources=sources, emr=EmrSettings())
+    wrong = replace(wrong, search=SearchSettings())
     with pytest.raises(SettingsError) as caught:
-        request(wrong, "export")
+        request(wrong, "run", "--on", "emr")
     title, *problems = str(caught.value).splitlines()
     assert title == "a job on EMR cannot run like this:"
     assert [problem[:24] for problem in problems] == [
-        "- export does not run on",
+        "- a job sends no jobs: l",
+        "- no job reaches a local",
         "- set EMR_APPLICATION_ID",
         "- set EMR_ROLE_ARN / emr",
         "- the lake /data/lake is",
@@ -130,18 +133,30 @@ def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> Non
     ]
 
 
-def test_variables_describe_lake_and_source_and_hold_no_secret(settings: Settings) -> None:
-    environ = {
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "ES_API_KEY": "secret",
-        "CLICKSTREAM_LAKE": "elsewhere",
-        "CLICKSTREAM_RAW": "s3://logs/a b",
-        "CLICKSTREAM_FORMAT": " ",
-        "AWS_DATA_BUCKET": "logs",
-    }
-    assert job_variables(settings, environ) == {
-        "AWS_DATA_BUCKET": "logs",
-        "CLICKSTREAM_DATA": "clickstream-data",
-        "CLICKSTREAM_LAKE": "s3://lake/one",
-        "CLICKSTREAM_RAW": "s3://logs/a b",
-    }
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("status", "status does not run on EMR: ingest, replay, load, export, run or dbt"),
+        ("dbt docs", "dbt docs does not run on EMR: dbt build, run, test, seed"),
+        ("dbt", "dbt alone does not run on EMR"),
+    ],
+)
+def test_a_command_that_is_not_for_jobs_is_refused(
+    settings: Settings, command: str, words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        request(settings, *command.split())
+
+
+@pytest.mark.parametrize(
+    "command", ["replay --rejects", "load", "export", "run --target emr", "dbt build -s +fct_a"]
+)
+def test_a_command_that_is_for_jobs_is_sent_as_it_is(settings: Settings, command: str) -> None:
+    spark = request(settings, *command.split())["jobDriver"]["sparkSubmit"]
+    assert spark["entryPointArguments"][2:] == command.split()
+
+
+@pytest.mark.parametrize("command", ["load", "export", "dbt"])
+def test_sources_matter_only_to_who_reads_them(settings: Settings, command: str) -> None:
+    elsewhere = replace(settings, sources=(Source(name="web", uri="/var/log"),))
+    assert request(elsewhere, command, "build")

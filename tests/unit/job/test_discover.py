@@ -21,6 +21,7 @@ from ingest.job.discover import (
 from ingest.job.follow import New
 from ingest.job.readings import Reading, batches
 from ingest.lake.identity import read_content_hash
+from ingest.lake.ownership import Ownership
 from ingest.settings import Source
 from ingest.storage import Storage, StoredObject
 
@@ -211,7 +212,7 @@ def _split(contents: Mapping[str, bytes], in_memory: Callable[[str], Storage]) -
         return read_content_hash(root, stored)
 
     new = [New(found=found, name=found.key) for found in root.list()]
-    fresh, copies = split_copies(new, [], content_hash)
+    fresh, copies = split_copies(new, Ownership(), content_hash)
     return [one.name for one in fresh], {one.found.key: one.original for one in copies}, read
 
 

@@ -8,6 +8,7 @@ import pytest
 from fixtures.records import make_draft, raw_object, sealed
 
 from ingest.errors import BooksError
+from ingest.lake import checkpoint
 from ingest.lake.ownership import check_whole, read_ownership, write_checkpoint
 from ingest.lake.records import read_log, record_key
 from ingest.storage import Storage
@@ -66,7 +67,8 @@ def test_a_checkpoint_saves_reading_and_changes_nothing(lake: Storage) -> None:
     write_checkpoint(lake, first)
     assert _checkpoints(lake) == [f"checkpoints/{103:020}.parquet"]
     lake.delete(record_key(number) for number in range(1, 104))
-    assert read_ownership(lake) == first
+    again = read_ownership(lake)
+    assert (again.last, again.logs) == (first.last, first.logs)
     sealed(lake, make_draft("b103"), after=103)
     later = read_ownership(lake)
     assert (later.last, len(later.logs)) == (104, 104)
@@ -88,16 +90,16 @@ def test_a_checkpoint_is_written_when_it_is_due_and_by_no_reader(lake: Storage) 
 def test_a_broken_checkpoint_is_named_with_its_remedy(lake: Storage) -> None:
     for number in range(50):
         sealed(lake, make_draft(f"b{number}"), after=number)
-    expected = read_ownership(lake)
-    write_checkpoint(lake, expected)
+    ownership = read_ownership(lake)
+    write_checkpoint(lake, ownership)
     (key,) = _checkpoints(lake)
     whole = lake.read(key)
     for broken in (b"", b"PAR1", whole[:-10], whole[:50] + bytes(9) + whole[59:]):
         lake.put(key, broken)
         with pytest.raises(BooksError, match=r"50\.parquet: not a checkpoint .*remove it"):
-            read_ownership(lake)
+            _ = read_ownership(lake).logs
     lake.delete([key])
-    assert read_ownership(lake) == expected
+    assert read_ownership(lake) == ownership
 
 
 def test_a_log_that_ends_before_its_checkpoint_has_lost_records(lake: Storage) -> None:
@@ -108,3 +110,32 @@ def test_a_log_that_ends_before_its_checkpoint_has_lost_records(lake: Storage) -
     check_whole(lake, records)
     with pytest.raises(BooksError, match=r"0102\.json to .*0103\.json are missing.*restore them"):
         check_whole(lake, records[:101])
+
+
+def test_a_checkpoint_of_several_groups_is_asked_by_column(
+    lake: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "_GROUP_ROWS", 4)
+    for number in range(50):
+        sealed(lake, make_draft(f"b{number:02}", raw_object(f"log-{number:02}")), after=number)
+    whole = read_ownership(lake)
+    write_checkpoint(lake, whole)
+    grown = raw_object("log-07", start=64, end=90)
+    sealed(lake, make_draft("b50", grown, raw_object("new")), after=50)
+    later = read_ownership(lake)
+    assert len(later.checkpoint.groups) == 13
+    assert {name: log.consumed for name, log in later.logs.items()} == {
+        **{f"log-{number:02}": 64 for number in range(50)},
+        "log-07": 90,
+        "new": 64,
+    }
+    assert set(later.newer) == {"log-07", "new"}
+    assert [log.name for log in later.where("key", {"log-07", "log-31", "log-99"})] == [
+        "log-31",
+        "log-07",
+    ]
+    assert later.where("key", ()) == []
+    assert list(later.checkpoint.groups_within("key", "log-08", "log-12")) == [2, 3]
+    assert sum(table.num_rows for table in later.tables(["size"])) == 51
+    assert later.without_sources({"other"}).logs == later.logs
+    assert later.without_sources({"raw"}).logs == {}

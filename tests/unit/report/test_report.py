@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
+from fixtures.memory_warehouse import MemoryWarehouse
 
 from ingest.lake.refused import Refused, RefusedObject
+from ingest.report import write_report
 from ingest.report.figures import Batch, Books, Chart, Report, Row, Traffic
 from ingest.report.page import render
 from ingest.report.plot import plot_traffic
+from ingest.settings import Settings
 
 HOSTILE = """<script>alert("x")</script>'--{{7*7}}\u202egpj.exe\x07"""
 NONE_REFUSED = Refused(count=0, objects=())
@@ -221,3 +226,22 @@ def test_months_are_equally_wide() -> None:
 
     assert [column.x for column in plot.columns] == [64.0, 376.0, 688.0]
     assert plot.columns[0].label == "Jan 2025"
+
+
+@pytest.mark.parametrize(("submitted", "folder"), [(False, "data"), (True, "lake")])
+def test_the_page_of_a_job_does_not_go_with_its_machine(
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    submitted: bool,
+    folder: str,
+) -> None:
+    monkeypatch.setattr("ingest.report.gather", lambda *_, **__: None)
+    monkeypatch.setattr("ingest.report.render", lambda _figures: "a page")
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    if submitted:
+        monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    settings = replace(make_settings(), data=tmp_path / "data")
+    path = write_report(settings, MemoryWarehouse())
+    assert path == str(tmp_path / folder / "report" / "index.html")
+    assert Path(path).read_text() == "a page"

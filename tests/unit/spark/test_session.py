@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Timer
+from typing import ClassVar
 
 import pytest
 
 from ingest.errors import SettingsError, WarehouseBusy
-from ingest.spark import lock
+from ingest.spark import lock, session
 from ingest.spark.lock import hold_warehouse
-from ingest.spark.session import check_spark_home
+from ingest.spark.session import check_spark_home, start_session
 
 # Takes the lock file given as first argument as another process would, says so, waits for stdin.
 HOLD = """
@@ -58,6 +59,46 @@ def test_the_same_spark_and_none_are_accepted(tmp_path: Path) -> None:
     check_spark_home({"SPARK_HOME": str(tmp_path)})
     check_spark_home({"SPARK_HOME": ""})
     check_spark_home({})
+
+
+def test_parameters_of_a_cluster_start_no_session_here(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="send them with `clickstream emr submit`"):
+        start_session({"spark.sql.session.timeZone": "UTC"}, tmp_path)
+
+
+class Submitted:
+    """What spark-submit was given, in place of a SparkConf."""
+
+    given: ClassVar[dict[str, str]] = {}
+
+    def get(self, name: str, default: str) -> str:
+        return self.given.get(name, default)
+
+    def contains(self, name: str) -> bool:
+        return name in self.given
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What spark-submit was given, to be changed."""
+    monkeypatch.setattr(session, "SparkConf", Submitted)
+    monkeypatch.setattr("pyspark.SparkContext._ensure_initialized", lambda: None)
+    monkeypatch.setattr(Submitted, "given", {"spark.master": "yarn", "spark.a": "theirs"})
+    return Submitted.given
+
+
+def test_what_spark_submit_was_given_wins(submitted: dict[str, str]) -> None:
+    assert session._undecided({"spark.a": "ours", "spark.b": "ours"}) == {"spark.b": "ours"}
+    submitted.clear()
+    assert session._undecided({"spark.a": "ours"}) == {"spark.a": "ours"}
+
+
+def test_a_cluster_does_not_work_with_tables_of_one_machine(submitted: dict[str, str]) -> None:
+    local = {"spark.master": "local[*,4]"}
+    with pytest.raises(SettingsError, match=r"runs on yarn, .*: use --target emr"):
+        session._undecided(local)
+    submitted["spark.master"] = "local[2]"
+    assert session._undecided(local) == {}
 
 
 def test_the_lock_says_who_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,7 +141,7 @@ def test_what_dbt_noted_of_a_build_is_remembered_with_it(
 
     dbt.build()
 
-    assert read_marker(dbt.settings) == replace(before, built_by=after.built_by)
+    assert read_marker(dbt.warehouse) == replace(before, built_by=after.built_by)
 
 
 def test_replaced_batches_are_dropped_after_a_good_build_only(dbt: Dbt) -> None:

@@ -132,19 +132,17 @@ def test_what_dbt_does_not_read_is_no_news(marker: Marker, tmp_path: Path) -> No
     assert marker() == before
 
 
-def test_only_a_finished_build_is_remembered(settings: Settings, marker: Marker) -> None:
-    assert read_marker(settings) is None
+def test_only_a_finished_build_is_remembered(warehouse: MemoryWarehouse, marker: Marker) -> None:
+    assert read_marker(warehouse) is None
     assert marker().needs_full_refresh(None)
-    write_marker(settings, marker())
-    assert read_marker(settings) == marker()
-    forget_marker(settings)
-    assert read_marker(settings) is None
+    write_marker(warehouse, marker())
+    assert read_marker(warehouse) == marker()
+    forget_marker(warehouse)
+    assert read_marker(warehouse) is None
 
 
 @pytest.mark.parametrize("content", ["", "an older hash", "{}", "[]", '{"ledger": "x"}'])
-def test_what_is_not_a_marker_is_not_known(settings: Settings, content: str) -> None:
-    path = settings.data / "warehouse" / "_built"
-    path.parent.mkdir(parents=True)
-    path.write_text(content)
+def test_what_is_not_a_marker_is_not_known(warehouse: MemoryWarehouse, content: str) -> None:
+    warehouse.notes.put("built", content.encode())
 
-    assert read_marker(settings) is None
+    assert read_marker(warehouse) is None

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,19 +16,24 @@ from typing import Any
 import boto3
 import pyarrow as pa
 import pytest
-from fixtures.emr_server import SparkCluster
+from fixtures.emr_server import SparkCluster, copy_project
+from fixtures.product import Index
+from fixtures.s3_server import put_all
 
 from ingest import cli
 from ingest.emr.package import ARCHIVE, PROGRAM, describe_package
+from ingest.emr.wait import wait_for_job
 from ingest.job.run import RunTasks, ingest
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import read_log
-from ingest.settings import Settings, load_settings
+from ingest.settings import Settings, Source, load_settings
 from ingest.storage import open_storage
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("emr_environ", "project")]
 
 ROOT = Path(__file__).resolve().parents[2]
+OF_THE_PLACE = ["event_id", "batch_id", "ingest_time", "source_file"]
+STATUSES = (200, 404, 500)
 TOML = """
 [ingest]
 range_mib = 8
@@ -35,9 +41,13 @@ range_mib = 8
 arch = "{arch}"
 role_arn = "arn:aws:iam::123456789012:role/clickstream"
 [emr.spark]
-"spark.driver.memory" = "512m"
+"spark.driver.memory" = "1g"
 "spark.executor.cores" = "1"
 "spark.executor.memory" = "512m"
+"spark.sql.adaptive.enabled" = "false"
+"spark.sql.codegen.factoryMode" = "NO_CODEGEN"
+"spark.sql.codegen.wholeStage" = "false"
+"spark.sql.shuffle.partitions" = "1"
 [emr.prices]
 currency = "USD"
 vcpu_hour = 1
@@ -51,14 +61,15 @@ def project(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """A project whose logs, lake and staging are in the bucket, by the names that users know."""
     root = tmp_path / "project"
     root.mkdir()
-    (root / "dbt_project.yml").touch()
     (root / "clickstream.toml").write_text(TOML.format(arch=os.uname().machine))
-    (root / "requirements.lock").write_text((ROOT / "requirements.lock").read_text())
+    copy_project(root)
     monkeypatch.chdir(root)
     monkeypatch.setenv("AWS_DATA_BUCKET", f"{bucket}/raw")
     monkeypatch.setenv("AWS_TEMP_BUCKET", f"{bucket}/temp")
     monkeypatch.setenv("CLICKSTREAM_LAKE", f"s3://{bucket}/lake")
     monkeypatch.delenv("CLICKSTREAM_DATA", raising=False)
+    assert wait_for_job.__kwdefaults__
+    monkeypatch.setitem(wait_for_job.__kwdefaults__, "delay_seconds", 1.0)
 
 
 @pytest.fixture
@@ -66,58 +77,123 @@ def clickstream(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, 
     """Run a command with --json and return its exit code and the object that it printed."""
 
     def run(*command: str) -> tuple[int, Any]:
-        code = cli.run([*command, "--json"])
+        code = cli.run([*command[:2], "--json", *command[2:]])
         out = capsys.readouterr().out
         return code, json.loads(out)
 
     return run
 
 
+def raw_line(number: int, *, pad: int = 0) -> bytes:
+    """Return a combined line; every number has a path of its own."""
+    action = "&action=purchase&itemId=EST-6&productId=BS-AG-G09" if number % 5 == 0 else ""
+    return (
+        f"203.0.113.{number % 250} - - [10/Oct/2024:13:{number // 60 % 60:02}:{number % 60:02} "
+        f'+0000] "GET /page/{number}?q={"x" * pad}{action} HTTP/1.1" {STATUSES[number % 3]} 7 "-" '
+        '"Mozilla/5.0 (X11; Linux x86_64) Firefox/124.0"\n'
+    ).encode()
+
+
+def raw_lines(numbers: range, *, pad: int = 0) -> bytes:
+    return b"".join(raw_line(number, pad=pad) for number in numbers)
+
+
+LINES = 3_100
+# Plain, gzip, one that is larger than a range, and 2,000 small ones.
+RAW = {
+    "plain.log": raw_lines(range(50)),
+    "packed.log.gz": gzip.compress(raw_lines(range(50, 100))),
+    "large.log": raw_lines(range(100, 1_100), pad=9_000),
+    **{f"small/{number}.log": raw_line(number) for number in range(1_100, LINES)},
+}
+
+
 def events_in(lake: str) -> pa.Table:
-    """Return all events without what differs between two runs, in the order of their ids."""
+    """Return all events without what tells when and where they were read, in order."""
     storage = open_storage(lake)
     tables = [
         open_parquet(storage, file.path).read()
         for record in read_log(storage)
         for file in record.files["events"]
     ]
-    return pa.concat_tables(tables).drop_columns(["batch_id", "ingest_time"]).sort_by("event_id")
+    return pa.concat_tables(tables).drop_columns(OF_THE_PLACE).sort_by("url_path")
 
 
-def test_a_job_on_two_bare_machines_reads_what_an_ingest_here_reads(
+def mart(uri: str, name: str, key: str, *columns: str) -> dict[Any, tuple[Any, ...]]:
+    """Return key -> values of `columns` of a mart, read without Spark."""
+    storage = open_storage(f"{uri}/clickstream.db/{name}")
+    keys = [found.key for found in storage.list() if found.key.endswith(".parquet")]
+    rows = [row for one in keys for row in open_parquet(storage, one).read().to_pylist()]
+    return {row[key]: tuple(row[column] for column in columns) for row in rows}
+
+
+def test_all_hops_on_two_bare_machines_count_what_is_in_the_raw_lines(
+    bucket: str,
     emr_cluster: str,
     spark_cluster: SparkCluster,
+    search_url: str,
     clickstream: Callable[..., tuple[int, Any]],
     run_tasks_here: RunTasks,
-    access_lines: Callable[..., bytes],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    monkeypatch.setenv("EMR_CLUSTER_ID", emr_cluster)
+    for name, value in {
+        "EMR_CLUSTER_ID": emr_cluster,
+        "ES_URL": search_url,
+        "ES_INDEX": bucket,
+    }.items():
+        monkeypatch.setenv(name, value)
     settings = load_settings()
-    raw = open_storage(settings.sources[0].uri)
-    raw.put("plain.log", access_lines(50))
-    raw.put("packed.log.gz", gzip.compress(access_lines(50, first=50)))
-    raw.put("large.log", access_lines(1_000, first=100, pad=9_000))
-    for number in range(100):
-        raw.put(f"small/{number}.log", access_lines(1, first=2_000 + number))
+    put_all(bucket, "raw", RAW)
+    folder = open_storage(str(tmp_path / "raw"))
+    for key, content in RAW.items():
+        folder.put(key, content)
 
     assert clickstream("emr", "package")[1]["uploaded"]
     assert not clickstream("emr", "package")[1]["uploaded"]
-    code, job = clickstream("emr", "submit", "--token", "one")
+    sent = ("emr", "submit", "--token", "one", "--", "run", "--target", "emr")
+    code, job = clickstream(*sent)
     assert code == 0
-    assert clickstream("emr", "submit", "--token", "one")[1]["job_id"] == job["job_id"]
+    assert clickstream(*sent)[1]["job_id"] == job["job_id"]
     code, state = clickstream("emr", "wait", job["job_id"])
     assert (code, state.get("name")) == (0, "COMPLETED"), state
 
-    _, log = clickstream("emr", "logs", job["job_id"])
-    assert "1,200 lines" in "\n".join(log["lines"])
-    (record,) = read_log(open_storage(settings.lake))
-    assert (record.totals.lines_read, record.totals.events) == (1_200, 1_200)
-    local = replace(settings, lake=str(tmp_path / "lake"))
+    _, log = clickstream("emr", "logs", job["job_id"], "--lines", "200")
+    said = "\n".join(log["lines"])
+    assert "3,100 lines = 2,100 ok + 1,000 warn" in said
+    assert "verify   the books balance" in said
+    local = replace(
+        settings,
+        lake=str(tmp_path / "lake"),
+        sources=(Source(name="raw", uri=str(tmp_path / "raw"), rotation=False),),
+    )
     ingest(local, run_tasks_here)
     assert events_in(settings.lake).equals(events_in(local.lake))
+    _assert_marts_hold(f"s3://{bucket}/marts")
+    index = Index(url=search_url, name=bucket)
+    assert index.count() == LINES
+    assert index.terms("http.response.status_code") == {
+        str(status): count for status, count in _counted(lambda n: STATUSES[n % 3]).items()
+    }
     _assert_both_machines_worked(spark_cluster.work)
+
+
+def _counted(key: Callable[[int], Any]) -> Counter[Any]:
+    return Counter(map(key, range(LINES)))
+
+
+def _assert_marts_hold(marts: str) -> None:
+    """The numbers are counted from the raw lines' own numbers."""
+    assert mart(marts, "number_of_events_per_http_response", "status_code", "total_events") == {
+        status: (count,) for status, count in _counted(lambda n: STATUSES[n % 3]).items()
+    }
+    assert mart(marts, "number_of_sessions_per_ip", "clientip", "total_events") == {
+        client: (count,) for client, count in _counted(lambda n: f"203.0.113.{n % 250}").items()
+    }
+    bought = sum(number % 5 == 0 for number in range(LINES))
+    assert mart(marts, "number_of_events_per_brand", "brand", "total_events", "purchases") == {
+        "Philips": (bought, bought)
+    }
 
 
 def _assert_both_machines_worked(work: Path) -> None:
@@ -176,6 +252,7 @@ def test_a_job_run_of_emr_serverless(
         f"AWS_DATA_BUCKET={bucket}/raw",
         "CLICKSTREAM_DATA=clickstream-data",
         f"CLICKSTREAM_LAKE=s3://{bucket}/lake",
+        "CLICKSTREAM_TARGET=emr",
         "ingest",
     ]
     _, cost = clickstream("emr", "cost", job_id)

@@ -17,7 +17,14 @@ from typing import Any
 import boto3
 import psutil
 import pytest
-from fixtures.emr_server import SECRETS, SparkCluster, new_cluster, running_steps, steps_of
+from fixtures.emr_server import (
+    SECRETS,
+    SparkCluster,
+    copy_project,
+    new_cluster,
+    running_steps,
+    steps_of,
+)
 from fixtures.s3_server import ACCESS
 from support import faults as fault
 from support.faults import Faults
@@ -72,11 +79,10 @@ def project(
     root, events = tmp_path / "project", tmp_path / "events"
     root.mkdir()
     events.mkdir()
-    (root / "dbt_project.yml").touch()
     (root / "clickstream.toml").write_text(
         TOML.replace("EVENTS", str(events)).replace("CORES", str(getattr(request, "param", 1)))
     )
-    (root / "requirements.lock").write_text((ROOT / "requirements.lock").read_text())
+    copy_project(root)
     monkeypatch.chdir(root)
     monkeypatch.setenv("AWS_DATA_BUCKET", f"{bucket}/raw")
     monkeypatch.setenv("AWS_TEMP_BUCKET", f"{bucket}/temp")

@@ -57,7 +57,7 @@ def settings(bucket: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch, s3_environ: dict[str, str]) -> None:
     """Let boto3 wait for next to nothing: not before it asks again, and for no body that stalls."""
-    del s3_environ  # it makes the client anew, too, but comes first
+    del s3_environ  # it makes the client again, too, but comes first
     backoff = "botocore.retries.standard.ExponentialBackoff.delay_amount"
     monkeypatch.setattr(backoff, lambda *_: 0.01)
     monkeypatch.setattr("ingest.storage.s3._PAUSE_SECONDS", (0.0, 0.0))

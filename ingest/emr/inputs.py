@@ -1,0 +1,104 @@
+"""What a job is given beside its command: variables, and settings of Spark. None is a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from ingest.emr.package import FOLDER
+from ingest.errors import SettingsError
+from ingest.settings import Settings
+
+# The dbt target of a job: Spark as it was submitted, with the metastore of its cluster.
+TARGET = "emr"
+DRIVER_ENV = "spark.emr-serverless.driverEnv"
+_EXECUTOR_ENV = "spark.executorEnv"
+# What describes the one source of the environment; it is read on the cluster as it is here.
+_OF_THE_SOURCE = (
+    "CLICKSTREAM_RAW",
+    "CLICKSTREAM_FORMAT",
+    "CLICKSTREAM_TIMEZONE",
+    "AWS_DATA_BUCKET",
+)
+# Says which certificate is the search server's; a file of authorities is not there.
+_FINGERPRINT = "ES_SSL_FINGERPRINT"
+# Tasks work outside the JVM's heap, each on up to six times its range.
+_SPARK = {
+    "spark.driver.cores": "4",
+    "spark.driver.memory": "4g",
+    "spark.driver.memoryOverhead": "8g",
+    "spark.executor.cores": "4",
+    "spark.executor.memory": "4g",
+    "spark.executor.memoryOverhead": "8g",
+    f"{_EXECUTOR_ENV}.PYTHONPATH": FOLDER,
+    "spark.log.level": "ERROR",
+    "spark.sql.session.timeZone": "UTC",
+}
+
+
+def reads_logs(command: Sequence[str]) -> bool:
+    """Return whether `command` reads raw logs."""
+    return bool(command) and command[0] in ("ingest", "replay", "run")
+
+
+def exports(command: Sequence[str]) -> bool:
+    """Return whether `command` sends documents to the search server."""
+    return bool(command) and command[0] in ("export", "run")
+
+
+def job_variables(
+    settings: Settings, command: Sequence[str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variables with which a job reads and writes what `command` here would.
+
+    Raises SettingsError for a password in the address of the search server.
+    """
+    given = {name: environ[name] for name in _OF_THE_SOURCE if environ.get(name, "").strip()}
+    if exports(command):
+        given |= _of_the_search(settings, environ)
+    return {
+        "CLICKSTREAM_DATA": "clickstream-data",
+        "CLICKSTREAM_LAKE": settings.lake,
+        "CLICKSTREAM_TARGET": TARGET,
+        **given,
+    }
+
+
+def job_conf(
+    settings: Settings, command: Sequence[str], variables: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the settings of Spark for `command`; those of `[emr.spark]` win."""
+    conf = {**_SPARK, "spark.sql.warehouse.dir": marts_uri(settings.lake)}
+    # Executors reach the search server too, and have no other variables than these.
+    if _FINGERPRINT in variables:
+        conf[f"{_EXECUTOR_ENV}.{_FINGERPRINT}"] = variables[_FINGERPRINT]
+    if settings.emr.search_secret is not None and exports(command):
+        # Only a name: EMR Serverless puts the secret in its place when the job starts.
+        reference = f"EMR.secret@{settings.emr.search_secret}"
+        conf |= {f"{place}.ES_API_KEY": reference for place in (DRIVER_ENV, _EXECUTOR_ENV)}
+    return conf | dict(settings.emr.spark)
+
+
+def marts_uri(lake: str) -> str:
+    """Return where the marts lie: beside the lake, or in its bucket where the lake is all of it.
+
+    Not below its prefix: jobs replace marts, and may delete nothing in the lake.
+    """
+    bucket, _, prefix = lake.removeprefix("s3://").partition("/")
+    above = prefix.rstrip("/").rpartition("/")[0]
+    return "/".join(filter(None, ("s3:/", bucket, above, "marts")))
+
+
+def _of_the_search(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    search = settings.search
+    if "@" in urlsplit(search.url or "").netloc:
+        raise SettingsError(
+            "ES_URL holds a user name or password, which everybody who may look at the job could"
+            " read: leave them out, and give the job a key as docs/operations/aws.md says"
+        )
+    found = {
+        "ES_URL": search.url,
+        "ES_INDEX": search.index,
+        _FINGERPRINT: environ.get(_FINGERPRINT, "").strip(),
+    }
+    return {name: value for name, value in found.items() if value}
