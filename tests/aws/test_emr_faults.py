@@ -95,6 +95,13 @@ def project(
 
 
 @pytest.fixture
+def spark_cluster(spark_cluster: SparkCluster) -> SparkCluster:
+    """The cluster without its client of S3: no ingest needs it, and each step waits for it."""
+    conf = {name: value for name, value in spark_cluster.conf.items() if ".jars." not in name}
+    return replace(spark_cluster, conf=conf)
+
+
+@pytest.fixture
 def clickstream(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run a command with --json and return its exit code and the object that it printed."""
     assert wait_for_job.__kwdefaults__ is not None

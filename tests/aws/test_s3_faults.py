@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support import faults as fault
 from support.faults import Fault, Faults
-from support.memory_lake import log_of, paths_in
+from support.memory_lake import log_of, meanwhile, paths_in
 
 from ingest.errors import StorageError
 from ingest.job.run import RunTasks, ingest
@@ -133,10 +133,13 @@ def test_a_prefix_that_is_denied_costs_nothing_else_and_is_read_when_it_is_grant
     raw = open_storage(settings.sources[0].uri)
     for number, key in enumerate(("open/a.log", "private/b.log", "private/c.log")):
         raw.put(key, access_lines(5, first=5 * number))
-    faults.add(f"(GET|HEAD) /{bucket}/raw/private/", fault.denied, times=None)
 
+    def deny() -> None:
+        faults.add(f"(GET|HEAD) /{bucket}/raw/private/", fault.denied, times=None)
+
+    # First the tasks are denied what the driver could still look into, then the driver is.
     for _ in range(2):
-        summary = ingest(settings, run_tasks_here)
+        summary = ingest(settings, meanwhile(run_tasks_here, deny))
         assert summary.exit_code == 1
         assert [failed.key for failed in summary.failed] == ["private/b.log", "private/c.log"]
         assert all("grant the role s3:GetObject" in failed.reason for failed in summary.failed)
@@ -155,7 +158,10 @@ def test_a_source_that_must_not_be_listed_is_an_error_with_its_remedy(
 
 
 @pytest.mark.usefixtures("_impatient")
-@pytest.mark.parametrize("requests", ["GET /{bucket}/raw/", "PUT /{bucket}/lake/"])
+@pytest.mark.parametrize(
+    "requests",
+    ["GET /{bucket}/raw/", "PUT /{bucket}/lake/events/", "PUT /{bucket}/lake/batches/"],
+)
 def test_a_server_that_stays_busy_ends_the_run_and_the_next_one_does_all_of_it(
     requests: str,
     settings: Settings,
@@ -163,11 +169,13 @@ def test_a_server_that_stays_busy_ends_the_run_and_the_next_one_does_all_of_it(
     faults: Faults,
     run_tasks_here: RunTasks,
     access_lines: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("ingest.lake.seal.RETRY_SECONDS", (0.0,))
     raw = open_storage(settings.sources[0].uri)
     raw.put("a.log", access_lines(5))
     faults.add(requests.format(bucket=bucket), fault.busy, times=None)
-    with pytest.raises(StorageError, match="SlowDown") as caught:
+    with pytest.raises(StorageError, match=r"SlowDown|Slow Down") as caught:
         ingest(settings, run_tasks_here)
     assert caught.value.exit_code == 1
     assert log_of(settings) == ()
