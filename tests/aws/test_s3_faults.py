@@ -9,7 +9,6 @@ import random
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from support.memory_lake import log_of, meanwhile, paths_in
 from ingest.errors import StorageError
 from ingest.job.run import RunTasks, ingest
 from ingest.job.task import run_task
-from ingest.settings import SearchSettings, Settings, Source
+from ingest.settings import Settings
 from ingest.storage import open_storage, s3_client
 
 pytestmark = pytest.mark.integration
@@ -38,20 +37,6 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "the whole object": ("GET /{bucket}/", fault.whole),
     "a lost answer": ("PUT /{bucket}", fault.unanswered),
 }
-
-
-@pytest.fixture
-def settings(bucket: str, tmp_path: Path) -> Settings:
-    """Settings with raw logs in `raw` and the lake in `lake` of the bucket."""
-    return Settings(
-        root=tmp_path,
-        data=tmp_path,
-        lake=f"s3://{bucket}/lake",
-        target="local",
-        sources=(Source(name="raw", uri=f"s3://{bucket}/raw", rotation=False),),
-        search=SearchSettings(url="off"),
-        range_bytes=8 * MIB,
-    )
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from ingest.job.discover import list_source
 from ingest.job.run import RunTasks, ingest
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import read_log
-from ingest.settings import SearchSettings, Settings, Source
+from ingest.settings import Settings, Source
 from ingest.storage import open_storage
 from ingest.storage.s3 import S3Storage
 
@@ -26,20 +26,6 @@ pytestmark = pytest.mark.integration
 
 MIB = 1 << 20
 OF_THE_PLACE = ["event_id", "batch_id", "ingest_time", "source_file"]
-
-
-@pytest.fixture
-def settings(bucket: str, tmp_path: Path) -> Settings:
-    """Settings with raw logs in `raw` and the lake in `lake` of the bucket."""
-    return Settings(
-        root=tmp_path,
-        data=tmp_path,
-        lake=f"s3://{bucket}/lake",
-        target="local",
-        sources=(Source(name="raw", uri=f"s3://{bucket}/raw", rotation=False),),
-        search=SearchSettings(url="off"),
-        range_bytes=8 * MIB,
-    )
 
 
 def events_in(settings: Settings) -> pa.Table:
