@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow.compute as pc
 
@@ -11,6 +12,9 @@ from ingest.errors import ObjectError
 from ingest.job.follow import Copy, New
 from ingest.lake.ownership import Ownership
 from ingest.storage import StoredObject
+
+# S3 lets an answer wait as long as a thousand small objects take to be read.
+_AT_ONCE = 16
 
 
 def split_copies(
@@ -24,11 +28,14 @@ def split_copies(
     new = list(new)
     repeated = Counter(one.found.size for one in new)
     sizes = _known_sizes(known) if new else set()
-    digests = {
-        one.found.key: _try_hash(one.found, content_hash)
+    doubtful = [
+        one.found
         for one in new
         if one.found.size and (repeated[one.found.size] > 1 or one.found.size in sizes)
-    }
+    ]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="copies") as pool:
+        hashes = pool.map(lambda found: _try_hash(found, content_hash), doubtful)
+        digests = {found.key: digest for found, digest in zip(doubtful, hashes, strict=True)}
     originals: dict[tuple[int, str | None], str] = {}
     for log in known.where("content_hash", {digest for digest in digests.values() if digest}):
         originals.setdefault((log.size, log.content_hash), log.key)

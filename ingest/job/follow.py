@@ -195,7 +195,8 @@ class _Follower:
         """Decide about objects that continue nothing: a new log, or a question."""
         for key, found in list(self._open.items()):
             holder = self._holders.get(key)
-            opening = self._opening(found)
+            # Only a name that is taken has to be looked at for: a task reads the object anyway.
+            opening = self._opening(found) if name_of(key) in self._names else b""
             if key not in self._open:
                 continue  # it could not be read
             if holder is not None and not holder.consumed:

@@ -27,7 +27,9 @@ _REMEDIES = {
 
 
 class FolderStorage:
-    """A folder; the etag of a file is `<size>-<mtime_ns>`."""
+    """A folder; the etag of a file is `<size>-<mtime_ns>`, which an edit can leave as it was."""
+
+    etag_tells_content = False
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()

@@ -37,6 +37,8 @@ class Storage(Protocol):
     """What the hops need of a place that stores objects."""
 
     uri: str
+    etag_tells_content: bool
+    """Whether an object whose etag is the same surely holds the same bytes."""
 
     def list(self, prefix: str = "", *, after: str = "") -> Iterator[StoredObject]:
         """Yield the objects below `prefix` whose key is greater than `after`, in byte order."""

@@ -42,6 +42,8 @@ _MULTIPART = TransferConfig(multipart_threshold=16 << 20, multipart_chunksize=16
 class S3Storage:
     """Objects below a prefix of a bucket; the etag is S3's own, without quotes."""
 
+    etag_tells_content = True
+
     def __init__(self, uri: str) -> None:
         """`uri` is s3://bucket or s3://bucket/prefix. Raises SettingsError for another one."""
         match = _PLACE.fullmatch(uri)

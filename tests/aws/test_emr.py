@@ -64,7 +64,13 @@ def project(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (root / "clickstream.toml").write_text(TOML.format(arch=os.uname().machine))
     copy_project(root)
     monkeypatch.chdir(root)
-    monkeypatch.setenv("AWS_DATA_BUCKET", f"{bucket}/raw")
+    # Each of its listings goes through all keys of a bucket: moto has no index.
+    raw = f"{bucket}-raw"
+    boto3.client("s3").create_bucket(
+        Bucket=raw,
+        CreateBucketConfiguration={"LocationConstraint": os.environ["AWS_DEFAULT_REGION"]},
+    )
+    monkeypatch.setenv("AWS_DATA_BUCKET", f"{raw}/logs")
     monkeypatch.setenv("AWS_TEMP_BUCKET", f"{bucket}/temp")
     monkeypatch.setenv("CLICKSTREAM_LAKE", f"s3://{bucket}/lake")
     monkeypatch.delenv("CLICKSTREAM_DATA", raising=False)
@@ -144,7 +150,7 @@ def test_all_hops_on_two_bare_machines_count_what_is_in_the_raw_lines(
     }.items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
-    put_all(bucket, "raw", RAW)
+    put_all(f"{bucket}-raw", "logs", RAW)
     folder = open_storage(str(tmp_path / "raw"))
     for key, content in RAW.items():
         folder.put(key, content)
@@ -249,7 +255,7 @@ def test_a_job_run_of_emr_serverless(
     assert clickstream("emr", "wait", job_id)[1]["name"] == "SUCCESS"
     sent = client.get_job_run(applicationId=application, jobRunId=job_id)["jobRun"]
     assert sent["jobDriver"]["sparkSubmit"]["entryPointArguments"] == [
-        f"AWS_DATA_BUCKET={bucket}/raw",
+        f"AWS_DATA_BUCKET={bucket}-raw/logs",
         "CLICKSTREAM_DATA=clickstream-data",
         f"CLICKSTREAM_LAKE=s3://{bucket}/lake",
         "CLICKSTREAM_TARGET=emr",

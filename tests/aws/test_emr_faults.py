@@ -49,6 +49,8 @@ DEADLINE_SECONDS = 120
 # In lines of logs, and nowhere else in the world.
 WORD = "zyzzogeton"
 ROWS = ("lake/events/", "lake/rejects/")
+# What a job was given, not what it wrote: packages of others show signed addresses as examples.
+UNPACKED = frozenset({"deps", "deps.tar.gz"})
 TOML = f"""
 [ingest]
 range_mib = 8
@@ -348,7 +350,7 @@ def test_no_secret_and_no_line_of_a_log_is_told(
         *((f"step {step.id}", repr(vars(step)).encode()) for step in steps_of(emr_cluster)),
         *((f"task {number}", packed) for number, packed in enumerate(travelled)),
         *stored_in(open_storage(f"s3://{bucket}"), leave_out=("raw/", *ROWS)),
-        *files_in(spark_cluster.work),
+        *files_in(spark_cluster.work, leave_out=UNPACKED),
         *files_in(tmp_path / "events"),
     ]
     assert leaks(told, words) == []

@@ -38,10 +38,12 @@ def stored_in(storage: Storage, *, leave_out: tuple[str, ...] = ()) -> Iterator[
             yield found.key, storage.read(found.key)
 
 
-def files_in(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each file below `folder`."""
+def files_in(
+    folder: Path, *, leave_out: frozenset[str] = frozenset()
+) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of each file below `folder`, but for names and folders left out."""
     for path in folder.rglob("*"):
-        if path.is_file():
+        if path.is_file() and leave_out.isdisjoint(path.relative_to(folder).parts):
             yield str(path), path.read_bytes()
 
 

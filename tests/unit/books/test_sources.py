@@ -5,18 +5,19 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from fixtures.storage import MemoryStorage
 
 from ingest.books.sources import source_check
 from ingest.job.replay import Choice
 from ingest.job.run import RunTasks, ingest, replay
 from ingest.lake.checks import Check
 from ingest.lake.records import read_log
-from ingest.settings import Settings
-from ingest.storage import open_storage
+from ingest.settings import Settings, Source
+from ingest.storage import Storage, open_storage
 
 MIDDLE = 5000  # behind the first 4 KiB of a log of LINES, before its last
 
@@ -144,3 +145,26 @@ def test_a_source_that_is_gone_is_noted(place: Place, lines: bytes) -> None:
 
     assert check.ok
     assert note.startswith("source raw was not compared: ")
+
+
+def test_where_the_etag_tells_content_nothing_is_read_again_unless_asked(
+    place: Place,
+    lines: bytes,
+    in_memory: Callable[[str], Storage],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that reads each old object again would cost two requests for each, for ever."""
+    raw = in_memory("raw")
+    raw.put("a.log", lines)
+    sources = (Source(name="raw", uri=raw.uri, rotation=False),)
+    there = replace(place, settings=replace(place.settings, sources=sources))
+    there.ingest()
+
+    with monkeypatch.context() as patched:
+        patched.delattr(MemoryStorage, "read")
+        check, notes = there.check(whole=False)
+
+    assert (check.expected, check.found) == (0, 0)
+    assert notes == ["1 object in S3 with the etag that was read: verify --sources reads all bytes"]
+    check, notes = there.check(whole=True)
+    assert (check.expected, check.found, notes) == (1, 1, [])
