@@ -12,6 +12,7 @@
     |-- SearchServerError       1  the search server cannot be fetched, started or reached
     |-- WarehouseBusy           1  another process holds the local warehouse
     |-- EmrError                1  EMR refused a call, or a job there did not succeed
+        |-- EmrStillRunning     1  a job goes on without us
         |-- EmrUnavailable      1  EMR did not answer: the same call may succeed later
 
 Exit code 130 (interrupted) belongs to KeyboardInterrupt and 0 to success.
@@ -101,6 +102,10 @@ class WarehouseBusy(ClickstreamError):
 
 class EmrError(ClickstreamError):
     """EMR refused a call, or a job there did not succeed."""
+
+
+class EmrStillRunning(EmrError):
+    """A job goes on without us: what it writes is not finished."""
 
 
 class EmrUnavailable(EmrError):

@@ -18,7 +18,8 @@ from ingest.books.verify import Verification, verify
 from ingest.errors import (
     BooksError,
     ClickstreamError,
-    EmrError,
+    EmrStillRunning,
+    EmrUnavailable,
     SearchServerError,
     TooManyRejects,
     described,
@@ -66,9 +67,9 @@ class RunSummary:
         self.exit_code = gravest(self.exit_code, exit_code)
 
 
-# Books that do not balance: every later hop would build on wrong numbers. A job that failed, or
-# goes on without us: they would build on what it left unfinished.
-_STOPPING = (BooksError, EmrError)
+# Books that do not balance: every later hop would build on wrong numbers. A job that keeps running,
+# or may have been sent: it would seal more meanwhile. One that failed has sealed whole batches.
+_STOPPING = (BooksError, EmrStillRunning, EmrUnavailable)
 
 
 class _Stopped(Exception):

@@ -36,32 +36,27 @@ def source_check(
 ) -> tuple[Check, list[str]]:
     """Compare the logs that lie where they were read with what was read; return notes as well.
 
-    `whole` hashes all bytes that batches own. Without it the first and last 4 KiB of them have to
-    do, and gzip is left out, which would be read whole for that, and S3, where the etag tells it
-    for nothing. What changed since the last ingest is left out too: that ingest judges it next.
+    `whole` hashes all bytes that batches own. Otherwise the first and last 4 KiB are compared; left
+    out are gzip, which would have to be read whole, and S3, where the etag tells it without a
+    request. What changed since the last ingest is always left out: the next ingest judges it.
     """
     places, notes = _places(settings, records)
     told = [place for place in places if place.listing.root.etag_tells_content and not whole]
     if told:
         places = [place for place in places if not place.listing.root.etag_tells_content]
         notes.append(
-            f"{count_of(len(told), 'object')} in S3 with the etag that was read:"
+            f"{count_of(len(told), 'object')} in S3 still with the etag that was read:"
             " verify --sources reads all bytes"
         )
-    content = {place.log.name: content_of(place.listing.root, place.found) for place in places}
     read = _ranges(records)
     compared, wrong, packed = 0, [], 0
     for place in places:
-        log = place.log
+        log, content = place.log, content_of(place.listing.root, place.found)
         try:
-            if not whole and content[log.name].is_gzip:
+            if not whole and content.is_gzip:
                 packed += 1
                 continue
-            same = (
-                _has_ranges(content[log.name], read[log.name])
-                if whole
-                else goes_on(content[log.name], log)
-            )
+            same = _has_ranges(content, read[log.name]) if whole else goes_on(content, log)
             problem = "" if same else "not what was read"
         except StorageError as error:
             problem = str(error)

@@ -60,9 +60,9 @@ def verify(
 ) -> None:
     """Recount every hop where its rows are.
 
-    Sources = lake = landing = marts = index; exits with 4 when they disagree. Of each plain log
-    that lies in a source as the last ingest saw it, the first and last 4 KiB are compared with what
-    was read.
+    Sources = lake = landing = marts = index; exits with 4 when they disagree. Of each plain log in
+    a folder that is as the last ingest saw it, the first and last 4 KiB are compared with what was
+    read; in S3 the etag tells.
     """
     from ingest.books.verify import verify as compare
     from ingest.books.verify import verify_text

@@ -26,7 +26,7 @@ def emr() -> None:
     clickstream emr wait JOB     until it has ended
     clickstream emr cost JOB     what it cost
 
-    The table [emr] in clickstream.toml says where. JOB is the id of a job run on
+    The table [emr] in clickstream.toml says where jobs run. JOB is the id of a job run on
     EMR Serverless, or of a step on a cluster.
     """
 
@@ -36,14 +36,14 @@ def emr() -> None:
 def package_command(as_json: bool) -> None:
     """Upload what a job needs: code, packages, clickstream.toml, the dbt project.
 
-    Nothing is uploaded when the same is there already. The packages are those of
-    requirements.lock for the machines there (EMR_ARCH: x86_64 or aarch64), fetched with
-    pip, so any machine will do.
+    A package that is there already is not uploaded again. It contains the packages of
+    requirements.lock for EMR's machines (EMR_ARCH: x86_64 or aarch64), fetched with pip,
+    so you can run this on any machine.
     """
     from ingest.emr.package import upload_package
 
     package = upload_package(load_settings_for(None))
-    done = f"uploaded {package.bytes:,} bytes to" if package.bytes else "is there already:"
+    done = f"uploaded {package.bytes:,} bytes to" if package.bytes else "already uploaded:"
     show(package, f"{done} {package.uri}", as_json)
 
 
@@ -52,19 +52,20 @@ def package_command(as_json: bool) -> None:
 @click.option(
     "--token",
     metavar="T",
-    help="Name of this submission: sent again, it finds the same job. [default: a new one]",
+    help="Name of this submission; submitting it again returns the same job. [default: a new one]",
 )
 @click.option("--dry-run", is_flag=True, help="Print the request as JSON; call no service.")
 @json_option
 def submit_command(
     command: tuple[str, ...], token: str | None, dry_run: bool, as_json: bool
 ) -> None:
-    """Send a job that runs COMMAND there.
+    """Send a job that runs COMMAND on EMR.
 
     COMMAND is one of ingest (the default), replay, load, export, run, or dbt with build,
     run, test or seed; its own options go behind --, as in `clickstream emr submit --
-    ingest web --final`. Tables are those of the dbt target emr. What CLICKSTREAM_LAKE,
-    CLICKSTREAM_RAW, AWS_DATA_BUCKET, ES_URL and ES_INDEX say here, they say there.
+    ingest web --final`. Tables are those of the dbt target emr. The job gets
+    CLICKSTREAM_LAKE, CLICKSTREAM_RAW, CLICKSTREAM_FORMAT, CLICKSTREAM_TIMEZONE,
+    AWS_DATA_BUCKET, ES_URL, ES_INDEX and ES_SSL_FINGERPRINT as they are set here.
     """
     from ingest.emr.submit import new_token, open_service, prepare_job, submit_job
     from ingest.emr.wait import how_to_go_on
@@ -86,8 +87,8 @@ def submit_command(
 def wait_command(job_id: str, as_json: bool) -> None:
     """Wait until JOB has ended.
 
-    Exits with 0 when it succeeded, with 1 when not: then the service's reason and the end
-    of the driver's log are shown. Ctrl-C does not end the job.
+    Exits with 0 if it succeeded, otherwise with 1, showing the service's reason and the
+    end of the driver's log. Ctrl-C does not end the job.
     """
     from ingest.emr.submit import open_service
     from ingest.emr.wait import wait_for_job
@@ -121,7 +122,8 @@ def logs_command(
 ) -> None:
     """Show the end of the log of JOB's driver.
 
-    The service writes it to S3 some minutes late.
+    It may reach S3 some minutes late. That of a step on a cluster is what spark-submit said;
+    YARN may keep the driver's own log below containers/ in the cluster's log folder.
     """
     from ingest.emr.logs import log_tail
     from ingest.emr.submit import open_service
@@ -129,7 +131,7 @@ def logs_command(
     folder = open_service(load_settings_for(None)).log_folder(job_id)
     found = log_tail(folder, stream, lines=lines)
     if found is None:
-        raise EmrError(f"there is no {stream}.gz in {folder} yet: look again in some minutes")
+        raise EmrError(f"there is no {stream}.gz in {folder} yet: try again in a few minutes")
     show({"folder": folder, "lines": found}, "\n".join(found), as_json)
 
 
@@ -153,16 +155,16 @@ def cost_command(job_id: str, as_json: bool) -> None:
 @job_argument
 @json_option
 def cancel_command(job_id: str, as_json: bool) -> None:
-    """End JOB; what it has not sealed is read by the next one."""
+    """Cancel JOB; the next one reads what it has not sealed."""
     from ingest.emr.submit import open_service
 
     open_service(load_settings_for(None)).cancel(job_id)
-    show({"job_id": job_id}, f"job {job_id}: the service was asked to end it", as_json)
+    show({"job_id": job_id}, f"asked the service to cancel job {job_id}", as_json)
 
 
 def _cost_text(cost: Cost) -> str:
     usage = cost.usage
     return (
-        f"{cost.amount} {cost.currency} = {usage.vcpu_hours} h of vCPU, "
-        f"{usage.memory_gb_hours} GB h of memory, {usage.storage_gb_hours} GB h of storage"
+        f"{cost.amount} {cost.currency} = {usage.vcpu_hours} vCPU-hours, "
+        f"{usage.memory_gb_hours} GB-hours of memory, {usage.storage_gb_hours} GB-hours of storage"
     )

@@ -6,46 +6,41 @@ signed address.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    NoRegionError,
-    ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-)
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError, ParamValidationError
 
 from ingest.errors import EmrError, EmrUnavailable, SettingsError
+from ingest.storage.aws import CREDENTIAL_CODES, CREDENTIAL_ERRORS, NO_CREDENTIALS, aws_session
 
 SERVERLESS, CLUSTER = "emr-serverless", "emr"
 # How IAM calls the two.
 _ACTIONS = {SERVERLESS: "emr-serverless", CLUSTER: "elasticmapreduce"}
 _SETTINGS: dict[str, Any] = {"connect_timeout": 5, "read_timeout": 60}
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
-_CREDENTIALS = ("ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException")
+# It may be another right than that to the call itself, such as iam:PassRole.
+_DENIED_ACTION = re.compile(r"not authorized to perform: ([\w-]+:\w+)")
 _BUSY = ("ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded")
-_LOGIN = "run `aws configure` or `aws sso login`, set AWS_PROFILE, or give the machine a role"
 
 
 def emr_client(service: str, *, repeats: bool = True) -> Any:
     """Return a client of `service`, which is SERVERLESS or CLUSTER.
 
-    `repeats` says whether it repeats a call without an answer, which may have been heard all the
-    same. Raises SettingsError when boto3's settings are wrong.
+    `repeats` says whether it repeats a call without an answer, although the service may have
+    received it. Raises SettingsError when boto3's settings are wrong.
     """
     retries = {"mode": "standard", "total_max_attempts": 6 if repeats else 1}
     try:
-        return boto3.client(service, config=Config(**_SETTINGS, retries=retries))
+        return aws_session().client(service, config=Config(**_SETTINGS, retries=retries))
     except NoRegionError as error:
-        raise SettingsError("there is no AWS region: set AWS_REGION") from error
+        raise SettingsError(
+            "no AWS region is set: set AWS_REGION, or region in your AWS profile"
+        ) from error
     except (BotoCoreError, ValueError) as error:
         raise SettingsError(f"boto3's settings for EMR are not valid: {error}") from error
 
@@ -61,8 +56,8 @@ def answers(service: str, what: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translated(service, what, error) from error
-    except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
-        raise SettingsError(f"{what}: there are no AWS credentials: {_LOGIN} ({error})") from error
+    except CREDENTIAL_ERRORS as error:
+        raise SettingsError(f"{what}: {NO_CREDENTIALS} ({error})") from error
     except ParamValidationError as error:
         raise SettingsError(f"{what}: {error}") from error
     except BotoCoreError as error:
@@ -73,10 +68,13 @@ def _translated(service: str, what: str, error: ClientError) -> Exception:
     code = str(error.response.get("Error", {}).get("Code", ""))
     message = str(error.response.get("Error", {}).get("Message", ""))
     if code in _DENIED:
-        action = f"{_ACTIONS[service]}:{error.operation_name}"
-        return SettingsError(f"{what}: access is denied: grant your user or role {action}")
-    if code in _CREDENTIALS:
-        return SettingsError(f"{what}: the AWS credentials are not valid ({code}): {_LOGIN}")
+        named = _DENIED_ACTION.search(message)
+        action = named[1] if named else f"{_ACTIONS[service]}:{error.operation_name}"
+        return SettingsError(
+            f"{what}: access is denied: grant your user or role {action} ({code}: {message})"
+        )
+    if code in CREDENTIAL_CODES:
+        return SettingsError(f"{what}: {NO_CREDENTIALS} ({code})")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return EmrUnavailable(f"{what}: {error.operation_name} did not succeed ({code}: {message})")

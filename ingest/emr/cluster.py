@@ -37,7 +37,7 @@ class ClusterService:
     def submit(self, request: Mapping[str, Any]) -> str:
         """A cluster knows no tokens: the name of a step is looked up before each attempt.
 
-        So a call whose answer was lost is not repeated when it was heard.
+        So a call whose answer was lost is not repeated if it was received.
         """
         name = str(request["Steps"][0]["Name"])
         for attempt in range(1, _ATTEMPTS + 1):
@@ -49,7 +49,7 @@ class ClusterService:
             except EmrUnavailable as error:
                 if attempt == _ATTEMPTS:
                     raise
-                _log.info("%s; looking whether the step is there", error)
+                _log.info("%s; checking whether the step was added", error)
                 time.sleep(random.uniform(*_PAUSE_SECONDS))  # noqa: S311 - no secret
         raise AssertionError("the last attempt returns or raises")
 
@@ -77,7 +77,9 @@ class ClusterService:
             cluster = self._client.describe_cluster(ClusterId=self._cluster_id)["Cluster"]
         uri = cluster.get("LogUri")
         if not uri:
-            raise SettingsError(f"{self.place} keeps no logs in S3: create it with a LogUri")
+            raise SettingsError(
+                f"{self.place} writes no logs to S3: create the cluster with a log URI"
+            )
         # Consoles write the scheme of an old client of S3.
         folder = re.sub(r"^s3[an]://", "s3://", uri).rstrip("/")
         return f"{folder}/{self._cluster_id}/steps/{job_id}"

@@ -36,7 +36,9 @@ def cost_of_job(service: Service, job_id: str, *, emr: EmrSettings) -> Cost:
         )
     usage = service.usage(job_id)
     if usage is None:
-        raise EmrError(f"job {job_id} is not billed yet: look again some minutes after its end")
+        raise EmrError(
+            f"job {job_id} is not billed yet: try again a few minutes after it has ended"
+        )
     return Cost(
         job_id=job_id,
         usage=usage,

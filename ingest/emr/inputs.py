@@ -31,6 +31,8 @@ _SPARK = {
     "spark.executor.memory": "4g",
     "spark.executor.memoryOverhead": "8g",
     f"{_EXECUTOR_ENV}.PYTHONPATH": FOLDER,
+    # EMR Serverless would start three, which are paid for however little there is to do.
+    "spark.dynamicAllocation.initialExecutors": "1",
     "spark.log.level": "ERROR",
     "spark.sql.session.timeZone": "UTC",
 }
@@ -93,8 +95,8 @@ def _of_the_search(settings: Settings, environ: Mapping[str, str]) -> dict[str, 
     search = settings.search
     if "@" in urlsplit(search.url or "").netloc:
         raise SettingsError(
-            "ES_URL holds a user name or password, which everybody who may look at the job could"
-            " read: leave them out, and give the job a key as docs/operations/aws.md says"
+            "ES_URL holds a user name or password, which anyone who can view the job could read:"
+            " remove them, and give the job an API key as docs/operations/aws.md describes"
         )
     found = {
         "ES_URL": search.url,

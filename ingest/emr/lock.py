@@ -31,7 +31,7 @@ def job_lock(lock: str, packages: Collection[str]) -> str:
     entries = _entries(lock)
     for name in packages:
         if name not in entries:
-            raise SettingsError(f"requirements.lock has no {name}: renew it with: make lock")
+            raise SettingsError(f"requirements.lock has no {name}: regenerate it with: make lock")
     left = {name: entry for name, entry in entries.items() if name not in PROVIDED}
     wanted = left.keys() & packages
     while more := {n for n, e in left.items() if n not in wanted and _needed_by(e) & wanted}:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from ingest.emr.archive import write_archive
 from ingest.emr.lock import job_lock, needed_packages
+from ingest.emr.logs import without_secrets
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -127,18 +128,24 @@ def fetch_wheels(lock: str, arch: str, folder: Path) -> None:
     """
     wanted = folder / "job.lock"
     wanted.write_text(lock, encoding="utf-8")
-    done = subprocess.run(
-        pip_command(arch, wanted, folder),
-        capture_output=True,
-        text=True,
-        timeout=_FETCH_SECONDS,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            pip_command(arch, wanted, folder),
+            capture_output=True,
+            text=True,
+            timeout=_FETCH_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ClickstreamError(
+            f"pip did not fetch the packages of a job for {arch} within {_FETCH_SECONDS // 60}"
+            " minutes: check the network and run the command again"
+        ) from error
     wanted.unlink()
     if done.returncode:
         reason = "; ".join(line for line in done.stderr.splitlines()[-_SHOWN:] if line.strip())
         raise ClickstreamError(
-            f"pip cannot fetch the packages of a job for {arch}: {_without_user(reason)}"
+            f"pip cannot fetch the packages of a job for {arch}: {without_secrets(reason)}"
         )
 
 
@@ -195,8 +202,11 @@ def _own_files(settings: Settings) -> dict[str, bytes]:
 
 def _files_in(place: Path) -> Iterator[Path]:
     """Yield the file `place`, or those in that folder which somebody wrote."""
-    for path in [place] if place.is_file() else place.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith("."):
+    if place.is_file():
+        yield place
+    for path in place.rglob("*"):
+        inside = path.relative_to(place).parts
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in inside):
             yield path
 
 
@@ -213,8 +223,3 @@ def _check_secrets(root: Path, files: Mapping[str, bytes]) -> None:
         raise SettingsError(
             f"{root / _PROFILES} holds a password, which would be sent to S3: use env_var() instead"
         )
-
-
-def _without_user(text: str) -> str:
-    """Return `text` without user names and passwords in addresses: pip's may have some."""
-    return re.sub(r"(?<=://)[^/\s@]+@", "", text)

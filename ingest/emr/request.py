@@ -6,13 +6,15 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ingest.emr.inputs import DRIVER_ENV, exports, job_conf, reads_logs
+from ingest.emr.inputs import DRIVER_ENV, TARGET, exports, job_conf, reads_logs
 from ingest.emr.package import FOLDER, Package
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 
 COMMANDS = ("ingest", "replay", "load", "export", "run")
 DBT_COMMANDS = ("build", "run", "test", "seed")
+# What was checked before the job was sent must hold there: option -> its only value, "" = none.
+_FIXED = {"--on": "", "--raw": "", "--target": TARGET}
 # A job that fails says why with its exit code; the same attempt again would say the same.
 _ATTEMPTS = 1
 
@@ -40,9 +42,7 @@ def build_request(
 
 def _check(settings: Settings, command: Sequence[str]) -> None:
     if problems := list(_problems(settings, command)):
-        raise SettingsError(
-            "a job on EMR cannot run like this:\n" + "\n".join(f"- {p}" for p in problems)
-        )
+        raise SettingsError("this job cannot run on EMR:\n" + "\n".join(f"- {p}" for p in problems))
 
 
 def _problems(settings: Settings, command: Sequence[str]) -> Iterator[str]:
@@ -64,16 +64,29 @@ def _problems(settings: Settings, command: Sequence[str]) -> Iterator[str]:
 def _command_problems(command: Sequence[str]) -> Iterator[str]:
     first, second = [*command[:2], "", ""][:2]
     if first not in (*COMMANDS, "dbt"):
-        yield f"{first or 'nothing'} does not run on EMR: {', '.join(COMMANDS)} or dbt"
+        yield f"{first!r} cannot run on EMR: use {', '.join(COMMANDS)}, or dbt"
     elif first == "dbt" and second not in DBT_COMMANDS:
-        yield f"dbt {second or 'alone'} does not run on EMR: dbt {', '.join(DBT_COMMANDS)}"
-    if "--on" in command:
-        yield "a job sends no jobs: leave out --on"
+        yield f"dbt {second!r} cannot run on EMR: use dbt with {', '.join(DBT_COMMANDS)}"
+    for option, only in _FIXED.items():
+        if any(value != only for value in _values(command, option)):
+            yield f"a job cannot take {option}{f' but {only}' if only else ''}: leave it out"
+
+
+def _values(command: Sequence[str], option: str) -> Iterator[str | None]:
+    """Yield what `option` is set to, as often as it is there."""
+    for part, following in zip(command, (*command[1:], None), strict=True):
+        if part == option:
+            yield following
+        elif part.startswith(f"{option}="):
+            yield part.removeprefix(f"{option}=")
 
 
 def _search_problems(settings: Settings) -> Iterator[str]:
     if settings.search.url is None:
-        yield "no job reaches a local search server: set ES_URL / search.url to one, or to off"
+        yield (
+            "a job cannot reach the local search server: set ES_URL / search.url to a server that"
+            " it can reach, or to off"
+        )
     if settings.emr.search_secret is not None and settings.emr.cluster_id is not None:
         yield (
             "emr.search_secret is for EMR Serverless: give a cluster its key when you create it, as"

@@ -62,7 +62,7 @@ def submit_job(
     """
     package, request = prepare_job(settings, command, token=token, environ=environ)
     if not is_uploaded(package):
-        raise EmrError(f"{package.uri} is not there: upload it with: clickstream emr package")
+        raise EmrError(f"{package.uri} is not uploaded yet: run clickstream emr package")
     job_id = service.submit(request)
     return Submitted(job_id=job_id, place=service.place, token=token, sha=package.sha)
 
@@ -80,7 +80,7 @@ def open_service(settings: Settings) -> Service:
         return ClusterService(emr.cluster_id, emr_client(CLUSTER), once=once)
     if emr.application_id is None or emr.staging is None:
         raise SettingsError(
-            "no place for jobs is set: set EMR_CLUSTER_ID / emr.cluster_id, or EMR_APPLICATION_ID /"
-            " emr.application_id and EMR_STAGING / emr.staging"
+            "nothing says where jobs run: set EMR_CLUSTER_ID / emr.cluster_id, or"
+            " EMR_APPLICATION_ID / emr.application_id and EMR_STAGING / emr.staging"
         )
     return ServerlessService(emr.application_id, emr_client(SERVERLESS), staging=emr.staging)

@@ -7,13 +7,19 @@ from collections.abc import Callable
 
 from ingest.emr.logs import log_tail, without_secrets
 from ingest.emr.service import JobState, Service
-from ingest.errors import EmrError, EmrUnavailable, StorageError
+from ingest.errors import (
+    ClickstreamError,
+    EmrError,
+    EmrStillRunning,
+    EmrUnavailable,
+    SettingsError,
+)
 from ingest.poll import poll
 
 _log = logging.getLogger(__name__)
 
 _DELAY_SECONDS = 10.0
-# The service ends a job that takes too long; that may take its time, too.
+# EMR Serverless ends a job that takes too long, which may take its time, too; a cluster does not.
 _GRACE_MINUTES = 15
 _LINES = 50
 # The driver's log comes late.
@@ -32,8 +38,8 @@ def wait_for_job(
 
     `timeout_minutes` is the limit that it was submitted with, `patience_seconds` how long to look
     for its log. An interruption does not end the job; how to go on is logged. Raises EmrError when
-    it did not succeed, with the service's reason and the last lines of its log, and when it still
-    runs after its limit and 15 minutes more.
+    it did not succeed, with the service's reason and the last lines of its log, EmrStillRunning
+    when it still runs after its limit and 15 minutes more, or can be watched no longer.
     """
     try:
         state = poll(
@@ -42,14 +48,18 @@ def wait_for_job(
             delay_seconds=delay_seconds,
             deadline_seconds=(timeout_minutes + _GRACE_MINUTES) * 60.0,
         )
+    except SettingsError as error:  # of credentials or rights, which may end at any time
+        raise EmrStillRunning(
+            f"{error}\njob {job_id} keeps running: {how_to_go_on(job_id)}"
+        ) from error
     except KeyboardInterrupt:
-        _log.warning("job %s goes on; %s", job_id, how_to_go_on(job_id))
+        _log.warning("job %s keeps running; %s", job_id, how_to_go_on(job_id))
         raise
     if state is None or not _is_final(service, state):
         told = "has an unknown state" if state is None else f"is still {state.name}"
-        raise EmrError(
-            f"job {job_id} {told} after {timeout_minutes + _GRACE_MINUTES:,} minutes; it goes on:"
-            f" {how_to_go_on(job_id)}"
+        raise EmrStillRunning(
+            f"job {job_id} {told} after {timeout_minutes + _GRACE_MINUTES:,} minutes; it keeps"
+            f" running: {how_to_go_on(job_id)}"
         )
     if state.name == service.succeeded:
         return state
@@ -61,7 +71,7 @@ def wait_for_job(
 
 
 def how_to_go_on(job_id: str) -> str:
-    """Return the commands for a job that goes on without us."""
+    """Return the commands for a job that keeps running without us."""
     return f"wait with: clickstream emr wait {job_id}, cancel with: clickstream emr cancel {job_id}"
 
 
@@ -107,10 +117,13 @@ def _driver_log(service: Service, job_id: str, patience_seconds: float) -> str:
         folder = service.log_folder(job_id)
         spark = log_tail(folder, "stderr", lines=_LINES, patience_seconds=patience_seconds)
         own = log_tail(folder, "stdout", lines=_LINES)
-    except (EmrError, StorageError) as error:
+    except ClickstreamError as error:
         return f"its log cannot be read: {error}"
     if spark is None and own is None:
-        return f"there is no log in {folder} yet; look again with: clickstream emr logs {job_id}"
+        return (
+            f"there is no log in {folder} yet; try again in a few minutes: clickstream emr logs"
+            f" {job_id}"
+        )
     texts = {"stderr": spark or [], "stdout": own or []}
     return "\n".join(
         "\n".join([f"last lines of {folder}/{name}.gz:", *(f"  {line}" for line in lines)])

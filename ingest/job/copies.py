@@ -13,14 +13,14 @@ from ingest.job.follow import Copy, New
 from ingest.lake.ownership import Ownership
 from ingest.storage import StoredObject
 
-# S3 lets an answer wait as long as a thousand small objects take to be read.
+# Small objects: nearly all the time is waiting for S3's answer.
 _AT_ONCE = 16
 
 
 def split_copies(
     new: Iterable[New], known: Ownership, content_hash: Callable[[StoredObject], str]
 ) -> tuple[list[New], list[Copy]]:
-    """Return what of `new` has stored bytes that are new, and what has those of another object.
+    """Split `new` into objects whose stored bytes are new, and copies of another object.
 
     Only objects of a size that occurs elsewhere are read. Empty objects are never copies, and
     one that cannot be read counts as new: its task says what is wrong with it.

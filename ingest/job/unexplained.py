@@ -22,7 +22,7 @@ from ingest.storage import StoredObject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unexplained:
-    """What `follow` is to look at: for these objects and logs it says the same as for all.
+    """What `follow` is to look at: given only these, it decides the same as given all.
 
     `unreadable` could not be looked at, and are not among the objects.
     """
@@ -97,7 +97,7 @@ def _with_names(known: Ownership, firsts: Collection[str]) -> list[Log]:
 
 
 def _head_sizes(known: Ownership) -> set[int]:
-    """Return of how many bytes the heads of the logs are."""
+    """Return the lengths in bytes of the heads of the logs."""
     sizes: set[int] = set()
     for table in known.tables(["consumed"]):
         heads = pc.min_element_wise(table["consumed"], FINGERPRINT_BYTES)

@@ -177,7 +177,7 @@ def _spooled(lake: Storage, key: str) -> pa.NativeFile:
             file.flush()
             return pa.OSFile(file.name)
     except OSError as error:
-        raise StorageError(f"{tempfile.gettempdir()}: {error.strerror}") from error
+        raise StorageError(f"{tempfile.gettempdir()}: {error.strerror or error}") from error
 
 
 def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:

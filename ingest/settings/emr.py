@@ -23,6 +23,9 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _A_ROLE = "arn:aws:iam::<12 digits>:role/<name>"
 _KEPT = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _A_KEPT = "the name of a secret in Secrets Manager"
+# What such a setting of Spark is called, and how EMR Serverless is told to fetch its value.
+_SECRET = re.compile(r"password|secret|token|api_?key", re.IGNORECASE)
+_FETCHED = "EMR.secret@"
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _A_CURRENCY = "three letters, such as USD"
 _MOST_MINUTES = 7 * 24 * 60
@@ -53,8 +56,9 @@ class EmrSettings:
 
     At most one of `application_id` (EMR Serverless) and `cluster_id` (EMR on EC2) is set.
     `role_arn` is the role of a job on EMR Serverless. `staging` is an s3:// prefix without `/` at
-    its end, for code and logs. `arch` is that of the machines there. A job is ended after
-    `timeout_minutes`. `search_secret` names the secret that holds the API key of the search server.
+    its end, for code and logs. `arch` is that of the machines there. EMR Serverless ends a job
+    after `timeout_minutes`. `search_secret` names the secret that holds the API key of the search
+    server.
     `spark` are settings of Spark beyond our own, as (key, value) pairs.
     """
 
@@ -89,9 +93,21 @@ def read_emr(toml: Table, given: Mapping[str, str]) -> EmrSettings:
             "timeout_minutes", usual.timeout_minutes, least=1, most=_MOST_MINUTES
         ),
         search_secret=table.text("search_secret", fits=_KEPT.fullmatch, wanted=_A_KEPT),
-        spark=table.pairs("spark") or usual.spark,
+        spark=_without_secrets(table) or usual.spark,
         prices=_prices(table.table("prices")),
     )
+
+
+def _without_secrets(table: Table) -> tuple[tuple[str, str], ...]:
+    """Return the settings of Spark; one that holds a secret is a problem: a job shows them all."""
+    pairs = table.pairs("spark") or ()
+    table.problems += [
+        f"emr.spark.{key} holds a secret, which anyone who can view the job could read: keep it in"
+        " Secrets Manager (emr.search_secret)"
+        for key, value in pairs
+        if _SECRET.search(key) and not value.startswith(_FETCHED)
+    ]
+    return pairs
 
 
 def bucket_uri(place: str) -> str:

@@ -100,7 +100,10 @@ class S3Storage:
             if size is not None and len(data) >= min(end, size) - start:
                 return bytes(data)
             _pause()
-        raise StorageError(f"{self._place(key)}: the connection broke {1 + _RESUMES} times")
+        raise StorageError(
+            f"{self._place(key)}: could not be read whole in {1 + _RESUMES} attempts; run the"
+            " command again"
+        )
 
     def put(self, key: str, data: bytes) -> None:
         with translated_errors(self._place(key)):
@@ -125,7 +128,10 @@ class S3Storage:
                 _pause()
             else:
                 return True
-        raise StorageError(f"{self._place(key)}: {_ATTEMPTS} times others wrote it at that moment")
+        raise StorageError(
+            f"{self._place(key)}: other writers were in the way {_ATTEMPTS} times; run the command"
+            " again"
+        )
 
     def spool(self, key: str) -> Path:
         """Return a file in the machine's temporary folder."""

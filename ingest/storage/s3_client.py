@@ -13,21 +13,13 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError
+from ingest.storage.aws import CREDENTIAL_CODES, CREDENTIAL_ERRORS, NO_CREDENTIALS, aws_session
 
 # Several threads share the client: ten of an upload, eight of a listing.
 _CONNECTIONS = 20
@@ -38,19 +30,8 @@ _SETTINGS: dict[str, Any] = {
     "read_timeout": 60,
 }
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
-_CREDENTIAL_ERRORS = (
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-    TokenRetrievalError,
-)
 CHANGED = "changed while it was read; the next run reads it again"
 SHORTER = "shorter than when it was listed"
-_NO_CREDENTIALS = (
-    "there are no valid AWS credentials: run `aws configure` or `aws sso login`, set AWS_PROFILE,"
-    " or give the machine a role"
-)
 _DENIED = (
     "access is denied, or it is gone and the role lacks s3:ListBucket: grant the role s3:GetObject"
     " and s3:ListBucket"
@@ -67,9 +48,12 @@ _UNREADABLE = {
 _RIGHTS = {
     "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
     "DeleteObjects": "s3:DeleteObject",
 }
 _NO_KEY = "it is encrypted with a key that the role may not use: grant it kms:Decrypt"
+_NO_KEY_TO_WRITE = ": grant the role kms:GenerateDataKey and kms:Decrypt for the bucket's key"
 
 
 def s3_client() -> Any:
@@ -81,7 +65,7 @@ def s3_client() -> Any:
 def _client(_process: int) -> Any:
     """Make the client. The process is part of the key: a forked worker must not share sockets."""
     try:
-        session = boto3.Session()
+        session = aws_session()
         client = session.client("s3", config=Config(**_SETTINGS))
         host = urlsplit(client.meta.endpoint_url).hostname or ""
         if host.endswith(_AWS_HOSTS):
@@ -103,9 +87,11 @@ def translated_errors(place: str, *, reading: bool = False) -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translated(place, error, reading=reading) from error
-    except _CREDENTIAL_ERRORS as error:
-        raise SettingsError(f"{place}: {_NO_CREDENTIALS} ({error})") from error
+    except CREDENTIAL_ERRORS as error:
+        raise SettingsError(f"{place}: {NO_CREDENTIALS} ({error})") from error
     except S3UploadFailedError as error:
+        if isinstance(cause := error.__context__, ClientError):
+            raise _translated(place, cause, reading=reading) from cause
         raise StorageError(f"{place}: {error}") from error
     except (BotoCoreError, HTTPError) as error:
         raise StorageError(f"{place}: S3 did not answer ({error})") from error
@@ -117,9 +103,13 @@ def _translated(place: str, error: ClientError, *, reading: bool) -> Exception:
     message = str(error.response.get("Error", {}).get("Message", ""))
     if code == "NoSuchBucket":
         return SettingsError(f"{place}: there is no such bucket: check its name and region")
+    if code in CREDENTIAL_CODES:
+        return SettingsError(f"{place}: {NO_CREDENTIALS} ({code})")
+    needs_key = "kms:" in message or code.startswith("KMS.")
     if not reading:
         denied = code == "AccessDenied" and error.operation_name in _RIGHTS
         remedy = f": grant the role {_RIGHTS[error.operation_name]}" if denied else ""
+        remedy = _NO_KEY_TO_WRITE if needs_key else remedy
         return StorageError(
             f"{place}: {error.operation_name} was refused ({code}: {message}){remedy}"
         )
@@ -127,7 +117,7 @@ def _translated(place: str, error: ClientError, *, reading: bool) -> Exception:
         return ObjectChanged(f"{place}: {CHANGED}")
     if code in ("InvalidRange", "416"):
         return ObjectChanged(f"{place}: {SHORTER}")
-    if "kms:" in message or code.startswith("KMS."):
+    if needs_key:
         return ObjectUnreadable(f"{place}: {_NO_KEY}")
     if code in _UNREADABLE:
         return ObjectUnreadable(f"{place}: {_UNREADABLE[code]}")

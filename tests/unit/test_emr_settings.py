@@ -91,6 +91,11 @@ def test_a_variable_for_a_service_means_that_service(tmp_path: Path) -> None:
         ("", {"EMR_ARCH": "arm"}, "EMR_ARCH = 'arm': must be x86_64 or aarch64"),
         ("", {"EMR_SEARCH_SECRET": "a b"}, "EMR_SEARCH_SECRET = 'a b': must be the name of a"),
         ("[emr]\ntimeout_minutes = 0", {}, "emr.timeout_minutes = 0: must be a whole number from"),
+        (
+            "[emr.spark]\n'spark.executorEnv.ES_PASSWORD' = 'abc'",
+            {},
+            "emr.spark.spark.executorEnv.ES_PASSWORD holds a secret, which anyone who can view",
+        ),
         ("[emr]\nrole = 'x'", {}, "unknown key emr.role; known: "),
         (
             "[emr]\napplication_id = 'a'\ncluster_id = 'j-A'",

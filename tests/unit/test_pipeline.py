@@ -18,6 +18,7 @@ from ingest.errors import (
     BooksError,
     ClickstreamError,
     EmrError,
+    EmrStillRunning,
     EmrUnavailable,
     SettingsError,
     TooManyRejects,
@@ -207,8 +208,20 @@ def test_books_that_do_not_balance_stop_the_run_where_they_do(hops: Hops, failin
     ]
 
 
-@pytest.mark.parametrize("error", [EmrError("job 1 ended as FAILED"), EmrUnavailable("no answer")])
-def test_a_job_that_failed_stops_the_run(hops: Hops, error: EmrError) -> None:
+def test_a_job_that_failed_has_sealed_whole_batches(hops: Hops) -> None:
+    """One object that is denied must not keep all others from the marts."""
+    hops.outcomes["ingest"] = EmrError("job 1 ended as FAILED: exit code 1")
+
+    summary = hops.run()
+
+    assert hops.calls == list(IN_ORDER)
+    assert summary.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "error", [EmrStillRunning("job 1 keeps running"), EmrUnavailable("no answer")]
+)
+def test_a_job_that_may_go_on_stops_the_run(hops: Hops, error: EmrError) -> None:
     error.done = replace(INGESTED, elsewhere=("b1",))
     hops.outcomes["ingest"] = error
 

@@ -165,6 +165,8 @@ def test_where_the_etag_tells_content_nothing_is_read_again_unless_asked(
         check, notes = there.check(whole=False)
 
     assert (check.expected, check.found) == (0, 0)
-    assert notes == ["1 object in S3 with the etag that was read: verify --sources reads all bytes"]
+    assert notes == [
+        "1 object in S3 still with the etag that was read: verify --sources reads all bytes"
+    ]
     check, notes = there.check(whole=True)
     assert (check.expected, check.found, notes) == (1, 1, [])

@@ -173,7 +173,8 @@ def test_ctrl_c_leaves_the_job_alone(
     serve(monkeypatch, FaultyService([KeyboardInterrupt()]))
     assert cli.run(["emr", "wait", "1"]) == 130
     assert caplog.messages == [
-        "job 1 goes on; wait with: clickstream emr wait 1, cancel with: clickstream emr cancel 1"
+        "job 1 keeps running; wait with: clickstream emr wait 1, cancel with: clickstream emr"
+        " cancel 1"
     ]
 
 
@@ -194,14 +195,14 @@ def test_the_cost_has_a_currency(
     serve(monkeypatch, FaultyService(usage=usage))
     assert cli.run(["emr", "cost", "1"]) == 0
     assert capsys.readouterr().out == (
-        "0.6750 EUR = 10.5 h of vCPU, 30 GB h of memory, 0 GB h of storage\n"
+        "0.6750 EUR = 10.5 vCPU-hours, 30 GB-hours of memory, 0 GB-hours of storage\n"
     )
 
 
 def test_without_a_place_for_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "clickstream.toml").write_text("")
     assert cli.run(["emr", "wait", "1"]) == 2
-    assert "no place for jobs is set" in capsys.readouterr().err
+    assert "nothing says where jobs run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["", "package", "submit", "wait", "logs", "cost", "cancel"])

@@ -33,5 +33,5 @@ def test_without_a_price_list(settings: Settings) -> None:
 
 
 def test_what_is_not_billed_yet(settings: Settings) -> None:
-    with pytest.raises(EmrError, match="job 1 is not billed yet: look again"):
+    with pytest.raises(EmrError, match="job 1 is not billed yet: try again"):
         cost_of_job(FaultyService(), "1", emr=settings.emr)

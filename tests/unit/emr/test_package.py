@@ -66,7 +66,14 @@ def test_what_is_in_it(here: Settings) -> None:
         "clickstream.toml", "dbt_project.yml", "profiles/profiles.yml", "models/marts/a.sql",
         "macros/a.sql", "seeds/a.csv", "tests/dbt/generic/a.sql",
     )  # fmt: skip
-    others = (".env", "models/.user.yml", "tests/unit/test_a.py", "data/raw/a.log", "target/a")
+    others = (
+        ".env",
+        "models/.user.yml",
+        "models/.ipynb_checkpoints/a.sql",
+        "tests/unit/test_a.py",
+        "data/raw/a.log",
+        "target/a",
+    )
     for name in (*project, *others):
         path = here.root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,7 @@ VARIABLES = {"CLICKSTREAM_LAKE": "s3://lake/one", "CLICKSTREAM_DATA": "d"}
 ARGUMENTS = ["CLICKSTREAM_DATA=d", "CLICKSTREAM_LAKE=s3://lake/one", "ingest", "web"]
 CONF = {
     "spark.driver.cores=4",
+    "spark.dynamicAllocation.initialExecutors=1",
     "spark.driver.memory=4g",
     "spark.driver.memoryOverhead=8g",
     "spark.executor.cores=4",
@@ -122,10 +123,10 @@ def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> Non
     with pytest.raises(SettingsError) as caught:
         request(wrong, "run", "--on", "emr")
     title, *problems = str(caught.value).splitlines()
-    assert title == "a job on EMR cannot run like this:"
+    assert title == "this job cannot run on EMR:"
     assert [problem[:24] for problem in problems] == [
-        "- a job sends no jobs: l",
-        "- no job reaches a local",
+        "- a job cannot take --on",
+        "- a job cannot reach the",
         "- set EMR_APPLICATION_ID",
         "- set EMR_ROLE_ARN / emr",
         "- the lake /data/lake is",
@@ -136,9 +137,13 @@ def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> Non
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("status", "status does not run on EMR: ingest, replay, load, export, run or dbt"),
-        ("dbt docs", "dbt docs does not run on EMR: dbt build, run, test, seed"),
-        ("dbt", "dbt alone does not run on EMR"),
+        ("status", "'status' cannot run on EMR: use ingest, replay, load, export, run, or dbt"),
+        ("dbt docs", "dbt 'docs' cannot run on EMR: use dbt with build, run, test, seed"),
+        ("dbt", "dbt '' cannot run on EMR"),
+        ("run --on=emr", "a job cannot take --on: leave it out"),
+        ("ingest --raw s3://other/logs", "a job cannot take --raw: leave it out"),
+        ("dbt build --target local", "a job cannot take --target but emr: leave it out"),
+        ("load --target", "a job cannot take --target but emr: leave it out"),
     ],
 )
 def test_a_command_that_is_not_for_jobs_is_refused(

@@ -8,7 +8,11 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    EndpointConnectionError,
+    NoCredentialsError,
+    UnauthorizedSSOTokenError,
+)
 from botocore.stub import Stubber
 
 from ingest.emr.client import CLUSTER, answers, emr_client
@@ -133,7 +137,7 @@ def test_where_a_step_logs(cluster: tuple[ClusterService, Stubber], uri: str) ->
 def test_a_cluster_without_logs_and_prices(cluster: tuple[ClusterService, Stubber]) -> None:
     service, stub = cluster
     stub.add_response("describe_cluster", {"Cluster": {}}, {"ClusterId": "j-A"})
-    with pytest.raises(SettingsError, match="keeps no logs in S3"):
+    with pytest.raises(SettingsError, match="writes no logs to S3"):
         service.log_folder("s-1")
     with pytest.raises(SettingsError, match="AWS bills the machines of a cluster"):
         service.usage("s-1")
@@ -215,7 +219,7 @@ def test_only_calls_that_may_be_repeated_are(monkeypatch: pytest.MonkeyPatch) ->
     ("code", "status", "kind", "text"),
     [
         ("AccessDeniedException", 400, SettingsError, "grant .* emr-serverless:CancelJobRun"),
-        ("ExpiredTokenException", 400, SettingsError, "credentials are not valid"),
+        ("ExpiredTokenException", 400, SettingsError, "there are no valid AWS credentials"),
         ("TooManyRequestsException", 429, EmrUnavailable, "did not succeed"),
         ("InternalServerException", 500, EmrUnavailable, "did not succeed"),
         ("ResourceNotFoundException", 404, EmrError, "was refused"),
@@ -239,12 +243,31 @@ def test_what_an_error_means(
     ("error", "kind"),
     [
         (NoCredentialsError(), SettingsError),
+        (UnauthorizedSSOTokenError(), SettingsError),
         (EndpointConnectionError(endpoint_url="https://x"), EmrUnavailable),
     ],
 )
 def test_what_no_answer_means(error: Exception, kind: type[Exception]) -> None:
     with pytest.raises(kind, match=r"^here: "), answers(CLUSTER, "here"):
         raise error
+
+
+def test_the_right_that_the_service_names_is_the_remedy(
+    serverless: tuple[ServerlessService, Stubber],
+) -> None:
+    service, stub = serverless
+    message = "User: x is not authorized to perform: iam:PassRole on resource: y"
+    stub.add_client_error("cancel_job_run", "AccessDeniedException", message)
+    with pytest.raises(SettingsError, match=r"grant your user or role iam:PassRole \("):
+        service.cancel("1")
+
+
+def test_the_region_is_the_one_that_all_tools_of_aws_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert emr_client(CLUSTER).meta.region_name == "eu-north-1"
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    assert emr_client(CLUSTER).meta.region_name == "eu-west-3"
 
 
 def test_without_a_region(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from support.faulty_service import FaultyService
 
 from ingest.emr.service import JobState
 from ingest.emr.wait import wait_for_job
-from ingest.errors import EmrError, EmrUnavailable, SettingsError
+from ingest.errors import EmrError, EmrStillRunning, EmrUnavailable, SettingsError
 
 
 def wait(service: FaultyService, timeout_minutes: int = 60) -> JobState:
@@ -41,9 +41,22 @@ def test_a_service_out_of_reach_is_asked_again(caplog: pytest.LogCaptureFixture)
     assert "no answer; trying again" in caplog.messages
 
 
-def test_a_right_that_is_missing_ends_it_at_once() -> None:
-    with pytest.raises(SettingsError, match="denied"):
+def test_a_right_that_is_missing_ends_it_at_once_and_the_job_is_named() -> None:
+    with pytest.raises(EmrStillRunning, match="denied\njob 1 keeps running: wait with:"):
         wait(FaultyService([SettingsError("denied")]))
+
+
+def test_the_reason_of_a_failure_is_told_without_its_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_logs(_service: FaultyService, _job_id: str) -> str:
+        raise SettingsError("the cluster writes no logs to S3")
+
+    monkeypatch.setattr(FaultyService, "log_folder", no_logs)
+    with pytest.raises(EmrError) as caught:
+        wait(FaultyService([JobState(name="FAILED", reason="out of memory")]))
+    assert str(caught.value).splitlines() == [
+        "job 1 of application 00fabc01 ended as FAILED: out of memory",
+        "its log cannot be read: the cluster writes no logs to S3",
+    ]
 
 
 def test_a_failure_shows_the_reason_and_the_end_of_the_log(tmp_path: Path) -> None:
@@ -66,7 +79,7 @@ def test_a_failure_without_reason_and_log() -> None:
         wait(FaultyService(["CANCELLED"], folder="/none"))
     assert str(caught.value).splitlines() == [
         "job 1 of application 00fabc01 ended as CANCELLED: the service gives no reason",
-        "there is no log in /none yet; look again with: clickstream emr logs 1",
+        "there is no log in /none yet; try again in a few minutes: clickstream emr logs 1",
     ]
 
 
@@ -77,5 +90,5 @@ def test_a_job_beyond_its_limit_goes_on(
     monkeypatch: pytest.MonkeyPatch, told: str | Exception, words: str
 ) -> None:
     monkeypatch.setattr("ingest.emr.wait._GRACE_MINUTES", 0)
-    with pytest.raises(EmrError, match=f"job 1 .*{words} after 0 minutes; it goes on: wait with"):
+    with pytest.raises(EmrStillRunning, match=f"job 1 .*{words} after 0 minutes; it keeps running"):
         wait(FaultyService([told]), timeout_minutes=0)

@@ -110,6 +110,7 @@ def test_ctrl_c_says_how_to_go_on(settings: Settings, caplog: pytest.LogCaptureF
     with pytest.raises(KeyboardInterrupt):
         run(settings, FaultyService([KeyboardInterrupt()]))
     assert caplog.messages == [
-        "job 1 goes on; wait with: clickstream emr wait 1, cancel with: clickstream emr cancel 1",
+        "job 1 keeps running; wait with: clickstream emr wait 1, cancel with: clickstream emr"
+        " cancel 1",
         "when it has ended, `clickstream run` does the rest",
     ]
