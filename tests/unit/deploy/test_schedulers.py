@@ -123,7 +123,8 @@ def test_the_script_sends_a_job_and_waits_for_that_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failing", ["package", "submit", "wait"])
 def test_the_script_fails_where_a_command_does(tmp_path: Path, failing: str) -> None:
-    assert _ingest_on_emr(tmp_path, "token-1", failing=failing).returncode == 1
+    done = _ingest_on_emr(tmp_path, "token-1", failing=failing)
+    assert (done.returncode, done.stderr) == (2, "error: refused\n")
     assert (tmp_path / "calls").read_text().splitlines()[-1].startswith(f"emr {failing}")
 
 
@@ -142,7 +143,11 @@ def _ingest_on_emr(
     fake.write_text(
         "#!/bin/sh\n"
         f'echo "$*" >> {folder}/calls\n'
-        f'[ "$2" != {failing} ] || exit 1\n'
+        f'if [ "$2" = {failing} ]; then\n'
+        "  echo 'error: refused' >&2\n"
+        '  echo \'{"error": "refused", "exit_code": 2}\'\n'
+        "  exit 2\n"
+        "fi\n"
         '[ "$2" != submit ] || echo \'{"job_id": "00f1", "place": "application"}\'\n'
     )
     fake.chmod(0o755)
