@@ -76,9 +76,10 @@ def test_the_tasks_of_the_dag_follow_each_other() -> None:
     assert tasks == {
         "ingest": ["load"],
         "load": ["dbt"],
-        "dbt": ["export"],
-        "export": ["report"],
-        "report": [],
+        "dbt": ["report"],
+        "report": ["export"],
+        "export": ["quarantine"],
+        "quarantine": [],
     }
     assert dag.options["max_active_runs"] == 1
     assert dag.options["catchup"] is False
@@ -87,11 +88,35 @@ def test_the_tasks_of_the_dag_follow_each_other() -> None:
 @pytest.mark.usefixtures("airflow")
 def test_the_commands_of_the_dag_are_ours() -> None:
     runpy.run_path(str(DAG_FILE))
-    commands = [task.bash_command.rsplit(" && ", 1)[1] for task in Task.made]
-    assert commands[0].startswith("deploy/ingest-on-emr ")
-    assert commands[2] == "dbt build"
-    for command in (commands[1], commands[3], commands[4]):
-        assert _is_ours(command)
+    commands = {task.task_id: task.bash_command.rsplit(" && ", 1)[1] for task in Task.made}
+    assert commands.pop("ingest").startswith("deploy/ingest-on-emr ")
+    assert commands.pop("dbt") == "dbt build"
+    assert all(_is_ours(command.split(" || ")[0]) for command in commands.values())
+
+
+@pytest.mark.usefixtures("airflow")
+@pytest.mark.parametrize("exit_code", [0, 1, 2, 3, 4])
+def test_only_the_load_passes_over_a_quarantined_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int
+) -> None:
+    program = tmp_path / ".venv/bin/clickstream"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\nexit {exit_code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("CLICKSTREAM_HOME", str(tmp_path))
+    runpy.run_path(str(DAG_FILE))
+    ended = {
+        task.task_id: subprocess.run(["bash", "-c", task.bash_command], timeout=30).returncode == 0
+        for task in Task.made
+        if task.task_id in ("load", "report", "export", "quarantine")
+    }
+    passed = exit_code == 0
+    assert ended == {
+        "load": exit_code in (0, 3),
+        "report": passed,
+        "export": passed,
+        "quarantine": passed,
+    }
 
 
 def test_the_commands_of_cron_are_ours() -> None:
