@@ -132,6 +132,8 @@ def test_the_environment_is_what_our_settings_read(aws: Aws, tmp_path: Path) -> 
     assert environ["EMR_APPLICATION_ID"] == outputs["ApplicationId"] == aws.application["id"]
     assert environ["EMR_ROLE_ARN"] == outputs["JobRoleArn"]
     assert outputs["CodeUri"].startswith(environ["EMR_STAGING"])
+    # Spark's client of S3 reads the first, boto3 only the second.
+    assert environ["AWS_REGION"] == environ["AWS_DEFAULT_REGION"] == REGION
 
 
 @pytest.mark.usefixtures("running_machines")
