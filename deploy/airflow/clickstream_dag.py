@@ -1,8 +1,12 @@
-"""All hops as an Airflow DAG: ingest -> load -> dbt -> export -> report.
+"""All hops as an Airflow DAG: ingest -> load -> dbt -> report -> export -> quarantine.
+
+A failed ingest, be it for one object that cannot be read, keeps the rest back. A quarantined batch
+does not: all other batches go through, and then the run fails.
 
 The workers need a clone with its .venv (`make setup`) in CLICKSTREAM_HOME, and the settings that
-every command reads, in the environment of Airflow. Needs apache-airflow-providers-standard, which
-Airflow 3 brings and Airflow 2.9 and later can install.
+every command reads, in the environment of Airflow, and the rights of runner-policy.json and
+submitter-policy.json in deploy/iam. Needs apache-airflow-providers-standard, which Airflow 3 brings
+and Airflow 2.9 and later can install.
 """
 
 from __future__ import annotations
@@ -14,14 +18,18 @@ from airflow import DAG
 from airflow.providers.standard.operators.bash import BashOperator
 
 HOME = os.environ.get("CLICKSTREAM_HOME", "/srv/clickstream")
-# A try of its own has a job of its own: the token of a job that failed would find that one again.
+# Each try gets its own job: the token of a failed one would only find that job again.
 SUBMISSION = "{{ run_id | replace(':', '') | replace('+', '') }}-{{ ti.try_number }}"
 COMMANDS = {
     "ingest": f'deploy/ingest-on-emr "{SUBMISSION}"',
-    "load": "clickstream load",
+    # Ends with 3 while a batch is quarantined, when all others are loaded.
+    "load": "clickstream load || [ $? -eq 3 ]",
     "dbt": "dbt build",
-    "export": "clickstream export",
     "report": "clickstream report",
+    # Ends with 3 for a quarantined batch as well, so nothing but the last task comes after it.
+    "export": "clickstream export",
+    # There is nothing to load by now: this says whether a batch is quarantined, search on or off.
+    "quarantine": "clickstream load",
 }
 
 with DAG(

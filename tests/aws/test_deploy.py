@@ -116,9 +116,13 @@ def test_an_existing_raw_bucket_is_used_and_none_is_made(aws: Aws) -> None:
     assert outputs["RawUri"] == "s3://our-logs/access/"
     iam = aws.client("iam")
     role = outputs["JobRoleArn"].rsplit("/", 1)[1]
-    policy = str(iam.get_role_policy(RoleName=role, PolicyName="job")["PolicyDocument"])
-    found = re.findall(r"arn:aws:s3:::our-logs[^']*", policy)
-    assert found == ["arn:aws:s3:::our-logs", "arn:aws:s3:::our-logs/access/*"]
+    of_jobs = iam.get_role_policy(RoleName=role, PolicyName="job")["PolicyDocument"]
+    of_the_runner = iam.get_policy_version(PolicyArn=outputs["RunnerPolicyArn"], VersionId="v1")[
+        "PolicyVersion"
+    ]["Document"]
+    for policy in (of_jobs, of_the_runner):
+        found = re.findall(r"arn:aws:s3:::our-logs[^']*", str(policy))
+        assert found == ["arn:aws:s3:::our-logs", "arn:aws:s3:::our-logs/access/*"]
 
 
 def test_the_environment_is_what_our_settings_read(aws: Aws, tmp_path: Path) -> None:
@@ -132,6 +136,8 @@ def test_the_environment_is_what_our_settings_read(aws: Aws, tmp_path: Path) -> 
     assert environ["EMR_APPLICATION_ID"] == outputs["ApplicationId"] == aws.application["id"]
     assert environ["EMR_ROLE_ARN"] == outputs["JobRoleArn"]
     assert outputs["CodeUri"].startswith(environ["EMR_STAGING"])
+    # Spark's client of S3 reads the first, boto3 only the second.
+    assert environ["AWS_REGION"] == environ["AWS_DEFAULT_REGION"] == REGION
 
 
 @pytest.mark.usefixtures("running_machines")

@@ -85,14 +85,33 @@ def test_only_the_cleaner_deletes_in_the_lake() -> None:
     }
 
 
-def test_the_job_only_reads_raw_logs_and_code() -> None:
-    rights = _rights("job-role.json")
+@pytest.mark.parametrize("name", ["job-role.json", "runner-policy.json"])
+def test_raw_logs_are_only_read_and_only_below_their_prefix(name: str) -> None:
+    rights = _rights(name)
     assert rights["arn:aws:s3:::raw-bucket/access/*"] == {"s3:GetObject"}
     assert rights["arn:aws:s3:::raw-bucket"] == {"s3:ListBucket"}
+    listed = [s for s in _statements(name) if s.get("Sid") == "ListRaw"]
+    assert listed[0]["Condition"] == {"StringLike": {"s3:prefix": "access/*"}}
+
+
+def test_the_job_only_reads_code() -> None:
+    rights = _rights("job-role.json")
     assert rights["arn:aws:s3:::code-bucket/code/*"] == {"s3:GetObject"}
     assert rights["arn:aws:s3:::code-bucket/logs/*"] == {"s3:PutObject"}
-    listed = [s for s in _statements("job-role.json") if s.get("Sid") == "ListRaw"]
-    assert listed[0]["Condition"] == {"StringLike": {"s3:prefix": "access/*"}}
+
+
+def test_the_runner_adds_to_the_lake_and_reaches_nothing_else_but_raw_logs() -> None:
+    rights = _rights("runner-policy.json")
+    assert rights.keys() == {
+        "arn:aws:s3:::raw-bucket",
+        "arn:aws:s3:::raw-bucket/access/*",
+        "arn:aws:s3:::lake-bucket",
+        f"{LAKE}*",
+        "arn:aws:x:eu-west-1:123456789012:y",
+    }
+    assert rights["arn:aws:s3:::lake-bucket"] == {"s3:ListBucket"}
+    assert rights[f"{LAKE}*"] == {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"}
+    assert rights["arn:aws:x:eu-west-1:123456789012:y"] == {"kms:Decrypt", "kms:GenerateDataKey"}
 
 
 def test_copy_reads_the_lake_and_nothing_else() -> None:

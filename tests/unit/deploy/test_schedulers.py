@@ -76,9 +76,10 @@ def test_the_tasks_of_the_dag_follow_each_other() -> None:
     assert tasks == {
         "ingest": ["load"],
         "load": ["dbt"],
-        "dbt": ["export"],
-        "export": ["report"],
-        "report": [],
+        "dbt": ["report"],
+        "report": ["export"],
+        "export": ["quarantine"],
+        "quarantine": [],
     }
     assert dag.options["max_active_runs"] == 1
     assert dag.options["catchup"] is False
@@ -87,11 +88,35 @@ def test_the_tasks_of_the_dag_follow_each_other() -> None:
 @pytest.mark.usefixtures("airflow")
 def test_the_commands_of_the_dag_are_ours() -> None:
     runpy.run_path(str(DAG_FILE))
-    commands = [task.bash_command.rsplit(" && ", 1)[1] for task in Task.made]
-    assert commands[0].startswith("deploy/ingest-on-emr ")
-    assert commands[2] == "dbt build"
-    for command in (commands[1], commands[3], commands[4]):
-        assert _is_ours(command)
+    commands = {task.task_id: task.bash_command.rsplit(" && ", 1)[1] for task in Task.made}
+    assert commands.pop("ingest").startswith("deploy/ingest-on-emr ")
+    assert commands.pop("dbt") == "dbt build"
+    assert all(_is_ours(command.split(" || ")[0]) for command in commands.values())
+
+
+@pytest.mark.usefixtures("airflow")
+@pytest.mark.parametrize("exit_code", [0, 1, 2, 3, 4])
+def test_only_the_load_passes_over_a_quarantined_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_code: int
+) -> None:
+    program = tmp_path / ".venv/bin/clickstream"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\nexit {exit_code}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("CLICKSTREAM_HOME", str(tmp_path))
+    runpy.run_path(str(DAG_FILE))
+    ended = {
+        task.task_id: subprocess.run(["bash", "-c", task.bash_command], timeout=30).returncode == 0
+        for task in Task.made
+        if task.task_id in ("load", "report", "export", "quarantine")
+    }
+    passed = exit_code == 0
+    assert ended == {
+        "load": exit_code in (0, 3),
+        "report": passed,
+        "export": passed,
+        "quarantine": passed,
+    }
 
 
 def test_the_commands_of_cron_are_ours() -> None:
@@ -123,7 +148,8 @@ def test_the_script_sends_a_job_and_waits_for_that_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failing", ["package", "submit", "wait"])
 def test_the_script_fails_where_a_command_does(tmp_path: Path, failing: str) -> None:
-    assert _ingest_on_emr(tmp_path, "token-1", failing=failing).returncode == 1
+    done = _ingest_on_emr(tmp_path, "token-1", failing=failing)
+    assert (done.returncode, done.stderr) == (2, "error: refused\n")
     assert (tmp_path / "calls").read_text().splitlines()[-1].startswith(f"emr {failing}")
 
 
@@ -142,7 +168,11 @@ def _ingest_on_emr(
     fake.write_text(
         "#!/bin/sh\n"
         f'echo "$*" >> {folder}/calls\n'
-        f'[ "$2" != {failing} ] || exit 1\n'
+        f'if [ "$2" = {failing} ]; then\n'
+        "  echo 'error: refused' >&2\n"
+        '  echo \'{"error": "refused", "exit_code": 2}\'\n'
+        "  exit 2\n"
+        "fi\n"
         '[ "$2" != submit ] || echo \'{"job_id": "00f1", "place": "application"}\'\n'
     )
     fake.chmod(0o755)

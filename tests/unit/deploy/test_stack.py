@@ -107,6 +107,13 @@ def test_workers_have_a_size_that_emr_serverless_offers() -> None:
         assert 8 <= sum(gigabytes) <= 30  # AWS's range for 4 vCPU
 
 
+def test_a_job_starts_with_one_executor() -> None:
+    """Spark takes the larger of the two, and EMR Serverless sets both to 3."""
+    spark = _spark_defaults()
+    assert spark["spark.dynamicAllocation.initialExecutors"] == "1"
+    assert spark["spark.executor.instances"] == "1"
+
+
 def test_no_secret_is_written_down() -> None:
     """A key of Elasticsearch is a reference that EMR resolves; Redshift's is made by AWS."""
     secrets = {k: v for k, v in _spark_defaults().items() if k.endswith("ES_API_KEY")}
