@@ -31,8 +31,6 @@ _SPARK = {
     "spark.executor.memory": "4g",
     "spark.executor.memoryOverhead": "8g",
     f"{_EXECUTOR_ENV}.PYTHONPATH": FOLDER,
-    # EMR Serverless would start three, which are paid for however little there is to do.
-    "spark.dynamicAllocation.initialExecutors": "1",
     "spark.log.level": "ERROR",
     "spark.sql.session.timeZone": "UTC",
 }

@@ -15,6 +15,12 @@ COMMANDS = ("ingest", "replay", "load", "export", "run")
 DBT_COMMANDS = ("build", "run", "test", "seed")
 # What was checked before the job was sent must hold there: option -> its only value, "" = none.
 _FIXED = {"--on": "", "--raw": "", "--target": TARGET}
+# EMR Serverless would start three at once, which are paid for however little there is to do. Spark
+# takes the larger of the two, and starts more when tasks wait.
+_ONE_EXECUTOR = {
+    "spark.dynamicAllocation.initialExecutors": "1",
+    "spark.executor.instances": "1",
+}
 # A job that fails says why with its exit code; the same attempt again would say the same.
 _ATTEMPTS = 1
 
@@ -104,6 +110,7 @@ def _job_run(
 ) -> dict[str, Any]:
     emr = settings.emr
     conf = {
+        **_ONE_EXECUTOR,
         **conf,
         "spark.archives": f"{package.archive}#{FOLDER}",
         f"{DRIVER_ENV}.PYTHONPATH": FOLDER,

@@ -20,7 +20,6 @@ VARIABLES = {"CLICKSTREAM_LAKE": "s3://lake/one", "CLICKSTREAM_DATA": "d"}
 ARGUMENTS = ["CLICKSTREAM_DATA=d", "CLICKSTREAM_LAKE=s3://lake/one", "ingest", "web"]
 CONF = {
     "spark.driver.cores=4",
-    "spark.dynamicAllocation.initialExecutors=1",
     "spark.driver.memory=4g",
     "spark.driver.memoryOverhead=8g",
     "spark.executor.cores=4",
@@ -68,6 +67,8 @@ def test_a_job_run_of_emr_serverless(settings: Settings) -> None:
     assert set(parts[1::2]) == CONF | {
         "spark.archives=s3://code/clickstream/code/5a/deps.tar.gz#deps",
         "spark.emr-serverless.driverEnv.PYTHONPATH=deps",
+        "spark.dynamicAllocation.initialExecutors=1",
+        "spark.executor.instances=1",
     }
 
 
