@@ -246,7 +246,7 @@ def test_a_job_run_of_emr_serverless(
     monkeypatch.setenv("EMR_APPLICATION_ID", application)
     missing = clickstream("emr", "submit")
     assert missing[0] == 1
-    assert "upload it with: clickstream emr package" in missing[1]["error"]
+    assert "not uploaded yet: run clickstream emr package" in missing[1]["error"]
     _upload(load_settings(), program=b"")
 
     _, job = clickstream("emr", "submit", "--token", "one")
