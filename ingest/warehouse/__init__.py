@@ -139,7 +139,11 @@ def open_warehouse(settings: Settings) -> Warehouse:
         from ingest.warehouse.spark.warehouse import open_spark
 
         return open_spark(settings, target)
+    if target.type == "redshift":
+        from ingest.warehouse.redshift.warehouse import open_redshift
+
+        return open_redshift(settings, target)
     raise SettingsError(
-        f"target {target.name} is of type {target.type}, but this version loads into spark only: "
-        "set CLICKSTREAM_TARGET=local"
+        f"target {target.name} is of type {target.type}, but this version loads into spark and "
+        "redshift only: set CLICKSTREAM_TARGET=local"
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ingest.errors import SettingsError
 from ingest.settings import Settings
@@ -42,25 +43,7 @@ def load_target(settings: Settings) -> Target:
 
     Raises SettingsError when profiles.yml lacks it or cannot be read.
     """
-    with dbt_environment(settings):
-        return _read_profile(settings)
-
-
-def _read_profile(settings: Settings) -> Target:
-    from dbt.config.runtime import load_profile
-    from dbt.flags import set_from_args
-    from dbt_common.context import set_invocation_context
-    from dbt_common.exceptions import DbtBaseException
-
-    set_invocation_context(os.environ)
-    arguments = Namespace(PROJECT_DIR=str(settings.root), PROFILES_DIR=str(profiles_dir(settings)))
-    try:
-        set_from_args(arguments, None)
-        profile = load_profile(str(settings.root), {}, target_override=settings.target)
-    except DbtBaseException as error:
-        raise SettingsError(
-            f"dbt cannot read target {settings.target} in {profiles_dir(settings)}: {error}"
-        ) from error
+    profile = _read_profile(settings)
     credentials = profile.credentials
     return Target(
         name=profile.target_name,
@@ -68,6 +51,41 @@ def _read_profile(settings: Settings) -> Target:
         schema=credentials.schema,
         parameters=dict(getattr(credentials, "server_side_parameters", {})),
     )
+
+
+def load_credentials(settings: Settings) -> Any:
+    """Return what the adapter of the dbt target connects with, secrets included: dbt's own class.
+
+    Raises SettingsError as `load_target`.
+    """
+    return _read_profile(settings).credentials
+
+
+def _read_profile(settings: Settings) -> Any:
+    from dbt.config.runtime import load_profile
+    from dbt.flags import set_from_args
+    from dbt_common.context import set_invocation_context
+    from dbt_common.exceptions import DbtBaseException
+
+    arguments = Namespace(PROJECT_DIR=str(settings.root), PROFILES_DIR=str(profiles_dir(settings)))
+    try:
+        with dbt_environment(settings):
+            set_invocation_context(os.environ)
+            set_from_args(arguments, None)
+            return load_profile(str(settings.root), {}, target_override=settings.target)
+    except DbtBaseException as error:
+        raise SettingsError(
+            f"dbt cannot read target {settings.target} in {profiles_dir(settings)}:"
+            f" {_reason(error)}"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return what dbt says; of a value that is not valid its name only, it may be a password."""
+    invalid = error.__cause__
+    if path := list(getattr(invalid, "absolute_path", ())):
+        return f"the value of {'.'.join(map(str, path))} is not valid"
+    return str(error)
 
 
 def profiles_dir(settings: Settings) -> Path:

@@ -1,0 +1,51 @@
+"""What Redshift's errors mean: try again, or which setting, grant or batch is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redshift_connector.error import Error, InterfaceError, OperationalError
+
+# Another transaction was in the way: the same one, sent again, may succeed. The words are from
+# Redshift's list of errors and PostgreSQL's, which the older parts of it share.
+_IN_THE_WAY = (
+    "serializable isolation violation",
+    "conflict with concurrent transaction",
+    "could not open relation with oid",
+    "deadlock detected",
+    "could not serialize access",
+    # Two loaders create the landing tables at once.
+    'duplicate key value violates unique constraint "pg_',
+)
+_LOST = (InterfaceError, OperationalError, OSError)
+_DENIED = "permission denied"
+DRIVER_ERRORS = (Error, OSError)
+
+
+def message_of(error: BaseException) -> str:
+    """Return the server's own sentence, or what the driver says."""
+    told: Any = error.args[0] if error.args else ""
+    if isinstance(told, dict):
+        return str(told.get("M", told)).strip()
+    return str(told).strip() or type(error).__name__
+
+
+def is_in_the_way(error: BaseException) -> bool:
+    """Return whether another transaction was the reason."""
+    text = message_of(error).lower()
+    return any(words in text for words in _IN_THE_WAY)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Return whether the connection is gone: nobody knows what became of the last statement."""
+    return isinstance(error, _LOST) and not isinstance(error.args[0] if error.args else "", dict)
+
+
+def is_about_data(error: BaseException) -> bool:
+    """Return whether a statement was refused for what it says or reads."""
+    return not (is_in_the_way(error) or is_lost(error) or is_denied(error))
+
+
+def is_denied(error: BaseException) -> bool:
+    """Return whether a grant is missing."""
+    return _DENIED in message_of(error).lower()

@@ -1,0 +1,150 @@
+"""dbt-redshift, as it is, builds on the stand-in; our own project is SQL that Redshift reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlfluff
+from fixtures.redshift import Redshift
+from redshift.deny_list import denied
+from sqlfluff.core import FluffConfig
+
+from ingest.settings import SearchSettings, Settings
+from ingest.warehouse.dbt import DbtSummary, run_dbt, write_docs
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+# A project with every kind of node that ours has, and every option of a table.
+_PROJECT = {
+    "dbt_project.yml": """
+name: shop
+profile: clickstream
+flags: {send_anonymous_usage_stats: false}
+seeds: {shop: {+column_types: {item: varchar(10), price: int}}}
+""",
+    "seeds/prices.csv": 'item,price\nbéd,100\n"it\'s",7\nnone,\n',
+    "models/sales.sql": """
+{{ config(materialized='incremental', incremental_strategy='delete+insert', unique_key='day',
+          dist='item', sort=['day', 'item']) }}
+select
+    dateadd(day, {{ var('day', 0) }}, cast('2024-02-28' as date)) as day,
+    item,
+    price * {{ var('day', 0) }} as paid
+from {{ ref('prices') }}
+where price is not null
+""",
+    "models/totals.sql": """
+{{ config(materialized='table', backup=false, dist='all', sort='item', sort_type='interleaved') }}
+select item, cast(sum(paid) as bigint) as paid, count(*) as days from {{ ref('sales') }}
+group by item
+""",
+    "models/best.sql": """
+{{ config(materialized='view', bind=false) }}
+select listagg(item, ', ') within group (order by paid desc) as items from {{ ref('totals') }}
+""",
+    "models/schema.yml": """
+models:
+  - name: totals
+    description: One row per item.
+    config: {contract: {enforced: true}}
+    columns:
+      - name: item
+        data_type: varchar(10)
+        constraints: [{type: not_null}]
+        data_tests: [unique]
+      - {name: paid, data_type: bigint}
+      - {name: days, data_type: bigint}
+unit_tests:
+  - name: days_are_counted
+    model: totals
+    given:
+      - input: ref('sales')
+        rows: [{item: a, paid: 1}, {item: a, paid: 2}]
+    expect: {rows: [{item: a, paid: 3, days: 2}]}
+""",
+}
+
+
+@pytest.fixture
+def settings(
+    redshift: Redshift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Path], Settings]:
+    """Return settings for the dbt project in a folder, with the test's database as target."""
+    profiles = tmp_path / "profiles"
+    profiles.mkdir()
+    output = {
+        "type": "redshift",
+        "host": redshift.host,
+        "port": redshift.port,
+        "user": redshift.user,
+        "password": redshift.password,
+        "dbname": redshift.database,
+        "schema": "clickstream",
+        "sslmode": "disable",
+        "threads": 4,
+    }
+    profile = {"clickstream": {"target": "redshift", "outputs": {"redshift": output}}}
+    (profiles / "profiles.yml").write_text(json.dumps(profile))
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(profiles))
+    return lambda root: Settings(
+        root=root,
+        data=tmp_path / "data",
+        lake="",
+        target="redshift",
+        sources=(),
+        search=SearchSettings(url="off"),
+    )
+
+
+def succeeded(summary: DbtSummary) -> DbtSummary:
+    assert summary.failures == ()
+    return summary
+
+
+def test_all_kinds_of_nodes_are_built_twice(
+    settings: Callable[[Path], Settings], tmp_path: Path, redshift: Redshift
+) -> None:
+    shop = settings(tmp_path / "shop")
+    for name, text in _PROJECT.items():
+        (shop.root / name).parent.mkdir(parents=True, exist_ok=True)
+        (shop.root / name).write_text(text, encoding="utf-8")
+    for day in (1, 2, 2):
+        built = succeeded(run_dbt(shop, "build", f"--vars={{day: {day}}}"))
+        assert (built.passed, built.skipped) == (6, 0)
+    with redshift.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("select item, paid, days from clickstream.totals order by item")
+        assert list(cursor.fetchall()) == [["béd", 300, 2], ["it's", 21, 2]]
+        cursor.execute("select items from clickstream.best")
+        assert cursor.fetchone() == ["béd, it's"]
+        cursor.execute("select count(*), cast(max(day) as varchar) from clickstream.sales")
+        assert cursor.fetchone() == [4, "2024-03-01 00:00:00"]
+    write_docs(shop)
+    catalog = json.loads((shop.data / "dbt" / "catalog.json").read_text())
+    found = {
+        name: {column["name"]: column["type"] for column in node["columns"].values()}
+        for name, node in catalog["nodes"].items()
+    }
+    assert found["model.shop.totals"] == {
+        "item": "character varying(10)",
+        "paid": "bigint",
+        "days": "bigint",
+    }
+    assert sorted(found) == [
+        *("model.shop.best", "model.shop.sales", "model.shop.totals", "seed.shop.prices"),
+    ]
+
+
+def test_our_project_compiles_to_sql_of_redshift(settings: Callable[[Path], Settings]) -> None:
+    ours = settings(ROOT)
+    succeeded(run_dbt(ours, "compile"))
+    dialect = FluffConfig(overrides={"dialect": "redshift"})
+    compiled = sorted((ours.data / "dbt" / "compiled").rglob("*.sql"))
+    assert {"stg_landing__events.sql", "fct_traffic_hourly.sql"} <= {one.name for one in compiled}
+    for path in compiled:
+        sql = path.read_text(encoding="utf-8")
+        assert denied(sql) == [], path
+        sqlfluff.parse(sql, config=dialect)  # raises where it does not parse
