@@ -60,6 +60,18 @@ class Column(NamedTuple):
     type: str
 
 
+class Notes(Protocol):
+    """Texts by name that last as long as the tables of a target."""
+
+    def read(self, key: str) -> bytes:
+        """Return the note `key`; raises ObjectUnreadable when there is none."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write the note `key`, replacing what was there."""
+        ...
+
+
 class Warehouse(Protocol):
     """An open engine. Every call raises ClickstreamError when the engine fails."""
 
@@ -69,7 +81,7 @@ class Warehouse(Protocol):
         ...
 
     @property
-    def notes(self) -> Storage:
+    def notes(self) -> Notes:
         """Where notes about the tables are kept, as long as they are."""
         ...
 

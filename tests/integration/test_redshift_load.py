@@ -14,7 +14,7 @@ from fixtures.load_suite import LIVE_EVENTS, ROWS_BY_STATE, Hop, LoadSuite
 from fixtures.redshift import Redshift
 from redshift_connector.core import Connection
 
-from ingest.errors import ClickstreamError, SettingsError
+from ingest.errors import ClickstreamError, ObjectUnreadable, SettingsError
 from ingest.warehouse import open_warehouse
 from ingest.warehouse.load import load
 from ingest.warehouse.redshift.session import Session
@@ -233,3 +233,30 @@ def test_nothing_is_changed_by_a_query(hop: Hop, sql: str) -> None:
     with pytest.raises(ClickstreamError):
         hop.rows(sql)
     assert hop.warehouse.exists("landing.batches")
+
+
+def test_a_note_is_kept_as_long_as_the_tables(hop: Hop, redshift: Redshift) -> None:
+    notes = hop.warehouse.notes
+    with pytest.raises(ObjectUnreadable):
+        notes.read("built")
+    for content in (b'{"it": "isn\'t 100%"}', b""):
+        notes.put("built", content)
+        assert notes.read("built") == content
+    with redshift.connect() as connection:
+        connection.cursor().execute("drop schema clickstream_intermediate cascade")
+        connection.commit()
+    with pytest.raises(ObjectUnreadable):
+        notes.read("built")
+
+
+def test_a_function_that_writes_is_refused_in_a_query(hop: Hop, redshift: Redshift) -> None:
+    hop.load()
+    with redshift.connect() as connection:
+        connection.cursor().execute(
+            "create function zap() returns bigint language sql as"
+            " 'delete from landing.batches; select 1::bigint'"
+        )
+        connection.commit()
+    with pytest.raises(SettingsError, match="only reads"):
+        hop.rows("select public.zap()")
+    hop.load()  # the next transaction may write

@@ -74,13 +74,15 @@ class Session:
         return [(name, str(names.get(kind, "unknown"))) for name, kind in columns]
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commit what the block runs, or nothing of it.
+    def transaction(self, *, read_only: bool = False) -> Iterator[None]:
+        """Commit what the block runs, or nothing of it; `read_only` refuses to write.
 
         A connection that was lost is forgotten, so that the next transaction opens another one.
         """
         with self._using:
             try:
+                if read_only:
+                    self._begin_read_only()
                 yield
                 self._connected().commit()
             except BaseException as error:
@@ -117,12 +119,23 @@ class Session:
         if is_lost(error):
             self.close()
 
+    def _begin_read_only(self) -> None:
+        # The driver begins a transaction that may write, unless there is one.
+        connection = self._connected()
+        connection.autocommit = True
+        try:
+            connection.cursor().execute("BEGIN READ ONLY")
+        finally:
+            connection.autocommit = False
+
     def _connected(self) -> Any:
         if self._connection is None:
             self._connection = _connect(self.place)
             cursor = self._connection.cursor()
             cursor.execute("SELECT pg_backend_pid()")
             self._pid = int(cursor.fetchone()[0])
+            # The snapshot of the first transaction is not to be older than its own first statement.
+            self._connection.commit()
         return self._connection
 
 

@@ -26,7 +26,7 @@ class Statement:
 
     def __str__(self) -> str:
         """Return the statement with its values written in, for people."""
-        return self.sql % tuple(map(_literal, self.values)) + ";"
+        return self.sql % tuple(map(literal, self.values)) + ";"
 
 
 def lock() -> Statement:
@@ -102,7 +102,8 @@ def _marks(values: Sequence[object]) -> str:
     return ", ".join("%s" for _ in values)
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
+    """Return a bound value as SQL, for people and for what takes no bound values."""
     if value is None:
         return "NULL"
     if isinstance(value, int):

@@ -16,6 +16,7 @@ from ingest.warehouse import Column, Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, changes
 from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of
 from ingest.warehouse.redshift.landing import prepare_tables
+from ingest.warehouse.redshift.notes import ViewNotes
 from ingest.warehouse.redshift.reads import check_reads
 from ingest.warehouse.redshift.repeat import repeat
 from ingest.warehouse.redshift.session import Place, Session, place_of
@@ -24,7 +25,6 @@ from ingest.warehouse.redshift.transaction import Change, describe_change, write
 from ingest.warehouse.target import Target, load_credentials
 
 ROLE = "REDSHIFT_COPY_ROLE_ARN"
-_READ_ONLY = Statement("SET TRANSACTION READ ONLY")
 _LEDGER = (
     f"SELECT batch_id, state, replaced_by, manifest_hash, loaded_at FROM {LEDGER}"  # noqa: S608
     " ORDER BY batch_id"
@@ -51,6 +51,7 @@ class RedshiftWarehouse:
 
     def __init__(self, place: Place, schemas: Schemas, role: str) -> None:
         self.schemas = schemas
+        self.notes = ViewNotes(schemas.intermediate, self._noted)
         self._role = role
         self._session = Session(place)
 
@@ -95,8 +96,7 @@ class RedshiftWarehouse:
         """
         check_reads(sql)
         try:
-            with self._session.transaction():
-                self._session.run(_READ_ONLY)
+            with self._session.transaction(read_only=True):
                 self._session.run(_search_path(self.schemas.marts))
                 columns, rows = self._session.read(sql, at_most=at_most)
         except DRIVER_ERRORS as error:
@@ -156,6 +156,10 @@ class RedshiftWarehouse:
     def close(self) -> None:
         """End the connection."""
         self._session.close()
+
+    def _noted(self, statement: Statement) -> list[tuple[Any, ...]]:
+        with self._failures():
+            return self._rows(statement)
 
     def _rows(self, statement: Statement) -> list[tuple[Any, ...]]:
         with self._session.transaction():
