@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 from ingest.storage import Storage
-from ingest.warehouse.ledger import Ledger, LedgerRow
+from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch
 from ingest.warehouse.remembered import remembered_target
+from ingest.warehouse.target import engine_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,12 @@ class Warehouse(Protocol):
         """
         ...
 
+    def describe(
+        self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
+    ) -> Iterator[str]:
+        """Yield what `load` would do, a statement or a step each, without doing any of it."""
+        ...
+
     def query(self, sql: str, *, at_most: int | None = None) -> Rows:
         """Return the first `at_most` rows of `sql` (None = all), marts as the current schema.
 
@@ -159,3 +167,21 @@ def open_warehouse(settings: Settings) -> Warehouse:
         f"target {target.name} is of type {target.type}, but this version loads into spark and "
         "redshift only: set CLICKSTREAM_TARGET=local"
     )
+
+
+def is_on_spark(settings: Settings) -> bool:
+    """Return whether the target's engine is Spark, or cannot be told, without importing dbt."""
+    return engine_of(settings) in (None, "spark")
+
+
+def shown_batches(settings: Settings) -> Mapping[str, LoadedBatch]:
+    """Return what readers of the target see, by batch id, without starting Spark.
+
+    Empty when nothing was loaded. Raises what `ledger` raises.
+    """
+    if is_on_spark(settings):
+        from ingest.warehouse.spark.ledger import shown_ledger
+
+        return shown_ledger(settings)
+    with closing(open_warehouse(settings)) as warehouse:
+        return warehouse.ledger().batches

@@ -11,6 +11,7 @@ import yaml
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 from ingest.warehouse import Warehouse
+from ingest.warehouse.target import YAML_LOADER
 
 MARTS_YAML = Path("models/marts/_marts__models.yml")
 # Events that name no client are in no row of number_of_sessions_per_ip: this says how many.
@@ -19,8 +20,6 @@ WITHOUT_CLIENT = """
     where client is null
         and batch_id in (select batch_id from {landing}.batches where state = 'live')
 """
-# Ten times as fast where PyYAML was built with its C library: every wheel is.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
     """
     path = root / MARTS_YAML
     try:
-        models = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)["models"]  # noqa: S506
+        models = yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER)["models"]  # noqa: S506
         predicates = {model["name"]: _predicate(model) for model in models}
         totals = {model["name"] for model in models if _has_total(model)}
     except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:

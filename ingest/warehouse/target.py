@@ -16,8 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from ingest.errors import SettingsError
 from ingest.settings import Settings
+
+# Ten times as fast where PyYAML was built with its C library: every wheel is.
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,21 @@ class Target:
     def is_local(self) -> bool:
         """Whether Spark and its metastore are of this machine; else they are a cluster's."""
         return self.parameters.get("spark.master", "").startswith("local")
+
+
+def engine_of(settings: Settings) -> str | None:
+    """Return the engine of the target, None where profiles.yml does not tell: dbt will say why.
+
+    It takes milliseconds, since nothing of dbt is imported.
+    """
+    path = profiles_dir(settings) / "profiles.yml"
+    try:
+        profiles = yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER)  # noqa: S506
+        outputs = [profile.get("outputs", {}) for profile in profiles.values()]
+        (found,) = (one[settings.target] for one in outputs if settings.target in one)
+        return str(found["type"])
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def load_target(settings: Settings) -> Target:

@@ -29,12 +29,16 @@ def prepare_tables(session: Session) -> None:
     Raises SettingsError for a column that the contract does not know or of another type: a newer
     clickstream, or somebody by hand, made the table.
     """
-    with session.transaction():
-        found = _tables(session)
-    for statement in _differences(found):
+    for statement in needed_changes(session):
         # One by one: Redshift widens a column outside of transactions with other statements only.
         with session.transaction():
             session.run(statement)
+
+
+def needed_changes(session: Session) -> list[Statement]:
+    """Return what `prepare_tables` would run; it raises the same."""
+    with session.transaction():
+        return list(_differences(_tables(session)))
 
 
 def _tables(session: Session) -> dict[str, dict[str, str]]:

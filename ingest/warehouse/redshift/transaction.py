@@ -72,7 +72,7 @@ def describe_change(lake: str, change: Change, role: str) -> Iterator[Statement]
     for row in change.rows:
         for table in _loaded_tables(row):
             uri = f"{lake}/{manifest_key(row.record, table)}"
-            yield statements.copy(table, table.names, uri, role)
+            yield statements.copy(table, table.names_of(row.record.contract_version), uri, role)
             yield statements.copied()
             yield statements.found(table, row.record.batch_id)
     yield from _ledger_statements(change.rows)

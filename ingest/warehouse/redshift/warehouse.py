@@ -15,7 +15,7 @@ from ingest.storage import Storage
 from ingest.warehouse import Column, Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, changes
 from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of
-from ingest.warehouse.redshift.landing import prepare_tables
+from ingest.warehouse.redshift.landing import needed_changes, prepare_tables
 from ingest.warehouse.redshift.notes import ViewNotes
 from ingest.warehouse.redshift.reads import check_reads
 from ingest.warehouse.redshift.repeat import repeat
@@ -83,8 +83,13 @@ class RedshiftWarehouse:
     def describe(
         self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
     ) -> Iterator[str]:
-        """Yield the statements that `load` would run, values written in."""
+        """Yield the statements that `load` would run, values written in.
+
+        Those that add or widen a column depend on what the database has, so it is asked.
+        """
         _check_lake(lake)
+        with self._failures():
+            yield from map(str, needed_changes(self._session))
         for rows in changes(ledger, changed):
             for statement in describe_change(lake.uri, Change(rows=rows), self._role):
                 yield str(statement)
