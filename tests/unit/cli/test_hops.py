@@ -147,3 +147,15 @@ def test_an_ingest_names_what_it_refused(
     assert one["source_file"].endswith("a.bin")
     assert (one["file_status"], bool(one["file_reason"])) == ("rejected", True)
     assert "error: nothing could be read: all content was refused (1 object)" in streams.err
+
+
+def test_a_dry_run_prints_the_steps_one_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "INSERT " + "x" * 300
+    monkeypatch.setattr("ingest.warehouse.load.describe_load", lambda *_, **__: ("BEGIN;", long))
+
+    assert cli.run(["load", "--dry-run"]) == 0
+    assert capsys.readouterr().out == f"BEGIN;\n{long}\n"
+    assert cli.run(["load", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"steps": ["BEGIN;", long]}

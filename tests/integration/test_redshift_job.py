@@ -1,0 +1,270 @@
+"""The whole job on Redshift (the stand-in), as users type it: golden numbers, and Spark's marts."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, redirect_stdout
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.redshift import Redshift
+
+from ingest import cli
+from ingest.books.parity import compare_targets
+from ingest.books.verify import Verification
+from ingest.cli import engines
+from ingest.job.run import RunTasks
+from ingest.lake.records import BatchRecord, read_log
+from ingest.sample import write_sample
+from ingest.settings import Settings, load_settings
+from ingest.storage import open_storage
+from ingest.warehouse import open_warehouse
+from ingest.warehouse.dbt import run_dbt, write_docs
+from ingest.warehouse.load import load
+from ingest.warehouse.marts import read_tables
+from ingest.warehouse.spark.warehouse import SparkWarehouse
+
+pytestmark = pytest.mark.integration
+
+# As users type it, blanks and capitals included.
+KNOWN_QUERY = (
+    "SELECT distinct(clientip),total_sessions from number_of_sessions_per_ip "
+    "order by total_sessions desc limit 5"
+)
+SEED, LINES, SPLITS = 7, 1_500, 3
+CORRECTED = "corrected.log"
+CORRECTED_LINE = b'192.0.2.%d - - [10/Oct/2024:13:00:00 +0000] "GET / HTTP/1.1" %d 5 "-" "x"\n'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """An installation whose target is Redshift; `starts` has an entry for each start of Spark."""
+
+    data: Path
+    starts: list[str] = field(default_factory=list)
+
+    def json(self, *arguments: str) -> Any:
+        """Run `clickstream ... --json` in this process, expect exit code 0, return its object."""
+        with redirect_stdout(io.StringIO()) as printed:
+            code = cli.run([*arguments, "--json"])
+        assert code == 0, (arguments, printed.getvalue())
+        return json.loads(printed.getvalue())
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows that `clickstream query` prints."""
+        return [tuple(row) for row in self.json("query", sql)["rows"]]
+
+    @property
+    def settings(self) -> Settings:
+        """What the commands work with."""
+        return load_settings()
+
+    def records(self) -> list[BatchRecord]:
+        """Return the log of batches."""
+        return list(read_log(open_storage(self.settings.lake)))
+
+
+@pytest.fixture(scope="module")
+def job(
+    redshift_of_module: Redshift,
+    s3_url: str,
+    run_tasks_here: RunTasks,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Job]:
+    """An empty installation; where Spark would parse, this process does."""
+    from fixtures.s3_server import new_bucket, reached
+
+    job = Job(data=tmp_path_factory.mktemp("job"))
+    (job.data / "raw").mkdir()
+
+    @contextmanager
+    def spark_for(settings: Settings) -> Iterator[None]:
+        job.starts.append(settings.target)
+        yield
+
+    with reached(s3_url) as s3, pytest.MonkeyPatch.context() as patch:
+        environ = {
+            **redshift_of_module.environ,
+            "CLICKSTREAM_DATA": str(job.data),
+            "CLICKSTREAM_LAKE": f"s3://{new_bucket(s3)}/lake",
+            "CLICKSTREAM_TARGET": "redshift",
+            "ES_URL": "off",
+        }
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        patch.setattr(engines, "spark_for", spark_for)
+        patch.setattr(engines, "ingest_tasks_on", lambda _session: run_tasks_here)
+        yield job
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstRun:
+    """What a run over the reference file printed, and the answers of its marts."""
+
+    summary: dict[str, Any]
+    answers: dict[str, list[tuple[Any, ...]]]
+
+
+QUERIES = {
+    "known": KNOWN_QUERY,
+    "clients": "select count(*), sum(total_sessions), sum(total_events)"
+    " from number_of_sessions_per_ip",
+    "views": "select count(*), sum(number_of_views) from number_of_views_per_session",
+    "statuses": "select status_code, total_events from number_of_events_per_http_response"
+    " order by total_events desc",
+    "brands": "select brand, total_events from number_of_events_per_brand order by 2 desc",
+}
+
+
+@pytest.fixture(scope="module")
+def first(job: Job, seed_csv: Path) -> FirstRun:
+    """The first run, over the reference file alone."""
+    shutil.copy(seed_csv, job.data / "raw")
+    summary = job.json("run")
+    return FirstRun(
+        summary=summary, answers={name: job.query(sql) for name, sql in QUERIES.items()}
+    )
+
+
+def test_the_reference_file_gives_the_golden_numbers(first: FirstRun) -> None:
+    answers = first.answers
+    assert answers["known"][0] == ("87.194.216.51", 120)
+    assert answers["clients"] == [(182, 4633, 18501)]
+    assert answers["views"] == [(15166, 15529)]
+    assert answers["statuses"] == [
+        (200, 17099), (503, 435), (408, 197), (406, 176), (400, 173), (500, 166), (505, 125),
+        (404, 80), (403, 50),
+    ]  # fmt: skip
+    assert len(answers["brands"]) == 16
+    assert [*answers["brands"][:3], answers["brands"][-1]] == [
+        ("Micromax", 1626), ("XOLO", 1587), ("Intex", 1564), ("Panasonic", 43),
+    ]  # fmt: skip
+
+
+def test_the_books_of_the_first_run_balance(first: FirstRun) -> None:
+    summary = first.summary
+    assert summary["problems"] == []
+    assert (summary["load"]["events"], summary["dbt"]["failed"], summary["dbt"]["warned"]) == (
+        18501, 0, 0,
+    )  # fmt: skip
+    checks = {check["name"]: check["found"] for check in summary["verification"]["checks"]}
+    assert checks["landing events = lake"] == 18501
+    assert checks["number_of_sessions_per_ip = landing"] == 18501
+    assert "4,633" in Path(summary["report"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("first")
+def test_only_what_parses_starts_spark(job: Job) -> None:
+    before = list(job.starts)
+    again = job.json("run")
+    (batch,) = job.json("status")["batches"]
+
+    assert before[0] == "redshift"
+    assert (again["load"]["loaded"], again["dbt"]["passed"]) == ([], 0)
+    assert (batch["state"], batch["events"]) == ("live", 18501)
+    assert job.json("load", "--dry-run") == {"steps": []}
+    assert job.json("verify")["marts_differ"] is False
+    assert Path(job.json("report")["report"]).is_file()
+    assert job.json("export")["skipped"]
+    assert job.json("ingest")["sealed"] == []
+    assert job.starts == before
+
+
+def test_dbts_own_commands_work(first: FirstRun, job: Job) -> None:
+    """`dbt build` in the run, unit tests of all models here."""
+    assert first.summary["dbt"]["passed"] > 40
+    tested = run_dbt(job.settings, "test", "--select", "test_type:unit")
+    assert (tested.failures, tested.skipped) == ((), 0)
+    assert tested.passed >= 6
+    assert write_docs(job.settings).is_file()
+
+
+def fill(job: Job, folder: Path) -> list[BatchRecord]:
+    """Ingest a sample in random batches, and a log that is corrected; return the log of batches.
+
+    The marts of Redshift are built in increments: one has what the other one replaces.
+    """
+    write_sample(folder, lines=LINES, seed=SEED)
+    logs = sorted(path for path in (folder / "raw").rglob("*") if path.is_file())
+    random.Random(SEED).shuffle(logs)  # noqa: S311 - no secret
+    add_logs(job, logs[::SPLITS], below=folder / "raw")
+    correct(job, ["ingest"], count=40, status=200)
+    show(job)
+    for split in range(1, SPLITS):
+        add_logs(job, logs[split::SPLITS], below=folder / "raw")
+    correct(job, ["replay", "--key", CORRECTED], count=20, status=404)
+    show(job)
+    return job.records()
+
+
+def add_logs(job: Job, logs: Sequence[Path], *, below: Path) -> None:
+    """Ingest `logs` as a batch of their own."""
+    for path in logs:
+        target = job.data / "raw" / path.relative_to(below)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    job.json("ingest", "--final")
+
+
+def correct(job: Job, command: Sequence[str], *, count: int, status: int) -> None:
+    """Write one log anew, and run what reads it."""
+    lines = (CORRECTED_LINE % (number, status) for number in range(count))
+    (job.data / "raw" / CORRECTED).write_bytes(b"".join(lines))
+    job.json(*command)
+
+
+def show(job: Job) -> None:
+    """Load, and build the marts from it."""
+    job.json("load")
+    run_models(job.settings)
+
+
+def run_models(settings: Settings) -> None:
+    built = run_dbt(settings, "build", "--resource-type", "model", "--resource-type", "seed")
+    assert [f"{failure.name}: {failure.message}" for failure in built.failures] == []
+
+
+def copied_lake(uri: str, folder: Path) -> None:
+    """Copy a lake; its records hold relative paths."""
+    source, target = open_storage(uri), open_storage(str(folder))
+    for stored in source.list():
+        target.put(stored.key, source.read(stored.key))
+
+
+def differences(result: Verification) -> list[str]:
+    return [f"{check.name}: {check.detail}" for check in result.checks if not check.ok]
+
+
+@pytest.mark.usefixtures("first")
+def test_every_mart_has_the_rows_of_spark(
+    job: Job,
+    empty_warehouse: Settings,
+    spark_warehouse: SparkWarehouse,
+    tmp_path: Path,
+) -> None:
+    """The reference file, a sample in random batches, and a replaced one.
+
+    Redshift's marts are built in increments, those of Spark at once.
+    """
+    records = fill(job, tmp_path / "sample")
+    # The reference file, the first split, the log that was corrected, the other splits, the log.
+    assert [one.replaces for one in records] == [*[()] * (SPLITS + 2), (records[2].batch_id,)]
+    copied_lake(job.settings.lake, Path(empty_warehouse.lake))
+    local = replace(empty_warehouse, target="local")
+    load(local, spark_warehouse)
+    run_models(local)
+
+    with closing(open_warehouse(job.settings)) as redshift:
+        both = {"local": spark_warehouse, "redshift": redshift}
+        result = compare_targets(job.settings.root, both)
+    assert differences(result) == []
+    assert {check.name.partition(":")[0] for check in result.checks if check.found} == {
+        "live batches",
+        *(table.name for table in read_tables(job.settings.root)),
+    }
