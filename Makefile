@@ -14,7 +14,7 @@ run: setup ## run the whole pipeline on generated logs, LINES=100000
 test: setup ## run all tests
 	@$(BIN)/pytest -n 2
 check: setup ## check format, lint, types, SQL, contract and AWS template
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check && $(BIN)/cfn-lint deploy/*.yaml && $(BIN)/python deploy/render_iam.py --check
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && PYTHONPATH=tests $(BIN)/python -m redshift.lint && $(BIN)/clickstream contract check && $(BIN)/cfn-lint deploy/*.yaml && $(BIN)/python deploy/render_iam.py --check
 docs: setup ## write dbt's documentation as one page (after make run)
 	@$(BIN)/clickstream docs
 soak: setup ## run 5,000 random histories of rotated logs (40 minutes)

@@ -1,4 +1,4 @@
-"""dbt-redshift, as it is, builds on the stand-in; our own project is SQL that Redshift reads."""
+"""dbt-redshift, as it is, builds on the stand-in; the lint of compiled SQL needs none."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sqlfluff
 from fixtures.redshift import Redshift
-from redshift.deny_list import denied
-from sqlfluff.core import FluffConfig
+from redshift.lint import main
 
 from ingest.settings import SearchSettings, Settings
 from ingest.warehouse.dbt import DbtSummary, run_dbt, write_docs
@@ -109,12 +107,10 @@ def test_all_kinds_of_nodes_are_built_twice(
     settings: Callable[[Path], Settings], tmp_path: Path, redshift: Redshift
 ) -> None:
     shop = settings(tmp_path / "shop")
-    for name, text in _PROJECT.items():
-        (shop.root / name).parent.mkdir(parents=True, exist_ok=True)
-        (shop.root / name).write_text(text, encoding="utf-8")
-    for day in (1, 2, 2):
-        built = succeeded(run_dbt(shop, "build", f"--vars={{day: {day}}}"))
-        assert (built.passed, built.skipped) == (6, 0)
+    write_shop(shop.root)
+    for command, nodes, day in (("build", 6, 1), ("run", 3, 2), ("run", 3, 2)):
+        built = succeeded(run_dbt(shop, command, f"--vars={{day: {day}}}"))
+        assert (built.passed, built.skipped) == (nodes, 0)
     with redshift.connect() as connection, connection.cursor() as cursor:
         cursor.execute("select item, paid, days from clickstream.totals order by item")
         assert list(cursor.fetchall()) == [["béd", 300, 2], ["it's", 21, 2]]
@@ -138,13 +134,28 @@ def test_all_kinds_of_nodes_are_built_twice(
     ]
 
 
-def test_our_project_compiles_to_sql_of_redshift(settings: Callable[[Path], Settings]) -> None:
-    ours = settings(ROOT)
-    succeeded(run_dbt(ours, "compile"))
-    dialect = FluffConfig(overrides={"dialect": "redshift"})
-    compiled = sorted((ours.data / "dbt" / "compiled").rglob("*.sql"))
-    assert {"stg_landing__events.sql", "fct_traffic_hourly.sql"} <= {one.name for one in compiled}
-    for path in compiled:
-        sql = path.read_text(encoding="utf-8")
-        assert denied(sql) == [], path
-        sqlfluff.parse(sql, config=dialect)  # raises where it does not parse
+def write_shop(root: Path, **more: str) -> None:
+    """Write the project to `root`, with `more` models."""
+    files = {**_PROJECT, **{f"models/{name}.sql": sql for name, sql in more.items()}}
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+
+
+def test_the_lint_needs_no_warehouse_and_names_each_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DBT_PROFILES_DIR", str(ROOT / "profiles"))
+    monkeypatch.setenv("REDSHIFT_ENDPOINT", "127.0.0.1:1/dev")
+    increment = (
+        "{{ config(materialized='incremental') }} select 1 as a"
+        "{% if is_incremental() %} union all\nselect unnest(a) from {{ this }}{% endif %}"
+    )
+    other = "select distinct a from b left semi join c using (x)"
+    write_shop(tmp_path, denied=increment, unread=other)
+
+    assert main([str(tmp_path)]) == 1
+    first, second, *rest = capsys.readouterr().out.splitlines()
+    assert first == "shop/models/denied.sql:2: unnest"
+    assert second.startswith("shop/models/unread.sql: sqlfluff: ")
+    assert not [line for line in rest if line.startswith("shop/")]
