@@ -14,7 +14,7 @@ from ingest.lake.records import BatchRecord
 from ingest.render import arrow_schema
 from ingest.storage import Storage
 from ingest.terminal.text import printable
-from ingest.warehouse.redshift.faults import DRIVER_ERRORS, message_of
+from ingest.warehouse.redshift.faults import DRIVER_ERRORS, message_of, unsigned
 from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 
@@ -48,7 +48,7 @@ def _logged(session: Session) -> list[str]:
     with suppress(ClickstreamError, *DRIVER_ERRORS), Session(session.place) as other:
         with other.transaction():
             rows = other.run(_LOGGED)
-        return [": ".join(str(value).strip() for value in row if value) for row in rows]
+        return [unsigned(": ".join(str(value).strip() for value in row if value)) for row in rows]
     return []
 
 

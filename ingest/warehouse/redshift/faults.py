@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from redshift_connector.error import Error, InterfaceError, OperationalError
@@ -17,17 +18,26 @@ _IN_THE_WAY = (
     # Two loaders create the landing tables at once.
     'duplicate key value violates unique constraint "pg_',
 )
+_SIGNATURE = re.compile(r"(https?://[^\s?]+)\?[^\s'\")]+", re.IGNORECASE)
 _LOST = (InterfaceError, OperationalError, OSError)
 _DENIED = "permission denied"
 DRIVER_ERRORS = (Error, OSError)
 
 
 def message_of(error: BaseException) -> str:
-    """Return the server's own sentence, or what the driver says."""
+    """Return the server's own sentence, or what the driver says, without what nobody may see.
+
+    Of the server's fields only the message: the detail may hold a row.
+    """
     told: Any = error.args[0] if error.args else ""
     if isinstance(told, dict):
-        return str(told.get("M", told)).strip()
-    return str(told).strip() or type(error).__name__
+        told = told.get("M") or "an error without a message"
+    return unsigned(str(told).strip()) or type(error).__name__
+
+
+def unsigned(text: str) -> str:
+    """Return `text` without the signatures of URLs: whoever has one may read the object."""
+    return _SIGNATURE.sub(r"\1?...", text)
 
 
 def is_in_the_way(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.errors import ClickstreamError, SettingsError
-from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of
+from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of, unsigned
 from ingest.warehouse.redshift.statements import Statement
 
 
@@ -151,7 +151,9 @@ def _connect(place: Place) -> Any:
     except Exception as error:
         # boto3 asks IAM and Redshift's API for temporary credentials.
         if type(error).__module__.startswith(("botocore", "boto3")):
-            raise SettingsError(f"cannot log in to {place.name}: {error}") from error
+            raise SettingsError(
+                f"cannot log in to {place.name}: {unsigned(str(error))}; try: dbt debug"
+            ) from error
         raise
 
 
