@@ -6,7 +6,10 @@ import io
 import json
 import random
 import shutil
-from collections.abc import Iterator, Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +17,7 @@ from typing import Any
 
 import pytest
 from fixtures.redshift import Redshift
+from support.leaks import files_in, leaks
 
 from ingest import cli
 from ingest.books.parity import compare_targets
@@ -21,6 +25,7 @@ from ingest.books.verify import Verification
 from ingest.cli import engines
 from ingest.job.run import RunTasks
 from ingest.lake.records import BatchRecord, read_log
+from ingest.poll import poll
 from ingest.sample import write_sample
 from ingest.settings import Settings, load_settings
 from ingest.storage import open_storage
@@ -38,6 +43,7 @@ KNOWN_QUERY = (
     "order by total_sessions desc limit 5"
 )
 SEED, LINES, SPLITS = 7, 1_500, 3
+DEADLINE_SECONDS = 120
 CORRECTED = "corrected.log"
 CORRECTED_LINE = b'192.0.2.%d - - [10/Oct/2024:13:00:00 +0000] "GET / HTTP/1.1" %d 5 "-" "x"\n'
 
@@ -185,22 +191,74 @@ def test_dbts_own_commands_work(first: FirstRun, job: Job) -> None:
     assert write_docs(job.settings).is_file()
 
 
-def fill(job: Job, folder: Path) -> list[BatchRecord]:
+def fill(job: Job, folder: Path, redshift: Redshift) -> list[BatchRecord]:
     """Ingest a sample in random batches, and a log that is corrected; return the log of batches.
 
-    The marts of Redshift are built in increments: one has what the other one replaces.
+    The marts of Redshift are built in increments, of which one has what another one replaces. A
+    load comes while dbt builds the first one, and dbt is killed while it builds the second one.
     """
     write_sample(folder, lines=LINES, seed=SEED)
     logs = sorted(path for path in (folder / "raw").rglob("*") if path.is_file())
     random.Random(SEED).shuffle(logs)  # noqa: S311 - no secret
     add_logs(job, logs[::SPLITS], below=folder / "raw")
     correct(job, ["ingest"], count=40, status=200)
-    show(job)
-    for split in range(1, SPLITS):
+    job.json("load")
+    add_logs(job, logs[1::SPLITS], below=folder / "raw")
+    with ThreadPoolExecutor(1) as beside, held_back(redshift) as go_on:
+        loaded = beside.submit(load_beside_dbt, job, redshift, go_on)
+        run_models(job.settings, "run")
+        assert loaded.result() == 1
+    for split in range(2, SPLITS):
         add_logs(job, logs[split::SPLITS], below=folder / "raw")
     correct(job, ["replay", "--key", CORRECTED], count=20, status=404)
-    show(job)
+    job.json("load")
+    kill_dbt(job, redshift)
+    run_models(job.settings, "run")
     return job.records()
+
+
+@contextmanager
+def held_back(redshift: Redshift) -> Iterator[Callable[[], None]]:
+    """Let dbt wait when it changes a pre-aggregate, which it may read; yield what ends it."""
+    with redshift.connect() as connection:
+        connection.cursor().execute(
+            "lock table clickstream_intermediate.int_traffic_counted in exclusive mode"
+        )
+        yield connection.rollback
+
+
+def wait_for_dbt(redshift: Redshift) -> None:
+    """Return when it waits."""
+    with redshift.connect() as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        assert poll(
+            lambda: cursor.execute(
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+                " and datname = current_database() and position('int_traffic' in query) > 0"
+            ).fetchone()[0],
+            bool,
+            delay_seconds=0.05,
+            deadline_seconds=DEADLINE_SECONDS,
+        )
+
+
+def load_beside_dbt(job: Job, redshift: Redshift, go_on: Callable[[], None]) -> int:
+    """Load while dbt is in the middle of a model; return the number of batches."""
+    try:
+        wait_for_dbt(redshift)
+    finally:
+        go_on()
+    with closing(open_warehouse(job.settings)) as warehouse:
+        return len(load(job.settings, warehouse).loaded)
+
+
+def kill_dbt(job: Job, redshift: Redshift) -> None:
+    """Kill dbt in the middle of a model."""
+    target = str(job.data / "killed")
+    command = [sys.executable, "-m", "dbt.cli.main", "run", "--target-path", target]
+    with held_back(redshift), subprocess.Popen(command, cwd=job.settings.root) as dbt:
+        wait_for_dbt(redshift)
+        dbt.kill()
 
 
 def add_logs(job: Job, logs: Sequence[Path], *, below: Path) -> None:
@@ -219,14 +277,8 @@ def correct(job: Job, command: Sequence[str], *, count: int, status: int) -> Non
     job.json(*command)
 
 
-def show(job: Job) -> None:
-    """Load, and build the marts from it."""
-    job.json("load")
-    run_models(job.settings)
-
-
-def run_models(settings: Settings) -> None:
-    built = run_dbt(settings, "build", "--resource-type", "model", "--resource-type", "seed")
+def run_models(settings: Settings, *command: str) -> None:
+    built = run_dbt(settings, *command)
     assert [f"{failure.name}: {failure.message}" for failure in built.failures] == []
 
 
@@ -244,6 +296,7 @@ def differences(result: Verification) -> list[str]:
 @pytest.mark.usefixtures("first")
 def test_every_mart_has_the_rows_of_spark(
     job: Job,
+    redshift_of_module: Redshift,
     empty_warehouse: Settings,
     spark_warehouse: SparkWarehouse,
     tmp_path: Path,
@@ -252,13 +305,13 @@ def test_every_mart_has_the_rows_of_spark(
 
     Redshift's marts are built in increments, those of Spark at once.
     """
-    records = fill(job, tmp_path / "sample")
+    records = fill(job, tmp_path / "sample", redshift_of_module)
     # The reference file, the first split, the log that was corrected, the other splits, the log.
     assert [one.replaces for one in records] == [*[()] * (SPLITS + 2), (records[2].batch_id,)]
     copied_lake(job.settings.lake, Path(empty_warehouse.lake))
     local = replace(empty_warehouse, target="local")
     load(local, spark_warehouse)
-    run_models(local)
+    run_models(local, "build", "--resource-type", "model", "--resource-type", "seed")
 
     with closing(open_warehouse(job.settings)) as redshift:
         both = {"local": spark_warehouse, "redshift": redshift}
@@ -268,3 +321,17 @@ def test_every_mart_has_the_rows_of_spark(
         "live batches",
         *(table.name for table in read_tables(job.settings.root)),
     }
+
+
+@pytest.mark.usefixtures("first")
+def test_no_log_holds_a_secret_or_a_line(job: Job, redshift_of_module: Redshift) -> None:
+    """Nor does anything else that commands and dbt write beside the raw logs."""
+    from fixtures.s3_server import ACCESS
+
+    secrets = [ACCESS["AWS_SECRET_ACCESS_KEY"], ACCESS["AWS_SESSION_TOKEN"]]
+    with (job.data / "raw" / "Schematic_Log.csv").open(encoding="utf-8") as raw:
+        line = raw.readlines()[1].strip()
+    raw_logs = str(job.data / "raw")
+    written = [found for found in files_in(job.data) if not found[0].startswith(raw_logs)]
+    assert [name for name, _ in written if name.endswith("dbt.log")]
+    assert leaks(written, [redshift_of_module.password, *secrets, line]) == []
