@@ -61,7 +61,12 @@ def spark_for(settings: Settings) -> Iterator[SparkSession]:
 
     # Logs are parsed on Spark also when they are loaded into another engine.
     on_spark = settings if is_on_spark(settings) else replace(settings, target=_LOCAL)
-    session = start_session(remembered_target(on_spark).parameters, settings.data)
+    parameters = {
+        name: value
+        for name, value in remembered_target(on_spark).parameters.items()
+        if not name.startswith("spark.jars.")  # tasks read S3 without it, so it need not be fetched
+    }
+    session = start_session(parameters, settings.data)
     with _ended_by(session.stop):
         yield session
 

@@ -2,71 +2,72 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 import redshift_connector
+from redshift.trial import Servers, commands, how_to_go_on, start, stop
+from redshift_connector.error import Error
 from support.copying import INT, Copying, array
+
+from ingest.cli import cli
+from ingest.poll import poll
 
 pytestmark = pytest.mark.integration
 
-ROOT = Path(__file__).resolve().parents[2]
 _SECONDS = 120
 
 
 @pytest.fixture
-def program() -> Iterator[subprocess.Popen[str]]:
-    """The program, started without anything of the caller's environment."""
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "tests")}
-    command = [sys.executable, "-m", "redshift", "--port", "0"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:
-        yield running
-        running.kill()
+def servers(tmp_path: Path) -> Iterator[Servers]:
+    """The servers as `make redshift-try` starts them."""
+    started = start(tmp_path)
+    yield started
+    stop(tmp_path)
+    started.process.wait(_SECONDS)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_it_tells_where_it_is_and_leaves_nothing(
-    program: subprocess.Popen[str], ending: signal.Signals, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_they_say_how_to_reach_them_and_leave_nothing(
+    servers: Servers, ending: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exported = read_exports(program)
+    exported = servers.environ
     for name, value in exported.items():
         monkeypatch.setenv(name, value)
+    place, _, database = exported["REDSHIFT_ENDPOINT"].partition("/")
     connection = redshift_connector.connect(
-        host=exported["REDSHIFT_HOST"],
-        port=int(exported["REDSHIFT_PORT"]),
+        host=place.partition(":")[0],
+        port=int(place.partition(":")[2]),
         user=exported["REDSHIFT_USER"],
         password=exported["REDSHIFT_PASSWORD"],
-        database=exported["REDSHIFT_DATABASE"],
+        database=database,
         ssl=exported["REDSHIFT_SSLMODE"] != "disable",
     )
     copying = Copying(connection, bucket=exported["CLICKSTREAM_LAKE"].split("/")[2])
     copying.cursor.execute("create table t (a int)")
     assert copying.load(copying.put_rows("a", {"a": array(1, type=INT)})) == [(1,)]
-    ((folder, process),) = copying.ask("select current_setting('data_directory'), pg_backend_pid()")
+    ((folder, backend),) = copying.ask("select current_setting('data_directory'), pg_backend_pid()")
     assert Path(folder).is_dir()
-    program.send_signal(ending)
-    assert program.wait(_SECONDS) == (-ending if ending == signal.SIGKILL else 0)
-    end = time.monotonic() + _SECONDS
-    while Path(folder).parent.exists() or psutil.pid_exists(process):
-        # Only who was killed could not wait for the end of PostgreSQL.
-        assert ending == signal.SIGKILL
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    assert f"kill {servers.process.pid}" in how_to_go_on(servers)
+    opened = psutil.Process(servers.process.pid).net_connections()
+    assert {one.laddr.ip for one in opened if one.status == "LISTEN"} == {"127.0.0.1"}
+
+    servers.process.send_signal(ending)
+    servers.process.wait(_SECONDS)
+    with suppress(Error, OSError):
+        connection.close()
+    # Only who was killed could not wait for the end of PostgreSQL.
+    gone = lambda: not (Path(folder).parent.exists() or psutil.pid_exists(backend))  # noqa: E731
+    patience = _SECONDS if ending == signal.SIGKILL else 0
+    assert poll(gone, bool, delay_seconds=0.1, deadline_seconds=patience)
 
 
-def read_exports(program: subprocess.Popen[str]) -> dict[str, str]:
-    """Return the variables that the program wants to be exported."""
-    assert program.stdout is not None
-    exported = {}
-    while (line := program.stdout.readline()).startswith("export "):
-        name, _, value = line.removeprefix("export ").strip().partition("=")
-        exported[name] = value
-    assert line.startswith("# Ctrl-C ends it")
-    return exported
+def test_what_is_typed_is_a_command_of_the_product(tmp_path: Path) -> None:
+    (tmp_path / "truth.json").touch()
+    for command in commands(tmp_path, 500):
+        assert command[0] == "clickstream"
+        assert cli.commands[command[1]].make_context("clickstream", command[2:])

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import boto3
 import click
 
-from redshift.server import HOST, PASSWORD, USER, run_redshift
+from redshift.server import HOST, run_redshift
 
 _DATABASE = "clickstream"
 _S3_ACCESS = {
@@ -35,17 +35,10 @@ def main(port: int) -> None:
         signal.signal(number, lambda *_: over.set())
     with _s3() as environ, run_redshift(boto3.client("s3"), port=port) as running:
         running.create_database(_DATABASE)
-        environ |= {
-            "REDSHIFT_HOST": HOST,
-            "REDSHIFT_PORT": str(running.port),
-            "REDSHIFT_USER": USER,
-            "REDSHIFT_PASSWORD": PASSWORD,
-            "REDSHIFT_DATABASE": _DATABASE,
-            "REDSHIFT_SSLMODE": "disable",
-        }
+        environ |= {"CLICKSTREAM_TARGET": "redshift", **running.environ(_DATABASE)}
         for name, value in environ.items():
             click.echo(f"export {name}={value}")
-        click.echo("# Ctrl-C ends it and deletes what was loaded.")
+        click.echo(f"# Ctrl-C or kill {os.getpid()} ends it and deletes what was loaded.")
         over.wait()
 
 

@@ -35,6 +35,15 @@ class StandIn:
         self._socket = socket
         self._loop = loop
 
+    def environ(self, database: str) -> dict[str, str]:
+        """Return what names a database in the environment, as users name theirs."""
+        return {
+            "REDSHIFT_ENDPOINT": f"{HOST}:{self.port}/{database}",
+            "REDSHIFT_USER": USER,
+            "REDSHIFT_PASSWORD": PASSWORD,
+            "REDSHIFT_SSLMODE": "disable",
+        }
+
     def create_database(self, name: str) -> None:
         """Make a database with all that Redshift has and PostgreSQL lacks."""
         self._run(f"create database {identifier(name)}")
