@@ -271,7 +271,7 @@ def add_logs(job: Job, logs: Sequence[Path], *, below: Path) -> None:
 
 
 def correct(job: Job, command: Sequence[str], *, count: int, status: int) -> None:
-    """Write one log anew, and run what reads it."""
+    """Write one log again, and run what reads it."""
     lines = (CORRECTED_LINE % (number, status) for number in range(count))
     (job.data / "raw" / CORRECTED).write_bytes(b"".join(lines))
     job.json(*command)
