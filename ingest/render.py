@@ -41,6 +41,13 @@ _REDSHIFT_PLACES = {
     "events": "DISTSTYLE EVEN\nCOMPOUND SORTKEY (event_date, event_time)",
     "batches": "DISTSTYLE ALL",
 }
+# `dbt source freshness` warns when no batch has been loaded for a day.
+_DBT_FRESHNESS = (
+    "        config:",
+    "          loaded_at_field: loaded_at",
+    "          freshness:",
+    "            warn_after: {count: 1, period: day}",
+)
 # Constant within a batch and a part: folders of the lake, and partition columns in Spark.
 PARTITIONS = ("batch_id", "part")
 
@@ -113,6 +120,7 @@ def dbt_sources() -> str:
         lines += [
             f"      - name: {table.name}",
             f"        description: {json.dumps(table.description)}",
+            *(_DBT_FRESHNESS if table is BATCHES else ()),
             "        data_tests:",
             *_dbt_test(table),
             "        columns:",

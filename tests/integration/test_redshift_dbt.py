@@ -11,7 +11,7 @@ from fixtures.redshift import Redshift
 from redshift.lint import main
 
 from ingest.settings import SearchSettings, Settings
-from ingest.warehouse.dbt import DbtSummary, run_dbt, write_docs
+from ingest.warehouse.dbt import DbtSummary, run_dbt
 
 pytestmark = pytest.mark.integration
 
@@ -118,20 +118,6 @@ def test_all_kinds_of_nodes_are_built_twice(
         assert cursor.fetchone() == ["béd, it's"]
         cursor.execute("select count(*), cast(max(day) as varchar) from clickstream.sales")
         assert cursor.fetchone() == [4, "2024-03-01 00:00:00"]
-    write_docs(shop)
-    catalog = json.loads((shop.data / "dbt" / "catalog.json").read_text())
-    found = {
-        name: {column["name"]: column["type"] for column in node["columns"].values()}
-        for name, node in catalog["nodes"].items()
-    }
-    assert found["model.shop.totals"] == {
-        "item": "character varying(10)",
-        "paid": "bigint",
-        "days": "bigint",
-    }
-    assert sorted(found) == [
-        *("model.shop.best", "model.shop.sales", "model.shop.totals", "seed.shop.prices"),
-    ]
 
 
 def write_shop(root: Path, **more: str) -> None:

@@ -183,12 +183,22 @@ def test_only_what_parses_starts_spark(job: Job) -> None:
 
 
 def test_dbts_own_commands_work(first: FirstRun, job: Job) -> None:
-    """`dbt build` in the run, unit tests of all models here."""
+    """`dbt build` in the run; here unit tests of all models, freshness and documentation."""
     assert first.summary["dbt"]["passed"] > 40
     tested = run_dbt(job.settings, "test", "--select", "test_type:unit")
     assert (tested.failures, tested.skipped) == ((), 0)
     assert tested.passed >= 6
-    assert write_docs(job.settings).is_file()
+    fresh = run_dbt(job.settings, "source", "freshness")
+    assert (fresh.passed, fresh.warned, fresh.failures) == (1, 0, ())
+    write_docs(job.settings)
+    catalog = json.loads((job.data / "dbt" / "catalog.json").read_text())
+    columns = catalog["nodes"]["model.clickstream.number_of_sessions_per_ip"]["columns"]
+    assert {name: column["type"] for name, column in columns.items()} == {
+        "clientip": "character varying(256)",
+        **dict.fromkeys(
+            ("total_sessions", "total_events", "human_sessions", "human_events"), "bigint"
+        ),
+    }
 
 
 def fill(job: Job, folder: Path, redshift: Redshift) -> list[BatchRecord]:
