@@ -42,7 +42,7 @@ _REDSHIFT_PLACES = {
     "batches": "DISTSTYLE ALL",
 }
 # `dbt source freshness` warns when no batch has been loaded for a day.
-_DBT_FRESHNESS = (
+_SOURCE_FRESHNESS = (
     "        config:",
     "          loaded_at_field: loaded_at",
     "          freshness:",
@@ -120,7 +120,7 @@ def dbt_sources() -> str:
         lines += [
             f"      - name: {table.name}",
             f"        description: {json.dumps(table.description)}",
-            *(_DBT_FRESHNESS if table is BATCHES else ()),
+            *(_SOURCE_FRESHNESS if table is BATCHES else ()),
             "        data_tests:",
             *_dbt_test(table),
             "        columns:",

@@ -183,7 +183,7 @@ def test_only_what_parses_starts_spark(job: Job) -> None:
 
 
 def test_dbts_own_commands_work(first: FirstRun, job: Job) -> None:
-    """`dbt build` in the run; here unit tests of all models, freshness and documentation."""
+    """`dbt build` in the run; here unit tests of all models, source freshness and docs."""
     assert first.summary["dbt"]["passed"] > 40
     tested = run_dbt(job.settings, "test", "--select", "test_type:unit")
     assert (tested.failures, tested.skipped) == ((), 0)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.errors import ClickstreamError, SettingsError
+from ingest.errors import SettingsError
 from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of, unsigned
 from ingest.warehouse.redshift.statements import Statement
 
@@ -155,15 +155,6 @@ def _connect(place: Place) -> Any:
                 f"cannot log in to {place.name}: {unsigned(str(error))}; try: dbt debug"
             ) from error
         raise
-
-
-@contextmanager
-def failures(what: str) -> Iterator[None]:
-    """Turn the driver's errors into ours, with `what` in front."""
-    try:
-        yield
-    except DRIVER_ERRORS as error:
-        raise ClickstreamError(f"{what}: {message_of(error)}") from error
 
 
 def _text(name: Any) -> str:
