@@ -201,8 +201,10 @@ def query(sql: str | None, target: str | None, as_json: bool) -> None:
     with warehouse_for(target) as (settings, warehouse):
         if sql is None:
             from ingest.cli.shell import open_shell
+            from ingest.warehouse import is_on_spark
 
-            open_shell(warehouse, settings.data / "query_history")
+            history = settings.data / "query_history"
+            open_shell(warehouse, history, shared=not is_on_spark(settings))
             return
         found = run_query(warehouse, sql)
         if as_json:
