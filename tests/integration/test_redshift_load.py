@@ -17,6 +17,7 @@ from redshift_connector.core import Connection
 from ingest.errors import ClickstreamError, ObjectUnreadable, SettingsError
 from ingest.warehouse import open_warehouse
 from ingest.warehouse.load import load
+from ingest.warehouse.redshift import landing
 from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 
@@ -216,6 +217,29 @@ def test_a_new_column_is_added_and_an_unknown_one_refused(hop: Hop, redshift: Re
         connection.commit()
     with pytest.raises(SettingsError, match="does not know: mine"):
         hop.load()
+
+
+def test_a_column_that_another_loader_has_just_added_is_no_error(
+    hop: Hop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this loader saw of the tables is older."""
+    hop.load()
+    looks: list[None] = []
+
+    def look(session: Session) -> dict[str, dict[str, str]]:
+        found = tables(session)
+        if not looks:
+            del found["events"]["extra"]
+        looks.append(None)
+        return found
+
+    tables = landing._tables
+    monkeypatch.setattr(landing, "_tables", look)
+    hop.add_log("one.log", 30)
+    hop.load()
+
+    assert len(looks) == 2
+    assert hop.rows(LIVE_EVENTS) == [(30,)]
 
 
 def test_a_server_that_is_not_there(

@@ -15,8 +15,10 @@ _IN_THE_WAY = (
     "could not open relation with oid",
     "deadlock detected",
     "could not serialize access",
-    # Two loaders create the landing tables at once.
+    # Two loaders create or widen the landing tables at once: the next look finds it done.
     'duplicate key value violates unique constraint "pg_',
+    "already exists",
+    "tuple concurrently updated",
 )
 _SIGNATURE = re.compile(r"(https?://[^\s?]+)\?[^\s'\")]+", re.IGNORECASE)
 _LOST = (InterfaceError, OperationalError, OSError)

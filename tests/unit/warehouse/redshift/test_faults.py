@@ -46,11 +46,17 @@ def failing(*errors: Exception) -> tuple[Callable[[], None], list[str]]:
         refused("conflict with concurrent transaction 17"),
         refused("could not open relation with OID 123"),
         refused("deadlock detected"),
+        refused('type "rejects" already exists'),
+        refused('column "extra" of relation "events" already exists'),
+        refused("tuple concurrently updated"),
         InterfaceError("BrokenPipe: server socket closed"),
         OperationalError("communication error"),
         ConnectionResetError("connection reset by peer"),
     ],
-    ids=["1023", "conflict", "oid", "deadlock", "interface", "operational", "reset"],
+    ids=[
+        *("1023", "conflict", "oid", "deadlock", "type", "column", "tuple"),
+        *("interface", "operational", "reset"),
+    ],
 )
 def test_what_another_transaction_or_the_network_did_is_tried_again(error: Exception) -> None:
     run, calls = failing(error, error)
