@@ -2,7 +2,7 @@ BIN := .venv/bin
 DATA := $(or $(CLICKSTREAM_DATA),data)
 LINES ?= 100000
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 bench lock clean
+.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 redshift-try bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -14,7 +14,9 @@ run: setup ## run the whole pipeline on generated logs, LINES=100000
 test: setup ## run all tests
 	@$(BIN)/pytest -n 2
 check: setup ## check format, lint, types, SQL, contract and AWS template
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && $(BIN)/clickstream contract check && $(BIN)/cfn-lint deploy/*.yaml && $(BIN)/python deploy/render_iam.py --check
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && PYTHONPATH=tests $(BIN)/python -m redshift.lint && $(BIN)/clickstream contract check && $(BIN)/cfn-lint deploy/*.yaml && $(BIN)/python deploy/render_iam.py --check
+redshift-try: setup ## run the whole job on a stand-in for Redshift, which stays up; LINES=100000
+	@PYTHONPATH=tests $(BIN)/python -m redshift.trial --lines $(LINES) $(DATA)/redshift-try
 docs: setup ## write dbt's documentation as one page (after make run)
 	@$(BIN)/clickstream docs
 soak: setup ## run 5,000 random histories of rotated logs (40 minutes)

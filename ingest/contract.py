@@ -46,7 +46,8 @@ class Column:
     `null_when` is None for a column that is never null. `search` is None when the column is not
     exported. The last three tell how lake files store it: `dictionary` for a text with few
     different values in most logs, `statistics` for what readers prune by, `unique` for a text that
-    differs in every row, so that a dictionary would be built only to be discarded.
+    differs in every row, so that a dictionary would be built only to be discarded. `since` is the
+    version of the contract that added it.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Column:
     dictionary: bool = False
     statistics: bool = False
     unique: bool = False
+    since: int = 1
 
     @property
     def nullable(self) -> bool:
@@ -78,6 +80,10 @@ class Table:
     def names(self) -> tuple[str, ...]:
         """The column names in order."""
         return tuple(column.name for column in self.columns)
+
+    def names_of(self, version: int) -> tuple[str, ...]:
+        """Return the names of the columns that the contract had in `version`, in order."""
+        return tuple(column.name for column in self.columns if column.since <= version)
 
     def column(self, name: str) -> Column:
         """Return the column `name`; raises KeyError when there is none."""

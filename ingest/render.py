@@ -27,6 +27,27 @@ _ARROW: dict[Type, pa.DataType] = {
     Type.DATE: pa.date32(),
     Type.BOOLEAN: pa.bool_(),
 }
+_REDSHIFT: dict[Type, str] = {
+    Type.INT: "INTEGER",
+    Type.BIGINT: "BIGINT",
+    Type.DOUBLE: "DOUBLE PRECISION",
+    Type.TIMESTAMP: "TIMESTAMP",
+    Type.DATE: "DATE",
+    Type.BOOLEAN: "BOOLEAN",
+}
+# Where rows go: evenly, because marts group by session, client, brand and status in turn. Events
+# are sorted by time, by which people filter; the few batches are on every node.
+_REDSHIFT_PLACES = {
+    "events": "DISTSTYLE EVEN\nCOMPOUND SORTKEY (event_date, event_time)",
+    "batches": "DISTSTYLE ALL",
+}
+# `dbt source freshness` warns when no batch has been loaded for a day.
+_SOURCE_FRESHNESS = (
+    "        config:",
+    "          loaded_at_field: loaded_at",
+    "          freshness:",
+    "            warn_after: {count: 1, period: day}",
+)
 # Constant within a batch and a part: folders of the lake, and partition columns in Spark.
 PARTITIONS = ("batch_id", "part")
 
@@ -65,6 +86,25 @@ def spark_ddl(table: Table) -> str:
     )
 
 
+def redshift_type(column: Column) -> str:
+    """Return the type of a column on Redshift; the widths of texts are bytes, as there."""
+    return f"VARCHAR({column.width})" if column.type is Type.STRING else _REDSHIFT[column.type]
+
+
+def redshift_ddl(table: Table) -> str:
+    """Return the statement that makes the landing table on Redshift.
+
+    Without keys, which Redshift does not enforce but trusts, and without encodings, which it
+    chooses itself.
+    """
+    columns = ",\n    ".join(
+        f"{column.name} {redshift_type(column)}{'' if column.nullable else ' NOT NULL'}"
+        for column in table.columns
+    )
+    places = _REDSHIFT_PLACES.get(table.name, "DISTSTYLE EVEN")
+    return f"CREATE TABLE IF NOT EXISTS landing.{table.name} (\n    {columns}\n)\n{places}\n"
+
+
 def dbt_sources() -> str:
     """Return the YAML of the dbt source `landing`, with one test of each table: key, never null."""
     lines = [
@@ -80,6 +120,7 @@ def dbt_sources() -> str:
         lines += [
             f"      - name: {table.name}",
             f"        description: {json.dumps(table.description)}",
+            *(_SOURCE_FRESHNESS if table is BATCHES else ()),
             "        data_tests:",
             *_dbt_test(table),
             "        columns:",
@@ -183,6 +224,10 @@ def _spark_text() -> str:
     return "\n".join(spark_ddl(table) for table in TABLES)
 
 
+def _redshift_text() -> str:
+    return "\n".join(redshift_ddl(table) for table in TABLES)
+
+
 def _elasticsearch_text() -> str:
     mappings = {"mappings": elasticsearch_mappings()}
     return json.dumps(mappings, indent=2, sort_keys=True) + "\n"
@@ -193,6 +238,7 @@ FORMS: Mapping[str, Callable[[], str]] = {
     "arrow": _arrow_text,
     "dbt": dbt_sources,
     "elasticsearch": _elasticsearch_text,
+    "redshift": _redshift_text,
     "spark": _spark_text,
 }
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Reference inputs are kept beside the project, not in it: a public clone has none.
 REFERENCE = ROOT.parent / "shared"
 REFERENCE_FIXTURES = ("seed_csv", "hackers_log", "field_cases")
+LIVE = "redshift_live"
 # Folders of tests that share a Spark, a cluster or a server.
 _NEIGHBOURS = ("tests/aws", "tests/e2e", "tests/integration")
 _LEFT_OUT = pytest.StashKey[list[str]]()
@@ -57,10 +58,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         missing["logrotate"] = "logrotate is not installed (Debian: apt install logrotate)"
     if not older_python():
         missing["older_python_here"] = "no Python 3.11 that is older than this one was found"
+    _leave_out_live(config, items)
     reasons = [(item, _reason(item, missing)) for item in items]
     items[:] = [item for item, reason in reasons if not reason]
     config.hook.pytest_deselected(items=[item for item, reason in reasons if reason])
     config.stash[_LEFT_OUT] = [f"{item.nodeid}: {reason}" for item, reason in reasons if reason]
+
+
+def _leave_out_live(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what needs an account of somebody's, unless -m asks for it."""
+    if LIVE not in config.option.markexpr:
+        left_out = [item for item in items if item.get_closest_marker(LIVE)]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_collection_finish() -> None:

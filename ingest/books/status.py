@@ -1,6 +1,6 @@
 """What the ledgers record, without recounting: batches, objects, rejects, loads and exports.
 
-Only the lake and the ledger files are read: no Spark, no search server, no waiting.
+Only the lake and the ledger are read, on Spark from its files: no JVM, no search server.
 `ingest.books.verify` recounts where the rows are.
 """
 
@@ -20,7 +20,7 @@ from ingest.lake.states import LIVE, QUARANTINED, REPLACED, decide
 from ingest.search.seals import Seal, read_seals, targets
 from ingest.settings import Settings
 from ingest.terminal.text import count_of, printable, table_text
-from ingest.warehouse.spark.ledger import shown_ledger
+from ingest.warehouse import shown_batches
 
 _FILES_SHOWN = 20
 _NOT_LOADED = "not loaded"
@@ -130,7 +130,7 @@ def _files(records: Sequence[BatchRecord]) -> Iterator[FileState]:
 
 def _shown(settings: Settings) -> dict[str, str]:
     """Return batch id -> state in the ledger that readers see; empty when nothing was loaded."""
-    return {batch_id: batch.state for batch_id, batch in shown_ledger(settings).items()}
+    return {batch_id: batch.state for batch_id, batch in shown_batches(settings).items()}
 
 
 def _batch(

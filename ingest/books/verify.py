@@ -107,8 +107,9 @@ def verify(
     else:  # the engine would only answer a broken file with a page of stack trace
         notes.append(
             "landing and marts were not compared: restore the lake files named above from a "
-            f"backup, or delete {settings.lake}, {settings.data / 'warehouse'} and "
-            f"{settings.data / 'metastore'} and run again from the raw logs"
+            f"backup, or delete {settings.lake} and the tables of target {settings.target} (the "
+            f"local ones are {settings.data / 'warehouse'} and {settings.data / 'metastore'}) and "
+            "run again from the raw logs"
         )
     proof = _index_proof(settings)
     if proof is None:

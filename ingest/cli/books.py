@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,6 +23,9 @@ from ingest.cli.opened import open_option, show_page
 from ingest.errors import BooksError
 from ingest.lake.clean import DAYS
 from ingest.terminal.text import terminal_width
+
+if TYPE_CHECKING:
+    from ingest.books.verify import Verification
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -53,10 +58,20 @@ def status(target: str | None, as_json: bool) -> None:
     help="Hash all bytes of the logs that lie in the sources, gzip included.",
 )
 @click.option("--deep", is_flag=True, help="Hash all bytes of the files in the lake.")
+@click.option(
+    "--targets",
+    metavar="NAME,NAME",
+    help="Instead, compare the marts of these targets with each other, row by row.",
+)
 @target_option
 @json_option
 def verify(
-    truth: Path | None, whole_sources: bool, deep: bool, target: str | None, as_json: bool
+    truth: Path | None,
+    whole_sources: bool,
+    deep: bool,
+    targets: str | None,
+    target: str | None,
+    as_json: bool,
 ) -> None:
     """Recount every hop where its rows are.
 
@@ -67,10 +82,33 @@ def verify(
     from ingest.books.verify import verify as compare
     from ingest.books.verify import verify_text
 
-    with warehouse_for(target) as (settings, warehouse):
-        result = compare(settings, warehouse, truth=truth, whole_sources=whole_sources, deep=deep)
+    if targets is not None:
+        if truth or whole_sources or deep or target:
+            raise click.UsageError("--targets compares marts only: omit all options but --json")
+        result = _compared(targets)
+    else:
+        with warehouse_for(target) as (settings, warehouse):
+            result = compare(
+                settings, warehouse, truth=truth, whole_sources=whole_sources, deep=deep
+            )
     show(result, verify_text(result), as_json)
     exit_with(0 if result.balanced else BooksError.exit_code)
+
+
+def _compared(targets: str) -> Verification:
+    from ingest.books.parity import compare_targets
+
+    names = [name.strip() for name in targets.split(",")]
+    if len(names) < 2 or len(set(names)) < len(names) or not all(names):
+        raise click.BadParameter(
+            "name two targets or more, as in local,redshift", param_hint="--targets"
+        )
+    with ExitStack() as stack:
+        opened = {name: stack.enter_context(warehouse_for(name)) for name in names}
+        (settings, _), *_ = opened.values()
+        return compare_targets(
+            settings.root, {name: warehouse for name, (_, warehouse) in opened.items()}
+        )
 
 
 @click.command()
@@ -163,8 +201,10 @@ def query(sql: str | None, target: str | None, as_json: bool) -> None:
     with warehouse_for(target) as (settings, warehouse):
         if sql is None:
             from ingest.cli.shell import open_shell
+            from ingest.warehouse import is_on_spark
 
-            open_shell(warehouse, settings.data / "query_history")
+            history = settings.data / "query_history"
+            open_shell(warehouse, history, shared=not is_on_spark(settings))
             return
         found = run_query(warehouse, sql)
         if as_json:

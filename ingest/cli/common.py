@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from datetime import date, datetime
@@ -91,6 +91,14 @@ def show(result: object, text: str, as_json: bool) -> None:
 def show_request(request: Mapping[str, Any], as_json: bool) -> None:
     """Print a request to a service as JSON: not wrapped, since it is there for programs."""
     click.echo(json.dumps(request, indent=None if as_json else 2))
+
+
+def show_steps(steps: Sequence[str], as_json: bool) -> None:
+    """Print what would be done, line by line and not wrapped: it may be copied into a client."""
+    if as_json:
+        show({"steps": steps}, "", as_json)
+    else:
+        click.echo(printable_lines("\n".join(steps) or "nothing to do"))
 
 
 def answer_text(found: Rows, width: int | None) -> str:

@@ -7,7 +7,7 @@ import click
 from ingest.errors import ClickstreamError
 
 # The keys of ingest.render.FORMS, which would bring pyarrow into every `--help`.
-FORMS = ("arrow", "dbt", "elasticsearch", "spark")
+FORMS = ("arrow", "dbt", "elasticsearch", "redshift", "spark")
 
 
 @click.group()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ingest.cli.common import load_settings_for
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from ingest.search.task import ExportTask, TaskFacts
     from ingest.settings import Settings
     from ingest.warehouse import Warehouse
+
+# The target whose Spark parses where the target itself has none.
+_LOCAL = "local"
 
 
 @contextmanager
@@ -52,20 +56,44 @@ def spark_for(settings: Settings) -> Iterator[SparkSession]:
     if session is not None:
         yield session
         return
+    from ingest.warehouse import is_on_spark
     from ingest.warehouse.remembered import remembered_target
 
-    session = start_session(remembered_target(settings).parameters, settings.data)
+    # Logs are parsed on Spark also when they are loaded into another engine.
+    on_spark = settings if is_on_spark(settings) else replace(settings, target=_LOCAL)
+    parameters = {
+        name: value
+        for name, value in remembered_target(on_spark).parameters.items()
+        if not name.startswith("spark.jars.")  # tasks read S3 without it, so it need not be fetched
+    }
+    session = start_session(parameters, settings.data)
     with _ended_by(session.stop):
         yield session
 
 
 @contextmanager
-def export_tasks_for(settings: Settings) -> Iterator[RunExportTasks]:
+def ingest_tasks_for(settings: Settings) -> Iterator[RunIngestTasks]:
+    """Yield what runs the tasks of an ingest on Spark, which the first of them starts.
+
+    Without anything to parse, no JVM is started for it.
+    """
+    with ExitStack() as stack:
+        started = cache(lambda: ingest_tasks_on(stack.enter_context(spark_for(settings))))
+        yield lambda tasks, label: started()(tasks, label)
+
+
+@contextmanager
+def export_tasks_for(
+    settings: Settings, *, with_warehouse: bool = False
+) -> Iterator[RunExportTasks]:
     """Yield what runs the tasks of an export: the cluster under spark-submit, else processes here.
 
-    Sending documents needs no engine, so no JVM is started for it.
+    Sending documents needs no engine, so no JVM is started for it; but `with_warehouse` takes that
+    of a warehouse on Spark.
     """
-    if is_submitted():
+    from ingest.warehouse import is_on_spark
+
+    if is_submitted() or (with_warehouse and is_on_spark(settings)):
         with spark_for(settings) as session:
             yield export_tasks_on(session, settings)
     else:

@@ -19,24 +19,17 @@ from ingest.cli.common import (
     raw_option,
     show,
     show_request,
+    show_steps,
     showing_what_was_done,
     target_option,
 )
-from ingest.cli.engines import (
-    export_tasks_for,
-    export_tasks_on,
-    ingest_tasks_on,
-    spark_for,
-    warehouse_for,
-)
+from ingest.cli.engines import export_tasks_for, ingest_tasks_for, warehouse_for
 from ingest.cli.stdin import STDIN
 from ingest.errors import gravest
 from ingest.terminal.text import printable_lines
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-    from ingest.job.run import IngestSummary
+    from ingest.job.run import IngestSummary, RunTasks
     from ingest.settings import Settings
 
 
@@ -87,10 +80,10 @@ def ingest(
 
     settings = load_settings_for(target, raw)
     check_sources(settings, sources)
-    with showing_what_was_done(ingest_line, as_json), spark_for(settings) as session:
+    with showing_what_was_done(ingest_line, as_json), ingest_tasks_for(settings) as run_tasks:
         summary = ingest_new(
             settings,
-            ingest_tasks_on(session),
+            run_tasks,
             sources=sources,
             wishes=Wishes(
                 accept_duplicates=accept_duplicates, as_new=frozenset(as_new), final=final
@@ -149,8 +142,8 @@ def replay(
     )
     settings = load_settings_for(target)
     check_sources(settings, sources)
-    with showing_what_was_done(ingest_line, as_json), spark_for(settings) as session:
-        summary = replay_chosen(settings, ingest_tasks_on(session), choice, sources=sources)
+    with showing_what_was_done(ingest_line, as_json), ingest_tasks_for(settings) as run_tasks:
+        summary = replay_chosen(settings, run_tasks, choice, sources=sources)
     _end_ingest(settings, summary, as_json)
 
 
@@ -168,14 +161,25 @@ def _end_ingest(settings: Settings, summary: IngestSummary, as_json: bool) -> No
 
 @click.command()
 @accept_option
+@click.option(
+    "--dry-run", is_flag=True, help="Print the statements or steps of each batch; change nothing."
+)
 @target_option
 @json_option
-def load(accept: tuple[str, ...], target: str | None, as_json: bool) -> None:
-    """Load sealed batches into the landing tables."""
+def load(accept: tuple[str, ...], dry_run: bool, target: str | None, as_json: bool) -> None:
+    """Load sealed batches into the landing tables.
+
+    On Redshift each batch is one transaction, which --dry-run prints as SQL; on Spark it prints
+    what happens to the partitions of each batch.
+    """
     from ingest.cli.summaries import load_line
+    from ingest.warehouse.load import describe_load
     from ingest.warehouse.load import load as load_sealed
 
     with warehouse_for(target) as (settings, warehouse):
+        if dry_run:
+            show_steps(describe_load(settings, warehouse, accept=accept), as_json)
+            return
         summary = load_sealed(settings, warehouse, accept=accept)
     show(summary, load_line(summary), as_json)
     exit_with(summary.exit_code)
@@ -291,12 +295,16 @@ def run_all(
             return
     check_sources(settings)
     # The warehouse comes first: on Spark, the tasks run in its session.
-    with warehouse_for(target, settings) as (_, warehouse), spark_for(settings) as session:
+    with (
+        warehouse_for(target, settings) as (_, warehouse),
+        ingest_tasks_for(settings) as ingest_tasks,
+        export_tasks_for(settings, with_warehouse=True) as export_tasks,
+    ):
         summary = run_pipeline(
             settings,
             warehouse,
-            ingest=_ingest_hop(settings, session, place=place, raw=raw),
-            export_tasks=export_tasks_on(session, settings),
+            ingest=_ingest_hop(settings, ingest_tasks, place=place, raw=raw),
+            export_tasks=export_tasks,
             accept=accept,
             truth=truth,
             full_refresh=full_refresh,
@@ -315,13 +323,13 @@ def _request(settings: Settings, raw: str | None) -> dict[str, Any]:
 
 
 def _ingest_hop(
-    settings: Settings, session: SparkSession, *, place: str | None, raw: str | None
+    settings: Settings, run_tasks: RunTasks, *, place: str | None, raw: str | None
 ) -> Callable[[], IngestSummary]:
-    """Return what runs the first three hops: in `session`, or as a job in another `place`."""
+    """Return what runs the first three hops: by `run_tasks`, or as a job in another `place`."""
     if place is None:
         from ingest.job.run import ingest as ingest_new
 
-        return partial(ingest_new, settings, ingest_tasks_on(session))
+        return partial(ingest_new, settings, run_tasks)
     from ingest.emr.submit import open_service
     from ingest.job.on_emr import ingest_on_emr
 

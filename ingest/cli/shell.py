@@ -94,11 +94,17 @@ class _History(FileHistory):
 
 
 def open_shell(
-    warehouse: Warehouse, history: Path, *, source: Input | None = None, sink: Output | None = None
+    warehouse: Warehouse,
+    history: Path,
+    *,
+    shared: bool = False,
+    source: Input | None = None,
+    sink: Output | None = None,
 ) -> None:
     """Answer queries until the user leaves; `history` is the file that keeps them.
 
-    `source` and `sink` replace the terminal in tests.
+    `shared` tells that others can use the warehouse meanwhile, as they can a database. `source` and
+    `sink` replace the terminal in tests.
     """
     names = Names(warehouse)
     session: PromptSession[str] = PromptSession(
@@ -111,7 +117,8 @@ def open_shell(
         input=source,
         output=sink,
     )
-    click.echo(r"\? shows help. No other command can use this warehouse until you leave with \q.")
+    leave = "Leave" if shared else "No other command can use this warehouse until you leave"
+    click.echo(rf"\? shows help. {leave} with \q.")
     while True:
         try:
             text = session.prompt("clickstream> ").strip().rstrip(";").rstrip()

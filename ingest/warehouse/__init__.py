@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 from ingest.storage import Storage
-from ingest.warehouse.ledger import Ledger, LedgerRow
+from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch
 from ingest.warehouse.remembered import remembered_target
+from ingest.warehouse.target import engine_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,18 @@ class Column(NamedTuple):
     type: str
 
 
+class Notes(Protocol):
+    """Texts by name that last as long as the tables of a target."""
+
+    def read(self, key: str) -> bytes:
+        """Return the note `key`; raises ObjectUnreadable when there is none."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write the note `key`, replacing what was there."""
+        ...
+
+
 class Warehouse(Protocol):
     """An open engine. Every call raises ClickstreamError when the engine fails."""
 
@@ -69,7 +83,7 @@ class Warehouse(Protocol):
         ...
 
     @property
-    def notes(self) -> Storage:
+    def notes(self) -> Notes:
         """Where notes about the tables are kept, as long as they are."""
         ...
 
@@ -90,6 +104,12 @@ class Warehouse(Protocol):
         record, SettingsError when the tables belong to another lake. Readers see nothing of a batch
         that fails; an engine with transactions may have loaded the batches before it.
         """
+        ...
+
+    def describe(
+        self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
+    ) -> Iterator[str]:
+        """Yield what `load` would do, a statement or a step each, without doing any of it."""
         ...
 
     def query(self, sql: str, *, at_most: int | None = None) -> Rows:
@@ -139,7 +159,29 @@ def open_warehouse(settings: Settings) -> Warehouse:
         from ingest.warehouse.spark.warehouse import open_spark
 
         return open_spark(settings, target)
+    if target.type == "redshift":
+        from ingest.warehouse.redshift.warehouse import open_redshift
+
+        return open_redshift(settings, target)
     raise SettingsError(
-        f"target {target.name} is of type {target.type}, but this version loads into spark only: "
-        "set CLICKSTREAM_TARGET=local"
+        f"target {target.name} is of type {target.type}, but this version loads into spark and "
+        "redshift only: set CLICKSTREAM_TARGET=local"
     )
+
+
+def is_on_spark(settings: Settings) -> bool:
+    """Return whether the target's engine is Spark, or cannot be told, without importing dbt."""
+    return engine_of(settings) in (None, "spark")
+
+
+def shown_batches(settings: Settings) -> Mapping[str, LoadedBatch]:
+    """Return what readers of the target see, by batch id, without starting Spark.
+
+    Empty when nothing was loaded. Raises what `ledger` raises.
+    """
+    if is_on_spark(settings):
+        from ingest.warehouse.spark.ledger import shown_ledger
+
+        return shown_ledger(settings)
+    with closing(open_warehouse(settings)) as warehouse:
+        return warehouse.ledger().batches

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -76,6 +76,33 @@ def to_arrow(entries: Iterable[LedgerRow]) -> pa.Table:
     """Return the ledger as the contract's table `batches`, in number order."""
     ordered = sorted(entries, key=lambda entry: entry.record.number)
     return pa.Table.from_pylist([_row(entry) for entry in ordered], schema=arrow_schema(BATCHES))
+
+
+def changes(
+    ledger: Iterable[LedgerRow], changed: Iterable[LedgerRow]
+) -> list[tuple[LedgerRow, ...]]:
+    """Return the rows of `changed` in groups that an engine must show at once.
+
+    A group is a batch that is not replaced, behind all that it takes the place of. What was
+    replaced by a batch that does not change comes last, each successor's in a group of its own.
+    """
+    successors = {row.record.batch_id: row.replaced_by for row in ledger}
+    groups: dict[str, list[LedgerRow]] = {}
+    for row in sorted(changed, key=lambda row: row.record.number):
+        groups.setdefault(_last(row.record.batch_id, successors), []).append(row)
+    return [tuple(rows) for _, rows in sorted(groups.items(), key=lambda item: _order(*item))]
+
+
+def _order(last: str, rows: Sequence[LedgerRow]) -> tuple[bool, int]:
+    newest = rows[-1].record
+    return newest.batch_id != last, newest.number
+
+
+def _last(batch_id: str, successors: Mapping[str, str | None]) -> str:
+    """Return the batch at the end of the chain of replacements that begins with `batch_id`."""
+    while (successor := successors[batch_id]) is not None:
+        batch_id = successor
+    return batch_id
 
 
 def _row(entry: LedgerRow) -> dict[str, Any]:

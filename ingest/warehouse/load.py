@@ -13,6 +13,7 @@ from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED, BatchState, decide
 from ingest.settings import Settings
+from ingest.storage import Storage
 from ingest.warehouse import Warehouse
 from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, manifest_hash
 
@@ -53,25 +54,52 @@ def load(settings: Settings, warehouse: Warehouse, *, accept: Sequence[str] = ()
     then see no change.
     """
     started = time.monotonic()
+    plan = _plan(settings, warehouse, accept)
+    record_acceptances(plan.lake, plan.to_accept)
+    warehouse.load(plan.lake, plan.ledger, plan.changed)
+    loaded = [row.record for row in plan.changed if row.state == LIVE]
+    return LoadSummary(
+        loaded=tuple(record.batch_id for record in loaded),
+        replaced=_ids(plan.changed, REPLACED),
+        quarantined=_ids(plan.ledger, QUARANTINED),
+        live=len(_ids(plan.ledger, LIVE)),
+        events=sum(record.totals.events for record in loaded),
+        seconds=time.monotonic() - started,
+    )
+
+
+def describe_load(
+    settings: Settings, warehouse: Warehouse, *, accept: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return what `load` would do, in the words of the engine; none of it is done.
+
+    Raises what `load` raises before it changes anything.
+    """
+    plan = _plan(settings, warehouse, accept)
+    return tuple(warehouse.describe(plan.lake, plan.ledger, plan.changed))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a load does: accept batches, then show `ledger`, of which readers lack `changed`."""
+
+    lake: Storage
+    to_accept: tuple[str, ...]
+    ledger: tuple[LedgerRow, ...]
+    changed: tuple[LedgerRow, ...]
+
+
+def _plan(settings: Settings, warehouse: Warehouse, accept: Sequence[str]) -> _Plan:
     lake = open_lake(settings.lake)
     records = read_log(lake)
     _check_versions(records)
     to_accept = find_batches(records, accept)
     shown = warehouse.ledger()
     _check_lake(settings, shown, records)
-    record_acceptances(lake, to_accept)
-    ledger = _next_ledger(records, decide(records, accepted_ids(lake)), shown)
+    states = decide(records, accepted_ids(lake) | set(to_accept))
+    ledger = _next_ledger(records, states, shown)
     changed = tuple(row for row in ledger if _is_news(row, shown.batches))
-    warehouse.load(lake, ledger, changed)
-    loaded = [row.record for row in changed if row.state == LIVE]
-    return LoadSummary(
-        loaded=tuple(record.batch_id for record in loaded),
-        replaced=_ids(changed, REPLACED),
-        quarantined=_ids(ledger, QUARANTINED),
-        live=len(_ids(ledger, LIVE)),
-        events=sum(record.totals.events for record in loaded),
-        seconds=time.monotonic() - started,
-    )
+    return _Plan(lake=lake, to_accept=to_accept, ledger=ledger, changed=changed)
 
 
 def _next_ledger(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import yaml
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 from ingest.warehouse import Warehouse
+from ingest.warehouse.target import YAML_LOADER
 
 MARTS_YAML = Path("models/marts/_marts__models.yml")
 # Events that name no client are in no row of number_of_sessions_per_ip: this says how many.
@@ -19,8 +22,6 @@ WITHOUT_CLIENT = """
     where client is null
         and batch_id in (select batch_id from {landing}.batches where state = 'live')
 """
-# Ten times as fast where PyYAML was built with its C library: every wheel is.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,15 @@ class Mart:
     where: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MartTable:
+    """Any mart: its columns in order, and those of them that no two rows share."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+
 def read_marts(root: Path) -> tuple[Mart, ...]:
     """Return the marts of the dbt project in `root` that count events, in the order of the file.
 
@@ -43,12 +53,9 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
     cannot be read, or when a model has only one of a predicate and a column `total_events`.
     """
     path = root / MARTS_YAML
-    try:
-        models = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)["models"]  # noqa: S506
+    with _described(path) as models:
         predicates = {model["name"]: _predicate(model) for model in models}
         totals = {model["name"] for model in models if _has_total(model)}
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
-        raise SettingsError(f"{path} does not describe the marts ({error})") from error
     marts = [Mart(name=name, where=where) for name, where in predicates.items() if where]
     incomplete = totals ^ {mart.name for mart in marts}
     if incomplete:
@@ -57,6 +64,31 @@ def read_marts(root: Path) -> tuple[Mart, ...]:
             f"but one of them is missing from {', '.join(sorted(incomplete))}"
         )
     return tuple(marts)
+
+
+def read_tables(root: Path) -> tuple[MartTable, ...]:
+    """Return all marts of the dbt project in `root`, in the order of the file.
+
+    The key is that of the test `sound_rows`. Raises SettingsError when the file cannot be read.
+    """
+    with _described(root / MARTS_YAML) as models:
+        return tuple(
+            MartTable(
+                name=model["name"],
+                columns=tuple(column["name"] for column in model["columns"]),
+                key=_key(model),
+            )
+            for model in models
+        )
+
+
+@contextmanager
+def _described(path: Path) -> Iterator[list[dict[str, Any]]]:
+    """Yield the models in the file; what the block cannot read there is a SettingsError, too."""
+    try:
+        yield yaml.load(path.read_text(encoding="utf-8"), Loader=YAML_LOADER)["models"]  # noqa: S506
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, AttributeError) as error:
+        raise SettingsError(f"{path} does not describe the marts ({error})") from error
 
 
 def marts_are_built(settings: Settings, warehouse: Warehouse) -> bool:
@@ -79,6 +111,11 @@ def without_client(events: int) -> str:
 def _predicate(model: dict[str, Any]) -> str:
     where = model.get("config", {}).get("meta", {}).get("counts_where", "")
     return str(where).strip()
+
+
+def _key(model: dict[str, Any]) -> tuple[str, ...]:
+    (sound,) = (test["sound_rows"] for test in model["data_tests"] if "sound_rows" in test)
+    return tuple(sound["arguments"]["unique_key"])
 
 
 def _has_total(model: dict[str, Any]) -> bool:

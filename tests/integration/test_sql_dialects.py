@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlfluff
 from fixtures.memory_warehouse import MemoryWarehouse
+from redshift.deny_list import denied
 from sqlfluff.core import FluffConfig
 
 from ingest.books import verify
@@ -67,6 +68,7 @@ def dialect(request: pytest.FixtureRequest) -> FluffConfig:
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_both_engines_read_it(name: str, dialect: FluffConfig) -> None:
     sqlfluff.parse(STATEMENTS[name], config=dialect)  # raises where it does not parse
+    assert denied(STATEMENTS[name]) == []
     assert not ONE_ENGINE_ONLY.search(STATEMENTS[name])
 
 

@@ -103,10 +103,10 @@ def test_a_target_of_another_engine_is_refused(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "profiles.yml").write_text(
-        "clickstream:\n  target: local\n  outputs:\n    local: {type: redshift, host: h, port: 1, "
+        "clickstream:\n  target: local\n  outputs:\n    local: {type: postgres, host: h, port: 1, "
         "user: u, password: p, dbname: d, schema: s}\n"
     )
     monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path))
 
-    with pytest.raises(SettingsError, match="is of type redshift"):
+    with pytest.raises(SettingsError, match="is of type postgres"):
         open_warehouse(settings)

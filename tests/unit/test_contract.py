@@ -202,6 +202,7 @@ def test_the_committed_files_say_what_the_contract_says() -> None:
         ("arrow", lambda text: "status_code: int32" in text),
         ("dbt", lambda text: len(yaml.safe_load(text)["sources"][0]["tables"]) == 4),
         ("elasticsearch", lambda text: json.loads(text)["mappings"]["dynamic"] == "strict"),
+        ("redshift", lambda text: "extra VARCHAR(65535)\n)\nDISTSTYLE EVEN" in text),
         ("spark", lambda text: text.count("CREATE TABLE IF NOT EXISTS landing.") == 4),
     ],
 )

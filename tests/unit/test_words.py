@@ -37,7 +37,7 @@ BANNED = (
     Banned(r"bury|buries|buried|burying", "def bury(self)", "keep as a dead letter"),
     Banned(r"held batch(es)?|batch(es)? (is|are|was|were) held", "_held_batches", "quarantined"),
     Banned(r"(?-i:class Few|Few(?=[\[(]))", "Few(codes, values)", "DictionaryColumn"),
-    Banned(r"(?<!source[\s_])freshness", "freshness.py", "build marker"),
+    Banned(r"(?<!source[\s_])(?<!source\",\s\")freshness(?!:)", "freshness.py", "build marker"),
     Banned(r"(?-i:AGAIN|NEWER|FAULT)", "Outcome.NEWER", "RETRY, VERSION_CONFLICT, ..."),
     Banned(r"plan rows?", "one plan row", "task"),
     # Messages.

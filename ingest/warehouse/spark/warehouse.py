@@ -23,6 +23,7 @@ from ingest.spark.failure import spark_failure
 from ingest.spark.session import warehouse_session
 from ingest.spark.temporary import forget_resources
 from ingest.storage import Storage, open_storage
+from ingest.terminal.text import count_of
 from ingest.warehouse import Column, Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow
 from ingest.warehouse.spark.catalog import columns, relations
@@ -105,6 +106,17 @@ class SparkWarehouse:
             replaced = [row.record.batch_id for row in ledger if row.state == REPLACED]
             drop_partitions(self._session, replaced)
 
+    def describe(
+        self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
+    ) -> Iterator[str]:
+        """Yield the steps in words: most of them are calls of the metastore, not SQL."""
+        self.check_lake(lake.uri)
+        for row in changed:
+            yield f"batch {row.record.number} ({row.record.batch_id[:6]}): {_step(row)}"
+        if changed:
+            shown = count_of(len(ledger), "batch", "batches")
+            yield f"point landing.batches at a new ledger of {shown}"
+
     def query(self, sql: str, *, at_most: int | None = None) -> Rows:
         """Return the first `at_most` rows of `sql` (None = all), marts as the current schema."""
         with self._failures():
@@ -174,3 +186,13 @@ class SparkWarehouse:
                 " or copied, and the metastore refers to the old place: use another warehouse (the"
                 f" local one is in CLICKSTREAM_DATA), or {self._ledgers.remedy}"
             )
+
+
+def _step(row: LedgerRow) -> str:
+    """Return what a load does with the files of a batch."""
+    if row.state == LIVE:
+        events = count_of(row.record.totals.events, "event")
+        return f"add its partitions ({events}), compare rows and times with the batch record"
+    if row.state == REPLACED:
+        return "replaced: drop its partitions after the switch"
+    return "quarantined: load none of its files"

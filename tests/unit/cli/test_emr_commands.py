@@ -111,7 +111,7 @@ def test_a_run_ingests_where_it_is_told(
 ) -> None:
     ran: list[tuple[Any, Any]] = []
     nothing = lambda *_, **__: nullcontext((None, None))  # noqa: E731
-    for name in ("warehouse_for", "spark_for"):
+    for name in ("warehouse_for", "ingest_tasks_for", "export_tasks_for"):
         monkeypatch.setattr(f"ingest.cli.hops.{name}", nothing)
     monkeypatch.setattr("ingest.job.run.check_sources", lambda _settings: None)
     monkeypatch.setattr("ingest.job.run.ingest", lambda *given: ran.append(("here", given)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +14,12 @@ import pytest
 from fixtures.memory_warehouse import MemoryWarehouse
 
 from ingest.cli import engines
-from ingest.cli.engines import export_tasks_for, export_tasks_on, warehouse_for
+from ingest.cli.engines import (
+    export_tasks_for,
+    export_tasks_on,
+    ingest_tasks_for,
+    warehouse_for,
+)
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.search.exporter import RunTasks
 from ingest.settings import SearchSettings, Settings
@@ -90,3 +95,58 @@ def test_the_warehouse_is_closed_unless_a_call_was_interrupted(
         if error is not None:
             raise error
     assert warehouse.closed is not isinstance(error, KeyboardInterrupt)
+
+
+@dataclass
+class Started:
+    """A Spark session of a test: what it was started with, and whether it was stopped."""
+
+    parameters: Mapping[str, str]
+    stopped: bool = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[Started]:
+    """The sessions that are started; the Spark of each target has its name for a master."""
+    sessions: list[Started] = []
+
+    def start_session(parameters: Mapping[str, str], _data: Path) -> Started:
+        sessions.append(Started(parameters))
+        return sessions[-1]
+
+    def remembered_target(settings: Settings) -> Any:
+        parameters = {"spark.master": settings.target, "spark.jars.packages": "a client"}
+        return SimpleNamespace(parameters=parameters)
+
+    monkeypatch.delenv("DBT_PROFILES_DIR", raising=False)
+    monkeypatch.setattr("ingest.spark.session.given_session", lambda: None)
+    monkeypatch.setattr("ingest.spark.session.start_session", start_session)
+    monkeypatch.setattr("ingest.warehouse.remembered.remembered_target", remembered_target)
+    monkeypatch.setattr(engines, "ingest_tasks_on", lambda _session: lambda tasks, _label: tasks)
+    return sessions
+
+
+@pytest.mark.parametrize(
+    ("target", "master"),
+    [("local", "local"), ("local_large", "local_large"), ("redshift", "local")],
+)
+def test_spark_is_started_by_the_first_thing_to_parse(
+    make_settings: Callable[..., Settings], started: list[Started], target: str, master: str
+) -> None:
+    settings = replace(make_settings(), root=PACKAGE.parent, target=target)
+    with ingest_tasks_for(settings) as run_tasks:
+        assert started == []
+        assert [run_tasks([], "one"), run_tasks([], "two")] == [[], []]
+        assert started == [Started({"spark.master": master})]
+    assert started[0].stopped
+
+
+def test_spark_is_not_started_for_nothing(
+    make_settings: Callable[..., Settings], started: list[Started]
+) -> None:
+    with ingest_tasks_for(make_settings()):
+        pass
+    assert started == []

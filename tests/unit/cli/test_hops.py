@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,14 @@ def no_engine(
         yield settings or make_settings(), None
 
     @contextmanager
-    def spark_for(_settings: Settings) -> Iterator[None]:
+    def no_tasks(_settings: Settings, **_: bool) -> Iterator[None]:
         yield None
 
     monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
     (tmp_path / "raw").mkdir()
     monkeypatch.setattr(hops, "warehouse_for", warehouse_for)
-    monkeypatch.setattr(hops, "spark_for", spark_for)
+    for name in ("ingest_tasks_for", "export_tasks_for"):
+        monkeypatch.setattr(hops, name, no_tasks)
 
 
 def stopped_run(*_: object, **__: object) -> RunSummary:
@@ -109,7 +110,6 @@ def test_a_hop_that_did_nothing_gives_only_the_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("ingest.job.run.ingest", failing(BooksError("3 != 4"), None))
-    monkeypatch.setattr(hops, "ingest_tasks_on", lambda _session: None)
 
     assert cli.run(["ingest", "--json"]) == 4
     assert json.loads(capsys.readouterr().out) == {"error": "3 != 4", "exit_code": 4}
@@ -125,7 +125,6 @@ def test_a_hop_that_went_well_ends_with_its_own_code(
     monkeypatch.setattr("ingest.warehouse.load.load", lambda *_, **__: quarantined)
     monkeypatch.setattr("ingest.search.export.export", lambda *_, **__: EXPORTED)
     monkeypatch.setattr("ingest.pipeline.run_pipeline", lambda *_, **__: RunSummary())
-    monkeypatch.setattr(hops, "ingest_tasks_on", lambda _session: None)
 
     assert cli.run([command, "--json"]) == (3 if command == "load" else 0)
     json.loads(capsys.readouterr().out)
@@ -138,7 +137,7 @@ def test_an_ingest_names_what_it_refused(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     (Path(make_settings().sources[0].uri) / "a.bin").write_bytes(bytes(range(256)) * 64)
-    monkeypatch.setattr(hops, "ingest_tasks_on", lambda _session: run_tasks_here)
+    monkeypatch.setattr(hops, "ingest_tasks_for", lambda _settings: nullcontext(run_tasks_here))
 
     assert cli.run(["ingest", "--json"]) == 1
     streams = capsys.readouterr()
@@ -148,3 +147,15 @@ def test_an_ingest_names_what_it_refused(
     assert one["source_file"].endswith("a.bin")
     assert (one["file_status"], bool(one["file_reason"])) == ("rejected", True)
     assert "error: nothing could be read: all content was refused (1 object)" in streams.err
+
+
+def test_a_dry_run_prints_the_steps_one_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "INSERT " + "x" * 300
+    monkeypatch.setattr("ingest.warehouse.load.describe_load", lambda *_, **__: ("BEGIN;", long))
+
+    assert cli.run(["load", "--dry-run"]) == 0
+    assert capsys.readouterr().out == f"BEGIN;\n{long}\n"
+    assert cli.run(["load", "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"steps": ["BEGIN;", long]}

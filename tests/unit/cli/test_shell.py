@@ -229,3 +229,23 @@ def test_sigterm_ends_it_at_the_prompt_too(warehouse: MemoryWarehouse, tmp_path:
 @pytest.mark.usefixtures("heeded")
 def test_ctrl_c_drops_what_was_typed(type_in: Type) -> None:
     assert type_in("select nothing\x03select 1 as one;\r").startswith("one\n")
+
+
+@pytest.mark.parametrize(
+    ("shared", "greeting"),
+    [
+        (False, r"\? shows help. No other command can use this warehouse until you leave with \q."),
+        (True, r"\? shows help. Leave with \q."),
+    ],
+)
+def test_the_greeting_says_whether_others_must_wait(
+    warehouse: MemoryWarehouse,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    shared: bool,
+    greeting: str,
+) -> None:
+    with create_pipe_input() as keys:
+        keys.send_text("\\q\r")
+        open_shell(warehouse, tmp_path / "history", shared=shared, source=keys, sink=DummyOutput())
+    assert capsys.readouterr().out == f"{greeting}\n"

@@ -1,0 +1,1 @@
+"""The `Warehouse` on Amazon Redshift: each batch in one transaction, loaded by COPY with proof."""

@@ -1,0 +1,161 @@
+"""A connection to Redshift by the credentials of the dbt target, whatever their method is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.errors import SettingsError
+from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of, unsigned
+from ingest.warehouse.redshift.statements import Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where and as whom to connect. `connect` opens a connection; `name` is for messages."""
+
+    connect: Callable[[], Any]
+    name: str
+
+
+def place_of(credentials: Any, target: str) -> Place:
+    """Return the place of dbt-redshift's `credentials`, those of the dbt target `target`."""
+    from dbt.adapters.redshift.connections import get_connection_method
+
+    name = (
+        f"{credentials.host}:{credentials.port}/{credentials.database} as {credentials.user}"
+        f" (method {credentials.method}, target {target})"
+    )
+
+    def connect() -> Any:
+        connection = get_connection_method(credentials)()
+        connection.autocommit = False  # dbt's own connections commit each statement
+        return connection
+
+    return Place(connect=connect, name=name)
+
+
+class Session:
+    """One connection at a time; it is opened when it is needed, and again when it was lost."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._connection: Any = None
+        self._pid: int | None = None
+        self._using = threading.Lock()
+
+    def run(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """Run one statement in the transaction that is open, or opens with it; return its rows."""
+        cursor = self._connected().cursor()
+        cursor.execute(statement.sql, statement.values or None)
+        return [] if cursor.description is None else [tuple(row) for row in cursor.fetchall()]
+
+    def read(
+        self, sql: str, *, at_most: int | None
+    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Run one query as it is, no `%` in it meant for us; return its columns and rows."""
+        cursor = self._connected().cursor()
+        cursor.execute(sql)
+        if cursor.description is None:
+            return (), []
+        rows = cursor.fetchall() if at_most is None else cursor.fetchmany(at_most)
+        columns = tuple(_text(column[0]) for column in cursor.description)
+        return columns, [tuple(row) for row in rows]
+
+    def described(self, sql: str) -> list[tuple[str, str]]:
+        """Run a query; return name and type of its columns, as the database calls the types."""
+        cursor = self._connected().cursor()
+        cursor.execute(sql)
+        columns = [(_text(column[0]), int(column[1])) for column in cursor.description or ()]
+        names = dict(self.run(Statement("SELECT oid, typname FROM pg_catalog.pg_type")))
+        return [(name, str(names.get(kind, "unknown"))) for name, kind in columns]
+
+    @contextmanager
+    def transaction(self, *, read_only: bool = False) -> Iterator[None]:
+        """Commit what the block runs, or nothing of it; `read_only` refuses to write.
+
+        A connection that was lost is forgotten, so that the next transaction opens another one.
+        """
+        with self._using:
+            try:
+                if read_only:
+                    self._begin_read_only()
+                yield
+                self._connected().commit()
+            except BaseException as error:
+                self._undo(error)
+                raise
+
+    def cancel(self) -> None:
+        """End what another thread is running, over a connection of its own."""
+        if self._pid is None:
+            return
+        with Session(self.place) as other, other.transaction():
+            other.run(Statement("SELECT pg_cancel_backend(%s)", (self._pid,)))
+
+    def close(self) -> None:
+        """End the connection; an open transaction is rolled back by the server."""
+        if self._connection is not None:
+            with suppress(*DRIVER_ERRORS):
+                self._connection.close()
+        self._connection = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _undo(self, error: BaseException) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.rollback()
+        except DRIVER_ERRORS:
+            self.close()
+        if is_lost(error):
+            self.close()
+
+    def _begin_read_only(self) -> None:
+        # The driver begins a transaction that may write, unless there is one.
+        connection = self._connected()
+        connection.autocommit = True
+        try:
+            connection.cursor().execute("BEGIN READ ONLY")
+        finally:
+            connection.autocommit = False
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            self._connection = _connect(self.place)
+            cursor = self._connection.cursor()
+            cursor.execute("SELECT pg_backend_pid()")
+            self._pid = int(cursor.fetchone()[0])
+            # The snapshot of the first transaction is not to be older than its own first statement.
+            self._connection.commit()
+        return self._connection
+
+
+def _connect(place: Place) -> Any:
+    from dbt_common.exceptions import DbtBaseException
+
+    try:
+        return place.connect()
+    except (*DRIVER_ERRORS, DbtBaseException, ValueError) as error:
+        raise SettingsError(
+            f"cannot connect to {place.name}: {message_of(error)}; try: dbt debug"
+        ) from error
+    except Exception as error:
+        # boto3 asks IAM and Redshift's API for temporary credentials.
+        if type(error).__module__.startswith(("botocore", "boto3")):
+            raise SettingsError(
+                f"cannot log in to {place.name}: {unsigned(str(error))}; try: dbt debug"
+            ) from error
+        raise
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)

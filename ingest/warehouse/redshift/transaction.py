@@ -1,0 +1,181 @@
+"""One batch in one transaction: all of it with proof, what it replaces gone, or nothing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
+from ingest.errors import BooksError
+from ingest.lake.records import BatchRecord
+from ingest.lake.states import LIVE, QUARANTINED, REPLACED
+from ingest.storage import Storage
+from ingest.warehouse.ledger import LedgerRow, to_arrow
+from ingest.warehouse.redshift import statements
+from ingest.warehouse.redshift.copy_errors import copy_problem
+from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_about_data
+from ingest.warehouse.redshift.manifest import manifest_key, write_manifest
+from ingest.warehouse.redshift.repeat import repeat
+from ingest.warehouse.redshift.session import Session
+from ingest.warehouse.redshift.statements import Statement
+
+_log = logging.getLogger(__name__)
+
+DATA = (EVENTS, REJECTS, FILES)
+# A batch only moves on: no loader that is late takes a step back.
+_RANK = {QUARANTINED: 1, LIVE: 2, REPLACED: 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What one transaction writes: rows of the ledger, at most one of them a batch to load."""
+
+    rows: tuple[LedgerRow, ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its batches."""
+        return [row.record.batch_id for row in self.rows]
+
+    @property
+    def name(self) -> str:
+        """The number and the id of its newest batch, for messages."""
+        newest = self.rows[-1].record
+        return f"batch {newest.number} ({newest.batch_id[:6]})"
+
+
+def write_change(session: Session, lake: Storage, change: Change, role: str) -> None:
+    """Write `change` unless another loader has.
+
+    Raises BooksError when rows or times are not those of the record, SettingsError when a grant is
+    missing, ClickstreamError for everything else.
+    """
+
+    def write() -> None:
+        with session.transaction():
+            _write(session, lake, change, role)
+
+    repeat(change.name, write)
+
+
+def describe_change(lake: str, change: Change, role: str) -> Iterator[Statement]:
+    """Yield the statements of `change`, as if no other loader had been there."""
+    yield Statement("BEGIN")
+    yield statements.lock()
+    yield statements.states(change.ids)
+    for table in DATA:
+        yield statements.delete(table, change.ids)
+    for row in change.rows:
+        for table in _loaded_tables(row):
+            uri = f"{lake}/{manifest_key(row.record, table)}"
+            yield statements.copy(table, table.names_of(row.record.contract_version), uri, role)
+            yield statements.copied()
+            yield statements.found(table, row.record.batch_id)
+    yield from _ledger_statements(change.rows)
+    yield Statement("COMMIT")
+
+
+def _write(session: Session, lake: Storage, change: Change, role: str) -> None:
+    session.run(statements.lock())
+    rows = _pending(change, session.run(statements.states(change.ids)))
+    if not rows:
+        return
+    for table in DATA:
+        session.run(statements.delete(table, [row.record.batch_id for row in rows]))
+    for row in rows:
+        for table in _loaded_tables(row):
+            _copy(session, lake, row.record, table, role)
+    for statement in _ledger_statements(rows):
+        session.run(statement)
+
+
+def _pending(change: Change, found: Sequence[tuple[Any, ...]]) -> tuple[LedgerRow, ...]:
+    """Return the rows that another loader has not written meanwhile, or gone beyond.
+
+    `found` are (batch id, state, manifest hash). Raises BooksError when one was loaded from other
+    files.
+    """
+    there = {batch_id: (state, manifest) for batch_id, state, manifest in found}
+    for row in change.rows:
+        _, manifest = there.get(row.record.batch_id, (None, None))
+        if manifest is not None and row.manifest_hash not in (None, manifest):
+            raise BooksError(
+                f"{change.name} is in {statements.LEDGER} with other files than its record names"
+            )
+    return tuple(
+        row
+        for row in change.rows
+        if _RANK[row.state] > _RANK.get(there.get(row.record.batch_id, ("", None))[0], 0)
+    )
+
+
+def _loaded_tables(row: LedgerRow) -> list[Table]:
+    if row.state != LIVE:
+        return []
+    return [table for table in DATA if row.record.files.get(table.name)]
+
+
+def _copy(session: Session, lake: Storage, record: BatchRecord, table: Table, role: str) -> None:
+    started = time.monotonic()
+    manifest = write_manifest(lake, record, table)
+    columns = table.names_of(record.contract_version)
+    try:
+        session.run(statements.copy(table, columns, manifest, role))
+    except DRIVER_ERRORS as error:
+        if not is_about_data(error):
+            raise
+        raise copy_problem(session, lake, record, table, error) from error
+    ((loaded,),) = session.run(statements.copied())
+    ((rows, first, last),) = session.run(statements.found(table, record.batch_id))
+    _prove(record, table, loaded=loaded, found=(rows, _utc(first), _utc(last)))
+    _log.info(
+        "landing.%s: %s rows of batch %s copied in %.1f s; rows and times are those of the record",
+        *(table.name, f"{rows:,}", record.number, time.monotonic() - started),
+    )
+
+
+def _prove(
+    record: BatchRecord,
+    table: Table,
+    *,
+    loaded: int,
+    found: tuple[int, datetime | None, datetime | None],
+) -> None:
+    files = record.files[table.name]
+    firsts = [file.min_event_time for file in files if file.min_event_time]
+    lasts = [file.max_event_time for file in files if file.max_event_time]
+    said = (sum(file.rows for file in files), min(firsts, default=None), max(lasts, default=None))
+    if table is not EVENTS:
+        said = (said[0], None, None)
+    if said != found or loaded != said[0]:
+        raise BooksError(
+            f"landing.{table.name} of batch {record.number}: the record says {_counted(said)};"
+            f" COPY loaded {loaded:,} rows, and the table has {_counted(found)}"
+        )
+
+
+def _counted(counted: tuple[int, datetime | None, datetime | None]) -> str:
+    rows, first, last = counted
+    return f"{rows:,} rows" + (f" from {first} to {last}" if first else "")
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _ledger_statements(rows: Sequence[LedgerRow]) -> list[Statement]:
+    """Return what replaces the rows of the ledger."""
+    values = [tuple(map(_naive, row.values())) for row in to_arrow(rows).to_pylist()]
+    return [
+        statements.delete(BATCHES, [row.record.batch_id for row in rows]),
+        statements.insert_ledger(values),
+    ]
+
+
+def _naive(value: Any) -> Any:
+    """Return `value` as TIMESTAMP holds it: in UTC, without a zone."""
+    return value.replace(tzinfo=None) if isinstance(value, datetime) else value

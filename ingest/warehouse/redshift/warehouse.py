@@ -1,0 +1,200 @@
+"""The `Warehouse` on Redshift. Its transactions do what Spark needs a protocol of its own for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from ingest.errors import ClickstreamError, SettingsError
+from ingest.settings import Settings
+from ingest.storage import Storage
+from ingest.warehouse import Column, Rows, Schemas
+from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, changes
+from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of
+from ingest.warehouse.redshift.landing import needed_changes, prepare_tables
+from ingest.warehouse.redshift.notes import ViewNotes
+from ingest.warehouse.redshift.reads import check_reads
+from ingest.warehouse.redshift.repeat import repeat
+from ingest.warehouse.redshift.session import Place, Session, place_of
+from ingest.warehouse.redshift.statements import LEDGER, SCHEMA, Statement
+from ingest.warehouse.redshift.transaction import Change, describe_change, write_change
+from ingest.warehouse.target import Target, load_credentials
+
+ROLE = "REDSHIFT_COPY_ROLE_ARN"
+_LEDGER = (
+    f"SELECT batch_id, state, replaced_by, manifest_hash, loaded_at FROM {LEDGER}"  # noqa: S608
+    " ORDER BY batch_id"
+)
+_RELATIONS = (
+    "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c"
+    " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'v') AND n.nspname IN (%s, %s, %s, %s, %s)"
+)
+
+
+def open_redshift(settings: Settings, target: Target) -> RedshiftWarehouse:
+    """Return the warehouse of a Redshift target, not connected yet.
+
+    Raises SettingsError when profiles.yml has no valid credentials for it.
+    """
+    place = place_of(load_credentials(settings), target.name)
+    role = os.environ.get(ROLE, "").strip() or "default"
+    return RedshiftWarehouse(place, Schemas(marts=target.schema, landing=SCHEMA), role)
+
+
+class RedshiftWarehouse:
+    """A database of Redshift. `role` is the one that COPY reads the lake with."""
+
+    def __init__(self, place: Place, schemas: Schemas, role: str) -> None:
+        self.schemas = schemas
+        self.notes = ViewNotes(schemas.intermediate, self._noted)
+        self._role = role
+        self._session = Session(place)
+
+    def ledger(self) -> Ledger:
+        """Return the rows of landing.batches."""
+        if not self.exists(LEDGER):
+            return Ledger(version="", batches={})
+        with self._failures():
+            rows = self._rows(Statement(_LEDGER))
+        return Ledger(
+            version=hashlib.sha256(repr(rows).encode()).hexdigest()[:16],
+            batches={
+                batch_id: LoadedBatch(
+                    state=state, replaced_by=by, manifest_hash=manifest, loaded_at=_in_utc(at)
+                )
+                for batch_id, state, by, manifest, at in rows
+            },
+        )
+
+    def load(
+        self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
+    ) -> None:
+        """Load each live batch in one transaction, which also removes what the batch replaces."""
+        _check_lake(lake)
+        repeat("landing", lambda: prepare_tables(self._session))
+        for rows in changes(ledger, changed):
+            write_change(self._session, lake, Change(rows=rows), self._role)
+
+    def describe(
+        self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
+    ) -> Iterator[str]:
+        """Yield the statements that `load` would run, values written in.
+
+        Those that add or widen a column depend on what the database has, so it is asked.
+        """
+        _check_lake(lake)
+        with self._failures():
+            yield from map(str, needed_changes(self._session))
+        for rows in changes(ledger, changed):
+            for statement in describe_change(lake.uri, Change(rows=rows), self._role):
+                yield str(statement)
+
+    def query(self, sql: str, *, at_most: int | None = None) -> Rows:
+        """Return the first `at_most` rows of `sql` (None = all), in a transaction that only reads.
+
+        Raises SettingsError when `sql` would do more than read.
+        """
+        check_reads(sql)
+        try:
+            with self._session.transaction(read_only=True):
+                self._session.run(_search_path(self.schemas.marts))
+                columns, rows = self._session.read(sql, at_most=at_most)
+        except DRIVER_ERRORS as error:
+            told = message_of(error)
+            if "read-only" in told or "read only" in told:
+                raise SettingsError(f"`clickstream query` only reads: {told}") from error
+            raise ClickstreamError(f"the query failed: {told}") from error
+        return Rows(columns=columns, rows=[tuple(map(_in_utc, row)) for row in rows])
+
+    def relations(self) -> list[str]:
+        """Return the tables and views of the target's schemas, those of the marts without one."""
+        with self._failures():
+            found = self._rows(Statement(_RELATIONS, self.schemas.all))
+        order = self.schemas.all
+        return [
+            name if schema == self.schemas.marts else f"{schema}.{name}"
+            for schema, name in sorted(found, key=lambda row: (order.index(row[0]), row[1]))
+        ]
+
+    def columns(self, relation: str) -> list[Column]:
+        """Return the columns of a table or view. ClickstreamError when there is none.
+
+        The catalog does not know those of a late-binding view, but its answer has them.
+        """
+        if relation not in self.relations():
+            raise ClickstreamError(f"there is no table or view {relation}")
+        with self._failures(), self._session.transaction():
+            self._session.run(_search_path(self.schemas.marts))
+            return [
+                Column(name, kind)
+                for name, kind in self._session.described(f"SELECT * FROM {relation} LIMIT 0")  # noqa: S608
+            ]
+
+    def cancel(self) -> None:
+        """Stop the query that another thread is running, which raises ClickstreamError there."""
+        with self._failures():
+            self._session.cancel()
+
+    def exists(self, relation: str) -> bool:
+        """Return whether there is a table or view `relation`, written `schema.name`."""
+        schema, name = relation.split(".")
+        with self._failures():
+            return bool(
+                self._rows(
+                    Statement(
+                        "SELECT 1 FROM pg_catalog.pg_class AS c"
+                        " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace"
+                        " WHERE n.nspname = %s AND c.relname = %s",
+                        (schema, name),
+                    )
+                )
+            )
+
+    def repair(self) -> None:
+        """Do nothing: a killed dbt build leaves no half of a table in a database."""
+
+    def close(self) -> None:
+        """End the connection."""
+        self._session.close()
+
+    def _noted(self, statement: Statement) -> list[tuple[Any, ...]]:
+        with self._failures():
+            return self._rows(statement)
+
+    def _rows(self, statement: Statement) -> list[tuple[Any, ...]]:
+        with self._session.transaction():
+            return self._session.run(statement)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except DRIVER_ERRORS as error:
+            lost = "the connection was lost: " if is_lost(error) else ""
+            raise ClickstreamError(
+                f"{self._session.place.name}: {lost}{message_of(error)}"
+            ) from error
+
+
+def _check_lake(lake: Storage) -> None:
+    if not lake.uri.startswith("s3://"):
+        raise SettingsError(
+            f"the lake {lake.uri} is not in S3, from where Redshift reads it: set"
+            " CLICKSTREAM_LAKE / lake.uri to s3://bucket/prefix and ingest again"
+        )
+
+
+def _search_path(schema: str) -> Statement:
+    return Statement(f'SET LOCAL search_path TO "{schema}"')
+
+
+def _in_utc(value: Any) -> Any:
+    """Return `value`; a time without a zone is in UTC."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
