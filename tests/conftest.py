@@ -20,6 +20,8 @@ REFERENCE_FIXTURES = ("seed_csv", "hackers_log", "field_cases")
 LIVE = "redshift_live"
 # Folders of tests that share a Spark, a cluster or a server.
 _NEIGHBOURS = ("tests/aws", "tests/e2e", "tests/integration")
+# Modules there that need none of these, but a stand-in that starts in a second.
+_ON_THEIR_OWN = ("test_redshift_",)
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 pytest_plugins = [
@@ -35,7 +37,9 @@ class Scheduler(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        folder = module.rpartition("/")[0]
+        folder, _, name = module.rpartition("/")
+        if name.startswith(_ON_THEIR_OWN):
+            return module
         return folder if folder in _NEIGHBOURS else module
 
 
