@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.product import ROOT, Index, Product
+from fixtures.product import ROOT, Index, OneProcess, Product
 
 pytestmark = pytest.mark.e2e
 
@@ -24,8 +24,6 @@ SEQUENCES = {
     "special": ("f32-special-files", (".",), (4,)),
 }
 DAYS = 3
-# Each day is ingested and loaded; all that follows is done on the first and the last.
-RUN_ON = (0, 2)
 # What dbt needs of the project, where clickstream.toml names other sources.
 PROJECT = ("dbt_project.yml", "profiles.yml", "profiles", "models", "macros", "seeds", "tests/dbt")
 LIVE = "from landing.events as e join landing.batches as b using (batch_id) where b.state = 'live'"
@@ -39,12 +37,23 @@ QUERIES = {
 }
 
 
+LANDING = ("landing", "ids")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """What users see after a day; `run` is None where it ended with the load."""
+    """A day's ingest, and the rows of QUERIES after it; those of the marts on the last day only."""
 
-    run: dict[str, Any] | None
+    ingest: dict[str, Any]
     answers: dict[str, list[list[Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """All days, the run of the last one, and the size of the index after it."""
+
+    days: list[Day]
+    run: dict[str, Any]
     documents: int
 
 
@@ -54,8 +63,13 @@ def expected(day: int) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def days(tmp_path_factory: pytest.TempPathFactory, search_url: str, field_cases: Path) -> list[Day]:
-    """Let every source hold one folder of its case after another, a day each."""
+def outcome(
+    tmp_path_factory: pytest.TempPathFactory, search_url: str, field_cases: Path
+) -> Outcome:
+    """Let every source hold one folder of its case after another, a day each.
+
+    Each day is ingested and loaded; marts and index are made on the last one.
+    """
     root = make_project(tmp_path_factory.mktemp("project"))
     product = Product(
         root=root, data=root / "data", environ={"ES_URL": search_url, "ES_INDEX": "sequences"}
@@ -69,15 +83,17 @@ def days(tmp_path_factory: pytest.TempPathFactory, search_url: str, field_cases:
                     replace_content(root / name, field_cases / case / folders[day])
             if day == 0:
                 add_special_files(root / "special")
-            run = None
-            if day in RUN_ON:
-                run = process.json("run")
-            else:
-                process.json("ingest")
-                process.json("load")
-            answers = dict(zip(QUERIES, process.sql(*QUERIES.values()), strict=True))
-            days.append(Day(run=run, answers=answers, documents=index.count()))
-    return days
+            ingest = process.json("ingest")
+            process.json("load")
+            days.append(Day(ingest=ingest, answers=answers(process, *LANDING)))
+        run = process.json("run")
+        days[-1].answers.update(answers(process, "marts"))
+    return Outcome(days=days, run=run, documents=index.count())
+
+
+def answers(process: OneProcess, *names: str) -> dict[str, list[list[Any]]]:
+    """Return the rows of these QUERIES by their names."""
+    return dict(zip(names, process.sql(*(QUERIES[name] for name in names)), strict=True))
 
 
 def make_project(root: Path) -> Path:
@@ -118,32 +134,27 @@ def add_special_files(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("day", range(DAYS))
-def test_each_line_is_in_landing_once(days: list[Day], day: int) -> None:
-    landing = {name: (events, urls) for name, events, urls in days[day].answers["landing"]}
+def test_each_line_is_in_landing_once(outcome: Outcome, day: int) -> None:
+    rows = outcome.days[day].answers
+    landing = {name: (events, urls) for name, events, urls in rows["landing"]}
     assert landing == {name: (events, events) for name, events in expected(day).items()}
-    ((events, ids),) = days[day].answers["ids"]
+    ((events, ids),) = rows["ids"]
     assert events == ids
 
 
-@pytest.mark.parametrize("day", RUN_ON)
-def test_marts_and_index_agree(days: list[Day], day: int) -> None:
-    total = sum(expected(day).values())
-    assert days[day].answers["marts"] == [[total, total, total]]
-    assert days[day].documents == total
-    assert told(days[day])["problems"] == []
+def test_marts_and_index_agree(outcome: Outcome) -> None:
+    total = sum(expected(DAYS - 1).values())
+    assert outcome.days[-1].answers["marts"] == [[total, total, total]]
+    assert outcome.documents == total
+    assert outcome.run["problems"] == []
 
 
-def test_what_is_refused_or_passed_over_is_named(days: list[Day]) -> None:
-    run = told(days[0])
-    refused = run["refused"]["objects"]
+def test_what_is_refused_or_passed_over_is_named(outcome: Outcome) -> None:
+    first = outcome.days[0].ingest
+    refused = first["refused"]["objects"]
     assert [(one["source_file"], one["file_status"], one["file_reason"]) for one in refused] == [
         ("odd/access.log.2.bz2", "rejected", "unsupported_content"),
         ("odd/error.log", "rejected", "unknown_format"),
     ]
-    assert run["ingest"]["special"] == ["error.log", "other.log", "pipe.log"]
-    assert [one["key"] for one in run["ingest"]["duplicates"]] == ["current.log"]
-
-
-def told(day: Day) -> dict[str, Any]:
-    assert day.run is not None
-    return day.run
+    assert first["special"] == ["error.log", "other.log", "pipe.log"]
+    assert [one["key"] for one in first["duplicates"]] == ["current.log"]

@@ -29,7 +29,7 @@ from ingest.poll import poll
 from ingest.sample import write_sample
 from ingest.settings import Settings, load_settings
 from ingest.storage import open_storage
-from ingest.warehouse import open_warehouse
+from ingest.warehouse import Warehouse, open_warehouse
 from ingest.warehouse.dbt import run_dbt, write_docs
 from ingest.warehouse.load import load
 from ingest.warehouse.marts import read_tables
@@ -214,8 +214,13 @@ def fill(job: Job, folder: Path, redshift: Redshift) -> list[BatchRecord]:
     correct(job, ["ingest"], count=40, status=200)
     job.json("load")
     add_logs(job, logs[1::SPLITS], below=folder / "raw")
-    with ThreadPoolExecutor(1) as beside, held_back(redshift) as go_on:
-        loaded = beside.submit(load_beside_dbt, job, redshift, go_on)
+    # Opened here: dbt, which is asked for the credentials, changes the environment of the process.
+    with (
+        closing(open_warehouse(job.settings)) as warehouse,
+        ThreadPoolExecutor(1) as beside,
+        held_back(redshift) as go_on,
+    ):
+        loaded = beside.submit(load_beside_dbt, job.settings, warehouse, redshift, go_on)
         run_models(job.settings, "run")
         assert loaded.result() == 1
     for split in range(2, SPLITS):
@@ -252,14 +257,15 @@ def wait_for_dbt(redshift: Redshift) -> None:
         )
 
 
-def load_beside_dbt(job: Job, redshift: Redshift, go_on: Callable[[], None]) -> int:
+def load_beside_dbt(
+    settings: Settings, warehouse: Warehouse, redshift: Redshift, go_on: Callable[[], None]
+) -> int:
     """Load while dbt is in the middle of a model; return the number of batches."""
     try:
         wait_for_dbt(redshift)
     finally:
         go_on()
-    with closing(open_warehouse(job.settings)) as warehouse:
-        return len(load(job.settings, warehouse).loaded)
+    return len(load(settings, warehouse).loaded)
 
 
 def kill_dbt(job: Job, redshift: Redshift) -> None:

@@ -20,7 +20,7 @@ from support.server_rules import PICK, choose, operation
 
 STEPS = 30
 # What ROTATION_PROFILE may say, with the number of histories.
-HISTORIES = {"ci": 200, "soak": 5_000}
+HISTORIES = {"ci": 100, "soak": 5_000}
 
 
 class Histories(FolderRules):
