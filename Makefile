@@ -2,7 +2,7 @@ BIN := .venv/bin
 DATA := $(or $(CLICKSTREAM_DATA),data)
 LINES ?= 100000
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 redshift-try bench lock clean
+.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 soak-redshift redshift-try bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -12,7 +12,7 @@ setup: .venv/.ready ## create .venv from the lock (Python 3.11, Java 17 or 21)
 run: setup ## run the whole pipeline on generated logs, LINES=100000
 	@$(BIN)/clickstream sample $(DATA) --lines $(LINES) && $(BIN)/clickstream run --truth $(DATA)/truth.json
 test: setup ## run all tests
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 3
 check: setup ## check format, lint, types, SQL, contract and AWS template
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && PYTHONPATH=tests $(BIN)/python -m redshift.lint && $(BIN)/clickstream contract check && $(BIN)/cfn-lint deploy/*.yaml && $(BIN)/python deploy/render_iam.py --check
 redshift-try: setup ## run the whole job on a stand-in for Redshift, which stays up; LINES=100000
@@ -27,6 +27,8 @@ soak-fuzz: setup ## parse 2 million mutated lines both ways, bombs, and tiny fil
 	@$(BIN)/pytest tests/soak/fuzzed_lines.py
 soak-s3: setup ## ingest a bucket with an object of 1 GB: memory flat, equal to a folder (10 minutes)
 	@$(BIN)/pytest tests/soak/s3_load.py
+soak-redshift: setup ## load a million rows into the stand-in: one COPY a table (5 minutes)
+	@REDSHIFT_ROWS=1000000 $(BIN)/pytest -k one_copy tests/integration/test_redshift_load.py
 bench: setup ## compare speed and memory with other tools
 	@$(BIN)/python -m bench
 lock: setup ## upgrade requirements.lock

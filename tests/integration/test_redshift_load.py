@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,6 +23,9 @@ from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 
 pytestmark = pytest.mark.integration
+
+# `make soak-redshift` takes a million.
+MANY = int(os.environ.get("REDSHIFT_ROWS", "3000"))
 
 
 @pytest.fixture
@@ -172,7 +176,7 @@ def test_one_copy_for_each_table_and_a_constant_number_of_statements(
 ) -> None:
     hop.load()
     counts = []
-    for lines in (10, 3_000):
+    for lines in (10, MANY):
         sent: list[str] = []
 
         def run(
@@ -189,7 +193,7 @@ def test_one_copy_for_each_table_and_a_constant_number_of_statements(
         assert len([sql for sql in sent if sql.startswith("COPY ")]) == 3
 
     assert counts[0] == counts[1]
-    assert "landing.events: 3,000 rows of batch 2 copied in" in caplog.text
+    assert f"landing.events: {MANY:,} rows of batch 2 copied in" in caplog.text
 
 
 def test_a_lake_in_a_folder_is_refused(hop: Hop, tmp_path: Path) -> None:
