@@ -75,11 +75,13 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, search_url: str, seed_csv:
     (data / "raw").mkdir()
     shutil.copy(seed_csv, data / "raw")
     product = Product(data=data, environ={"ES_URL": search_url, "ES_INDEX": "real_input"})
-    run = product.json("run")
+    with product.one_process() as process:
+        run = process.json("run")
+        answers = dict(zip(QUERIES, process.sql(*QUERIES.values()), strict=True))
     return Outcome(
         run=run,
         records=product.records(),
-        answers=dict(zip(QUERIES, product.sql(*QUERIES.values()), strict=True)),
+        answers=answers,
         index=Index(url=search_url, name="real_input"),
     )
 
