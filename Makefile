@@ -5,7 +5,7 @@ LINES ?= 100000
 .PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 soak-redshift redshift-try bench lock clean
 
 help: ## show this list
-	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
 setup: .venv/.ready ## create .venv from the lock (Python 3.11, Java 17 or 21)
 .venv/.ready: requirements.lock pyproject.toml .ci/setup
 	@sh .ci/setup
@@ -33,5 +33,6 @@ bench: setup ## compare speed and memory with other tools
 	@$(BIN)/python -m bench
 lock: setup ## upgrade requirements.lock
 	@$(BIN)/uv pip compile --quiet --system-certs --upgrade --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-clean: ## stop the local search server, delete data/ and build output
+clean: ## stop the local search server and the stand-in of redshift-try, delete data/ and build output
+	@if [ -f "$(DATA)/redshift-try/pid" ]; then kill "$$(cat "$(DATA)/redshift-try/pid")" 2>/dev/null || true; fi
 	@if [ -x $(BIN)/clickstream ]; then $(BIN)/clickstream search down --delete-data; fi; rm -rf "$(DATA)" target logs dbt_packages .pytest_cache .mypy_cache .ruff_cache

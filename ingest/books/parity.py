@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from ingest.warehouse.marts import MartTable, read_tables
 # Rows of a mart that are named; the count says how many there are.
 _SHOWN = 10
 _NOTHING = "null"
+# More digits than a decimal of either engine has.
+_EXACT = Context(prec=60)
 
 Row = tuple[str, ...]
 
@@ -103,7 +105,9 @@ def _spelled(value: Any) -> str:
 
 
 def _number(value: Decimal) -> str:
-    return f"{value.normalize():f}" if value.is_finite() else str(value)
+    if not value.is_finite():
+        return str(value)
+    return f"{_EXACT.normalize(value) or Decimal(0):f}"  # -0 is 0
 
 
 def _mart_check(table: MartTable, first: _Side, second: _Side) -> Check:

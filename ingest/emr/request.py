@@ -75,7 +75,11 @@ def _command_problems(command: Sequence[str]) -> Iterator[str]:
         yield f"dbt {second!r} cannot run on EMR: use dbt with {', '.join(DBT_COMMANDS)}"
     for option, only in _FIXED.items():
         if any(value != only for value in _values(command, option)):
-            yield f"a job cannot take {option}{f' but {only}' if only else ''}: leave it out"
+            yield (
+                f"a job always uses the target {only}: leave out {option}"
+                if only
+                else f"a job cannot take {option}: leave it out"
+            )
 
 
 def _values(command: Sequence[str], option: str) -> Iterator[str | None]:

@@ -128,8 +128,9 @@ def how_to_go_on(servers: Servers) -> str:
     host, _, port = place.partition(":")
     user, password = servers.environ["REDSHIFT_USER"], servers.environ["REDSHIFT_PASSWORD"]
     return f"""
-Both servers are still up. To go on in this shell:
+Both servers are still up. To go on, in a shell that you close afterwards:
 
+  . .venv/bin/activate
   . {servers.exports}
   clickstream query            # or dbt run, dbt test, dbt docs generate
   PGPASSWORD={password} {programs() / "psql"} -h {host} -p {port} -U {user} {database}

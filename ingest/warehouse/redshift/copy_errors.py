@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import pyarrow as pa
@@ -18,10 +18,11 @@ from ingest.warehouse.redshift.faults import DRIVER_ERRORS, message_of, unsigned
 from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 
-# Neither raw_line nor raw_field_value: they hold what was logged.
-_LOGGED = Statement(
+# Neither raw_line nor raw_field_value: they hold what was logged. Of this session and these files:
+# what another COPY was refused for is no reason.
+_LOGGED = (
     "SELECT file_name, column_name, error_message FROM sys_load_error_detail"
-    " ORDER BY start_time DESC LIMIT 3"
+    " WHERE session_id = %s ORDER BY start_time DESC LIMIT 3"
 )
 
 
@@ -38,17 +39,25 @@ def copy_problem(
             f"{place} was refused by COPY, since landing.{table.name} cannot be read:"
             f" {'; '.join(map(printable, lost))}: restore the file, or ingest its raw logs again"
         )
-    reasons = [message_of(error), *_logged(session), *_other_columns(lake, record, table)]
+    logged = _logged(session, [file.path for file in record.files[table.name]])
+    reasons = [message_of(error), *logged, *_other_columns(lake, record, table)]
     told = "; ".join(printable(reason) for reason in dict.fromkeys(filter(None, reasons)))
     return ClickstreamError(f"{place} was refused by COPY: {told}")
 
 
-def _logged(session: Session) -> list[str]:
-    """Return the newest load errors; a connection of its own sees them after a failure."""
+def _logged(session: Session, paths: Sequence[str]) -> list[str]:
+    """Return the newest load errors of `session` about the files `paths`.
+
+    A connection of its own sees them after a failure.
+    """
     with suppress(ClickstreamError, *DRIVER_ERRORS), Session(session.place) as other:
         with other.transaction():
-            rows = other.run(_LOGGED)
-        return [unsigned(": ".join(str(value).strip() for value in row if value)) for row in rows]
+            rows = other.run(Statement(_LOGGED, (session.pid,)))
+        return [
+            unsigned(": ".join(str(value).strip() for value in row if value))
+            for row in rows
+            if str(row[0]).strip().endswith(tuple(paths))
+        ]
     return []
 
 
@@ -78,9 +87,14 @@ def _other_columns(lake: Storage, record: BatchRecord, table: Table) -> list[str
     return found
 
 
+def _zoneless(kind: pa.DataType) -> pa.DataType:
+    """Return a type without its time zone: Parquet's times for Redshift have none."""
+    return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
+
+
 def _differences(schema: pa.Schema, wanted: pa.Schema) -> Iterator[str]:
     for field in schema:
         if field.name not in wanted.names:
             yield f"{field.name} is no column of the table"
-        elif field.type != wanted.field(field.name).type:
+        elif _zoneless(field.type) != _zoneless(wanted.field(field.name).type):
             yield f"{field.name} is {field.type}, not {wanted.field(field.name).type}"

@@ -34,6 +34,8 @@ def message_of(error: BaseException) -> str:
     told: Any = error.args[0] if error.args else ""
     if isinstance(told, dict):
         told = told.get("M") or "an error without a message"
+    elif len(error.args) > 1:  # "communication error" alone tells nobody anything
+        told = ": ".join(map(str, error.args))
     return unsigned(str(told).strip()) or type(error).__name__
 
 

@@ -11,16 +11,37 @@ import re
 from ingest.errors import SettingsError
 
 _READING = ("select", "with", "show", "explain")
-_IGNORED = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*", re.DOTALL)
+_IGNORED = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|\()*")
+_OF_COMMENTS = re.compile(r"/\*|\*/")
 _WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 
 
 def check_reads(sql: str) -> None:
     """Raise SettingsError unless `sql` begins like a query. The driver refuses a second one."""
-    start = _IGNORED.match(sql)
-    word = _WORD.match(sql, start.end() if start else 0)
+    word = _WORD.match(sql, _first(sql))
     if word is None or word[0].lower() not in _READING:
         raise SettingsError(
             "`clickstream query` only reads the tables of the warehouse (SELECT, WITH, SHOW,"
             " EXPLAIN), which `clickstream run` and dbt change"
         )
+
+
+def _first(sql: str) -> int:
+    """Return where the first word may begin: behind blanks, parentheses and comments, which nest.
+
+    An unclosed comment goes to the end.
+    """
+    at = 0
+    while True:
+        ignored = _IGNORED.match(sql, at)
+        at = ignored.end() if ignored else at
+        if not sql.startswith("/*", at):
+            return at
+        depth = 0
+        for mark in _OF_COMMENTS.finditer(sql, at):
+            depth += 1 if mark[0] == "/*" else -1
+            at = mark.end()
+            if not depth:
+                break
+        if depth:
+            return len(sql)

@@ -36,10 +36,15 @@ def repeat(what: str, run: Callable[[], None]) -> None:
             if not (is_in_the_way(error) or is_lost(error)):
                 raise _failure(what, error) from error
             if attempt == ATTEMPTS:
+                remedy = (
+                    "another loader or dbt run may hold the tables: run the command again when it"
+                    " has ended"
+                    if is_in_the_way(error)
+                    else "run the command again when the server can be reached"
+                )
                 raise ClickstreamError(
                     f"{what}: tried {ATTEMPTS} times, the last answer was: {message_of(error)};"
-                    " another loader or dbt run may hold the tables: run the command again when it"
-                    " has ended"
+                    f" {remedy}"
                 ) from error
             _log.info("%s: %s; trying again", what, message_of(error))
             time.sleep(_pause(attempt))

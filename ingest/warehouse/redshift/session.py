@@ -8,23 +8,38 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.errors import SettingsError
+from ingest.errors import ClickstreamError, SettingsError
 from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of, unsigned
 from ingest.warehouse.redshift.statements import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where and as whom to connect. `connect` opens a connection; `name` is for messages."""
+    """Where and as whom to connect: a dbt target. `connect` does; `name` is for messages."""
 
     connect: Callable[[], Any]
     name: str
+    target: str
 
 
 def place_of(credentials: Any, target: str) -> Place:
-    """Return the place of dbt-redshift's `credentials`, those of the dbt target `target`."""
+    """Return the place of dbt-redshift's `credentials`, those of the dbt target `target`.
+
+    Raises SettingsError when the password method lacks a setting.
+    """
     from dbt.adapters.redshift.connections import get_connection_method
 
+    given = {
+        "REDSHIFT_ENDPOINT": credentials.host,
+        "REDSHIFT_USER": credentials.user,
+        "REDSHIFT_PASSWORD": credentials.password,
+    }
+    lacking = [name for name, value in given.items() if not value]
+    if credentials.method == "database" and lacking:
+        raise SettingsError(
+            f"target {target} needs {' and '.join(lacking)}: docs/operations/redshift.md says what"
+            " each method of logging in needs"
+        )
     name = (
         f"{credentials.host}:{credentials.port}/{credentials.database} as {credentials.user}"
         f" (method {credentials.method}, target {target})"
@@ -35,7 +50,7 @@ def place_of(credentials: Any, target: str) -> Place:
         connection.autocommit = False  # dbt's own connections commit each statement
         return connection
 
-    return Place(connect=connect, name=name)
+    return Place(connect=connect, name=name, target=target)
 
 
 class Session:
@@ -46,6 +61,11 @@ class Session:
         self._connection: Any = None
         self._pid: int | None = None
         self._using = threading.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the session in the database, None before the first connection."""
+        return self._pid
 
     def run(self, statement: Statement) -> list[tuple[Any, ...]]:
         """Run one statement in the transaction that is open, or opens with it; return its rows."""
@@ -75,8 +95,9 @@ class Session:
 
     @contextmanager
     def transaction(self, *, read_only: bool = False) -> Iterator[None]:
-        """Commit what the block runs, or nothing of it; `read_only` refuses to write.
+        """Commit what the block runs, or nothing of it.
 
+        `read_only` refuses to write, and takes back what a query may change all the same: settings.
         A connection that was lost is forgotten, so that the next transaction opens another one.
         """
         with self._using:
@@ -84,8 +105,12 @@ class Session:
                 if read_only:
                     self._begin_read_only()
                 yield
-                self._connected().commit()
+                if read_only:
+                    self._connected().rollback()
+                else:
+                    self._connected().commit()
             except BaseException as error:
+                _leave_out_details(error)
                 self._undo(error)
                 raise
 
@@ -112,6 +137,11 @@ class Session:
     def _undo(self, error: BaseException) -> None:
         if self._connection is None:
             return
+        if not isinstance(error, Exception):  # an interruption, while the server still works
+            with suppress(ClickstreamError, *DRIVER_ERRORS):
+                self.cancel()
+            self.close()
+            return
         try:
             self._connection.rollback()
         except DRIVER_ERRORS:
@@ -130,7 +160,7 @@ class Session:
 
     def _connected(self) -> Any:
         if self._connection is None:
-            self._connection = _connect(self.place)
+            self._connection = _connect(self.place, again=self._pid is not None)
             cursor = self._connection.cursor()
             cursor.execute("SELECT pg_backend_pid()")
             self._pid = int(cursor.fetchone()[0])
@@ -139,20 +169,36 @@ class Session:
         return self._connection
 
 
-def _connect(place: Place) -> Any:
+def _leave_out_details(error: BaseException) -> None:
+    """Keep of an error of the server what may be logged: its detail may hold a row."""
+    if isinstance(told := next(iter(error.args), None), dict):
+        error.args = (
+            {name: unsigned(str(told[name])) for name in ("S", "C", "M") if name in told},
+        )
+
+
+def _connect(place: Place, *, again: bool) -> Any:
+    """Connect. `again`: it worked before, so a server that is not there may come back.
+
+    Raises SettingsError, and the driver's error in that case.
+    """
     from dbt_common.exceptions import DbtBaseException
 
     try:
         return place.connect()
     except (*DRIVER_ERRORS, DbtBaseException, ValueError) as error:
+        if again and is_lost(error):
+            raise
         raise SettingsError(
-            f"cannot connect to {place.name}: {message_of(error)}; try: dbt debug"
+            f"cannot connect to {place.name}: {message_of(error)}; try: dbt debug --target"
+            f" {place.target}"
         ) from error
     except Exception as error:
         # boto3 asks IAM and Redshift's API for temporary credentials.
         if type(error).__module__.startswith(("botocore", "boto3")):
             raise SettingsError(
-                f"cannot log in to {place.name}: {unsigned(str(error))}; try: dbt debug"
+                f"cannot log in to {place.name}: {unsigned(str(error))}; try: dbt debug --target"
+                f" {place.target}"
             ) from error
         raise
 

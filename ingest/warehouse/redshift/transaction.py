@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from threading import Timer
+from typing import Any, TypeVar
 
 from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
 from ingest.errors import BooksError
@@ -26,6 +28,10 @@ from ingest.warehouse.redshift.statements import Statement
 _log = logging.getLogger(__name__)
 
 DATA = (EVENTS, REJECTS, FILES)
+# The driver sends at most 32,767 values with a statement; a row of the ledger has 21.
+_SLICE = 1_000
+_PATIENCE_SECONDS = 10.0
+Value = TypeVar("Value")
 # A batch only moves on: no loader that is late takes a step back.
 _RANK = {QUARANTINED: 1, LIVE: 2, REPLACED: 3}
 
@@ -66,9 +72,11 @@ def describe_change(lake: str, change: Change, role: str) -> Iterator[Statement]
     """Yield the statements of `change`, as if no other loader had been there."""
     yield Statement("BEGIN")
     yield statements.lock()
-    yield statements.states(change.ids)
+    for ids in _slices(change.ids):
+        yield statements.states(ids)
     for table in DATA:
-        yield statements.delete(table, change.ids)
+        for ids in _slices(change.ids):
+            yield statements.delete(table, ids)
     for row in change.rows:
         for table in _loaded_tables(row):
             uri = f"{lake}/{manifest_key(row.record, table)}"
@@ -80,12 +88,15 @@ def describe_change(lake: str, change: Change, role: str) -> Iterator[Statement]
 
 
 def _write(session: Session, lake: Storage, change: Change, role: str) -> None:
-    session.run(statements.lock())
-    rows = _pending(change, session.run(statements.states(change.ids)))
+    with _telling_who_waits(change):
+        session.run(statements.lock())
+    there = [row for ids in _slices(change.ids) for row in session.run(statements.states(ids))]
+    rows = _pending(change, there)
     if not rows:
         return
     for table in DATA:
-        session.run(statements.delete(table, [row.record.batch_id for row in rows]))
+        for ids in _slices([row.record.batch_id for row in rows]):
+            session.run(statements.delete(table, ids))
     for row in rows:
         for table in _loaded_tables(row):
             _copy(session, lake, row.record, table, role)
@@ -167,13 +178,35 @@ def _utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.replace(tzinfo=UTC)
 
 
-def _ledger_statements(rows: Sequence[LedgerRow]) -> list[Statement]:
-    """Return what replaces the rows of the ledger."""
+def _ledger_statements(rows: Sequence[LedgerRow]) -> Iterator[Statement]:
+    """Yield what replaces the rows of the ledger."""
     values = [tuple(map(_naive, row.values())) for row in to_arrow(rows).to_pylist()]
-    return [
-        statements.delete(BATCHES, [row.record.batch_id for row in rows]),
-        statements.insert_ledger(values),
-    ]
+    for ids in _slices([row.record.batch_id for row in rows]):
+        yield statements.delete(BATCHES, ids)
+    for some in _slices(values):
+        yield statements.insert_ledger(some)
+
+
+def _slices(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """Yield `values` in parts for one statement each."""
+    for start in range(0, len(values), _SLICE):
+        yield values[start : start + _SLICE]
+
+
+@contextmanager
+def _telling_who_waits(change: Change) -> Iterator[None]:
+    """Say once that the lock is waited for, if that takes long."""
+    timer = Timer(
+        _PATIENCE_SECONDS,
+        _log.warning,
+        ("%s waits: another loader, or dbt, holds %s", change.name, statements.LEDGER),
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _naive(value: Any) -> Any:

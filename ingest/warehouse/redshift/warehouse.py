@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.settings import Settings
@@ -24,7 +25,10 @@ from ingest.warehouse.redshift.statements import LEDGER, SCHEMA, Statement
 from ingest.warehouse.redshift.transaction import Change, describe_change, write_change
 from ingest.warehouse.target import Target, load_credentials
 
+Result = TypeVar("Result")
 ROLE = "REDSHIFT_COPY_ROLE_ARN"
+# Not pg_...: these are the database's own. Redshift allows 127 bytes, some of which are ours.
+_SCHEMA = re.compile(r"(?!pg_)[a-z][a-z0-9_]{0,100}")
 _LEDGER = (
     f"SELECT batch_id, state, replaced_by, manifest_hash, loaded_at FROM {LEDGER}"  # noqa: S608
     " ORDER BY batch_id"
@@ -41,6 +45,11 @@ def open_redshift(settings: Settings, target: Target) -> RedshiftWarehouse:
 
     Raises SettingsError when profiles.yml has no valid credentials for it.
     """
+    if not _SCHEMA.fullmatch(target.schema) or target.schema == SCHEMA:
+        raise SettingsError(
+            f"REDSHIFT_SCHEMA {target.schema!r}: must be lower-case letters, digits and _, the"
+            f" first a letter, and neither {SCHEMA} nor a name that begins with pg_"
+        )
     place = place_of(load_credentials(settings), target.name)
     role = os.environ.get(ROLE, "").strip() or "default"
     return RedshiftWarehouse(place, Schemas(marts=target.schema, landing=SCHEMA), role)
@@ -100,10 +109,14 @@ class RedshiftWarehouse:
         Raises SettingsError when `sql` would do more than read.
         """
         check_reads(sql)
-        try:
+
+        def read() -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
             with self._session.transaction(read_only=True):
                 self._session.run(_search_path(self.schemas.marts))
-                columns, rows = self._session.read(sql, at_most=at_most)
+                return self._session.read(sql, at_most=at_most)
+
+        try:
+            columns, rows = _once_more(read)
         except DRIVER_ERRORS as error:
             told = message_of(error)
             if "read-only" in told or "read only" in told:
@@ -167,8 +180,13 @@ class RedshiftWarehouse:
             return self._rows(statement)
 
     def _rows(self, statement: Statement) -> list[tuple[Any, ...]]:
-        with self._session.transaction():
-            return self._session.run(statement)
+        """Run what may run twice: a connection that was idle too long is found lost only then."""
+
+        def run() -> list[tuple[Any, ...]]:
+            with self._session.transaction():
+                return self._session.run(statement)
+
+        return _once_more(run)
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -179,6 +197,16 @@ class RedshiftWarehouse:
             raise ClickstreamError(
                 f"{self._session.place.name}: {lost}{message_of(error)}"
             ) from error
+
+
+def _once_more(run: Callable[[], Result]) -> Result:
+    """Run it again, once, where the connection was lost."""
+    try:
+        return run()
+    except DRIVER_ERRORS as error:
+        if not is_lost(error):
+            raise
+    return run()
 
 
 def _check_lake(lake: Storage) -> None:

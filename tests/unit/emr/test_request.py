@@ -143,8 +143,8 @@ def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> Non
         ("dbt", "dbt '' cannot run on EMR"),
         ("run --on=emr", "a job cannot take --on: leave it out"),
         ("ingest --raw s3://other/logs", "a job cannot take --raw: leave it out"),
-        ("dbt build --target local", "a job cannot take --target but emr: leave it out"),
-        ("load --target", "a job cannot take --target but emr: leave it out"),
+        ("dbt build --target local", "a job always uses the target emr: leave out --target"),
+        ("load --target", "a job always uses the target emr: leave out --target"),
     ],
 )
 def test_a_command_that_is_not_for_jobs_is_refused(

@@ -13,10 +13,12 @@ from ingest.contract import BATCHES, EVENTS
 from ingest.errors import SettingsError
 from ingest.lake.records import NamedFile
 from ingest.render import redshift_ddl
+from ingest.warehouse.ledger import LedgerRow
 from ingest.warehouse.redshift import statements
 from ingest.warehouse.redshift.manifest import render_manifest
 from ingest.warehouse.redshift.reads import check_reads
 from ingest.warehouse.redshift.statements import Statement
+from ingest.warehouse.redshift.transaction import Change, describe_change
 
 MANIFEST = "s3://bucket/lake/manifests/redshift/ab/events.json"
 ROLE = "arn:aws:iam::123456789012:role/copy"
@@ -50,6 +52,34 @@ def test_a_statement_is_shown_with_its_values() -> None:
     shown = str(Statement("VALUES (%s, %s, %s, %s)", ("it's", 5, None, at)))
 
     assert shown == "VALUES ('it''s', 5, NULL, '2025-01-02 03:04:05.000006');"
+
+
+@pytest.mark.parametrize("rest", ["commit", "unload ('select 1') to 's3://b/p'", "call p()"])
+@pytest.mark.parametrize(
+    "before", ["/* /* */ select */ ", "/* select", "-- select\n", "(/* */) /**//*/* */*/"]
+)
+def test_no_comment_hides_a_statement(before: str, rest: str) -> None:
+    with pytest.raises(SettingsError, match="only reads"):
+        check_reads(before + rest)
+
+
+def test_a_batch_may_replace_any_number_of_others() -> None:
+    """The driver sends at most 32,767 values with a statement."""
+    at = datetime(2025, 1, 2, tzinfo=UTC)
+    rows = tuple(
+        LedgerRow(
+            record=make_draft(f"b{number}"),
+            state="replaced",
+            replaced_by="c",
+            manifest_hash=None,
+            loaded_at=at,
+        )
+        for number in range(2_500)
+    )
+    sent = [*describe_change("s3://bucket/lake", Change(rows=rows), "default")]
+    assert max(len(statement.values) for statement in sent) < 32_767
+    inserted = [one for one in sent if one.sql.startswith("INSERT")]
+    assert sum(one.sql.count("(%s") for one in inserted) == 2_500
 
 
 def test_the_ledger_is_written_in_one_statement() -> None:

@@ -1,0 +1,245 @@
+"""What people, networks and interruptions do to a session with Redshift (the stand-in)."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from threading import Thread
+from typing import Any
+
+import pytest
+from fixtures.load_suite import LIVE_EVENTS, Hop
+from fixtures.redshift import Redshift
+from redshift_connector.error import ProgrammingError
+
+from ingest.books.verify import verify
+from ingest.errors import ClickstreamError, SettingsError
+from ingest.lake.checks import Check
+from ingest.poll import poll
+from ingest.warehouse import open_warehouse
+from ingest.warehouse.redshift import transaction
+from ingest.warehouse.redshift.session import Session
+from ingest.warehouse.redshift.statements import Statement
+from ingest.warehouse.redshift.warehouse import RedshiftWarehouse
+
+pytestmark = pytest.mark.integration
+
+SECONDS = 30
+run_statement = Session.run
+
+
+@pytest.fixture
+def hop(redshift_hop: Hop) -> Hop:
+    return redshift_hop
+
+
+def change(redshift: Redshift, *statements: str) -> None:
+    """Change the database behind our back."""
+    with redshift.connect() as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        connection.commit()
+
+
+def end_session(hop: Hop, redshift: Redshift) -> None:
+    """End the idle session of the warehouse, as an idle timeout does."""
+    change(redshift, f"select pg_terminate_backend({session_of(hop).pid})")
+
+
+def session_of(hop: Hop) -> Session:
+    assert isinstance(hop.warehouse, RedshiftWarehouse)
+    return hop.warehouse._session
+
+
+@pytest.mark.parametrize("what", ["query", "ledger", "relations", "note"])
+def test_a_session_that_was_ended_while_it_was_idle_is_opened_again(
+    hop: Hop, redshift: Redshift, what: str
+) -> None:
+    hop.add_log("one.log", 3)
+    hop.load()
+    hop.warehouse.notes.put("built", b"x")
+    ask: dict[str, Callable[[], Any]] = {
+        "query": lambda: hop.rows(LIVE_EVENTS) == [(3,)],
+        "ledger": lambda: hop.warehouse.ledger().batches,
+        "relations": hop.warehouse.relations,
+        "note": lambda: hop.warehouse.notes.read("built") == b"x",
+    }
+    end_session(hop, redshift)
+    assert ask[what]()
+
+
+def test_a_server_that_comes_back_is_waited_for(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:
+    hop.add_log("one.log", 30)
+    session = session_of(hop)
+    place, refusals = session.place, [2]
+    lost: list[Statement] = []
+
+    def connect() -> Any:
+        if lost and refusals[0]:
+            refusals[0] -= 1
+            raise ConnectionRefusedError(111, "connection refused")
+        return place.connect()
+
+    def run(self: Session, statement: Statement) -> list[tuple[Any, ...]]:
+        if statement.sql.startswith("LOCK") and not lost:
+            lost.append(statement)
+            self._connection._usock.shutdown(socket.SHUT_RDWR)
+        return run_statement(self, statement)
+
+    session.place = replace(place, connect=connect)
+    monkeypatch.setattr(Session, "run", run)
+    hop.load()
+
+    assert refusals == [0]
+    assert hop.rows(LIVE_EVENTS) == [(30,)]
+
+
+def test_an_interrupted_statement_is_ended_and_answers_nothing_else(
+    hop: Hop, redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver would take its answer for that to the next statement."""
+    hop.load()
+
+    def interrupted(self: Session, sql: str, **_: Any) -> Any:
+        cursor = self._connection.cursor()
+
+        def wait() -> None:
+            with suppress(Exception):  # whatever an ended connection raises there
+                cursor.execute(sql)
+
+        Thread(target=wait, daemon=True).start()
+        assert runs(redshift)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "read", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            hop.rows("select pg_sleep(60)")
+    assert poll(lambda: not runs(redshift, 0), bool, delay_seconds=0.1, deadline_seconds=SECONDS)
+    assert hop.rows("select 1") == [(1,)]
+
+
+def runs(redshift: Redshift, seconds: float = SECONDS) -> Any:
+    """Return whether the database sleeps, within so many seconds."""
+    asked = (
+        "select count(*) from pg_stat_activity where datname = current_database()"
+        " and state = 'active' and query like 'select pg_sleep%'"
+    )
+
+    def count() -> int:
+        with redshift.connect() as connection, connection.cursor() as cursor:
+            return int(cursor.execute(asked).fetchone()[0])
+
+    return poll(count, bool, delay_seconds=0.1, deadline_seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select set_config('datestyle', 'German', false)",
+        "explain analyze select * into public.y from landing.batches",
+    ],
+)
+def test_what_a_query_changes_is_taken_back(hop: Hop, sql: str) -> None:
+    hop.load()
+    hop.rows(sql)
+    assert hop.rows("select cast(date '2024-10-11' as varchar)") == [("2024-10-11",)]
+    assert not hop.warehouse.exists("public.y")
+
+
+def test_a_denied_role_blames_no_column(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:
+    hop.add_log("one.log", 3)
+
+    def run(self: Session, statement: Statement) -> list[tuple[Any, ...]]:
+        if statement.sql.startswith("COPY"):
+            raise ProgrammingError({"S": "ERROR", "C": "XX000", "M": "Access Denied,Status 403"})
+        return run_statement(self, statement)
+
+    monkeypatch.setattr(Session, "run", run)
+    with pytest.raises(ClickstreamError) as told:
+        hop.load()
+    assert str(told.value).endswith("was refused by COPY: Access Denied,Status 403")
+
+
+def test_an_error_of_another_copy_is_no_reason(
+    hop: Hop, redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = hop.add_log("two.log", 31)
+    hop.load()
+    change(
+        redshift,
+        "insert into pg_catalog.standin_load_error select nextval('standin_query'),"
+        f" to_regclass('landing.events'), localtimestamp, {session_of(hop).pid}, 's3://b/{hop.key(two)}',"
+        " 'http_method', 'varchar', '5', 1204, 'too long'",
+    )
+    hop.add_log("three.log", 32)
+    monkeypatch.setattr(transaction, "write_manifest", lambda lake, *_: f"{lake.uri}/nowhere.json")
+    with pytest.raises(ClickstreamError) as told:
+        hop.load()
+    assert "too long" not in str(told.value)
+
+
+def test_the_servers_detail_is_in_no_error(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log of a traceback shows what an error holds."""
+    hop.load()
+    detail = {"S": "ERROR", "C": "XX000", "M": "scan error", "D": "row (1, secret)"}
+
+    class Cursor:
+        def execute(self, *_: Any) -> None:
+            raise ProgrammingError(detail)
+
+    monkeypatch.setattr(type(session_of(hop)._connection), "cursor", lambda _self: Cursor())
+    with pytest.raises(ClickstreamError) as told:
+        hop.rows("select 1")
+    assert told.value.__cause__ is not None
+    assert told.value.__cause__.args == ({"S": "ERROR", "C": "XX000", "M": "scan error"},)
+
+
+def check_of(hop: Hop, table: str) -> Check:
+    checks = verify(hop.settings, hop.warehouse).checks
+    (found,) = (check for check in checks if check.name == f"landing {table} = lake")
+    return found
+
+
+def test_verify_sees_rows_of_another_batch(hop: Hop, redshift: Redshift) -> None:
+    one, two = hop.add_log("one.log", 30), hop.add_log("two.log", 30)
+    hop.load()
+    assert check_of(hop, "files").ok
+    change(
+        redshift,
+        f"delete from landing.files where batch_id = '{one.batch_id}'",  # noqa: S608
+        "insert into landing.files select * from landing.files"  # noqa: S608
+        f" where batch_id = '{two.batch_id}'",
+    )
+    assert not check_of(hop, "files").ok
+
+
+def test_verify_of_a_table_that_was_dropped_names_the_remedy(hop: Hop, redshift: Redshift) -> None:
+    hop.add_log("one.log", 30)
+    hop.load()
+    change(redshift, "drop table landing.events")
+    found = check_of(hop, "events")
+    assert (found.expected, found.found) == (30, 0)
+    assert not verify(hop.settings, hop.warehouse).marts_differ
+
+    change(redshift, "drop schema landing cascade")
+    hop.load()
+    assert check_of(hop, "events").ok
+
+
+@pytest.mark.parametrize("schema", ["landing", "MyMarts", 'a"b', "pg_catalog", "", "x" * 120])
+def test_a_schema_that_cannot_hold_marts_is_refused(
+    hop: Hop, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDSHIFT_SCHEMA", schema)
+    with pytest.raises(SettingsError, match="REDSHIFT_SCHEMA"):
+        open_warehouse(hop.settings)
+
+
+def test_what_is_not_set_is_named(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REDSHIFT_ENDPOINT", "REDSHIFT_PASSWORD"):
+        monkeypatch.setenv(name, "")
+    with pytest.raises(SettingsError, match="needs REDSHIFT_ENDPOINT and REDSHIFT_PASSWORD: docs"):
+        open_warehouse(hop.settings)
