@@ -117,6 +117,7 @@ def test_an_interrupted_statement_is_ended_and_answers_nothing_else(
         patch.setattr(Session, "read", interrupted)
         with pytest.raises(KeyboardInterrupt):
             hop.rows("select pg_sleep(60)")
+    assert session_of(hop)._connection is None
     assert poll(lambda: not runs(redshift, 0), bool, delay_seconds=0.1, deadline_seconds=SECONDS)
     assert hop.rows("select 1") == [(1,)]
 
