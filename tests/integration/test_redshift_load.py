@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from fixtures.redshift import Redshift
 from redshift_connector.core import Connection
 
 from ingest.errors import ClickstreamError, ObjectUnreadable, SettingsError
-from ingest.warehouse import open_warehouse
+from ingest.warehouse import Warehouse, open_warehouse
 from ingest.warehouse.load import load
 from ingest.warehouse.redshift import landing
 from ingest.warehouse.redshift.session import Session
@@ -130,15 +131,14 @@ def test_two_loaders_at_once_load_each_batch_once(hop: Hop) -> None:
     for number in range(6):
         hop.add_log(f"{number}.log", 50)
 
-    def load_all(_: int) -> int:
-        warehouse = open_warehouse(hop.settings)
-        try:
+    def load_all(warehouse: Warehouse) -> int:
+        with closing(warehouse):
             return load(hop.settings, warehouse).live
-        finally:
-            warehouse.close()
 
+    # Opened one by one: dbt, which reads the credentials, changes the environment of the process.
+    warehouses = [open_warehouse(hop.settings) for _ in range(3)]
     with ThreadPoolExecutor(3) as loaders:
-        assert list(loaders.map(load_all, range(3))) == [6, 6, 6]
+        assert list(loaders.map(load_all, warehouses)) == [6, 6, 6]
     assert hop.rows(ROWS_BY_STATE) == [("live", 6, 300)]
     assert hop.rows(LIVE_EVENTS) == [(300,)]
 
