@@ -63,6 +63,7 @@ def compared(root: Path, one: Sequence[tuple[Any, ...]], two: Sequence[tuple[Any
         (1, Decimal("1.00")),
         (100, Decimal("1E+2")),
         (0.5, Decimal("0.500000")),
+        (0, Decimal("-0.0")),
         (AT, AT.replace(tzinfo=UTC)),
         (date(2024, 10, 10), date(2024, 10, 10)),
         (None, None),
@@ -93,6 +94,12 @@ def test_the_key_and_both_values_are_named(root: Path, one: Any, two: Any, words
     assert (expected, found) == (3, 1)
     assert detail.startswith("brand='a': ratio ")
     assert words in detail
+
+
+def test_all_digits_of_a_decimal_count(root: Path) -> None:
+    one, two = 10**29 + 1, Decimal(10**29 + 2)
+    _, found, detail = compared(root, [("a", 1, one)], [("a", 1, two)])
+    assert (found, str(two) in detail) == (0, True)
 
 
 def test_rows_of_one_side_are_named_and_a_row_that_is_there_twice(root: Path) -> None:
