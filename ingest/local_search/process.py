@@ -7,7 +7,6 @@ import re
 import secrets
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from ingest.local_search.client import local_client
 from ingest.local_search.fetch import ELASTICSEARCH
 from ingest.local_search.place import Place, address, launch, pid_file, write_config
 from ingest.local_search.state import LocalServer
+from ingest.poll import poll
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -133,10 +133,7 @@ def _node(url: str) -> tuple[str, str] | None:
 
 def wait_for(ask: Callable[[], T | None], *, seconds: float) -> T | None:
     """Return the first answer of `ask` that is not None, or None after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while (answer := ask()) is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return answer
+    return poll(ask, lambda answer: answer is not None, delay_seconds=0.1, deadline_seconds=seconds)
 
 
 # What a start log says, and what to do about it.

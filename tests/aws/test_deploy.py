@@ -29,6 +29,7 @@ import pytest
 from fixtures.s3_server import ACCESS
 from support.cloudformation import definition, for_moto
 
+from ingest.poll import poll
 from ingest.settings import load_settings
 
 pytestmark = pytest.mark.integration
@@ -203,10 +204,13 @@ def _run(aws: Aws, text: str) -> Run:
         stateMachineArn=machine["stateMachineArn"], name="run", input="{}"
     )
     arn = started["executionArn"]
-    deadline = time.monotonic() + 60
-    while (status := client.describe_execution(executionArn=arn)["status"]) == "RUNNING":
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    status = poll(
+        lambda: client.describe_execution(executionArn=arn)["status"],
+        lambda seen: seen != "RUNNING",
+        delay_seconds=0.1,
+        deadline_seconds=60,
+    )
+    assert status != "RUNNING"
     events = client.get_execution_history(executionArn=arn, maxResults=1000)["events"]
     sent = [e["taskScheduledEventDetails"] for e in events if e["type"] == "TaskScheduled"]
     parameters = [(task["resourceType"], json.loads(task["parameters"])) for task in sent]

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -17,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from ingest.job.replay import Choice
 from ingest.job.run import RunTasks, ingest, replay
+from ingest.poll import poll
 from ingest.report.gather import gather
 from ingest.report.period import Period
 from ingest.settings import Settings
@@ -237,12 +237,12 @@ def test_dbt_typed_by_hand_sees_the_same_tables(
 
 def only_these_are_left(folder: Path, names: set[str]) -> bool:
     """Return whether `folder` holds nothing else, once the JVMs have ended after their commands."""
-    deadline = time.monotonic() + JVM_END_SECONDS
-    while not {path.name for path in folder.iterdir()} <= names:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
+    return poll(
+        lambda: {path.name for path in folder.iterdir()} <= names,
+        bool,
+        delay_seconds=0.1,
+        deadline_seconds=JVM_END_SECONDS,
+    )
 
 
 def run_in_root(program: str, *arguments: str, data: Path) -> str:

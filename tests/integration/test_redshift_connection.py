@@ -6,7 +6,6 @@ import socket
 import struct
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,8 @@ import pytest
 from fixtures.redshift import Redshift
 from redshift.postgres import programs
 from redshift_connector.error import InterfaceError, ProgrammingError
+
+from ingest.poll import poll
 
 pytestmark = pytest.mark.integration
 
@@ -145,9 +146,6 @@ def _count(cursor: Any, condition: str) -> int:
 
 
 def _wait_for(redshift: Redshift, is_so: Callable[[Any], bool]) -> None:
-    end = time.monotonic() + _SECONDS
     with redshift.connect() as connection, connection.cursor() as cursor:
         connection.autocommit = True  # within a transaction the answer stays the same
-        while not is_so(cursor):
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        assert poll(lambda: is_so(cursor), bool, delay_seconds=0.05, deadline_seconds=_SECONDS)
