@@ -1,7 +1,7 @@
 """All hops in order. One that fails stops only what builds on it; the summary tells the rest.
 
-Exit code of a run: 4 when the books do not balance, which stops it, as a failed job on EMR does;
-otherwise the most severe of 2, 1 and 3 that occurred.
+Exit code of a run: 4 when the books do not balance, which stops it, as a job on EMR does that keeps
+running without us; otherwise the most severe of 2, 1 and 3 that occurred.
 """
 
 from __future__ import annotations
