@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from ingest.errors import ObjectChanged, SettingsError, StorageError
+from ingest.errors import ObjectChanged, ObjectUnavailable, SettingsError, StorageError
 from ingest.storage.protocol import StoredObject
 from ingest.storage.s3_client import CHANGED, SHORTER, s3_client, translated_errors
 from ingest.storage.s3_list import Lister
@@ -100,7 +100,7 @@ class S3Storage:
             if size is not None and len(data) >= min(end, size) - start:
                 return bytes(data)
             _pause()
-        raise StorageError(
+        raise ObjectUnavailable(
             f"{self._place(key)}: could not be read whole in {1 + _RESUMES} attempts; run the"
             " command again"
         )
