@@ -10,7 +10,10 @@ from ingest.terminal.text import count_of
 
 @click.group()
 def search() -> None:
-    """Start, stop and inspect the local search server (Elasticsearch)."""
+    """Start, stop and inspect the local search server.
+
+    It is an Elasticsearch of your own, on this machine.
+    """
 
 
 @search.command()

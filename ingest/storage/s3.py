@@ -48,7 +48,10 @@ class S3Storage:
         """`uri` is s3://bucket or s3://bucket/prefix. Raises SettingsError for another one."""
         match = _PLACE.fullmatch(uri)
         if match is None:
-            raise SettingsError(f"{uri}: not a valid S3 location: use s3://bucket/prefix")
+            raise SettingsError(
+                f"{uri}: not a valid S3 location: use s3://bucket/prefix; the name of a bucket has"
+                " 3 to 63 lower-case letters, digits, dots and hyphens"
+            )
         self._bucket, prefix = match[1], (match[2] or "").strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self.uri = f"s3://{self._bucket}/{prefix}".rstrip("/")
