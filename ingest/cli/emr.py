@@ -36,11 +36,11 @@ def emr() -> None:
 @emr.command("package")
 @json_option
 def package_command(as_json: bool) -> None:
-    """Upload what a job needs: code, packages, clickstream.toml, the dbt project.
+    """Upload the code, packages and settings that a job needs.
 
-    A package that is there already is not uploaded again. It contains the packages of
-    requirements.lock for EMR's machines (EMR_ARCH: x86_64 or aarch64), fetched with pip,
-    so you can run this on any machine.
+    A package that is there already is not uploaded again. It contains clickstream.toml, the
+    dbt project and the packages of requirements.lock for EMR's machines (EMR_ARCH: x86_64 or
+    aarch64), fetched with pip, so you can run this on any machine.
     """
     from ingest.emr.package import upload_package
 

@@ -16,7 +16,7 @@ from ingest.emr.inputs import (
     needs_tables,
     reads_logs,
 )
-from ingest.emr.package import FOLDER, Package
+from ingest.emr.package import FOLDER, NO_STAGING, Package
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 
@@ -45,10 +45,8 @@ def build_request(
 ) -> dict[str, Any]:
     """Return the request that runs `command`, a line of clickstream or dbt, with `package`.
 
-    `token` makes it unique: the same token sent twice is one job. Raises SettingsError that lists
-    whatever a job could not work with.
+    `token` makes it unique: the same token sent twice is one job. `check_job` comes first.
     """
-    _check(settings, command, variables)
     arguments = [*(f"{name}={value}" for name, value in sorted(variables.items())), *command]
     conf = job_conf(settings, command, variables)
     if settings.emr.cluster_id is not None:
@@ -56,7 +54,8 @@ def build_request(
     return _job_run(settings, package, arguments, conf=conf, token=token)
 
 
-def _check(settings: Settings, command: Sequence[str], variables: Mapping[str, str]) -> None:
+def check_job(settings: Settings, command: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Raise SettingsError that lists whatever a job that runs `command` could not work with."""
     if problems := list(_problems(settings, command, variables)):
         raise SettingsError("this job cannot run on EMR:\n" + "\n".join(f"- {p}" for p in problems))
 
@@ -74,6 +73,8 @@ def _problems(
         yield "set EMR_APPLICATION_ID / emr.application_id or EMR_CLUSTER_ID / emr.cluster_id"
     if emr.cluster_id is None and emr.role_arn is None:
         yield "set EMR_ROLE_ARN / emr.role_arn: EMR Serverless gives a job this role"
+    if emr.staging is None:
+        yield NO_STAGING
     if not settings.lake.startswith("s3://"):
         yield f"the lake {settings.lake} is not in S3: set CLICKSTREAM_LAKE / lake.uri"
     for source in settings.sources if reads_logs(command) else ():

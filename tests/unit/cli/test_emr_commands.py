@@ -82,6 +82,16 @@ def test_a_dry_run_prints_the_request_and_calls_no_service(
 
 
 @pytest.mark.usefixtures("_no_service")
+def test_a_dry_run_names_all_that_is_missing_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clickstream.toml").write_text("")
+    assert cli.run(["emr", "submit", "--dry-run"]) == 2
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in ("EMR_APPLICATION_ID", "EMR_ROLE_ARN", "EMR_STAGING"))
+
+
+@pytest.mark.usefixtures("_no_service")
 def test_a_dry_run_of_a_run_prints_the_request_of_its_ingest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.emr.inputs import _OF_REDSHIFT, job_conf, job_variables, marts_uri
 from ingest.emr.package import Package
-from ingest.emr.request import build_request
+from ingest.emr.request import check_job
 from ingest.errors import SettingsError
 from ingest.settings import SearchSettings, Settings
 
@@ -105,9 +105,7 @@ def test_emr_serverless_puts_a_named_secret_in_its_place(settings: Settings) -> 
 def test_a_cluster_gets_no_secret(settings: Settings) -> None:
     emr = replace(settings.emr, application_id=None, cluster_id="j-2AXX", search_secret="a/b")
     with pytest.raises(SettingsError, match="give a cluster its key when you create it"):
-        build_request(
-            replace(settings, emr=emr), PACKAGE, command=["export"], variables={}, token="t"
-        )
+        check_job(replace(settings, emr=emr), ["export"], {})
 
 
 @pytest.mark.parametrize(

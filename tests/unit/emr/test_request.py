@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from ingest.emr.package import Package
-from ingest.emr.request import _problems, build_request
+from ingest.emr.request import _problems, build_request, check_job
 from ingest.errors import SettingsError
 from ingest.settings import EmrSettings, SearchSettings, Settings, Source
 
@@ -33,9 +33,9 @@ CONF = {
 
 
 def request(settings: Settings, *command: str) -> dict[str, Any]:
-    return build_request(
-        settings, PACKAGE, command=command or ("ingest", "web"), variables=VARIABLES, token="t-1"
-    )
+    command = command or ("ingest", "web")
+    check_job(settings, command, VARIABLES)
+    return build_request(settings, PACKAGE, command=command, variables=VARIABLES, token="t-1")
 
 
 def on_cluster(settings: Settings) -> Settings:
@@ -130,6 +130,7 @@ def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> Non
         "- a job cannot reach the",
         "- set EMR_APPLICATION_ID",
         "- set EMR_ROLE_ARN / emr",
+        "- set EMR_STAGING / emr.",
         "- the lake /data/lake is",
         "- source 'web' is not in",
     ]
