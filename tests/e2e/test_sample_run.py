@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from fixtures.product import DEADLINE_SECONDS, ROOT, Index, Product
+from fixtures.product import DEADLINE_SECONDS, ROOT, Index, OneProcess, Product
 from fixtures.s3_server import ACCESS
 from support.leaks import files_in, leaks
 
@@ -118,7 +118,7 @@ def _last_line(index: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def outcome(shop: Product, last_log: Path) -> Outcome:
+def outcome(shop: Product, one_process: OneProcess, last_log: Path) -> Outcome:
     """Run three times over one installation; keep what must be checked in between.
 
     Tables are asked once, at the end, for time: what the second and third run must not change is
@@ -126,22 +126,21 @@ def outcome(shop: Product, last_log: Path) -> Outcome:
     """
     shop.json("sample", shop.data, "--lines", LINES, "--seed", SEED)
     truth = shop.data / "truth.json"
-    (shop.data / "spark-tmp" / "spark-of-a-killed-process").mkdir(parents=True)
-    with shop.one_process() as process:
-        runs = [process.json("run", "--truth", truth)]
-        lake = [shop.records()]
-        index = Index(url=process.json("search", "status")["server"]["url"], name=INDEX)
-        documents = [index.count()]
-        actions, sessions = index.terms("event.action"), len(index.terms("session.id"))
-        report = (shop.data / "report/index.html").read_text(encoding="utf-8")
-        for more in (None, last_log):
-            if more is not None:
-                shutil.copy(more, shop.data / "raw")
-            runs.append(process.json("run"))
-            lake.append(shop.records())
-            documents.append(index.count())
-        day = Path(process.json("report", "--from", LAST_DAY, "--to", LAST_DAY)["report"])
-        answers = process.sql(*QUERIES.values())
+    commands = one_process.of(shop)
+    runs = [commands.json("run", "--truth", truth)]
+    lake = [shop.records()]
+    index = Index(url=commands.json("search", "status")["server"]["url"], name=INDEX)
+    documents = [index.count()]
+    actions, sessions = index.terms("event.action"), len(index.terms("session.id"))
+    report = (shop.data / "report/index.html").read_text(encoding="utf-8")
+    for more in (None, last_log):
+        if more is not None:
+            shutil.copy(more, shop.data / "raw")
+        runs.append(commands.json("run"))
+        lake.append(shop.records())
+        documents.append(index.count())
+    day = Path(commands.json("report", "--from", LAST_DAY, "--to", LAST_DAY)["report"])
+    answers = commands.sql(*QUERIES.values())
     return Outcome(
         truth=json.loads(truth.read_text(encoding="utf-8")),
         runs=runs,
@@ -301,8 +300,11 @@ def test_one_more_file_adds_its_events_and_nothing_else(outcome: Outcome, more: 
     assert outcome.documents[2] == outcome.documents[1] + MORE_EVENTS
 
 
-def test_dbt_typed_by_hand_builds_the_same_mart(outcome: Outcome, shop: Product) -> None:
-    """In the warehouse that the runs have left, as they leave it."""
+def test_dbt_typed_by_hand_builds_the_same_mart(
+    outcome: Outcome, one_process: OneProcess, shop: Product
+) -> None:
+    """In the warehouse that the runs have left, once their process has."""
+    one_process.end()
     temporary = shop.data / "spark-tmp"
     assert only_these_are_left(temporary, {".lock"})
     mart = shop.data / "warehouse" / "clickstream.db" / "number_of_sessions_per_ip"
