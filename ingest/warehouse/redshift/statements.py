@@ -35,10 +35,11 @@ def lock() -> Statement:
 
 
 def states(batch_ids: Sequence[str]) -> Statement:
-    """Ask for (batch_id, state, manifest_hash) of those that the ledger has."""
+    """Ask for (batch_id, state, manifest_hash, loaded_at) of those that the ledger has."""
     marks = _marks(batch_ids)
     return Statement(
-        f"SELECT batch_id, state, manifest_hash FROM {LEDGER} WHERE batch_id IN ({marks})",  # noqa: S608
+        f"SELECT batch_id, state, manifest_hash, loaded_at FROM {LEDGER}"  # noqa: S608
+        f" WHERE batch_id IN ({marks})",
         tuple(batch_ids),
     )
 

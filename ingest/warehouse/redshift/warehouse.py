@@ -82,12 +82,15 @@ class RedshiftWarehouse:
 
     def load(
         self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
-    ) -> None:
+    ) -> Sequence[LedgerRow]:
         """Load each live batch in one transaction, which also removes what the batch replaces."""
         _check_lake(lake)
         repeat("landing", lambda: prepare_tables(self._session))
-        for rows in changes(ledger, changed):
-            write_change(self._session, lake, Change(rows=rows), self._role)
+        return [
+            row
+            for rows in changes(ledger, changed)
+            for row in write_change(self._session, lake, Change(rows=rows), self._role)
+        ]
 
     def describe(
         self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
