@@ -42,11 +42,13 @@ class LoadedBatch:
 class Ledger:
     """What readers of a target see: its batches by id.
 
-    `version` differs after every change, and is empty before the first load.
+    `version` differs after every change, and is empty before the first load. `lost` are the tables
+    of the batches that are gone, by whatever hand: then all batches must be loaded again.
     """
 
     version: str
     batches: Mapping[str, LoadedBatch]
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,17 +102,20 @@ def _plan(settings: Settings, warehouse: Warehouse, accept: Sequence[str]) -> _P
     shown = warehouse.ledger()
     _check_lake(settings, shown, records)
     states = decide(records, accepted_ids(lake) | set(to_accept))
-    ledger = _next_ledger(records, states, shown)
-    changed = tuple(row for row in ledger if _is_news(row, shown.batches))
+    past = {} if shown.lost else shown.batches
+    ledger = _next_ledger(records, states, past)
+    changed = tuple(row for row in ledger if _is_news(row, past))
     return _Plan(lake=lake, to_accept=to_accept, shown=shown, ledger=ledger, changed=changed)
 
 
 def _next_ledger(
-    records: Sequence[BatchRecord], states: Mapping[str, BatchState], shown: Ledger
+    records: Sequence[BatchRecord],
+    states: Mapping[str, BatchState],
+    past: Mapping[str, LoadedBatch],
 ) -> tuple[LedgerRow, ...]:
     """Return the ledger as it must be after this load, in number order."""
     now = datetime.now(UTC)
-    return tuple(_row(record, states[record.batch_id], shown.batches, now) for record in records)
+    return tuple(_row(record, states[record.batch_id], past, now) for record in records)
 
 
 def _row(

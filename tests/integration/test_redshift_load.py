@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.load_suite import LIVE_EVENTS, ROWS_BY_STATE, Hop, LoadSuite
+from fixtures.load_suite import LIVE_EVENTS, ROWS_BY_STATE, Hop, LoadSuite, Stale
 from fixtures.redshift import Redshift
 from redshift_connector.core import Connection
 
@@ -131,9 +131,8 @@ def test_a_commit_whose_answer_was_lost_is_found_in_the_ledger(
     assert hop.rows(LIVE_EVENTS) == [(30,)]
 
 
-def test_two_loaders_at_once_load_each_batch_once(hop: Hop) -> None:
-    for number in range(6):
-        hop.add_log(f"{number}.log", 50)
+def load_at_once(hop: Hop) -> list[LoadSummary]:
+    """Let three loaders begin at the same time; return what each of them tells."""
 
     def load_all(warehouse: Warehouse) -> LoadSummary:
         with closing(warehouse):
@@ -142,13 +141,24 @@ def test_two_loaders_at_once_load_each_batch_once(hop: Hop) -> None:
     # Opened one by one: dbt, which reads the credentials, changes the environment of the process.
     warehouses = [open_warehouse(hop.settings) for _ in range(3)]
     with ThreadPoolExecutor(3) as loaders:
-        done = list(loaders.map(load_all, warehouses))
-    assert [summary.live for summary in done] == [6, 6, 6]
-    # Each tells what it did, not what it had planned.
-    assert sum(len(summary.loaded) for summary in done) == 6
-    assert sum(summary.events for summary in done) == 300
-    assert hop.rows(ROWS_BY_STATE) == [("live", 6, 300)]
-    assert hop.rows(LIVE_EVENTS) == [(300,)]
+        return list(loaders.map(load_all, warehouses))
+
+
+def test_loaders_at_once_load_each_batch_once(hop: Hop, redshift: Redshift) -> None:
+    """In new tables, and again where one of these was dropped."""
+    for number in range(6):
+        hop.add_log(f"{number}.log", 50)
+    for _ in range(2):
+        done = load_at_once(hop)
+        assert [summary.live for summary in done] == [6, 6, 6]
+        # Each tells what it did, not what it had planned.
+        assert sum(len(summary.loaded) for summary in done) == 6
+        assert sum(summary.events for summary in done) == 300
+        assert hop.rows(ROWS_BY_STATE) == [("live", 6, 300)]
+        assert hop.rows(LIVE_EVENTS) == [(300,)]
+        with redshift.connect() as connection:
+            connection.cursor().execute("drop table landing.events")
+            connection.commit()
 
 
 def test_a_late_loader_takes_no_step_back(hop: Hop) -> None:
@@ -165,19 +175,6 @@ def test_a_late_loader_takes_no_step_back(hop: Hop) -> None:
     assert (summary.nothing_new, summary.events, summary.live) == (True, 0, 1)
     assert hop.rows(ROWS_BY_STATE) == [("live", 1, 20), ("replaced", 1, 30)]
     assert hop.rows(LIVE_EVENTS) == [(20,)]
-
-
-class Stale:
-    """A warehouse that first answers with the ledger of some time ago."""
-
-    def __init__(self, warehouse: Any, ledger: Any) -> None:
-        self._warehouse, self._ledgers = warehouse, [ledger]
-
-    def ledger(self) -> Any:
-        return self._ledgers.pop() if self._ledgers else self._warehouse.ledger()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._warehouse, name)
 
 
 def test_one_copy_for_each_table_and_a_constant_number_of_statements(

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ingest.contract import BATCHES, EVENTS, Table
+from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
 from ingest.errors import SettingsError
 
 SCHEMA = "landing"
+# The tables that a batch has files for.
+DATA = (EVENTS, REJECTS, FILES)
 LEDGER = f"{SCHEMA}.{BATCHES.name}"
 _URI = re.compile(r"s3://[A-Za-z0-9._/=-]+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+|default")
@@ -32,6 +34,11 @@ class Statement:
 def lock() -> Statement:
     """Loaders wait here for one another; the next statement sees what the one before committed."""
     return Statement(f"LOCK TABLE {LEDGER}")
+
+
+def forget() -> Statement:
+    """Empty the ledger. Not TRUNCATE, which commits."""
+    return Statement(f"DELETE FROM {LEDGER}")  # noqa: S608
 
 
 def states(batch_ids: Sequence[str]) -> Statement:

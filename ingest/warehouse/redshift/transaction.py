@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from threading import Timer
 from typing import Any, TypeVar
 
-from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
+from ingest.contract import BATCHES, EVENTS, Table
 from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord
 from ingest.lake.states import LIVE
@@ -23,11 +23,10 @@ from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_about_data
 from ingest.warehouse.redshift.manifest import manifest_key, write_manifest
 from ingest.warehouse.redshift.repeat import repeat
 from ingest.warehouse.redshift.session import Session
-from ingest.warehouse.redshift.statements import Statement
+from ingest.warehouse.redshift.statements import DATA, Statement
 
 _log = logging.getLogger(__name__)
 
-DATA = (EVENTS, REJECTS, FILES)
 # The driver sends at most 32,767 values with a statement; a row of the ledger has 21.
 _SLICE = 1_000
 _PATIENCE_SECONDS = 10.0

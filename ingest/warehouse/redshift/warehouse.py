@@ -10,13 +10,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from ingest.contract import BATCHES
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.warehouse import Column, Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, changes
 from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of
-from ingest.warehouse.redshift.landing import needed_changes, prepare_tables
+from ingest.warehouse.redshift.landing import (
+    landing_tables,
+    lost_tables,
+    needed_changes,
+    prepare_tables,
+)
 from ingest.warehouse.redshift.notes import ViewNotes
 from ingest.warehouse.redshift.reads import check_reads
 from ingest.warehouse.redshift.repeat import repeat
@@ -66,9 +72,10 @@ class RedshiftWarehouse:
 
     def ledger(self) -> Ledger:
         """Return the rows of landing.batches."""
-        if not self.exists(LEDGER):
-            return Ledger(version="", batches={})
         with self._failures():
+            tables = _once_more(lambda: landing_tables(self._session))
+            if BATCHES.name not in tables:
+                return Ledger(version="", batches={})
             rows = self._rows(Statement(_LEDGER))
         return Ledger(
             version=hashlib.sha256(repr(rows).encode()).hexdigest()[:16],
@@ -78,6 +85,7 @@ class RedshiftWarehouse:
                 )
                 for batch_id, state, by, manifest, at in rows
             },
+            lost=tuple(table.name for table in lost_tables(tables)),
         )
 
     def load(
@@ -85,7 +93,8 @@ class RedshiftWarehouse:
     ) -> Sequence[LedgerRow]:
         """Load each live batch in one transaction, which also removes what the batch replaces."""
         _check_lake(lake)
-        repeat("landing", lambda: prepare_tables(self._session))
+        all_again = len(changed) == len(ledger)
+        repeat("landing", lambda: prepare_tables(self._session, all_again=all_again))
         return [
             row
             for rows in changes(ledger, changed)
