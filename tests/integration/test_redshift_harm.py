@@ -19,7 +19,7 @@ from ingest.errors import ClickstreamError, SettingsError
 from ingest.lake.checks import Check
 from ingest.poll import poll
 from ingest.warehouse import open_warehouse
-from ingest.warehouse.redshift import transaction
+from ingest.warehouse.redshift import session, transaction
 from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 from ingest.warehouse.redshift.warehouse import RedshiftWarehouse
@@ -94,6 +94,19 @@ def test_a_server_that_comes_back_is_waited_for(hop: Hop, monkeypatch: pytest.Mo
 
     assert refusals == [0]
     assert hop.rows(LIVE_EVENTS) == [(30,)]
+
+
+def test_a_server_that_says_nothing_is_given_up(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(session, "_CONNECT_SECONDS", 0.2)
+        monkeypatch.setenv("REDSHIFT_ENDPOINT", f"127.0.0.1:{silent.getsockname()[1]}/dev")
+        with pytest.raises(SettingsError, match=r"^cannot connect to .*: no answer within 0.2 s; "):
+            open_warehouse(hop.settings).ledger()
+
+
+def test_a_statement_may_take_longer_than_the_connection(hop: Hop) -> None:
+    hop.warehouse.ledger()
+    assert session_of(hop)._connection._usock.gettimeout() is None
 
 
 def test_an_interrupted_statement_is_ended_and_answers_nothing_else(

@@ -5,21 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of, unsigned
 from ingest.warehouse.redshift.statements import Statement
 
+# A server that is there answers at once; a serverless one that was asleep takes some seconds.
+_CONNECT_SECONDS = 30
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where and as whom to connect: a dbt target. `connect` does; `name` is for messages."""
+    """Where and as whom to connect: a dbt target.
+
+    `connect` does, or gives up after `seconds` without an answer; `name` is for messages.
+    """
 
     connect: Callable[[], Any]
     name: str
     target: str
+    seconds: int
 
 
 def place_of(credentials: Any, target: str) -> Place:
@@ -45,12 +52,17 @@ def place_of(credentials: Any, target: str) -> Place:
         f" (method {credentials.method}, target {target})"
     )
 
+    # Not in profiles.yml: where dbt connects, it would also end each statement that takes longer.
+    seconds = credentials.connect_timeout or _CONNECT_SECONDS
+    limited = replace(credentials, connect_timeout=seconds)
+
     def connect() -> Any:
-        connection = get_connection_method(credentials)()
+        connection = get_connection_method(limited)()
+        connection._usock.settimeout(None)  # a COPY takes as long as it takes
         connection.autocommit = False  # dbt's own connections commit each statement
         return connection
 
-    return Place(connect=connect, name=name, target=target)
+    return Place(connect=connect, name=name, target=target, seconds=seconds)
 
 
 class Session:
@@ -189,10 +201,7 @@ def _connect(place: Place, *, again: bool) -> Any:
     except (*DRIVER_ERRORS, DbtBaseException, ValueError) as error:
         if again and is_lost(error):
             raise
-        raise SettingsError(
-            f"cannot connect to {place.name}: {message_of(error)}; try: dbt debug --target"
-            f" {place.target}"
-        ) from error
+        raise SettingsError(f"cannot connect to {place.name}: {_reason(error, place)}") from error
     except Exception as error:
         # boto3 asks IAM and Redshift's API for temporary credentials.
         if type(error).__module__.startswith(("botocore", "boto3")):
@@ -201,6 +210,16 @@ def _connect(place: Place, *, again: bool) -> Any:
                 f" {place.target}"
             ) from error
         raise
+
+
+def _reason(error: BaseException, place: Place) -> str:
+    """Return what was said, and what to do. Not dbt debug where nothing is said: it would hang."""
+    if any(isinstance(one, TimeoutError) for one in (error, *error.args)):
+        return (
+            f"no answer within {place.seconds} s; check REDSHIFT_ENDPOINT, and that network and"
+            " security group let this machine in"
+        )
+    return f"{message_of(error)}; try: dbt debug --target {place.target}"
 
 
 def _text(name: Any) -> str:
