@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from fixtures.load_suite import LIVE_EVENTS, Hop, Stale
 from fixtures.redshift import Redshift
+from redshift import session as server_session
+from redshift.frames import DATA_ROW, Message
 from redshift_connector.error import ProgrammingError
 
 from ingest.books.verify import verify
@@ -19,6 +21,7 @@ from ingest.errors import ClickstreamError, SettingsError
 from ingest.lake.checks import Check
 from ingest.poll import poll
 from ingest.warehouse import open_warehouse
+from ingest.warehouse.query import run_query
 from ingest.warehouse.redshift import session, transaction
 from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
@@ -161,6 +164,37 @@ def test_what_a_query_changes_is_taken_back(hop: Hop, sql: str) -> None:
     hop.rows(sql)
     assert hop.rows("select cast(date '2024-10-11' as varchar)") == [("2024-10-11",)]
     assert not hop.warehouse.exists("public.y")
+
+
+def test_no_more_rows_than_are_wanted_are_sent(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    tell = server_session.Session._tell
+
+    def count(self: server_session.Session, message: Message) -> None:
+        sent.extend([message.type] if message.type == DATA_ROW else [])
+        tell(self, message)
+
+    monkeypatch.setattr(server_session.Session, "_tell", count)
+    with pytest.raises(ClickstreamError, match="more than 10,000 rows"):
+        run_query(hop.warehouse, "select n from generate_series(1, 300000) as n order by n -- all")
+    assert 10_000 < len(sent) < 10_100
+
+
+def test_a_query_that_is_read_in_parts_is_whole(hop: Hop) -> None:
+    for sql, columns, rows in (
+        ("select n, n as n from generate_series(1, 2500) as n", 2, 2500),
+        ("with a as (select 1 as b) select b from a where b > 1;", 1, 0),
+        ("(/* both */ select 1 as a) union all (select 2) order by a desc", 1, 2),
+        ("select '100%' as percent, 'it''s' as quote", 2, 1),
+        ("select n from generate_series(1, 1000) as n", 1, 1000),
+        ("explain select 1", 1, 1),
+        ("show search_path", 1, 1),
+    ):
+        for _ in range(2):  # the second time the driver knows the statements
+            found = run_query(hop.warehouse, sql)
+            assert (len(found.columns), len(found.rows)) == (columns, rows)
+            assert found.rows == hop.rows(sql)
+            assert run_query(hop.warehouse, "select 'x' as y").columns == ("y",)
 
 
 def test_a_denied_role_blames_no_column(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:

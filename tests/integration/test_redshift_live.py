@@ -58,6 +58,7 @@ def test_the_marts_are_those_of_the_truth_and_of_spark(
         ["load", "--dry-run", "--target", "redshift"],
         ["run", "--target", "redshift", "--truth", str(tmp_path / "truth.json")],
         ["run", "--target", "redshift"],
+        ["query", "--target", "redshift", "select batch_id, state from landing.batches"],
         ["run", "--target", "local"],
         ["verify", "--targets", "local,redshift"],
     ):

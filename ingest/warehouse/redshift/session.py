@@ -14,6 +14,9 @@ from ingest.warehouse.redshift.statements import Statement
 
 # A server that is there answers at once; a serverless one that was asleep takes some seconds.
 _CONNECT_SECONDS = 30
+# Rows at once: what a cluster of a single node allows.
+_FETCHED = 1_000
+_CURSOR = "clickstream_query"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,17 +88,27 @@ class Session:
         cursor.execute(statement.sql, statement.values or None)
         return [] if cursor.description is None else [tuple(row) for row in cursor.fetchall()]
 
-    def read(
-        self, sql: str, *, at_most: int | None
-    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def read(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Run one query as it is, no `%` in it meant for us; return its columns and rows."""
         cursor = self._connected().cursor()
         cursor.execute(sql)
-        if cursor.description is None:
-            return (), []
-        rows = cursor.fetchall() if at_most is None else cursor.fetchmany(at_most)
-        columns = tuple(_text(column[0]) for column in cursor.description)
-        return columns, [tuple(row) for row in rows]
+        columns = tuple(_text(column[0]) for column in cursor.description or ())
+        return columns, [tuple(row) for row in cursor.fetchall()] if columns else []
+
+    def read_first(self, sql: str, at_most: int) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Return the columns and the first `at_most` rows of a SELECT; no others are sent.
+
+        The driver's fetchmany takes in the whole answer first, and Redshift heeds no limit of the
+        protocol: its documentation has cursors for that.
+        """
+        self.run(Statement(f"DECLARE {_CURSOR} CURSOR FOR {sql}"))
+        rows: list[tuple[Any, ...]] = []
+        while True:
+            asked = min(_FETCHED, at_most - len(rows))
+            columns, found = self.read(f"FETCH FORWARD {asked} FROM {_CURSOR}")
+            rows += found
+            if len(found) < asked or len(rows) == at_most:
+                return columns, rows
 
     def described(self, sql: str) -> list[tuple[str, str]]:
         """Run a query; return name and type of its columns, as the database calls the types."""

@@ -120,12 +120,15 @@ class RedshiftWarehouse:
 
         Raises SettingsError when `sql` would do more than read.
         """
-        check_reads(sql)
+        is_select = check_reads(sql) in ("select", "with")
 
         def read() -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
             with self._session.transaction(read_only=True):
                 self._session.run(_search_path(self.schemas.marts))
-                return self._session.read(sql, at_most=at_most)
+                if is_select and at_most is not None:
+                    return self._session.read_first(sql, at_most)
+                columns, rows = self._session.read(sql)
+                return columns, rows[:at_most]
 
         try:
             columns, rows = _once_more(read)
