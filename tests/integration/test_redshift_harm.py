@@ -360,3 +360,15 @@ def test_what_is_not_set_is_named(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, "")
     with pytest.raises(SettingsError, match="needs REDSHIFT_ENDPOINT and REDSHIFT_PASSWORD: docs"):
         open_warehouse(hop.settings)
+    cluster = r"needs REDSHIFT_CLUSTER_ID \(for serverless REDSHIFT_WORKGROUP\): docs"
+    for method in ("iam", "iam_role"):
+        monkeypatch.setenv("REDSHIFT_METHOD", method)
+        with pytest.raises(SettingsError, match=cluster):
+            open_warehouse(hop.settings)
+        with monkeypatch.context() as patch:
+            patch.setenv("REDSHIFT_WORKGROUP", "shop")
+            open_warehouse(hop.settings).close()
+    monkeypatch.setenv("REDSHIFT_USER", "")
+    monkeypatch.setenv("REDSHIFT_METHOD", "iam")
+    with pytest.raises(SettingsError, match="needs REDSHIFT_USER and REDSHIFT_CLUSTER_ID"):
+        open_warehouse(hop.settings)

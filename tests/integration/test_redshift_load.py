@@ -273,7 +273,7 @@ def test_a_note_is_kept_as_long_as_the_tables(hop: Hop, redshift: Redshift) -> N
     notes = hop.warehouse.notes
     with pytest.raises(ObjectUnreadable):
         notes.read("built")
-    for content in (b'{"it": "isn\'t 100%"}', b""):
+    for content in (b'{"it": "isn\'t 100%"}', rb'{"a": "\u00e9 \" \\"}', b""):
         notes.put("built", content)
         assert notes.read("built") == content
     with redshift.connect() as connection:

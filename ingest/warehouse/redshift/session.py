@@ -35,17 +35,11 @@ class Place:
 def place_of(credentials: Any, target: str) -> Place:
     """Return the place of dbt-redshift's `credentials`, those of the dbt target `target`.
 
-    Raises SettingsError when the password method lacks a setting.
+    Raises SettingsError when the method of logging in lacks a setting.
     """
     from dbt.adapters.redshift.connections import get_connection_method
 
-    given = {
-        "REDSHIFT_ENDPOINT": credentials.host,
-        "REDSHIFT_USER": credentials.user,
-        "REDSHIFT_PASSWORD": credentials.password,
-    }
-    lacking = [name for name, value in given.items() if not value]
-    if credentials.method == "database" and lacking:
+    if lacking := _lacking(credentials):
         raise SettingsError(
             f"target {target} needs {' and '.join(lacking)}: docs/operations/redshift.md says what"
             " each method of logging in needs"
@@ -66,6 +60,25 @@ def place_of(credentials: Any, target: str) -> Place:
         return connection
 
     return Place(connect=connect, name=name, target=target, seconds=seconds)
+
+
+def _lacking(credentials: Any) -> list[str]:
+    """Return which settings the method needs and does not have."""
+    from dbt.adapters.redshift.connections import is_serverless
+
+    cluster = "REDSHIFT_CLUSTER_ID (for serverless REDSHIFT_WORKGROUP)"
+    given = {
+        "REDSHIFT_ENDPOINT": credentials.host,
+        "REDSHIFT_USER": credentials.user,
+        "REDSHIFT_PASSWORD": credentials.password,
+        cluster: credentials.cluster_id or is_serverless(credentials),
+    }
+    needed = {
+        "database": ("REDSHIFT_ENDPOINT", "REDSHIFT_USER", "REDSHIFT_PASSWORD"),
+        "iam": ("REDSHIFT_USER", cluster),
+        "iam_role": (cluster,),
+    }
+    return [name for name in needed.get(credentials.method, ()) if not given[name]]
 
 
 class Session:

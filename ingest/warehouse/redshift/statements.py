@@ -111,10 +111,13 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def literal(value: Any) -> str:
-    """Return a bound value as SQL, for people and for what takes no bound values."""
+    """Return a bound value as SQL, for people and for what takes no bound values.
+
+    A backslash is written as its code: in a text Redshift takes it for an escape, PostgreSQL not.
+    """
     if value is None:
         return "NULL"
     if isinstance(value, int):
         return str(value)
     text = value.isoformat(" ") if isinstance(value, datetime) else str(value)
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + text.replace("'", "''").replace("\\", "' || chr(92) || '") + "'"
