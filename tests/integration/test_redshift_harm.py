@@ -197,18 +197,62 @@ def test_a_query_that_is_read_in_parts_is_whole(hop: Hop) -> None:
             assert run_query(hop.warehouse, "select 'x' as y").columns == ("y",)
 
 
-def test_a_denied_role_blames_no_column(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_s3_refuses_blames_no_column_and_names_the_remedy(
+    hop: Hop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hop.add_log("one.log", 3)
+    # S3 and IAM as Redshift repeats them; the stand-in has no roles and no regions.
+    message = ""
 
     def run(self: Session, statement: Statement) -> list[tuple[Any, ...]]:
         if statement.sql.startswith("COPY"):
-            raise ProgrammingError({"S": "ERROR", "C": "XX000", "M": "Access Denied,Status 403"})
+            raise ProgrammingError({"S": "ERROR", "C": "XX000", "M": message})
         return run_statement(self, statement)
 
     monkeypatch.setattr(Session, "run", run)
-    with pytest.raises(ClickstreamError) as told:
-        hop.load()
-    assert str(told.value).endswith("was refused by COPY: Access Denied,Status 403")
+    for message, remedy in (
+        ("Access Denied,Status 403,Error AccessDenied", "let the role of REDSHIFT_COPY_ROLE_ARN"),
+        ("The provided token has expired.,Status 400,Error ExpiredToken", "the credentials of the"),
+        ("The bucket is in a different region.,Status 301", "COPY reads Parquet in its own region"),
+        ("Moved,Status 301,Error PermanentRedirect", "COPY reads Parquet in its own region"),
+    ):
+        with pytest.raises(ClickstreamError) as told:
+            hop.load()
+        assert f" was refused by COPY: {message}; {remedy}" in str(told.value)
+        assert type(told.value) is ClickstreamError
+
+
+def test_who_lacks_a_grant_is_told_which(hop: Hop, redshift: Redshift) -> None:
+    session = session_of(hop)
+    login, user = session.place, f"guest_{redshift.database}"
+
+    def connect() -> Any:
+        connection = login.connect()
+        connection.cursor().execute(f"set session authorization {user}")
+        connection.commit()
+        return connection
+
+    def denied(ask: Callable[[], Any], grant: str) -> None:
+        session.place = replace(login, connect=connect)
+        session.close()
+        with pytest.raises(SettingsError, match=f"permission denied for .*: {grant}"):
+            ask()
+        session.place = login
+        session.close()
+
+    change(redshift, f"create role {user}")
+    denied(hop.load, "grant the user create on the database$")
+    hop.add_log("one.log", 3)
+    hop.load()
+    denied(hop.load, "grant the user usage and create on the schema")
+    denied(lambda: hop.rows(LIVE_EVENTS), "grant the user usage on the schema, and select on")
+    change(
+        redshift,
+        f"grant usage on schema landing to {user}",
+        f"grant select on landing.batches to {user}",
+    )
+    hop.add_log("two.log", 3)
+    denied(hop.load, "grant the user usage and create on the schema, and let it own the tables$")
 
 
 def test_an_error_of_another_copy_is_no_reason(

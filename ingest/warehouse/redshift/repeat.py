@@ -15,6 +15,7 @@ from ingest.warehouse.redshift.faults import (
     is_in_the_way,
     is_lost,
     message_of,
+    missing_grant,
 )
 
 _log = logging.getLogger(__name__)
@@ -58,9 +59,7 @@ def _last_failure(what: str, error: BaseException) -> ClickstreamError:
 def _failure(what: str, error: BaseException) -> ClickstreamError:
     told = f"{what}: {message_of(error)}"
     if is_denied(error):
-        return SettingsError(
-            f"{told}: grant the user usage and create on schema landing, and let it own the tables"
-        )
+        return SettingsError(f"{told}: {missing_grant(error)}")
     return ClickstreamError(told)
 
 

@@ -16,7 +16,13 @@ from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.warehouse import Column, Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, changes
-from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of
+from ingest.warehouse.redshift.faults import (
+    DRIVER_ERRORS,
+    is_denied,
+    is_lost,
+    message_of,
+    missing_grant,
+)
 from ingest.warehouse.redshift.landing import (
     landing_tables,
     lost_tables,
@@ -136,6 +142,9 @@ class RedshiftWarehouse:
             told = message_of(error)
             if "read-only" in told or "read only" in told:
                 raise SettingsError(f"`clickstream query` only reads: {told}") from error
+            if is_denied(error):
+                grant = missing_grant(error, to_read=True)
+                raise SettingsError(f"the query failed: {told}: {grant}") from error
             raise ClickstreamError(f"the query failed: {told}") from error
         return Rows(columns=columns, rows=[tuple(map(_in_utc, row)) for row in rows])
 
@@ -209,9 +218,10 @@ class RedshiftWarehouse:
             yield
         except DRIVER_ERRORS as error:
             lost = "the connection was lost: " if is_lost(error) else ""
-            raise ClickstreamError(
-                f"{self._session.place.name}: {lost}{message_of(error)}"
-            ) from error
+            told = f"{self._session.place.name}: {lost}{message_of(error)}"
+            if is_denied(error):
+                raise SettingsError(f"{told}: {missing_grant(error)}") from error
+            raise ClickstreamError(told) from error
 
 
 def _once_more(run: Callable[[], Result]) -> Result:
