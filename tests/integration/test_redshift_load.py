@@ -86,19 +86,16 @@ def test_killed_at_any_statement_a_batch_is_whole_or_not_there(
     """A batch that replaces another one: readers see the old one or the new one."""
     hop.add_log("one.log", 30, broken=1)
     hop.load()
-    at = 0
-    seen = []
-    new = hop.correct_log("one.log", 20, broken=1)
-    while load_killed(hop, Killer(at, after=after), monkeypatch):
-        seen.append((hop.rows(ROWS_BY_STATE), hop.rows(LIVE_EVENTS)))
-        at += 1
-
     before = ([("live", 1, 30)], [(30,)])
-    behind = ([("live", 1, 20), ("replaced", 1, 30)], [(20,)])
-    # Behind the COMMIT the load looks once more at what readers see.
-    assert seen == [before] * seen.count(before) + [behind] * seen.count(behind)
-    assert seen.count(before) > 10
-    assert hop.rows(ROWS_BY_STATE) == behind[0]
+    seen = [before]
+    new = hop.correct_log("one.log", 20, broken=1)
+    while seen[-1] == before:
+        assert load_killed(hop, Killer(len(seen) - 1, after=after), monkeypatch)
+        seen.append((hop.rows(ROWS_BY_STATE), hop.rows(LIVE_EVENTS)))
+
+    # Killed behind the COMMIT, when the load looks once more at what readers see.
+    assert seen[-1] == ([("live", 1, 20), ("replaced", 1, 30)], [(20,)])
+    assert len(seen) > 10
     assert hop.rows("select distinct batch_id from landing.rejects") == [(new.batch_id,)]
 
 
@@ -146,16 +143,16 @@ def load_at_once(hop: Hop) -> list[LoadSummary]:
 
 def test_loaders_at_once_load_each_batch_once(hop: Hop, redshift: Redshift) -> None:
     """In new tables, and again where one of these was dropped."""
-    for number in range(6):
+    for number in range(3):
         hop.add_log(f"{number}.log", 50)
     for _ in range(2):
         done = load_at_once(hop)
-        assert [summary.live for summary in done] == [6, 6, 6]
+        assert [summary.live for summary in done] == [3, 3, 3]
         # Each tells what it did, not what it had planned.
-        assert sum(len(summary.loaded) for summary in done) == 6
-        assert sum(summary.events for summary in done) == 300
-        assert hop.rows(ROWS_BY_STATE) == [("live", 6, 300)]
-        assert hop.rows(LIVE_EVENTS) == [(300,)]
+        assert sum(len(summary.loaded) for summary in done) == 3
+        assert sum(summary.events for summary in done) == 150
+        assert hop.rows(ROWS_BY_STATE) == [("live", 3, 150)]
+        assert hop.rows(LIVE_EVENTS) == [(150,)]
         with redshift.connect() as connection:
             connection.cursor().execute("drop table landing.events")
             connection.commit()
@@ -238,7 +235,7 @@ def test_a_column_that_another_loader_has_just_added_is_no_error(
 
     def look(session: Session) -> dict[str, dict[str, str]]:
         found = tables(session)
-        if not looks:
+        if len(looks) == 1:  # the first and the last look are those at the ledger
             del found["events"]["extra"]
         looks.append(None)
         return found
@@ -248,7 +245,7 @@ def test_a_column_that_another_loader_has_just_added_is_no_error(
     hop.add_log("one.log", 30)
     hop.load()
 
-    assert len(looks) == 2
+    assert len(looks) == 4
     assert hop.rows(LIVE_EVENTS) == [(30,)]
 
 
