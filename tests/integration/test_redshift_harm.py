@@ -22,7 +22,7 @@ from ingest.lake.checks import Check
 from ingest.poll import poll
 from ingest.warehouse import open_warehouse
 from ingest.warehouse.query import run_query
-from ingest.warehouse.redshift import session, transaction
+from ingest.warehouse.redshift import landing, session, transaction
 from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 from ingest.warehouse.redshift.warehouse import RedshiftWarehouse
@@ -375,6 +375,23 @@ def test_a_load_that_was_killed_while_it_restored_a_table_did_nothing(
     assert not hop.warehouse.exists("landing.events")
     assert len(hop.warehouse.ledger().batches) == 1
     assert hop.load().events == 30
+
+
+def test_a_table_that_another_loader_has_just_filled_again_stays(
+    hop: Hop, redshift: Redshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this loader saw of the ledger and of the tables is older."""
+    hop.add_log("one.log", 30)
+    hop.load()
+    change(redshift, "drop table landing.events")
+    seen, looks = hop.warehouse.ledger(), [landing.landing_tables(session_of(hop))]
+    hop.load()
+    look = landing.landing_tables
+    monkeypatch.setattr(landing, "landing_tables", lambda one: looks.pop() if looks else look(one))
+
+    assert replace(hop, warehouse=Stale(hop.warehouse, seen)).load().nothing_new
+    assert not looks
+    assert hop.rows(LIVE_EVENTS) == [(30,)]
 
 
 def test_a_table_that_is_dropped_while_a_load_begins_is_an_error(
