@@ -10,19 +10,17 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from fixtures.load_suite import LIVE_EVENTS, Hop, Stale
+from fixtures.load_suite import LIVE_EVENTS, Hop
 from fixtures.redshift import Redshift
 from redshift import session as server_session
 from redshift.frames import DATA_ROW, Message
 from redshift_connector.error import ProgrammingError
 
-from ingest.books.verify import verify
 from ingest.errors import ClickstreamError, SettingsError
-from ingest.lake.checks import Check
 from ingest.poll import poll
 from ingest.warehouse import open_warehouse
 from ingest.warehouse.query import run_query
-from ingest.warehouse.redshift import landing, session, transaction
+from ingest.warehouse.redshift import place, transaction
 from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 from ingest.warehouse.redshift.warehouse import RedshiftWarehouse
@@ -38,17 +36,9 @@ def hop(redshift_hop: Hop) -> Hop:
     return redshift_hop
 
 
-def change(redshift: Redshift, *statements: str) -> None:
-    """Change the database behind our back."""
-    with redshift.connect() as connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-        connection.commit()
-
-
 def end_session(hop: Hop, redshift: Redshift) -> None:
     """End the idle session of the warehouse, as an idle timeout does."""
-    change(redshift, f"select pg_terminate_backend({session_of(hop).pid})")
+    redshift.change(f"select pg_terminate_backend({session_of(hop).pid})")
 
 
 def session_of(hop: Hop) -> Session:
@@ -101,7 +91,7 @@ def test_a_server_that_comes_back_is_waited_for(hop: Hop, monkeypatch: pytest.Mo
 
 def test_a_server_that_says_nothing_is_given_up(hop: Hop, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr(session, "_CONNECT_SECONDS", 0.2)
+        monkeypatch.setattr(place, "_CONNECT_SECONDS", 0.2)
         monkeypatch.setenv("REDSHIFT_ENDPOINT", f"127.0.0.1:{silent.getsockname()[1]}/dev")
         with pytest.raises(SettingsError, match=r"^cannot connect to .*: no answer within 0.2 s; "):
             open_warehouse(hop.settings).ledger()
@@ -240,14 +230,13 @@ def test_who_lacks_a_grant_is_told_which(hop: Hop, redshift: Redshift) -> None:
         session.place = login
         session.close()
 
-    change(redshift, f"create role {user}")
+    redshift.change(f"create role {user}")
     denied(hop.load, "grant the user create on the database$")
     hop.add_log("one.log", 3)
     hop.load()
     denied(hop.load, "grant the user usage and create on the schema")
     denied(lambda: hop.rows(LIVE_EVENTS), "grant the user usage on the schema, and select on")
-    change(
-        redshift,
+    redshift.change(
         f"grant usage on schema landing to {user}",
         f"grant select on landing.batches to {user}",
     )
@@ -260,8 +249,7 @@ def test_an_error_of_another_copy_is_no_reason(
 ) -> None:
     two = hop.add_log("two.log", 31)
     hop.load()
-    change(
-        redshift,
+    redshift.change(
         "insert into pg_catalog.standin_load_error select nextval('standin_query'),"
         f" to_regclass('landing.events'), localtimestamp, {session_of(hop).pid}, 's3://b/{hop.key(two)}',"
         " 'http_method', 'varchar', '5', 1204, 'too long'",
@@ -287,124 +275,6 @@ def test_the_servers_detail_is_in_no_error(hop: Hop, monkeypatch: pytest.MonkeyP
         hop.rows("select 1")
     assert told.value.__cause__ is not None
     assert told.value.__cause__.args == ({"S": "ERROR", "C": "XX000", "M": "scan error"},)
-
-
-def check_of(hop: Hop, table: str) -> Check:
-    checks = verify(hop.settings, hop.warehouse).checks
-    (found,) = (check for check in checks if check.name == f"landing {table} = lake")
-    return found
-
-
-def test_verify_sees_rows_of_another_batch(hop: Hop, redshift: Redshift) -> None:
-    one, two = hop.add_log("one.log", 30), hop.add_log("two.log", 30)
-    hop.load()
-    assert check_of(hop, "files").ok
-    change(
-        redshift,
-        f"delete from landing.files where batch_id = '{one.batch_id}'",  # noqa: S608
-        "insert into landing.files select * from landing.files"  # noqa: S608
-        f" where batch_id = '{two.batch_id}'",
-    )
-    assert not check_of(hop, "files").ok
-
-
-def test_verify_of_a_table_that_was_dropped_names_the_remedy(hop: Hop, redshift: Redshift) -> None:
-    hop.add_log("one.log", 30)
-    hop.load()
-    change(redshift, "drop table landing.events")
-    found = check_of(hop, "events")
-    assert (found.expected, found.found) == (30, 0)
-    assert not verify(hop.settings, hop.warehouse).marts_differ
-
-    for statement in ("drop schema landing cascade", "drop table landing.batches"):
-        change(redshift, statement)
-        hop.load()
-        assert check_of(hop, "events").ok
-
-
-@pytest.mark.parametrize("table", ["events", "rejects", "files"])
-def test_a_table_that_was_dropped_is_filled_again(
-    hop: Hop, redshift: Redshift, table: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    hop.add_log("one.log", 30)
-    hop.correct_log("one.log", 20, broken=1)
-    hop.add_log("bad.log", 1000, broken=50)
-    before = contents(hop) if hop.load() else []
-    change(redshift, f"drop table landing.{table}")
-
-    steps = hop.describe()
-    assert [
-        step for step in steps if step.startswith(f"CREATE TABLE IF NOT EXISTS landing.{table}")
-    ]
-    assert "DELETE FROM landing.batches;" in steps
-    hop.load()
-
-    assert f"landing.{table} was dropped: landing.batches is emptied" in caplog.text
-    assert contents(hop) == before
-    assert hop.load().nothing_new
-    assert hop.describe() == ()
-
-
-def contents(hop: Hop) -> list[Any]:
-    """Return how many rows each table has of each batch, and what the ledger says of it."""
-    counts = "select batch_id, count(*) from landing.{} group by 1 order by 1"
-    return [
-        *(hop.rows(counts.format(table)) for table in ("events", "rejects", "files")),
-        hop.rows("select batch_id, state, replaced_by from landing.batches order by 1"),
-    ]
-
-
-def test_a_load_that_was_killed_while_it_restored_a_table_did_nothing(
-    hop: Hop, redshift: Redshift, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hop.add_log("one.log", 30)
-    hop.load()
-    change(redshift, "drop table landing.events")
-
-    def run(self: Session, statement: Statement) -> list[tuple[Any, ...]]:
-        found = run_statement(self, statement)
-        if statement.sql == "DELETE FROM landing.batches":
-            self._connection._usock.shutdown(socket.SHUT_RDWR)
-            raise KeyboardInterrupt
-        return found
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Session, "run", run)
-        with pytest.raises(KeyboardInterrupt):
-            hop.load()
-    assert not hop.warehouse.exists("landing.events")
-    assert len(hop.warehouse.ledger().batches) == 1
-    assert hop.load().events == 30
-
-
-def test_a_table_that_another_loader_has_just_filled_again_stays(
-    hop: Hop, redshift: Redshift, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What this loader saw of the ledger and of the tables is older."""
-    hop.add_log("one.log", 30)
-    hop.load()
-    change(redshift, "drop table landing.events")
-    seen, looks = hop.warehouse.ledger(), [landing.landing_tables(session_of(hop))]
-    hop.load()
-    look = landing.landing_tables
-    monkeypatch.setattr(landing, "landing_tables", lambda one: looks.pop() if looks else look(one))
-
-    assert replace(hop, warehouse=Stale(hop.warehouse, seen)).load().nothing_new
-    assert not looks
-    assert hop.rows(LIVE_EVENTS) == [(30,)]
-
-
-def test_a_table_that_is_dropped_while_a_load_begins_is_an_error(
-    hop: Hop, redshift: Redshift
-) -> None:
-    """That load would not fill it: it has looked at the ledger before."""
-    record = hop.add_log("one.log", 30)
-    hop.load()
-    seen = hop.warehouse.ledger()
-    change(redshift, "drop table landing.events")
-    with pytest.raises(ClickstreamError, match=r"^landing\.events was dropped meanwhile: run the"):
-        replace(hop, warehouse=Stale(hop.warehouse, seen)).load()
-    assert hop.load().loaded == (record.batch_id,)
 
 
 @pytest.mark.parametrize("schema", ["landing", "MyMarts", 'a"b', "pg_catalog", "", "x" * 120])

@@ -18,7 +18,8 @@ import pytest
 
 from ingest.settings import load_settings
 from ingest.warehouse import open_warehouse
-from ingest.warehouse.redshift.session import Session, place_of
+from ingest.warehouse.redshift.place import place_of
+from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 from ingest.warehouse.target import load_credentials
 

@@ -153,9 +153,7 @@ def test_loaders_at_once_load_each_batch_once(hop: Hop, redshift: Redshift) -> N
         assert sum(summary.events for summary in done) == 150
         assert hop.rows(ROWS_BY_STATE) == [("live", 3, 150)]
         assert hop.rows(LIVE_EVENTS) == [(150,)]
-        with redshift.connect() as connection:
-            connection.cursor().execute("drop table landing.events")
-            connection.commit()
+        redshift.change("drop table landing.events")
 
 
 def test_a_late_loader_takes_no_step_back(hop: Hop) -> None:

@@ -1,84 +1,20 @@
-"""A connection to Redshift by the credentials of the dbt target, whatever their method is."""
+"""A session with Redshift: transactions, queries, and what becomes of a lost connection."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
-from ingest.errors import ClickstreamError, SettingsError
-from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of, unsigned
+from ingest.errors import ClickstreamError
+from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, unsigned
+from ingest.warehouse.redshift.place import Place, open_connection
 from ingest.warehouse.redshift.statements import Statement
 
-# A server that is there answers at once; a serverless one that was asleep takes some seconds.
-_CONNECT_SECONDS = 30
 # Rows at once: what a cluster of a single node allows.
 _FETCHED = 1_000
 _CURSOR = "clickstream_query"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where and as whom to connect: a dbt target.
-
-    `connect` does, or gives up after `seconds` without an answer; `name` is for messages.
-    """
-
-    connect: Callable[[], Any]
-    name: str
-    target: str
-    seconds: int
-
-
-def place_of(credentials: Any, target: str) -> Place:
-    """Return the place of dbt-redshift's `credentials`, those of the dbt target `target`.
-
-    Raises SettingsError when the method of logging in lacks a setting.
-    """
-    from dbt.adapters.redshift.connections import get_connection_method
-
-    if lacking := _lacking(credentials):
-        raise SettingsError(
-            f"target {target} needs {' and '.join(lacking)}: docs/operations/redshift.md says what"
-            " each method of logging in needs"
-        )
-    name = (
-        f"{credentials.host}:{credentials.port}/{credentials.database} as {credentials.user}"
-        f" (method {credentials.method}, target {target})"
-    )
-
-    # Not in profiles.yml: where dbt connects, it would also end each statement that takes longer.
-    seconds = credentials.connect_timeout or _CONNECT_SECONDS
-    limited = replace(credentials, connect_timeout=seconds)
-
-    def connect() -> Any:
-        connection = get_connection_method(limited)()
-        connection._usock.settimeout(None)  # a COPY takes as long as it takes
-        connection.autocommit = False  # dbt's own connections commit each statement
-        return connection
-
-    return Place(connect=connect, name=name, target=target, seconds=seconds)
-
-
-def _lacking(credentials: Any) -> list[str]:
-    """Return which settings the method needs and does not have."""
-    from dbt.adapters.redshift.connections import is_serverless
-
-    cluster = "REDSHIFT_CLUSTER_ID (for serverless REDSHIFT_WORKGROUP)"
-    given = {
-        "REDSHIFT_ENDPOINT": credentials.host,
-        "REDSHIFT_USER": credentials.user,
-        "REDSHIFT_PASSWORD": credentials.password,
-        cluster: credentials.cluster_id or is_serverless(credentials),
-    }
-    needed = {
-        "database": ("REDSHIFT_ENDPOINT", "REDSHIFT_USER", "REDSHIFT_PASSWORD"),
-        "iam": ("REDSHIFT_USER", cluster),
-        "iam_role": (cluster,),
-    }
-    return [name for name in needed.get(credentials.method, ()) if not given[name]]
 
 
 class Session:
@@ -198,7 +134,7 @@ class Session:
 
     def _connected(self) -> Any:
         if self._connection is None:
-            self._connection = _connect(self.place, again=self._pid is not None)
+            self._connection = open_connection(self.place, again=self._pid is not None)
             cursor = self._connection.cursor()
             cursor.execute("SELECT pg_backend_pid()")
             self._pid = int(cursor.fetchone()[0])
@@ -213,39 +149,6 @@ def _leave_out_details(error: BaseException) -> None:
         error.args = (
             {name: unsigned(str(told[name])) for name in ("S", "C", "M") if name in told},
         )
-
-
-def _connect(place: Place, *, again: bool) -> Any:
-    """Connect. `again`: it worked before, so a server that is not there may come back.
-
-    Raises SettingsError, and the driver's error in that case.
-    """
-    from dbt_common.exceptions import DbtBaseException
-
-    try:
-        return place.connect()
-    except (*DRIVER_ERRORS, DbtBaseException, ValueError) as error:
-        if again and is_lost(error):
-            raise
-        raise SettingsError(f"cannot connect to {place.name}: {_reason(error, place)}") from error
-    except Exception as error:
-        # boto3 asks IAM and Redshift's API for temporary credentials.
-        if type(error).__module__.startswith(("botocore", "boto3")):
-            raise SettingsError(
-                f"cannot log in to {place.name}: {unsigned(str(error))}; try: dbt debug --target"
-                f" {place.target}"
-            ) from error
-        raise
-
-
-def _reason(error: BaseException, place: Place) -> str:
-    """Return what was said, and what to do. Not dbt debug where nothing is said: it would hang."""
-    if any(isinstance(one, TimeoutError) for one in (error, *error.args)):
-        return (
-            f"no answer within {place.seconds} s; check REDSHIFT_ENDPOINT, and that network and"
-            " security group let this machine in"
-        )
-    return f"{message_of(error)}; try: dbt debug --target {place.target}"
 
 
 def _text(name: Any) -> str:

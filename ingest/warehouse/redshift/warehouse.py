@@ -30,9 +30,10 @@ from ingest.warehouse.redshift.landing import (
     prepare_tables,
 )
 from ingest.warehouse.redshift.notes import ViewNotes
+from ingest.warehouse.redshift.place import Place, place_of
 from ingest.warehouse.redshift.reads import check_reads
 from ingest.warehouse.redshift.repeat import repeat
-from ingest.warehouse.redshift.session import Place, Session, place_of
+from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import LEDGER, SCHEMA, Statement
 from ingest.warehouse.redshift.transaction import Change, describe_change, write_change
 from ingest.warehouse.target import Target, load_credentials
