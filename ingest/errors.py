@@ -9,6 +9,7 @@
         |-- ObjectError         1  one object; becomes file_status `failed`
             |-- ObjectUnreadable    1  denied, gone or broken
             |-- ObjectChanged       1  size or etag moved while reading
+            |-- ObjectUnavailable   1  not given for now: a task that meets it is run again
     |-- SearchServerError       1  the search server cannot be fetched, started or reached
     |-- WarehouseBusy           1  another process holds the local warehouse
     |-- EmrError                1  EMR refused a call, or a job there did not succeed
@@ -90,6 +91,10 @@ class ObjectUnreadable(ObjectError):
 
 class ObjectChanged(ObjectError):
     """A raw object has another size or etag than when it was listed."""
+
+
+class ObjectUnavailable(ObjectError):
+    """An object is not given for now: the same read may succeed later."""
 
 
 class SearchServerError(ClickstreamError):

@@ -6,7 +6,7 @@ does not: all other batches go through, and then the run fails.
 The workers need a clone with its .venv (`make setup`) in CLICKSTREAM_HOME, and the settings that
 every command reads, in the environment of Airflow, and the rights of runner-policy.json and
 submitter-policy.json in deploy/iam. Needs apache-airflow-providers-standard, which Airflow 3 brings
-and Airflow 2.9 and later can install.
+and Airflow 2.9 and later can install. Airflow itself never ran it, nor did a real AWS account.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.books.verify import Verification
-from ingest.errors import ClickstreamError
+from ingest.errors import ClickstreamError, SettingsError
 from ingest.lake.checks import Check, first_few
 from ingest.lake.states import LIVE
 from ingest.terminal.text import count_of, printable
@@ -43,7 +43,7 @@ def compare_targets(root: Path, warehouses: Mapping[str, Warehouse]) -> Verifica
     """Compare what the targets have loaded, and their marts, with those of the first one.
 
     `warehouses` are by target, `root` is the dbt project. Raises ClickstreamError when the marts of
-    a target cannot be read, which names the target.
+    a target cannot be read, which names the target, SettingsError when it lacks one.
     """
     tables = read_tables(root)
     (first, of_first), *others = warehouses.items()
@@ -82,6 +82,11 @@ def _read(table: MartTable, target: str, warehouse: Warehouse) -> _Side:
     try:
         found = warehouse.query(f"select {columns} from {warehouse.schemas.marts}.{table.name}")  # noqa: S608
     except ClickstreamError as error:
+        if not warehouse.exists(f"{warehouse.schemas.marts}.{table.name}"):
+            raise SettingsError(
+                f"target {target} has no {table.name}:"
+                f" run `clickstream run --target {target}` first"
+            ) from error
         error.args = (f"{table.name} of target {target} cannot be read: {error}",)
         raise
     return _Side(target=target, rows=Counter(tuple(map(_spelled, row)) for row in found.rows))

@@ -77,7 +77,10 @@ class Books:
 
 
 def status(settings: Settings) -> Books:
-    """Return the books; an empty lake has empty ones. Raises BooksError for a broken log."""
+    """Return the books; an empty lake has empty ones.
+
+    Raises BooksError when the log of batches, or the lake's own record, is broken or lost.
+    """
     lake = open_lake(settings.lake)
     records = read_log(lake)
     shown = _shown(settings)

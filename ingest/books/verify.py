@@ -74,7 +74,7 @@ def verify(
     The logs that still lie in their sources are compared with what was read of them: their first
     and last 4 KiB, or all bytes for `whole_sources`. `deep` reads all files of the lake as well.
     Raises BooksError when the log of batches has lost its end, SearchServerError when the index
-    cannot be queried, SettingsError when `truth` is not a truth.json.
+    cannot be queried, SettingsError when there is no lake or `truth` is not a truth.json.
     """
     lake = open_lake(settings.lake)
     records = read_log(lake)
@@ -82,6 +82,7 @@ def verify(
     shown = {id_: batch.state for id_, batch in warehouse.ledger().batches.items()}
     check_whole(lake, records)
     if not records and not shown:
+        open_lake(settings.lake, must_exist=True)
         return Verification(
             checks=(), notes=(f"nothing is in {lake.uri} yet: start with `clickstream run`",)
         )

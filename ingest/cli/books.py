@@ -141,15 +141,17 @@ def clean(dry_run: bool, days: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--from", "first", type=_DAY, help="First day (UTC). [default: all days]")
-@click.option("--to", "last", type=_DAY, help="Last day (UTC), inclusive.")
+@click.option(
+    "--from", "first", type=_DAY, metavar="YYYY-MM-DD", help="First day (UTC). [default: all days]"
+)
+@click.option("--to", "last", type=_DAY, metavar="YYYY-MM-DD", help="Last day (UTC), inclusive.")
 @open_option
 @target_option
 @json_option
 def report(
     first: datetime | None, last: datetime | None, opened: bool, target: str | None, as_json: bool
 ) -> None:
-    """Write one self-contained HTML page about all days, or about those of a period.
+    """Write one self-contained HTML page about all days or a period.
 
     Events without a plausible time count on the day when they were read.
     """
@@ -167,7 +169,7 @@ def report(
 @target_option
 @json_option
 def docs(opened: bool, target: str | None, as_json: bool) -> None:
-    """Write dbt's documentation of tables and columns as one HTML page.
+    """Write dbt's documentation of all tables as one HTML page.
 
     `dbt docs generate` and `dbt docs serve` work as well.
     """

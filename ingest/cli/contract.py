@@ -22,7 +22,7 @@ def contract() -> None:
     type=click.Choice(FORMS),
     default="arrow",
     show_default=True,
-    help="Arrow schema, dbt source YAML, Elasticsearch mapping or Spark DDL.",
+    help="Arrow schema, dbt source YAML, Elasticsearch mapping, Redshift DDL or Spark DDL.",
 )
 def show_contract(form: str) -> None:
     """Print the contract in one of its forms."""

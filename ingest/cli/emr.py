@@ -13,6 +13,8 @@ from ingest.errors import EmrError
 if TYPE_CHECKING:
     from ingest.emr.cost import Cost
 
+# Those of ingest.emr.inputs, which would bring S3 into every `--help`.
+TARGETS = ("emr", "redshift")
 job_argument = click.argument("job_id", metavar="JOB")
 
 
@@ -34,11 +36,11 @@ def emr() -> None:
 @emr.command("package")
 @json_option
 def package_command(as_json: bool) -> None:
-    """Upload what a job needs: code, packages, clickstream.toml, the dbt project.
+    """Upload the code, packages and settings that a job needs.
 
-    A package that is there already is not uploaded again. It contains the packages of
-    requirements.lock for EMR's machines (EMR_ARCH: x86_64 or aarch64), fetched with pip,
-    so you can run this on any machine.
+    A package that is there already is not uploaded again. It contains clickstream.toml, the
+    dbt project and the packages of requirements.lock for EMR's machines (EMR_ARCH: x86_64 or
+    aarch64), fetched with pip, so you can run this on any machine.
     """
     from ingest.emr.package import upload_package
 
@@ -54,23 +56,28 @@ def package_command(as_json: bool) -> None:
     metavar="T",
     help="Name of this submission; submitting it again returns the same job. [default: a new one]",
 )
+@click.option(
+    "--target",
+    type=click.Choice(TARGETS),
+    help="dbt target of the job. [default: CLICKSTREAM_TARGET; emr for a local one]",
+)
 @click.option("--dry-run", is_flag=True, help="Print the request as JSON; call no service.")
 @json_option
 def submit_command(
-    command: tuple[str, ...], token: str | None, dry_run: bool, as_json: bool
+    command: tuple[str, ...], token: str | None, target: str | None, dry_run: bool, as_json: bool
 ) -> None:
     """Send a job that runs COMMAND on EMR.
 
     COMMAND is one of ingest (the default), replay, load, export, run, or dbt with build,
     run, test or seed; its own options go behind --, as in `clickstream emr submit --
-    ingest web --final`. Tables are those of the dbt target emr. The job gets
-    CLICKSTREAM_LAKE, CLICKSTREAM_RAW, CLICKSTREAM_FORMAT, CLICKSTREAM_TIMEZONE,
-    AWS_DATA_BUCKET, ES_URL, ES_INDEX and ES_SSL_FINGERPRINT as they are set here.
+    ingest web --final`. The job gets CLICKSTREAM_LAKE, CLICKSTREAM_RAW, CLICKSTREAM_FORMAT,
+    CLICKSTREAM_TIMEZONE, AWS_DATA_BUCKET, ES_URL, ES_INDEX and ES_SSL_FINGERPRINT as they
+    are set here, and for Redshift every REDSHIFT_... but the password.
     """
     from ingest.emr.submit import new_token, open_service, prepare_job, submit_job
     from ingest.emr.wait import how_to_go_on
 
-    settings = load_settings_for(None)
+    settings = load_settings_for(target)
     command, token = command or ("ingest",), token or new_token()
     if dry_run:
         _, request = prepare_job(settings, command, token=token, environ=os.environ)

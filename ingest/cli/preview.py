@@ -35,12 +35,17 @@ logger = logging.getLogger(__name__)
 
 
 def json_lines(
-    path: Path, settings: ParseSettings, *, ingest_time: datetime | None = None
+    path: Path,
+    settings: ParseSettings,
+    *,
+    called: str | None = None,
+    ingest_time: datetime | None = None,
 ) -> Iterator[str]:
     """Yield {"offset", "status", "warnings", "reason", "event"} per line of `path`, in order.
 
     A line that is an array of records gives one for each of its events. `event` holds the columns
-    that are not null, for `ok` and `warn`, else it is null.
+    that are not null, for `ok` and `warn`, else it is null. Messages name the file as it is
+    `called`, None = by its path.
     `ingest_time` (UTC) is by default the time of the file's last change, so that the same file
     gives the same text. Lines come as they are read. Raises ClickstreamError at the end when the
     file is damaged or refused as a whole, ParserBug when its parser fails, ObjectUnreadable when it
@@ -48,10 +53,11 @@ def json_lines(
     given for it.
     """
     check_settings(settings)
+    called = called or str(path)
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise ObjectUnreadable(f"{path} is not a regular file")
+            raise ObjectUnreadable(f"{called} is not a regular file")
         identity = Identity(
             source_file=os.fsencode(path.name).decode(errors="backslashreplace"),
             batch_id=BATCH_ID,
@@ -63,13 +69,13 @@ def json_lines(
                 read, found.st_size, name=path.name, identity=identity, settings=settings
             ):
                 if isinstance(item, ObjectVerdict):
-                    _conclude(path, item)
+                    _conclude(called, item)
                 else:
                     yield from _shown(item)
     except ParserBug as error:
-        raise ParserBug(f"{path}: {error}") from error
+        raise ParserBug(f"{called}: {error}") from error
     except OSError as error:
-        raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
+        raise ObjectUnreadable(f"{called} cannot be read: {error.strerror}") from error
 
 
 def _changed(seconds: float) -> datetime:
@@ -88,17 +94,17 @@ def _reader(descriptor: int) -> ReadRange:
     return read
 
 
-def _conclude(path: Path, verdict: ObjectVerdict) -> None:
+def _conclude(called: str, verdict: ObjectVerdict) -> None:
     """Raise ClickstreamError when none of the file would be loaded; warn of other oddities."""
     status, reason = verdict.file_status, verdict.file_reason or ""
     if status == "corrupt_gzip":
-        raise ClickstreamError(f"{path} is corrupt gzip, so none of it would be loaded: {reason}")
+        raise ClickstreamError(f"{called} is corrupt gzip, so none of it would be loaded: {reason}")
     if status == "rejected":
         advice = remedy(reason)
         text = f"({reason}): {advice}" if advice else f"({reason})"
-        raise ClickstreamError(f"{path} is refused as a whole {text}")
+        raise ClickstreamError(f"{called} is refused as a whole {text}")
     if status != "ok":
-        logger.warning("%s: %s (%s)", path, status, reason)
+        logger.warning("%s: %s (%s)", called, status, reason)
 
 
 def _shown(parsed: Parsed) -> Iterator[str]:

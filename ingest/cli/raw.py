@@ -102,13 +102,13 @@ def parse(
     log_format: str | None,
     mapping: tuple[tuple[str, str], ...] | None,
 ) -> None:
-    """Print the verdict on each line of FILE as JSON lines; - is standard input.
+    """Print the verdict on each line of FILE as JSON lines.
 
     \b
     {"offset": 0, "status": "ok", "warnings": [], "reason": null, "event": {...}}
 
-    Uses neither Spark nor settings and stores nothing: try a format before you ingest it. Standard
-    input is read to its end first, into a temporary file.
+    Uses neither Spark nor settings and stores nothing: try a format before you ingest it. FILE - is
+    standard input, which is read to its end first, into a temporary file.
     """
     from ingest.cli.preview import json_lines
     from ingest.cli.stdin import STDIN, stdin_as_file
@@ -122,8 +122,10 @@ def parse(
     )
     out = sys.stdout.buffer
     try:
-        with stdin_as_file() if str(file) == STDIN else nullcontext(file) as place:
-            for line in json_lines(place, settings):
+        is_stdin = str(file) == STDIN
+        with stdin_as_file() if is_stdin else nullcontext(file) as place:
+            called = "standard input" if is_stdin else str(file)
+            for line in json_lines(place, settings, called=called):
                 out.write(line.encode())
                 out.write(b"\n")
         out.flush()
@@ -136,7 +138,7 @@ def parse(
 @click.group(invoke_without_command=True)
 @click.pass_context
 def formats(context: click.Context) -> None:
-    """List the formats that the setting `format` and --format accept."""
+    """List the formats that `format` in the settings may name."""
     if context.invoked_subcommand is None:
         from ingest.cli.preview import formats as known
 

@@ -10,7 +10,10 @@ from ingest.terminal.text import count_of
 
 @click.group()
 def search() -> None:
-    """Start, stop and inspect the local search server (Elasticsearch)."""
+    """Start, stop and inspect the local search server.
+
+    It is an Elasticsearch of your own, on this machine.
+    """
 
 
 @search.command()
@@ -41,14 +44,19 @@ def search_status(as_json: bool) -> None:
 
     Exits with 0 if it is, with 1 if not.
     """
+    from ingest.cli.given import how_to_stop_search
     from ingest.local_search.control import status as look
 
-    state = look(load_settings_for(None))
+    settings = load_settings_for(None)
+    state = look(settings)
     if state is None:
         show({"running": False}, "not running; start it with: clickstream search up", as_json)
         exit_with(1)
     else:
         server, count = state.server, state.documents
         documents = "no index yet" if count is None else count_of(count, "document")
-        text = f"{state.line()}\n{documents}; running since {server.started_at} in {server.folder}"
+        text = (
+            f"{state.line()}\n{documents}; running since {server.started_at} in {server.folder}\n"
+            f"  stop     {how_to_stop_search(settings)}"
+        )
         show({"running": True, **plain(state)}, text, as_json)

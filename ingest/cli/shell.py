@@ -27,7 +27,7 @@ from ingest.errors import ClickstreamError, described
 from ingest.terminal import interrupts
 from ingest.terminal.text import printable_lines, table_text
 from ingest.warehouse import Warehouse
-from ingest.warehouse.query import run_query
+from ingest.warehouse.query import NO_TABLES, run_query
 
 HELP = r"""A query ends with ; and may span several lines. Tab completes names.
   \d         list tables and views
@@ -181,7 +181,7 @@ def _command(warehouse: Warehouse, names: Names, text: str) -> str:
         columns = warehouse.columns(name.strip())
         return table_text(("column", "type"), columns)
     if command == r"\d":
-        return "\n".join(names.relations) or "no tables yet: run `clickstream run` first"
+        return "\n".join(names.relations) or NO_TABLES
     if command == r"\?":
         return HELP
     return rf"error: no command {command}; \? lists them"

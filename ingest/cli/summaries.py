@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ingest.books.refused import refused_by
+from ingest.cli.given import given, how_to_stop_search, secrets_given
 from ingest.lake.checks import first_few
 from ingest.lake.refused import refused_text
 from ingest.spark import is_submitted
@@ -162,33 +161,29 @@ def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
 
     if is_submitted():
         return []  # nobody is there to take them
-    given = _given(settings)
+    before = given(settings)
     lines = [
         "Next steps (after `. .venv/bin/activate`, in the project root):",
-        f'  query    {given}clickstream query "select * from {_filled_mart(summary)}"',  # noqa: S608
-        f"  report   {given}clickstream report --open",
-        f"  docs     {given}clickstream docs --open",
-        f"  books    {given}clickstream status",
+        *_what_to_export(secrets_given(settings)),
+        f'  query    {before}clickstream query "select * from {_filled_mart(summary)}"',  # noqa: S608
+        f"  report   {before}clickstream report --open",
+        f"  docs     {before}clickstream docs --open",
+        f"  books    {before}clickstream status",
     ]
     local = status(settings) if settings.search.url is None else None
     if local is not None:
         search = f"{local.server.url}/{settings.search.index}/_search"
-        lines += [f"  search   {search}?q=event.action:purchase", local.line()]
+        lines += [
+            f"  search   {search}?q=event.action:purchase",
+            f"  stop     {how_to_stop_search(settings)}",
+            local.line(),
+        ]
     return lines
 
 
-def _given(settings: Settings) -> str:
-    """Return the settings that the next command needs too, as a shell takes them before it."""
-    environ = {}
-    if settings.data != settings.root / "data":
-        environ["CLICKSTREAM_DATA"] = str(settings.data)
-    if os.environ.get("CLICKSTREAM_LAKE"):
-        environ["CLICKSTREAM_LAKE"] = settings.lake
-    if settings.target != "local":
-        environ["CLICKSTREAM_TARGET"] = settings.target
-    if profiles := os.environ.get("DBT_PROFILES_DIR"):
-        environ["DBT_PROFILES_DIR"] = profiles
-    return "".join(f"{name}={shlex.quote(value)} " for name, value in environ.items())
+def _what_to_export(secrets: Sequence[str]) -> Iterator[str]:
+    if secrets:
+        yield f"  first    export {', '.join(secrets)} (secrets are not shown)"
 
 
 def _filled_mart(summary: RunSummary) -> str:

@@ -9,8 +9,8 @@ from ingest.emr.package import FOLDER
 from ingest.errors import SettingsError
 from ingest.settings import Settings
 
-# The dbt target of a job: Spark as it was submitted, with the metastore of its cluster.
-TARGET = "emr"
+# The dbt targets of a job: Spark as it was submitted, with the cluster's metastore, or Redshift.
+ON_SPARK, ON_REDSHIFT = TARGETS = ("emr", "redshift")
 DRIVER_ENV = "spark.emr-serverless.driverEnv"
 _EXECUTOR_ENV = "spark.executorEnv"
 # What describes the one source of the environment; it is read on the cluster as it is here.
@@ -19,6 +19,18 @@ _OF_THE_SOURCE = (
     "CLICKSTREAM_FORMAT",
     "CLICKSTREAM_TIMEZONE",
     "AWS_DATA_BUCKET",
+)
+# How to reach Redshift. No password: a job logs in as its role, or gets one that AWS keeps.
+_OF_REDSHIFT = (
+    "REDSHIFT_ENDPOINT",
+    "REDSHIFT_DATABASE",
+    "REDSHIFT_SCHEMA",
+    "REDSHIFT_METHOD",
+    "REDSHIFT_USER",
+    "REDSHIFT_CLUSTER_ID",
+    "REDSHIFT_WORKGROUP",
+    "REDSHIFT_COPY_ROLE_ARN",
+    "REDSHIFT_SSLMODE",
 )
 # Says which certificate is the search server's; a file of authorities is not there.
 _FINGERPRINT = "ES_SSL_FINGERPRINT"
@@ -46,6 +58,16 @@ def exports(command: Sequence[str]) -> bool:
     return bool(command) and command[0] in ("export", "run")
 
 
+def needs_tables(command: Sequence[str]) -> bool:
+    """Return whether `command` works on the tables of a target."""
+    return bool(command) and command[0] in ("load", "dbt", "run")
+
+
+def job_target(settings: Settings) -> str:
+    """Return the dbt target of a job: that of `settings`, Spark's for one of this machine."""
+    return ON_SPARK if settings.target.startswith("local") else settings.target
+
+
 def job_variables(
     settings: Settings, command: Sequence[str], environ: Mapping[str, str]
 ) -> dict[str, str]:
@@ -53,13 +75,16 @@ def job_variables(
 
     Raises SettingsError for a password in the address of the search server.
     """
-    given = {name: environ[name] for name in _OF_THE_SOURCE if environ.get(name, "").strip()}
+    target = job_target(settings)
+    given = _set_here(_OF_THE_SOURCE, environ)
+    if needs_tables(command) and target == ON_REDSHIFT:
+        given |= _set_here(_OF_REDSHIFT, environ)
     if exports(command):
         given |= _of_the_search(settings, environ)
     return {
         "CLICKSTREAM_DATA": "clickstream-data",
         "CLICKSTREAM_LAKE": settings.lake,
-        "CLICKSTREAM_TARGET": TARGET,
+        "CLICKSTREAM_TARGET": target,
         **given,
     }
 
@@ -87,6 +112,10 @@ def marts_uri(lake: str) -> str:
     bucket, _, prefix = lake.removeprefix("s3://").partition("/")
     above = prefix.rstrip("/").rpartition("/")[0]
     return "/".join(filter(None, ("s3:/", bucket, above, "marts")))
+
+
+def _set_here(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name] for name in names if environ.get(name, "").strip()}
 
 
 def _of_the_search(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

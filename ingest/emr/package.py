@@ -31,6 +31,7 @@ from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
 
+NO_STAGING = "set EMR_STAGING / emr.staging: the s3:// prefix for code and logs of jobs"
 ARCHIVE, PROGRAM = "deps.tar.gz", "main.py"
 # The name under which Spark unpacks the archive, in the folder where driver and tasks run.
 FOLDER = "deps"
@@ -163,9 +164,7 @@ def pip_command(arch: str, lock: Path, folder: Path) -> list[str]:
 def _described(settings: Settings, files: Mapping[str, bytes], lock: str) -> Package:
     emr = settings.emr
     if emr.staging is None:
-        raise SettingsError(
-            "EMR_STAGING / emr.staging is not set: name the s3:// prefix for code and logs of jobs"
-        )
+        raise SettingsError(NO_STAGING)
     sha = _sha({**files, PROGRAM: MAIN.encode(), _LOCK: lock.encode(), "arch": emr.arch.encode()})
     return Package(sha=sha, uri=f"{emr.staging}/code/{sha}", arch=emr.arch)
 

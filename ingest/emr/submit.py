@@ -12,7 +12,7 @@ from ingest.emr.client import CLUSTER, SERVERLESS, emr_client
 from ingest.emr.cluster import ClusterService
 from ingest.emr.inputs import job_variables
 from ingest.emr.package import Package, describe_package, is_uploaded
-from ingest.emr.request import build_request
+from ingest.emr.request import build_request, check_job
 from ingest.emr.serverless import ServerlessService
 from ingest.emr.service import Service
 from ingest.errors import EmrError, SettingsError
@@ -38,12 +38,13 @@ def prepare_job(
     """Return the package that a job needs and the request that runs `command` with it.
 
     Nobody is asked. `environ` may describe the source, as for a command here. Raises SettingsError
-    as `describe_package` and `build_request`, and for a token that EMR would not accept.
+    as `check_job` and `describe_package`, and for a token that EMR would not accept.
     """
     if not _TOKEN.fullmatch(token):
         raise SettingsError(f"--token {token}: must be 1 to 64 letters, digits and . _ -")
-    package = describe_package(settings)
     variables = job_variables(settings, command, environ)
+    check_job(settings, command, variables)
+    package = describe_package(settings)
     request = build_request(settings, package, command=command, variables=variables, token=token)
     return package, request
 

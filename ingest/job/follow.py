@@ -193,26 +193,37 @@ class _Follower:
         self, begins_after: BeginsAfter, name_of: Callable[[str], str], as_new: Collection[str]
     ) -> None:
         """Decide about objects that continue nothing: a new log, or a question."""
-        for key, found in list(self._open.items()):
-            holder = self._holders.get(key)
-            # Only a name that is taken has to be looked at for: a task reads the object anyway.
-            opening = self._opening(found) if name_of(key) in self._names else b""
-            if key not in self._open:
-                continue  # it could not be read
-            if holder is not None and not holder.consumed:
-                # Nothing of it was read so far: it was empty, or refused.
-                self._continue_unread(found, holder)
-            elif not opening and name_of(key) in self._names:
-                continue  # the next generation has no line yet: nothing to be known by
-            elif (
-                holder is None
-                or holder.name not in self._missing
-                or key in as_new
-                or begins_after(found, holder)
-            ):
-                self._result.new.append(New(found=found, name=self._name(name_of(key), opening)))
-            else:
-                self._result.questions.append(Question(found=found, log=holder))
+        for found in list(self._open.values()):
+            try:
+                self._judge(found, name_of(found.key), begins_after, as_new)
+            except ObjectError as error:
+                self._give_up(found, error)
+
+    def _judge(
+        self,
+        found: StoredObject,
+        name: str,
+        begins_after: BeginsAfter,
+        as_new: Collection[str],
+    ) -> None:
+        holder = self._holders.get(found.key)
+        is_taken = name in self._names
+        # Only a name that is taken has to be looked at for: a task reads the object anyway.
+        opening = self._look(found).opening if is_taken else b""
+        if holder is not None and not holder.consumed:
+            # Nothing of it was read so far: it was empty, or refused.
+            self._continue_unread(found, holder)
+        elif is_taken and not opening:
+            return  # the next generation has no line yet: nothing to be known by
+        elif (
+            holder is None
+            or holder.name not in self._missing
+            or found.key in as_new
+            or begins_after(found, holder)
+        ):
+            self._result.new.append(New(found=found, name=self._name(name, opening)))
+        else:
+            self._result.questions.append(Question(found=found, log=holder))
 
     def finish(self) -> Following:
         """Return the result."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from ingest.errors import ObjectError
 from ingest.lake.identity import fingerprint
 from ingest.lake.ownership import Log
 from ingest.parse.model import Identity, Parsed, ReadRange
@@ -43,21 +42,16 @@ def _reader(root: Storage, found: StoredObject) -> ReadRange:
 def earliest_time(root: Storage, parse: ParseSettings, found: StoredObject) -> datetime | None:
     """Return the earliest time in the first 64 KiB of content, None when there is none.
 
-    A hole of NULs before them is passed over.
+    A hole of NULs before them is passed over. Raises ObjectError when they cannot be read.
     """
-    times: list[datetime] = []
-    try:
-        for item in parse_object(
-            _reader(root, found),
-            found.size,
-            name=found.key,
-            identity=_NOBODY,
-            settings=parse,
-            stop=content_of(root, found).hole() + _FIRST_BYTES,
-            final=False,
-        ):
-            if isinstance(item, Parsed):
-                times += item.times or ()
-    except ObjectError:
-        return None
+    items = parse_object(
+        _reader(root, found),
+        found.size,
+        name=found.key,
+        identity=_NOBODY,
+        settings=parse,
+        stop=content_of(root, found).hole() + _FIRST_BYTES,
+        final=False,
+    )
+    times = (time for item in items if isinstance(item, Parsed) for time in item.times or ())
     return min(times, default=None)

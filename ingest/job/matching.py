@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, partial
 
+from ingest.errors import ObjectError
 from ingest.job.copies import split_copies
 from ingest.job.discover import Duplicate, Failed, Listing, log_name
 from ingest.job.follow import Continued, New, Question, follow
 from ingest.job.readings import Move, Reading
 from ingest.job.unexplained import find_unexplained
-from ingest.lake.identity import read_content_hash
 from ingest.lake.ownership import Log, Ownership
 from ingest.parse.peek import Content
 from ingest.storage import Storage, StoredObject
@@ -90,8 +90,10 @@ def discover(
         as_new=wishes.as_new,
     )
     if not source.rotation and not wishes.accept_duplicates:
-        content_hash = partial(read_content_hash, listing.root)
-        following.new, following.copies = split_copies(following.new, known, content_hash)
+        following.new, following.copies, unavailable = split_copies(
+            following.new, known, listing.root
+        )
+        following.unreadable += unavailable
     result = Discovered(failed=[*listing.failed])
     settled = now - timedelta(minutes=source.settle_minutes)
     places = {log.key for log in unexplained.logs}
@@ -151,7 +153,10 @@ def _has_no_line_end(root: Storage, one: Continued, waiting: int) -> bool:
     start = one.log.consumed
     if one.is_gzip or waiting > _WAITING_BYTES:
         return False
-    return b"\n" not in root.read(one.found.key, start, start + waiting)
+    try:
+        return b"\n" not in root.read(one.found.key, start, start + waiting)
+    except ObjectError:  # its task says what is wrong with it
+        return False
 
 
 def _ask(question: Question, source: str) -> str:

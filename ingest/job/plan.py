@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ingest.contract import CONTRACT_VERSION
-from ingest.errors import ObjectChanged, ObjectUnreadable
+from ingest.errors import ObjectError
 from ingest.job.readings import Batch, Reading
 from ingest.lake.identity import batch_id
 from ingest.lake.ownership import Log
@@ -177,7 +177,7 @@ def _large(
     whole = _whole(reading)
     try:
         head = root.read(whole.key, 0, min(SNIFF_BYTES, whole.size), etag=whole.etag)
-    except (ObjectUnreadable, ObjectChanged):  # the task finds the same and gives the verdict
+    except ObjectError:  # the task finds the same and gives the verdict
         yield (whole,), parse
         return
     sniffed = sniff(head, name=whole.key, settings=parse)

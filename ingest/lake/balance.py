@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from ingest.errors import ObjectError, ObjectUnreadable
+from ingest.errors import ObjectChanged, ObjectUnreadable
 from ingest.lake.counts import add_counts
 from ingest.lake.records import BatchRecord, NamedFile
 from ingest.storage import Storage
@@ -53,7 +53,7 @@ def has_its_bytes(lake: Storage, file: NamedFile) -> bool:
         if file.sha256 is None or not has_its_size(lake, file):
             return has_its_size(lake, file)
         return sha256_of(lake, file.path, file.bytes) == file.sha256
-    except ObjectError:
+    except (ObjectUnreadable, ObjectChanged):
         return False
 
 

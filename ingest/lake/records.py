@@ -26,6 +26,10 @@ FOLDER = "batches/"
 # What reading JSON that this program did not write may raise.
 _NOT_OURS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 _RECORD_KEY = re.compile(r"batches/(\d{20})\.json")
+_NEW_ID = (
+    "run `clickstream ingest`, then `clickstream export --recreate`: the index knows the lake by"
+    " the id that was in it"
+)
 Field = TypeVar("Field")
 
 
@@ -141,11 +145,16 @@ def open_lake(uri: str, *, must_exist: bool = False) -> Storage:
     """Return the lake at `uri` to be read; where there is none it is empty, unless it must exist.
 
     Raises SettingsError when another format of clickstream made it, or it must exist and does not,
-    BooksError when its lake.json is not valid, StorageError when it cannot be read.
+    BooksError when its lake.json is lost or not valid, StorageError when it cannot be read.
     """
     lake = open_storage(uri)
     if _exists(lake):
         _check_format(lake)
+    elif any(_RECORD_KEY.fullmatch(found.key) for found in lake.list(FOLDER)):
+        raise BooksError(
+            f"{lake.uri}/{LAKE_KEY} is missing although batches are sealed; restore it. Without a"
+            f" backup {_NEW_ID}"
+        )
     elif must_exist:
         raise SettingsError(f"no lake at {lake.uri}: run `clickstream ingest` first")
     return lake
@@ -195,8 +204,7 @@ def _lake_field(lake: Storage, name: str, kind: Callable[[Any], Field]) -> Field
     except _NOT_OURS as error:
         raise BooksError(
             f"{lake.uri}/{LAKE_KEY} has no valid {name} field ({error}); restore it. Without a"
-            " backup remove it, run `clickstream ingest`, then `clickstream export --recreate`: the"
-            " index knows the lake by the id that was in it"
+            f" backup remove it, {_NEW_ID}"
         ) from error
 
 

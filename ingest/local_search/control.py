@@ -37,11 +37,10 @@ class LocalServerStatus:
     documents: int | None
 
     def line(self) -> str:
-        """Return the line that ends the output of every command that leaves the server running."""
+        """Return the line that every command shows that leaves the server running."""
         return (
             f"Elasticsearch {self.server.version} is running at {self.server.url} "
-            f"(pid {self.server.pid}, {self.memory_bytes / 1e9:.1f} GB); "
-            "stop it with: clickstream search down"
+            f"(pid {self.server.pid}, {self.memory_bytes / 1e9:.1f} GB)"
         )
 
 

@@ -9,7 +9,7 @@ from ingest.parse.content import BOM, REMEDIES, refusal
 from ingest.parse.fields.text import is_blank
 from ingest.parse.format import Format, Head
 from ingest.parse.layers import GZIP_MAGIC
-from ingest.parse.registry import AUTO, fallback, known, lookup, names
+from ingest.parse.registry import AUTO, fallback, known, lookup, supported
 from ingest.settings import ParseSettings
 
 SNIFF_BYTES = 64 << 10
@@ -101,6 +101,8 @@ def _refusals(head: Head) -> Iterator[str]:
 def remedy(reason: str) -> str | None:
     """Return what to do about an object that is refused as a whole; None = no remedy is known."""
     if reason == "unknown_format":
-        return f"no supported format fits; supported: {', '.join(names())}"
+        return (
+            f"no supported format fits; supported: {', '.join(form.name for form in supported())}"
+        )
     of_formats = (form.remedies[reason] for form in known() if reason in form.remedies)
     return REMEDIES.get(reason) or next(of_formats, None)

@@ -116,14 +116,26 @@ def _views(ask: Asker) -> tuple[Chart, int]:
     chart = Chart(
         key="views",
         title="Views per session",
-        lead=f"The {TOP} sessions with the most views, of {sessions:,}. Every action but a "
-        "purchase counts as a view.",
+        lead=_views_lead(sessions),
         label="Session",
         series=series,
         tones=(1, 2, 4, 5, 6),
         rows=_stacked(ask.rows(queries.TOP_SESSIONS), series),
     )
     return chart, sessions
+
+
+def _views_lead(sessions: int) -> str:
+    if not sessions:
+        return (
+            "No event belongs to a shopping session: that takes a shop action and a session id,"
+            " which is read from JSESSIONID, or from what session_parameter in clickstream.toml"
+            " names."
+        )
+    return (
+        f"The {TOP} sessions with the most views, of {sessions:,}. Every action but a purchase"
+        " counts as a view."
+    )
 
 
 def _stacked(cells: Iterable[Sequence[Any]], series: Sequence[str]) -> tuple[Row, ...]:

@@ -53,8 +53,8 @@ class Storage(Protocol):
     ) -> bytes:
         """Return bytes [start, end) of `key`; `end` None = all the rest.
 
-        Raises ObjectUnreadable, or ObjectChanged when it holds fewer bytes than that, or when
-        `etag` is given and the object has another one by now.
+        Raises ObjectUnreadable, ObjectUnavailable, or ObjectChanged when it holds fewer bytes than
+        that, or when `etag` is given and the object has another one by now.
         """
         ...
 

@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 from urllib3.exceptions import HTTPError
 
-from ingest.errors import ObjectChanged, SettingsError, StorageError
+from ingest.errors import ObjectChanged, ObjectUnavailable, SettingsError, StorageError
 from ingest.storage.protocol import StoredObject
 from ingest.storage.s3_client import CHANGED, SHORTER, s3_client, translated_errors
 from ingest.storage.s3_list import Lister
@@ -48,7 +48,10 @@ class S3Storage:
         """`uri` is s3://bucket or s3://bucket/prefix. Raises SettingsError for another one."""
         match = _PLACE.fullmatch(uri)
         if match is None:
-            raise SettingsError(f"{uri}: not a valid S3 location: use s3://bucket/prefix")
+            raise SettingsError(
+                f"{uri}: not a valid S3 location: use s3://bucket/prefix; the name of a bucket has"
+                " 3 to 63 lower-case letters, digits, dots and hyphens"
+            )
         self._bucket, prefix = match[1], (match[2] or "").strip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self.uri = f"s3://{self._bucket}/{prefix}".rstrip("/")
@@ -100,7 +103,7 @@ class S3Storage:
             if size is not None and len(data) >= min(end, size) - start:
                 return bytes(data)
             _pause()
-        raise StorageError(
+        raise ObjectUnavailable(
             f"{self._place(key)}: could not be read whole in {1 + _RESUMES} attempts; run the"
             " command again"
         )

@@ -18,7 +18,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError
+from ingest.errors import (
+    ObjectChanged,
+    ObjectUnavailable,
+    ObjectUnreadable,
+    SettingsError,
+    StorageError,
+)
 from ingest.storage.aws import CREDENTIAL_CODES, CREDENTIAL_ERRORS, NO_CREDENTIALS, aws_session
 
 # Several threads share the client: ten of an upload, eight of a listing.
@@ -80,8 +86,9 @@ def _client(_process: int) -> Any:
 def translated_errors(place: str, *, reading: bool = False) -> Iterator[None]:
     """Translate S3's errors about the object or prefix `place` into ours.
 
-    Reading: ObjectChanged, ObjectUnreadable. SettingsError for missing credentials or buckets, and
-    StorageError for the rest: S3 did not answer, or refuses to write.
+    Reading: ObjectChanged, ObjectUnreadable, and ObjectUnavailable for any other refusal, such as
+    SlowDown. SettingsError for missing credentials or buckets, and StorageError for the rest: S3
+    did not answer, or refuses to write.
     """
     try:
         yield
@@ -121,4 +128,4 @@ def _translated(place: str, error: ClientError, *, reading: bool) -> Exception:
         return ObjectUnreadable(f"{place}: {_NO_KEY}")
     if code in _UNREADABLE:
         return ObjectUnreadable(f"{place}: {_UNREADABLE[code]}")
-    return StorageError(f"{place}: {error.operation_name} failed ({code}: {message})")
+    return ObjectUnavailable(f"{place}: {error.operation_name} failed ({code}: {message})")

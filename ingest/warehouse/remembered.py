@@ -23,7 +23,8 @@ from ingest.settings import Settings
 from ingest.warehouse.target import Target, dbt_environment, load_target, profiles_dir
 
 _VARIABLE = re.compile(r"\benv_var\(\s*(['\"])(\w+)\1\s*[,)]")
-_SECRET = re.compile(r"secret|pass|pwd|token|key|credential(?!s\.provider)", re.IGNORECASE)
+# Of an environment variable, or a parameter of a Spark session.
+SECRET = re.compile(r"secret|pass|pwd|token|key|credential(?!s\.provider)", re.IGNORECASE)
 # Not with an anchor, from where another field may take it.
 _PASSWORD = re.compile(r"^\s*(?:pass|password):[^&\n]*$", re.MULTILINE)
 _DBT = ("dbt-core", "dbt-spark", "dbt-redshift")
@@ -58,7 +59,7 @@ def _key(settings: Settings) -> str | None:
     with dbt_environment(settings):
         values = {name: os.environ.get(name) for name in names}
     unclear = len(names) != sum(text.count("env_var") for text in texts)
-    if unclear or any(values[name] for name in names if _SECRET.search(name)):
+    if unclear or any(values[name] for name in names if SECRET.search(name)):
         return None
     try:
         return hash_json([texts, settings.target, values, [version(name) for name in _DBT]])
@@ -81,7 +82,7 @@ def _hash(key: str, target: Mapping[str, Any]) -> str:
 
 def _keep(path: Path, key: str, target: Target) -> None:
     """Write the file whole or not at all; a missing data folder is not created."""
-    if any(_SECRET.search(name) for name in target.parameters):
+    if any(SECRET.search(name) for name in target.parameters):
         return
     fields = asdict(target)
     text = json.dumps({"hash": _hash(key, fields), "target": fields})

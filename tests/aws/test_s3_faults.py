@@ -134,6 +134,43 @@ def test_a_prefix_that_is_denied_costs_nothing_else_and_is_read_when_it_is_grant
     assert pages(settings) == [*range(15)]
 
 
+@pytest.mark.usefixtures("_impatient")
+def test_an_object_that_fails_while_it_is_looked_at_waits_and_all_others_go_on(
+    settings: Settings,
+    bucket: str,
+    faults: Faults,
+    run_tasks_here: RunTasks,
+    access_lines: Callable[..., bytes],
+) -> None:
+    """What may be a copy must not be taken for a new log when its turn comes in a task."""
+    raw = open_storage(settings.sources[0].uri)
+    raw.put("grown.log", access_lines(5))
+    raw.put("half.log", access_lines(5, first=20))
+    ingest(settings, run_tasks_here)
+    known = len(access_lines(5, first=20))
+    raw.put("grown.log", access_lines(8))
+    raw.put("half.log", access_lines(5, first=20) + b"192.0.2.1 - ")
+    raw.put("a.log", access_lines(5, first=10))
+    raw.put("copy.log", access_lines(5, first=10))
+    faults.add(f"GET /{bucket}/raw/(grown|copy).log", fault.busy, times=None)
+    faults.add(f"GET /{bucket}/raw/half.log {known}-", fault.denied, times=None)
+
+    def calm() -> None:
+        faults.clear()
+        faults.add(f"GET /{bucket}/raw/half.log", fault.denied, times=None)
+
+    summary = ingest(settings, meanwhile(run_tasks_here, calm))
+
+    reasons = {failed.key: failed.reason for failed in summary.failed}
+    assert sorted(reasons) == ["copy.log", "grown.log", "half.log"]
+    assert all("SlowDown" in reasons[key] for key in ("copy.log", "grown.log"))
+    assert pages(settings) == [*range(5), *range(10, 15), *range(20, 25)]
+    faults.clear()
+    summary = ingest(settings, run_tasks_here)
+    assert [copy.key for copy in summary.duplicates] == ["copy.log"]
+    assert pages(settings) == [*range(8), *range(10, 15), *range(20, 25)]
+
+
 def test_a_source_that_must_not_be_listed_is_an_error_with_its_remedy(
     settings: Settings, bucket: str, faults: Faults, run_tasks_here: RunTasks
 ) -> None:

@@ -12,7 +12,13 @@ import pytest
 from fixtures.s3_server import ACCESS
 from fixtures.storage_suite import StorageSuite
 
-from ingest.errors import ObjectChanged, ObjectUnreadable, SettingsError, StorageError
+from ingest.errors import (
+    ObjectChanged,
+    ObjectUnavailable,
+    ObjectUnreadable,
+    SettingsError,
+    StorageError,
+)
 from ingest.storage import Storage, open_storage, s3, s3_client, s3_list
 
 pytestmark = pytest.mark.integration
@@ -232,7 +238,7 @@ def test_a_body_that_always_breaks_off_ends_the_task(faulty: Faulty) -> None:
         (problem(412, "PreconditionFailed"), ObjectChanged, "changed while"),
         (problem(404, "NoSuchBucket"), SettingsError, "no such bucket"),
         (problem(400, "ExpiredToken"), SettingsError, "no valid AWS credentials"),
-        (problem(400, "Strange"), StorageError, "GetObject failed .Strange"),
+        (problem(400, "Strange"), ObjectUnavailable, "GetObject failed .Strange"),
     ],
 )
 def test_what_an_answer_means(

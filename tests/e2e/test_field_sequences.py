@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.product import ROOT, Index, OneProcess, Product
+from fixtures.product import ROOT, Commands, Index, OneProcess, Product
 
 pytestmark = pytest.mark.e2e
 
@@ -64,7 +64,10 @@ def expected(day: int) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def outcome(
-    tmp_path_factory: pytest.TempPathFactory, search_url: str, field_cases: Path
+    tmp_path_factory: pytest.TempPathFactory,
+    one_process: OneProcess,
+    search_url: str,
+    field_cases: Path,
 ) -> Outcome:
     """Let every source hold one folder of its case after another, a day each.
 
@@ -75,25 +78,24 @@ def outcome(
         root=root, data=root / "data", environ={"ES_URL": search_url, "ES_INDEX": "sequences"}
     )
     index = Index(url=search_url, name="sequences")
-    days = []
-    with product.one_process() as process:
-        for day in range(DAYS):
-            for name, (case, folders, _) in SEQUENCES.items():
-                if day < len(folders):
-                    replace_content(root / name, field_cases / case / folders[day])
-            if day == 0:
-                add_special_files(root / "special")
-            ingest = process.json("ingest")
-            process.json("load")
-            days.append(Day(ingest=ingest, answers=answers(process, *LANDING)))
-        run = process.json("run")
-        days[-1].answers.update(answers(process, "marts"))
+    commands, days = one_process.of(product), []
+    for day in range(DAYS):
+        for name, (case, folders, _) in SEQUENCES.items():
+            if day < len(folders):
+                replace_content(root / name, field_cases / case / folders[day])
+        if day == 0:
+            add_special_files(root / "special")
+        ingest = commands.json("ingest")
+        commands.json("load")
+        days.append(Day(ingest=ingest, answers=answers(commands, *LANDING)))
+    run = commands.json("run")
+    days[-1].answers.update(answers(commands, "marts"))
     return Outcome(days=days, run=run, documents=index.count())
 
 
-def answers(process: OneProcess, *names: str) -> dict[str, list[list[Any]]]:
+def answers(commands: Commands, *names: str) -> dict[str, list[list[Any]]]:
     """Return the rows of these QUERIES by their names."""
-    return dict(zip(names, process.sql(*(QUERIES[name] for name in names)), strict=True))
+    return dict(zip(names, commands.sql(*(QUERIES[name] for name in names)), strict=True))
 
 
 def make_project(root: Path) -> Path:

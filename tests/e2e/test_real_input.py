@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.product import Index, Product
+from fixtures.product import Index, OneProcess, Product
 
 pytestmark = pytest.mark.e2e
 
@@ -69,15 +69,20 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-def outcome(tmp_path_factory: pytest.TempPathFactory, search_url: str, seed_csv: Path) -> Outcome:
+def outcome(
+    tmp_path_factory: pytest.TempPathFactory,
+    one_process: OneProcess,
+    search_url: str,
+    seed_csv: Path,
+) -> Outcome:
     """Run the product over a folder that holds the reference file and nothing else."""
     data = tmp_path_factory.mktemp("real")
     (data / "raw").mkdir()
     shutil.copy(seed_csv, data / "raw")
     product = Product(data=data, environ={"ES_URL": search_url, "ES_INDEX": "real_input"})
-    with product.one_process() as process:
-        run = process.json("run")
-        answers = dict(zip(QUERIES, process.sql(*QUERIES.values()), strict=True))
+    commands = one_process.of(product)
+    run = commands.json("run")
+    answers = dict(zip(QUERIES, commands.sql(*QUERIES.values()), strict=True))
     return Outcome(
         run=run,
         records=product.records(),

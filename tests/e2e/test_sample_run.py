@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
-from fixtures.product import ROOT, Index, Product
+from fixtures.product import DEADLINE_SECONDS, ROOT, Index, Product
 from fixtures.s3_server import ACCESS
 from support.leaks import files_in, leaks
 
+from ingest.poll import poll
 from ingest.warehouse.marts import read_marts
 
 pytestmark = pytest.mark.e2e
@@ -25,6 +30,8 @@ INDEX = "clickstream_data"
 MORE, MORE_EVENTS = "last.log", 3_000
 LAST_DAY = "2015-05-17"
 OF_EACH_LAST_LINE = "feedreader"
+# Generous: on a busy machine of 2 cores a JVM alone takes half a minute.
+JVM_END_SECONDS = 30
 COLUMNS = (
     "file_status", "lines_read", "lines_ok", "lines_warn", "lines_skip", "lines_reject", "events",
 )  # fmt: skip
@@ -119,6 +126,7 @@ def outcome(shop: Product, last_log: Path) -> Outcome:
     """
     shop.json("sample", shop.data, "--lines", LINES, "--seed", SEED)
     truth = shop.data / "truth.json"
+    (shop.data / "spark-tmp" / "spark-of-a-killed-process").mkdir(parents=True)
     with shop.one_process() as process:
         runs = [process.json("run", "--truth", truth)]
         lake = [shop.records()]
@@ -291,3 +299,51 @@ def test_one_more_file_adds_its_events_and_nothing_else(outcome: Outcome, more: 
     assert added["totals"]["events"] == MORE_EVENTS
     assert [file["source_file"] for file in added["objects"]] == [f"raw/{MORE}"]
     assert outcome.documents[2] == outcome.documents[1] + MORE_EVENTS
+
+
+def test_dbt_typed_by_hand_builds_the_same_mart(outcome: Outcome, shop: Product) -> None:
+    """In the warehouse that the runs have left, as they leave it."""
+    temporary = shop.data / "spark-tmp"
+    assert only_these_are_left(temporary, {".lock"})
+    mart = shop.data / "warehouse" / "clickstream.db" / "number_of_sessions_per_ip"
+    before = {path.name for path in mart.iterdir()}
+
+    options = ("--select", "+number_of_sessions_per_ip", "--indirect-selection=cautious")
+    said = type_dbt("build", *options, data=shop.data)
+
+    assert "ERROR=0" in said
+    assert before.isdisjoint(path.name for path in mart.glob("*.parquet"))
+    rows = pq.read_table(mart).select(["clientip", "total_sessions", "total_events"]).to_pylist()
+    assert sorted(map(list, (row.values() for row in rows))) == sorted(outcome.answers["clients"])
+    assert only_these_are_left(temporary, {".lock", "resources"})
+
+
+def only_these_are_left(folder: Path, names: set[str]) -> bool:
+    """Return whether `folder` holds nothing else, once the JVM has ended after its command."""
+    return poll(
+        lambda: {path.name for path in folder.iterdir()} <= names,
+        bool,
+        delay_seconds=0.1,
+        deadline_seconds=JVM_END_SECONDS,
+    )
+
+
+def type_dbt(*arguments: str, data: Path) -> str:
+    """Run dbt as a user does and return its stdout."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("dbt")), *arguments],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "CLICKSTREAM_DATA": str(data),
+            "DBT_TARGET_PATH": str(data / "target"),
+            "DBT_LOG_PATH": str(data / "logs"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "log level" not in done.stderr  # nor anything else about how Spark starts
+    return done.stdout

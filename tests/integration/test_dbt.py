@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
 from ingest.job.replay import Choice
 from ingest.job.run import RunTasks, ingest, replay
-from ingest.poll import poll
 from ingest.report.gather import gather
 from ingest.report.period import Period
 from ingest.settings import Settings
@@ -29,9 +24,6 @@ pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).resolve().parents[2]
 MARTS = tuple(mart.name for mart in read_marts(ROOT))
-# Generous: on a busy machine of 2 cores a JVM alone takes half a minute.
-COMMAND_SECONDS = 300
-JVM_END_SECONDS = 30
 
 
 @pytest.fixture
@@ -209,58 +201,3 @@ def test_failures_are_named(
     assert [failure.name for failure in summary.failures] == ["int_brands_counted"]
     assert "TABLE_OR_VIEW_NOT_FOUND" in summary.failures[0].message
     assert spark.catalog.tableExists("landing.batches")
-
-
-def test_dbt_typed_by_hand_sees_the_same_tables(
-    tmp_path: Path, run_tasks_here: RunTasks, make_settings: Callable[..., Settings]
-) -> None:
-    settings = make_settings()
-    (Path(settings.sources[0].uri) / "one.log").write_bytes(
-        log(shop_line(1, "S1", "view", hour=9), shop_line(1, "S2", "view", hour=9))
-    )
-    ingest(settings, run_tasks_here)
-    left = tmp_path / "spark-tmp" / "spark-of-a-killed-process"
-    left.mkdir(parents=True)
-
-    def typed(*command: str) -> str:
-        return run_in_root(*command, data=tmp_path)
-
-    typed("clickstream", "load")
-    assert not left.exists()
-    typed("dbt", "build", "--select", "+number_of_sessions_per_ip", "--indirect-selection=cautious")
-    mart = pq.read_table(tmp_path / "warehouse" / "clickstream.db" / "number_of_sessions_per_ip")
-    assert mart.select(["clientip", "total_sessions"]).to_pylist() == [
-        {"clientip": "192.0.2.1", "total_sessions": 2}
-    ]
-    assert only_these_are_left(tmp_path / "spark-tmp", {".lock", "resources"})
-
-
-def only_these_are_left(folder: Path, names: set[str]) -> bool:
-    """Return whether `folder` holds nothing else, once the JVMs have ended after their commands."""
-    return poll(
-        lambda: {path.name for path in folder.iterdir()} <= names,
-        bool,
-        delay_seconds=0.1,
-        deadline_seconds=JVM_END_SECONDS,
-    )
-
-
-def run_in_root(program: str, *arguments: str, data: Path) -> str:
-    """Run a program of the venv as a user does and return its stdout."""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name(program)), *arguments],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "CLICKSTREAM_DATA": str(data),
-            "DBT_TARGET_PATH": str(data / "target"),
-            "DBT_LOG_PATH": str(data / "logs"),
-        },
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "log level" not in done.stderr  # nor anything else about how Spark starts
-    return done.stdout

@@ -31,7 +31,17 @@ def template() -> dict[str, Any]:
 
 @cache
 def _template_as_json() -> str:
-    return json.dumps(runpy.run_path(str(DEPLOY / "render_iam.py"))["read_template"]())
+    return json.dumps(_renderer()["read_template"]())
+
+
+@cache
+def _renderer() -> dict[str, Any]:
+    return runpy.run_path(str(DEPLOY / "render_iam.py"))
+
+
+def filled_in(value: Any) -> Any:
+    """Return a part of the template as the IAM documents have it: placeholders, all options on."""
+    return _renderer()["filled_in"](value)
 
 
 def resources_of(kind: str) -> dict[str, Any]:

@@ -210,6 +210,11 @@ def test_the_contract_is_shown_in_each_form(
     capsys: pytest.CaptureFixture[str], form: str, reads: Callable[[str], bool]
 ) -> None:
     assert cli.run(["contract", "show", "--as", form]) == 0
-
     assert reads(capsys.readouterr().out)
     assert tuple(FORMS) == CHOICES
+
+
+def test_the_help_names_each_form(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["contract", "show", "--help"]) == 0
+    _, said = capsys.readouterr().out.split("]", 1)
+    assert set(CHOICES) <= set(said.lower().split())

@@ -13,7 +13,7 @@ from fixtures.memory_warehouse import MemoryWarehouse
 
 from ingest.books.parity import compare_targets
 from ingest.books.verify import verify_text
-from ingest.errors import ClickstreamError
+from ingest.errors import ClickstreamError, SettingsError
 from ingest.warehouse import Rows
 from ingest.warehouse.marts import MARTS_YAML
 
@@ -124,9 +124,17 @@ def test_what_a_log_says_cannot_move_a_cursor(root: Path) -> None:
     assert detail == "brand='\\x1b[2J': 1 row in local, 0 in redshift"
 
 
-def test_a_mart_that_is_not_there_is_named_with_its_target(root: Path) -> None:
-    with pytest.raises(ClickstreamError, match="brands of target redshift cannot be read: the q"):
+def test_a_mart_that_is_not_there_is_named_with_how_to_make_it(root: Path) -> None:
+    remedy = "target redshift has no brands: run `clickstream run --target redshift` first"
+    with pytest.raises(SettingsError, match=remedy):
         compare_targets(root, {"local": Answering([]), "redshift": MemoryWarehouse()})
+
+
+def test_a_mart_that_cannot_be_read_is_named_with_its_target(root: Path) -> None:
+    damaged = MemoryWarehouse()
+    damaged.make("clickstream.brands", [{"brand": "Norda"}])
+    with pytest.raises(ClickstreamError, match="brands of target redshift cannot be read: the q"):
+        compare_targets(root, {"local": Answering([]), "redshift": damaged})
 
 
 def test_the_text_says_whether_they_agree(root: Path) -> None:

@@ -12,6 +12,7 @@ from fixtures.memory_warehouse import MemoryWarehouse
 from fixtures.records import make_draft, raw_object, sealed
 
 from ingest.books.status import status, status_text
+from ingest.errors import BooksError
 from ingest.job.run import RunTasks
 from ingest.lake.accepted import record_acceptances
 from ingest.lake.records import BatchRecord, create_lake
@@ -84,6 +85,14 @@ def test_an_empty_lake_says_how_to_start(settings: Settings) -> None:
 
     assert (books.batches, books.files, dict(books.counts), dict(books.exports)) == ((), (), {}, {})
     assert status_text(books).endswith("no batch has been sealed yet; start with: clickstream run")
+
+
+def test_a_lake_that_lost_its_json_is_named_with_its_remedy(settings: Settings) -> None:
+    lake = create_lake(settings.lake)
+    sealed(lake, make_draft("a"))
+    lake.delete(["lake.json"])
+    with pytest.raises(BooksError, match=r"lake\.json is missing .* run `clickstream ingest`"):
+        status(settings)
 
 
 def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, hop: Hop) -> None:

@@ -21,7 +21,7 @@ from ingest.errors import ClickstreamError, SettingsError
 from ingest.job.replay import Choice
 from ingest.job.run import RunTasks, replay
 from ingest.lake.accepted import record_acceptances
-from ingest.lake.records import BatchRecord, read_log
+from ingest.lake.records import BatchRecord, create_lake, read_log
 from ingest.search.proof import Proof
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -266,9 +266,19 @@ def test_an_empty_lake_balances_and_asks_no_server(
     make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.books.verify._index_proof", lambda _settings: 1 / 0)
-    result = verify(make_settings(), MemoryWarehouse())
+    settings = make_settings()
+    create_lake(settings.lake)
+    result = verify(settings, MemoryWarehouse())
     assert (result.checks, result.balanced) == ((), True)
     assert "start with `clickstream run`" in verify_text(result)
+
+
+def test_no_lake_does_not_balance(make_settings: Callable[..., Settings]) -> None:
+    settings = make_settings()
+    with pytest.raises(
+        SettingsError, match=rf"no lake at {settings.lake}: run `clickstream ingest"
+    ):
+        verify(settings, MemoryWarehouse())
 
 
 @pytest.mark.parametrize("table", ["events", "rejects", "files"])

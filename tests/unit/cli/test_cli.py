@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import click
 import pytest
 
 from ingest import cli
@@ -237,3 +238,22 @@ def test_results_become_json() -> None:
     }
     assert plain([b"\x00\xff", timedelta(days=1)]) == ["00ff", "1 day, 0:00:00"]
     assert plain([0.5, float("nan"), float("-inf")]) == [0.5, "nan", "-inf"]
+
+
+def test_each_command_is_listed_with_a_whole_sentence() -> None:
+    """As on a terminal of 80 columns, which the names share with the sentences."""
+    groups = [cli.cli]
+    for group in groups:
+        width = 80 - 6 - max(map(len, group.commands))
+        for name, command in group.commands.items():
+            listed = "" if command.hidden else command.get_short_help_str(width)
+            assert not listed.endswith("..."), name
+            if isinstance(command, click.Group):
+                groups.append(command)
+
+
+def test_a_day_is_asked_for_as_people_write_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["report", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "--from YYYY-MM-DD" in shown
+    assert "%" not in shown

@@ -9,10 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from support.faulty_service import FaultyService
 
 from ingest import cli
+from ingest.cli.emr import emr
+from ingest.emr.inputs import TARGETS
 from ingest.emr.service import Usage
 from ingest.pipeline import RunSummary
 
@@ -40,6 +43,7 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLICKSTREAM_LAKE", "s3://lake")
     monkeypatch.setenv("CLICKSTREAM_RAW", "s3://logs")
+    monkeypatch.delenv("CLICKSTREAM_TARGET", raising=False)
     for name in ("EMR_CLUSTER_ID", "EMR_STAGING", "AWS_DATA_BUCKET", "AWS_TEMP_BUCKET"):
         monkeypatch.delenv(name, raising=False)
 
@@ -75,6 +79,16 @@ def test_a_dry_run_prints_the_request_and_calls_no_service(
         "ingest",
         "--final",
     ]
+
+
+@pytest.mark.usefixtures("_no_service")
+def test_a_dry_run_names_all_that_is_missing_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "clickstream.toml").write_text("")
+    assert cli.run(["emr", "submit", "--dry-run"]) == 2
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in ("EMR_APPLICATION_ID", "EMR_ROLE_ARN", "EMR_STAGING"))
 
 
 @pytest.mark.usefixtures("_no_service")
@@ -132,6 +146,39 @@ def test_a_run_ingests_where_it_is_told(
         assert (place, given["CLICKSTREAM_RAW"]) == (service, "s3://logs/today")
     else:
         assert place == "here"
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "target"),
+    [
+        ("local_large", [], "emr"),
+        ("redshift", [], "redshift"),
+        ("redshift", ["--target", "emr"], "emr"),
+        ("local", ["--target", "redshift"], "redshift"),
+    ],
+)
+def test_a_job_gets_the_target_of_the_option_or_else_of_the_environment(
+    environ: str,
+    options: list[str],
+    target: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CLICKSTREAM_TARGET", environ)
+    monkeypatch.setenv("REDSHIFT_ENDPOINT", "host")
+    monkeypatch.setenv("REDSHIFT_METHOD", "iam_role")
+    assert cli.run(["emr", "submit", "--dry-run", "--json", *options, "--", "load"]) == 0
+    request = json.loads(capsys.readouterr().out)
+    arguments = request["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    assert f"CLICKSTREAM_TARGET={target}" in arguments
+    assert ("REDSHIFT_ENDPOINT=host" in arguments) == (target == "redshift")
+
+
+def test_the_targets_are_those_of_jobs() -> None:
+    (option,) = (one for one in emr.commands["submit"].params if one.name == "target")
+    assert isinstance(option.type, click.Choice)
+    assert tuple(option.type.choices) == TARGETS
+    assert cli.run(["emr", "submit", "--dry-run", "--target", "local"]) == 2
 
 
 def test_each_submission_has_a_token_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,32 @@ def test_variables_come_before_the_command(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
+    ("target", "command", "started"),
+    [
+        ("emr", "ingest web", True),
+        ("emr", "export", True),
+        ("emr", "load", False),  # with a metastore, which a session cannot get later
+        ("emr", "dbt build", False),
+        ("redshift", "load", True),
+        ("redshift", "dbt build", True),
+        ("redshift", "ingest", True),
+    ],
+)
+@pytest.mark.parametrize("submitted", [True, False])
+def test_spark_is_started_first_where_the_command_may_not(
+    target: str, command: str, started: bool, submitted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(job, "is_submitted", lambda: submitted)
+    monkeypatch.setattr("ingest.spark.session.given_session", lambda: order.append("spark"))
+    monkeypatch.setattr(cli, "main", lambda: order.append("command"))
+    monkeypatch.setenv("CLICKSTREAM_TARGET", "local")
+    monkeypatch.setattr(sys, "argv", ["main.py", f"CLICKSTREAM_TARGET={target}", *command.split()])
+    job.main()
+    assert order == (["spark"] if started and submitted else []) + ["command"]
+
+
+@pytest.mark.parametrize(
     ("done", "code", "words"),
     [
         (BUILT, 0, "9 models, seeds and tests passed"),

@@ -125,7 +125,7 @@ def test_refused_file(log: Path) -> None:
     assert caught.value.exit_code == 1
     assert str(caught.value).startswith(
         f"{log} is refused as a whole (unknown_format): no supported format fits; "
-        "supported: auto, access, "
+        "supported: access, "
     )
 
 
@@ -202,7 +202,8 @@ def test_options_that_the_format_does_not_read(
 def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[ParseSettings] = []
 
-    def keep(_path: Path, settings: ParseSettings) -> list[str]:
+    def keep(_path: Path, settings: ParseSettings, *, called: str) -> list[str]:
+        assert called == str(log)
         given.append(settings)
         return []
 

@@ -40,6 +40,14 @@ def test_parse_reads_standard_input(
     assert streams.err == b""
 
 
+def test_errors_of_standard_input_do_not_name_the_file_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Stdin(b"\x00\x01\x02 no log\n"))
+    assert cli.run(["parse", "-"]) == 1
+    assert capfd.readouterr().err.startswith("error: standard input is refused as a whole (")
+
+
 def test_the_same_input_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
     packed = gzip.compress(LINE, mtime=0)  # otherwise other bytes in the next second

@@ -20,12 +20,15 @@ from ingest.cli.summaries import (
 from ingest.job.discover import Duplicate, Failed
 from ingest.job.run import IngestSummary
 from ingest.lake.checks import Check
+from ingest.local_search.control import LocalServerStatus
+from ingest.local_search.state import LocalServer
 from ingest.pipeline import RunSummary
 from ingest.search.export import ExportSummary
-from ingest.settings import Settings
+from ingest.settings import SearchSettings, Settings
 from ingest.warehouse.dbt import DbtSummary, Failure
 from ingest.warehouse.load import LoadSummary
 
+ROOT = Path(__file__).parents[3]  # where profiles.yml is
 INGESTED = IngestSummary(
     sealed=(), elsewhere=(), duplicates=(), failed=(), waiting={}, seconds=1.25
 )
@@ -216,3 +219,75 @@ def test_the_next_steps_repeat_the_settings_and_name_a_mart_with_rows(
     monkeypatch.delenv("DBT_PROFILES_DIR")
     plain = summary_text(replace(settings, data=tmp_path / "data", target="local"), RunSummary())
     assert '  query    clickstream query "select * from number_of_events_per_brand"' in plain
+
+
+SECRETS = {
+    "REDSHIFT_PASSWORD": "hunter2",
+    "AWS_SECRET_ACCESS_KEY": "hunter2",
+    "ES_URL": "https://me:hunter2@search:9200",
+    "ES_API_KEY": "hunter2",
+}
+ELSEWHERE = {
+    "REDSHIFT_ENDPOINT": "cluster:5439/dev",
+    "REDSHIFT_USER": "the loader",
+    "AWS_PROFILE": "logs",
+    "AWS_REGION": "eu-central-1",
+    "ES_INDEX": "shop",
+}
+
+
+@pytest.fixture
+def _elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**ELSEWHERE, **SECRETS}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+
+
+@pytest.mark.usefixtures("_elsewhere")
+def test_the_next_steps_work_in_a_shell_that_knows_nothing_and_show_no_secret(
+    make_settings: Callable[..., Settings],
+) -> None:
+    settings = replace(make_settings(), root=ROOT, target="redshift")
+
+    text = summary_text(settings, RunSummary())
+
+    assert (
+        " CLICKSTREAM_TARGET=redshift REDSHIFT_ENDPOINT=cluster:5439/dev REDSHIFT_USER='the loader'"
+        " AWS_PROFILE=logs AWS_REGION=eu-central-1 ES_INDEX=shop clickstream status"
+    ) in text
+    assert (
+        "  first    export REDSHIFT_PASSWORD, AWS_SECRET_ACCESS_KEY, ES_URL, ES_API_KEY "
+        "(secrets are not shown)\n"
+    ) in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.usefixtures("_elsewhere")
+def test_the_next_steps_name_only_what_is_used(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ES_URL", "ES_INDEX", "ES_API_KEY"):
+        monkeypatch.delenv(name)
+    settings = replace(make_settings(), root=ROOT, data=ROOT / "data")
+    assert "  books    clickstream status\n" in f"{summary_text(settings, RunSummary())}\n"
+    in_bucket = summary_text(replace(settings, lake="s3://logs/lake"), RunSummary())
+    assert "  books    AWS_PROFILE=logs AWS_REGION=eu-central-1 clickstream status" in in_bucket
+    assert "first    export AWS_SECRET_ACCESS_KEY (" in in_bucket
+
+
+def test_the_local_search_server_is_stopped_where_it_was_started(
+    make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = LocalServerStatus(
+        server=LocalServer(
+            pid=1, create_time=0.0, url="http://here", version="8", node_name="n", folder="f",
+            started_at="now",
+        ),
+        memory_bytes=0,
+        documents=None,
+    )  # fmt: skip
+    monkeypatch.setattr("ingest.local_search.control.status", lambda _: running)
+    data = tmp_path / "mine"
+    settings = replace(make_settings(), search=SearchSettings(), data=data, target="local_large")
+    text = summary_text(settings, RunSummary())
+    assert f"  stop     CLICKSTREAM_DATA={data} clickstream search down\n" in text

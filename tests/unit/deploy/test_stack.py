@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from support.cloudformation import DEPLOY, resources_of, template
+from support.cloudformation import DEPLOY, filled_in, resources_of, template
 
 BUCKETS = resources_of("AWS::S3::Bucket")
 
@@ -134,6 +134,26 @@ def test_redshift_is_an_option_with_a_maximum() -> None:
     assert workgroup["Properties"]["PubliclyAccessible"] is False
 
 
+def test_a_shell_reaches_redshift_as_the_jobs_do() -> None:
+    jobs = {
+        key.removeprefix("spark.emr-serverless.driverEnv."): value
+        for key, value in filled_in(_spark_defaults()).items()
+        if ".driverEnv.REDSHIFT_" in key
+    }
+    shell = {key: value for key, value in _environment().items() if key.startswith("REDSHIFT_")}
+    assert len(jobs) == 5
+    assert shell == jobs
+
+
+def test_jobs_and_shell_use_redshift_where_the_stack_does() -> None:
+    key = "spark.emr-serverless.driverEnv.CLICKSTREAM_TARGET"
+    assert _spark_defaults()[key] == {"Ref": "Target"}
+    assert _environment()["CLICKSTREAM_TARGET"] == "redshift"
+    _, values = template()["Outputs"]["Environment"]["Value"]["Fn::Sub"]
+    assert values["Target"]["Fn::If"] == ["ToRedshift", "CLICKSTREAM_TARGET=redshift", ""]
+    assert template()["Conditions"]["ToRedshift"] == {"Fn::Equals": [{"Ref": "Target"}, "redshift"]}
+
+
 def test_the_schedule_is_off_without_a_package() -> None:
     (schedule,) = resources_of("AWS::Scheduler::Schedule").values()
     assert schedule["Properties"]["State"] == {"Fn::If": ["WithPackage", "ENABLED", "DISABLED"]}
@@ -196,3 +216,9 @@ def _spark_defaults() -> dict[str, Any]:
     (application,) = resources_of("AWS::EMRServerless::Application").values()
     (defaults,) = application["Properties"]["RuntimeConfiguration"]
     return dict(defaults["Properties"])
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables of the output `Environment`, with all options on."""
+    text = filled_in(template()["Outputs"]["Environment"]["Value"])
+    return dict(word.split("=", 1) for word in text.split()[1:])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ingest.emr.inputs import job_conf, job_variables, marts_uri
+from ingest.emr.inputs import _OF_REDSHIFT, job_conf, job_variables, marts_uri
 from ingest.emr.package import Package
-from ingest.emr.request import build_request
+from ingest.emr.request import check_job
 from ingest.errors import SettingsError
 from ingest.settings import SearchSettings, Settings
 
@@ -28,6 +30,10 @@ ENVIRON = {
     "CLICKSTREAM_RAW": "s3://logs/a b",
     "CLICKSTREAM_FORMAT": " ",
     "AWS_DATA_BUCKET": "logs",
+    "REDSHIFT_ENDPOINT": "host:5439",
+    "REDSHIFT_METHOD": "iam_role",
+    "REDSHIFT_PASSWORD": "secret",
+    "REDSHIFT_SCHEMA": " ",
 }
 SEARCH = SearchSettings(url="https://es:9200", index="clicks")
 
@@ -49,6 +55,31 @@ def test_who_exports_is_told_where(settings: Settings, command: str) -> None:
     }
     conf = job_conf(settings, [command], found)
     assert conf["spark.executorEnv.ES_SSL_FINGERPRINT"] == "ab:cd"
+
+
+@pytest.mark.parametrize(
+    ("target", "there"),
+    [("local", "emr"), ("local_large", "emr"), ("emr", "emr"), ("redshift", "redshift")],
+)
+def test_a_job_uses_the_target_of_the_settings(settings: Settings, target: str, there: str) -> None:
+    named = replace(settings, target=target)
+    assert job_variables(named, ["ingest"], {})["CLICKSTREAM_TARGET"] == there
+
+
+@pytest.mark.parametrize("command", ["load", "dbt", "run"])
+def test_who_works_on_redshift_is_told_how_to_reach_it_but_no_password(
+    settings: Settings, command: str
+) -> None:
+    found = job_variables(replace(settings, target="redshift"), [command], ENVIRON)
+    told = {name: value for name, value in found.items() if name.startswith("REDSHIFT_")}
+    assert told == {"REDSHIFT_ENDPOINT": "host:5439", "REDSHIFT_METHOD": "iam_role"}
+
+
+def test_all_settings_of_redshift_in_the_profile_are_sent() -> None:
+    root = Path(__file__).resolve().parents[3]
+    named = re.findall(r"REDSHIFT_\w+", (root / "profiles/profiles.yml").read_text())
+    copy = {"REDSHIFT_COPY_ROLE_ARN"}  # COPY names it, which dbt does not run
+    assert {*named, *copy} - {"REDSHIFT_PASSWORD"} == set(_OF_REDSHIFT)
 
 
 def test_a_password_in_an_address_is_not_sent(settings: Settings) -> None:
@@ -74,9 +105,7 @@ def test_emr_serverless_puts_a_named_secret_in_its_place(settings: Settings) -> 
 def test_a_cluster_gets_no_secret(settings: Settings) -> None:
     emr = replace(settings.emr, application_id=None, cluster_id="j-2AXX", search_secret="a/b")
     with pytest.raises(SettingsError, match="give a cluster its key when you create it"):
-        build_request(
-            replace(settings, emr=emr), PACKAGE, command=["export"], variables={}, token="t"
-        )
+        check_job(replace(settings, emr=emr), ["export"], {})
 
 
 @pytest.mark.parametrize(

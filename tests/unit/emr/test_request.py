@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from ingest.emr.package import Package
-from ingest.emr.request import build_request
+from ingest.emr.request import _problems, build_request, check_job
 from ingest.errors import SettingsError
 from ingest.settings import EmrSettings, SearchSettings, Settings, Source
 
@@ -33,9 +33,9 @@ CONF = {
 
 
 def request(settings: Settings, *command: str) -> dict[str, Any]:
-    return build_request(
-        settings, PACKAGE, command=command or ("ingest", "web"), variables=VARIABLES, token="t-1"
-    )
+    command = command or ("ingest", "web")
+    check_job(settings, command, VARIABLES)
+    return build_request(settings, PACKAGE, command=command, variables=VARIABLES, token="t-1")
 
 
 def on_cluster(settings: Settings) -> Settings:
@@ -130,6 +130,7 @@ def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> Non
         "- a job cannot reach the",
         "- set EMR_APPLICATION_ID",
         "- set EMR_ROLE_ARN / emr",
+        "- set EMR_STAGING / emr.",
         "- the lake /data/lake is",
         "- source 'web' is not in",
     ]
@@ -143,8 +144,8 @@ def test_all_that_a_job_cannot_work_with_is_one_error(settings: Settings) -> Non
         ("dbt", "dbt '' cannot run on EMR"),
         ("run --on=emr", "a job cannot take --on: leave it out"),
         ("ingest --raw s3://other/logs", "a job cannot take --raw: leave it out"),
-        ("dbt build --target local", "a job always uses the target emr: leave out --target"),
-        ("load --target", "a job always uses the target emr: leave out --target"),
+        ("dbt build --target local", "this job uses the target emr: name another with"),
+        ("load --target", "this job uses the target emr: name another with --target before"),
     ],
 )
 def test_a_command_that_is_not_for_jobs_is_refused(
@@ -160,6 +161,43 @@ def test_a_command_that_is_not_for_jobs_is_refused(
 def test_a_command_that_is_for_jobs_is_sent_as_it_is(settings: Settings, command: str) -> None:
     spark = request(settings, *command.split())["jobDriver"]["sparkSubmit"]
     assert spark["entryPointArguments"][2:] == command.split()
+
+
+@pytest.mark.parametrize(
+    ("target", "variables", "words"),
+    [
+        ("prod", {}, ["a job cannot use the target prod: name one with --target emr or redshift"]),
+        ("redshift", {"REDSHIFT_METHOD": "iam"}, ["set REDSHIFT_ENDPOINT to the Redshift that"]),
+        (
+            "redshift",
+            {"REDSHIFT_ENDPOINT": "127.0.0.1:5439/db"},
+            [
+                "REDSHIFT_ENDPOINT=127.0.0.1:5439/db is a tunnel",
+                "the password of Redshift is never",
+            ],
+        ),
+        ("redshift", {"REDSHIFT_ENDPOINT": "host:5439", "REDSHIFT_METHOD": "iam_role"}, []),
+        ("local_large", {}, []),
+    ],
+)
+@pytest.mark.parametrize("command", ["load", "run", "dbt build", "ingest"])
+def test_a_job_that_could_not_reach_its_tables_is_refused(
+    settings: Settings, target: str, variables: dict[str, str], words: list[str], command: str
+) -> None:
+    there = replace(settings, target=target)
+    found = list(_problems(there, command.split(), variables))
+    assert len(found) == (0 if command == "ingest" else len(words))
+    assert all(map(str.startswith, found, words))
+
+
+def test_a_password_of_redshift_comes_from_emr(settings: Settings) -> None:
+    given = {"REDSHIFT_ENDPOINT": "host", "REDSHIFT_USER": "loader"}
+    there = replace(settings, target="redshift")
+    spark = (("spark.emr-serverless.driverEnv.REDSHIFT_PASSWORD", "EMR.secret@a/b"),)
+    fetched = replace(there, emr=replace(there.emr, spark=spark))
+    assert list(_problems(there, ["load"], given))
+    for kept in (fetched, on_cluster(there)):
+        assert not list(_problems(kept, ["load"], given))
 
 
 @pytest.mark.parametrize("command", ["load", "export", "dbt"])

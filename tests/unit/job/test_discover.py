@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
+from fixtures.storage import CountingStorage
+from support.memory_lake import Site
 
 from ingest.errors import SettingsError
 from ingest.job.copies import split_copies
@@ -20,12 +24,12 @@ from ingest.job.discover import (
 )
 from ingest.job.follow import New
 from ingest.job.readings import Reading, batches
-from ingest.lake.identity import read_content_hash
-from ingest.lake.ownership import Ownership
+from ingest.job.run import IngestSummary
+from ingest.lake.ownership import Ownership, read_ownership
 from ingest.settings import Source
-from ingest.storage import Storage, StoredObject
+from ingest.storage import Storage, StoredObject, open_storage
 
-Split = tuple[list[str], dict[str, str], list[str]]
+FIRST = 64 << 10  # bytes that are looked at before an object is read whole
 
 
 def _source(folder: Path, name: str = "raw") -> Source:
@@ -201,26 +205,77 @@ def test_caps_leave_the_rest_for_the_next_batch() -> None:
     assert list(batches([], [])) == []
 
 
-def _split(contents: Mapping[str, bytes], in_memory: Callable[[str], Storage]) -> Split:
-    root = in_memory("copies")
+def _split(
+    contents: Mapping[str, bytes], root: Storage, known: Ownership | None = None
+) -> tuple[list[str], dict[str, str], list[tuple[int, int]]]:
+    """Return the keys of what is new of `contents`, the originals of copies, and what was read."""
     for key, data in contents.items():
         root.put(key, data)
-    read: list[str] = []
-
-    def content_hash(stored: StoredObject) -> str:
-        read.append(stored.key)
-        return read_content_hash(root, stored)
-
-    new = [New(found=found, name=found.key) for found in root.list()]
-    fresh, copies = split_copies(new, Ownership(), content_hash)
-    return [one.name for one in fresh], {one.found.key: one.original for one in copies}, read
+    counting = CountingStorage(root)
+    new = [New(found=root.stat(key), name=key) for key in contents]
+    fresh, copies, _ = split_copies(new, known or Ownership(), counting)
+    originals = {one.found.key: one.original for one in copies}
+    return [one.name for one in fresh], originals, sorted(counting.ranges)
 
 
 def test_copies_are_found_by_content_and_only_equal_sizes_are_read(
     in_memory: Callable[[str], Storage],
 ) -> None:
     contents = {"a": b"same", "b": b"size", "c": b"same", "d": b"other", "e": b"", "f": b""}
-    fresh, copies, read = _split(contents, in_memory)
+    fresh, copies, read = _split(contents, in_memory("copies"))
     assert fresh == ["a", "b", "d", "e", "f"]
     assert copies == {"c": "a"}
-    assert sorted(read) == ["a", "b", "c"]
+    assert read == [(0, 4)] * 3
+
+
+def test_large_objects_are_read_whole_only_where_their_first_64_kib_agree(
+    in_memory: Callable[[str], Storage],
+) -> None:
+    same, end = b"s" * FIRST, [b"1", b"2"]
+    contents = {"a": b"a" + same, "b": same + end[0], "c": same + end[1], "d": same + end[0]}
+    fresh, copies, read = _split(contents, in_memory("copies"))
+    assert fresh == ["a", "b", "c"]
+    assert copies == {"d": "b"}
+    assert read == [(0, FIRST)] * 4 + [(0, FIRST + 1)] * 3
+
+
+@pytest.mark.parametrize("pack", [bytes, partial(gzip.compress, compresslevel=0, mtime=0)])
+def test_large_objects_are_compared_with_what_is_known_of_those_read_before(
+    pack: Callable[[bytes], bytes],
+    site: Site,
+    ingest_here: Callable[..., IngestSummary],
+    access_lines: Callable[..., bytes],
+) -> None:
+    contents = [pack(access_lines(2, first=number, pad=40_000)) for number in (10, 20)]
+    site.raw.put("known", contents[0])
+    ingest_here()
+    ledger = read_ownership(open_storage(site.settings.lake))
+
+    assert len(contents[0]) == len(contents[1]) > FIRST
+    assert _split({"new": contents[1]}, site.raw, ledger) == (["new"], {}, [(0, FIRST)])
+    _, copies, read = _split({"copy": contents[0]}, site.raw, ledger)
+    assert (copies, len(read)) == ({"copy": "known"}, 2)
+
+
+def test_a_copy_of_what_was_refused_is_known_too(
+    site: Site, ingest_here: Callable[..., IngestSummary]
+) -> None:
+    """Nothing was consumed of it, so the ledger has no head to compare with."""
+    content = b"\x00\x01 no log\n" * 8_000
+    site.raw.put("known", content)
+    ingest_here()
+    ledger = read_ownership(open_storage(site.settings.lake))
+
+    assert _split({"copy": content}, site.raw, ledger)[1] == {"copy": "known"}
+
+
+def test_a_copy_whose_first_64_kib_hold_no_content_is_known_too(
+    site: Site, ingest_here: Callable[..., IngestSummary], access_lines: Callable[..., bytes]
+) -> None:
+    plain = gzip.compress(access_lines(2), mtime=0)
+    named = plain[:3] + b"\x08" + plain[4:10] + b"n" * FIRST + b"\0" + plain[10:]
+    site.raw.put("known", named)
+    assert ingest_here().sealed[0].totals.events == 2
+    ledger = read_ownership(open_storage(site.settings.lake))
+
+    assert _split({"copy": named}, site.raw, ledger)[1] == {"copy": "known"}

@@ -92,9 +92,12 @@ class Place:
             ],
             list(self.logs.values()),
             look=look,
-            begins_after=lambda found, _: found.key in self.later,
             name_of=lambda key: key,
-            **{"rotation": True, **options},
+            **{
+                "rotation": True,
+                "begins_after": lambda found, _: found.key in self.later,
+                **options,
+            },
         )
 
 
@@ -292,6 +295,16 @@ def test_what_cannot_be_looked_at_is_named(place: Place) -> None:
     found = place.now({"access.log": Denied(B), "other.log": C})
     assert [(one.found.key, one.reason) for one in found.unreadable] == [("access.log", "denied")]
     assert new(found) == {"other.log": "other.log"}
+
+
+def test_what_fails_when_its_times_are_read_is_named(place: Place) -> None:
+    def begins_after(*_: object) -> bool:
+        raise ObjectUnreadable("gone")
+
+    place.sealed("access.log", A)
+    found = place.now({"access.log": B, "other.log": C}, begins_after=begins_after)
+    assert [(one.found.key, one.reason) for one in found.unreadable] == [("access.log", "gone")]
+    assert (new(found), found.questions) == ({"other.log": "other.log"}, [])
 
 
 @pytest.mark.parametrize("rotation", [True, False])

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ingest.errors import BooksError
+from ingest.errors import BooksError, ObjectUnavailable
 from ingest.job.plan import Plan, make_plan
 from ingest.job.readings import Batch, Reading
 from ingest.job.tally import Tally, add_up, merge, write_record
@@ -128,6 +128,17 @@ def test_what_cannot_be_cut_is_a_task_of_its_own(raw: Storage, kind: str) -> Non
 def test_an_object_that_is_gone_is_left_to_its_task(raw: Storage) -> None:
     gone = StoredObject(key="gone", size=99 * MIB, etag="x")
     assert _cuts(_plan(raw, objects=[gone])) == [[("gone", 0, None)]]
+
+
+def test_an_object_that_is_not_given_for_now_is_left_to_its_task(
+    raw: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> bytes:
+        raise ObjectUnavailable("SlowDown")
+
+    monkeypatch.setattr(raw, "read", busy)
+    large = StoredObject(key="large", size=99 * MIB, etag="x")
+    assert _cuts(_plan(raw, objects=[large])) == [[("large", 0, None)]]
 
 
 def test_tasks_travel_by_pickle_and_the_id_is_that_of_the_content(raw: Storage) -> None:

@@ -136,6 +136,16 @@ def test_readers_take_a_missing_lake_for_an_empty_one_and_make_none(
     assert lake_id(open_lake(store.uri, must_exist=True))
 
 
+def test_records_without_the_lake_json_are_no_lake(lake: Storage) -> None:
+    sealed(lake, make_draft("a"))
+    lake.delete(["lake.json"])
+    for must_exist in (False, True):
+        with pytest.raises(BooksError, match=r"lake\.json is missing .* export --recreate"):
+            open_lake(lake.uri, must_exist=must_exist)
+    assert lake_id(create_lake(lake.uri))  # the remedy
+    assert len(read_log(open_lake(lake.uri))) == 1
+
+
 class _Denied(MemoryStorage):
     """A lake of which the folder `folder` may not be listed."""
 

@@ -98,15 +98,14 @@ def test_a_process_that_does_not_answer_is_not_running(local: Settings) -> None:
     assert control.status(local) is None
 
 
-def test_the_line_names_address_memory_and_how_to_stop(local: Settings) -> None:
+def test_the_line_names_address_and_memory(local: Settings) -> None:
     found = control.LocalServerStatus(
         server=dataclasses.replace(remember(local), pid=4711, url="http://127.0.0.1:9200"),
         memory_bytes=612_000_000,
         documents=None,
     )
     assert found.line() == (
-        "Elasticsearch 8.19.21 is running at http://127.0.0.1:9200 (pid 4711, 0.6 GB); "
-        "stop it with: clickstream search down"
+        "Elasticsearch 8.19.21 is running at http://127.0.0.1:9200 (pid 4711, 0.6 GB)"
     )
 
 

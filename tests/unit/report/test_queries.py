@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
 from fixtures.memory_warehouse import MemoryWarehouse
 
 from ingest.report import queries
-from ingest.report.gather import Asker
+from ingest.report.gather import Asker, _views
 
 
 def test_what_a_later_batch_could_read_is_no_longer_refused() -> None:
@@ -41,3 +44,21 @@ def test_a_session_without_views_is_none_of_the_most_viewed() -> None:
         ("b", "purchase", 0),
         ("b", "view", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("session", "lead"),
+    [
+        ("a", "The 25 sessions with the most views, of 1. Every"),
+        (None, "No event belongs to a shopping session: .* JSESSIONID.* session_parameter"),
+    ],
+)
+def test_without_sessions_the_chart_says_what_makes_one(session: str | None, lead: str) -> None:
+    warehouse = MemoryWarehouse()
+    cell = {"sessionid": session, "action": "view", "number_of_views": 0}
+    warehouse.make("clickstream.number_of_views_per_session", [cell])
+
+    chart, count = _views(Asker(warehouse=warehouse))
+
+    assert count == (session is not None)
+    assert re.match(lead, chart.lead)

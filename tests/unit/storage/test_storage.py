@@ -42,6 +42,7 @@ def test_a_folder_is_opened_by_its_path_or_uri(uri: str, tmp_path: Path) -> None
     ("uri", "message"),
     [
         ("s3://Bucket_1/prefix", "not a valid S3 location"),
+        ("s3://b/l", "a bucket has 3 to 63 lower-case letters"),
         ("hdfs://host/folder", "unknown scheme 'hdfs'"),
         ("file://host/folder", "no host"),
     ],

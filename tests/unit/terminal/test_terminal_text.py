@@ -115,7 +115,8 @@ def test_long_lines_are_wrapped_below_their_beginning() -> None:
     assert wrapped(text, None) == text
 
 
-def test_a_command_is_not_broken() -> None:
+@pytest.mark.parametrize("name", ["CLICKSTREAM_DATA", "AWS_ENDPOINT_URL_S3"])
+def test_a_command_is_not_broken(name: str) -> None:
     """Half of it, pasted, would do something else: here it would ask the default folder."""
-    line = "  query    CLICKSTREAM_DATA='/a b' clickstream query 'select 1'"
+    line = f"  query    {name}='/a b' clickstream query 'select 1'"
     assert wrapped(line, 20) == line
