@@ -93,12 +93,13 @@ class Warehouse(Protocol):
 
     def load(
         self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
-    ) -> None:
+    ) -> Sequence[LedgerRow]:
         """Let readers see `ledger`: one row for each batch of `lake`, in number order.
 
         `changed` are those of its rows that readers do not see yet. A live one appears with all its
         events, rejects and files at the moment when what it replaces disappears. What a crash left
-        unfinished is completed, so this is called even when nothing changed.
+        unfinished is completed, so this is called even when nothing changed. Returns those of
+        `changed` that this call wrote: another loader may have been first.
 
         Raises BooksError when the loaded rows, or their first and last time, are not those of the
         record, SettingsError when the tables belong to another lake. Readers see nothing of a batch

@@ -15,8 +15,11 @@ import pyarrow as pa
 from ingest.contract import BATCHES
 from ingest.lake.counts import COUNTS
 from ingest.lake.records import BatchRecord, NamedFile, hash_json
+from ingest.lake.states import LIVE, QUARANTINED, REPLACED
 from ingest.render import arrow_schema
 
+# A batch only moves on: a loader that is late takes no step back.
+_RANK = {QUARANTINED: 1, LIVE: 2, REPLACED: 3}
 # Columns of the ledger that are in the totals of a batch record, under the same names.
 _TOTALS = ("objects", "bytes", *COUNTS, "rejects", "min_event_time", "max_event_time")
 
@@ -39,11 +42,13 @@ class LoadedBatch:
 class Ledger:
     """What readers of a target see: its batches by id.
 
-    `version` differs after every change, and is empty before the first load.
+    `version` differs after every change, and is empty before the first load. `lost` are the tables
+    of the batches that are gone, by whatever hand: then all batches must be loaded again.
     """
 
     version: str
     batches: Mapping[str, LoadedBatch]
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,14 @@ def manifest_hash(record: BatchRecord) -> str:
 def sorted_files(record: BatchRecord) -> list[tuple[str, tuple[NamedFile, ...]]]:
     """Return (table, named files) of the record, in order of the table's name."""
     return sorted(record.files.items())
+
+
+def is_behind(shown: str | None, row: LedgerRow) -> bool:
+    """Return whether a target that shows a batch as `shown`, None = not at all, still lacks `row`.
+
+    It does not when another loader wrote the row, or went beyond it.
+    """
+    return _RANK.get(shown or "", 0) < _RANK[row.state]
 
 
 def to_arrow(entries: Iterable[LedgerRow]) -> pa.Table:

@@ -8,22 +8,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ingest.contract import CONTRACT_VERSION
-from ingest.errors import SettingsError, TooManyRejects
+from ingest.errors import BooksError, SettingsError, TooManyRejects
 from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
+from ingest.lake.checks import first_few
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED, BatchState, decide
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.warehouse import Warehouse
-from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, manifest_hash
+from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, is_behind, manifest_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadSummary:
     """What one load did. `loaded`, `replaced` and `quarantined` are batch ids.
 
-    `loaded` and `replaced` changed in this load, which added `events` rows; `quarantined` are all
-    that await a decision; `live` is the number of batches that readers now see.
+    `loaded` and `replaced` changed in this load, which added `events` rows, not in one of another
+    loader meanwhile; `quarantined` are all that await a decision; `live` is the number of batches
+    that readers now see.
     """
 
     loaded: tuple[str, ...]
@@ -35,7 +37,7 @@ class LoadSummary:
 
     @property
     def nothing_new(self) -> bool:
-        """Whether readers see exactly what they saw before."""
+        """Whether this load changed nothing that readers see."""
         return not (self.loaded or self.replaced)
 
     @property
@@ -51,19 +53,21 @@ def load(settings: Settings, warehouse: Warehouse, *, accept: Sequence[str] = ()
     Batches over the reject limit of their source are left out and listed in the summary. Raises
     SettingsError when the tables belong to another lake, a newer clickstream wrote a batch or
     `accept` names none, and BooksError when the engine does not find what a record says; readers
-    then see no change.
+    then see no change. BooksError as well when readers do not see afterwards what they must.
     """
     started = time.monotonic()
     plan = _plan(settings, warehouse, accept)
     record_acceptances(plan.lake, plan.to_accept)
-    warehouse.load(plan.lake, plan.ledger, plan.changed)
-    loaded = [row.record for row in plan.changed if row.state == LIVE]
+    written = warehouse.load(plan.lake, plan.ledger, plan.changed)
+    shown = warehouse.ledger() if plan.changed else plan.shown
+    states = {batch_id: row.state for batch_id, row in shown.batches.items()}
+    _check_written(plan.changed, states, settings.target)
     return LoadSummary(
-        loaded=tuple(record.batch_id for record in loaded),
-        replaced=_ids(plan.changed, REPLACED),
-        quarantined=_ids(plan.ledger, QUARANTINED),
-        live=len(_ids(plan.ledger, LIVE)),
-        events=sum(record.totals.events for record in loaded),
+        loaded=_ids(written, LIVE),
+        replaced=_ids(written, REPLACED),
+        quarantined=tuple(id_ for id_ in _ids(plan.ledger) if states.get(id_) == QUARANTINED),
+        live=list(states.values()).count(LIVE),
+        events=sum(row.record.totals.events for row in written if row.state == LIVE),
         seconds=time.monotonic() - started,
     )
 
@@ -81,10 +85,11 @@ def describe_load(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """What a load does: accept batches, then show `ledger`, of which readers lack `changed`."""
+    """What a load does: accept batches, then show `ledger`, of which `shown` lacks `changed`."""
 
     lake: Storage
     to_accept: tuple[str, ...]
+    shown: Ledger
     ledger: tuple[LedgerRow, ...]
     changed: tuple[LedgerRow, ...]
 
@@ -97,17 +102,20 @@ def _plan(settings: Settings, warehouse: Warehouse, accept: Sequence[str]) -> _P
     shown = warehouse.ledger()
     _check_lake(settings, shown, records)
     states = decide(records, accepted_ids(lake) | set(to_accept))
-    ledger = _next_ledger(records, states, shown)
-    changed = tuple(row for row in ledger if _is_news(row, shown.batches))
-    return _Plan(lake=lake, to_accept=to_accept, ledger=ledger, changed=changed)
+    past = {} if shown.lost else shown.batches
+    ledger = _next_ledger(records, states, past)
+    changed = tuple(row for row in ledger if _is_news(row, past))
+    return _Plan(lake=lake, to_accept=to_accept, shown=shown, ledger=ledger, changed=changed)
 
 
 def _next_ledger(
-    records: Sequence[BatchRecord], states: Mapping[str, BatchState], shown: Ledger
+    records: Sequence[BatchRecord],
+    states: Mapping[str, BatchState],
+    past: Mapping[str, LoadedBatch],
 ) -> tuple[LedgerRow, ...]:
     """Return the ledger as it must be after this load, in number order."""
     now = datetime.now(UTC)
-    return tuple(_row(record, states[record.batch_id], shown.batches, now) for record in records)
+    return tuple(_row(record, states[record.batch_id], past, now) for record in records)
 
 
 def _row(
@@ -135,8 +143,20 @@ def _is_news(row: LedgerRow, past: Mapping[str, LoadedBatch]) -> bool:
     return known is None or (known.state, known.replaced_by) != (row.state, row.replaced_by)
 
 
-def _ids(rows: Iterable[LedgerRow], state: str) -> tuple[str, ...]:
-    return tuple(row.record.batch_id for row in rows if row.state == state)
+def _ids(rows: Iterable[LedgerRow], state: str | None = None) -> tuple[str, ...]:
+    """Return the ids of the rows that are to be in `state`, None = of all."""
+    return tuple(row.record.batch_id for row in rows if state in (None, row.state))
+
+
+def _check_written(rows: Sequence[LedgerRow], states: Mapping[str, str], target: str) -> None:
+    """Raise BooksError when readers, who see `states` after a load, lack one of `rows`."""
+    lacking = [row.record for row in rows if is_behind(states.get(row.record.batch_id), row)]
+    if lacking:
+        raise BooksError(
+            f"landing.batches of target {target} does not show the load of"
+            f" {first_few([f'batch {record.number}' for record in lacking])}: somebody else changed"
+            " it meanwhile; run `clickstream load` again"
+        )
 
 
 def _check_versions(records: Sequence[BatchRecord]) -> None:

@@ -1,8 +1,9 @@
 """Remembers the dbt target, so that a command need not import dbt (2 s).
 
 The remembered target is used as long as dbt_project.yml, profiles.yml, the environment variables
-that they name and the installed dbt are the same. Where one of those variables, or a parameter of
-the session, may be a secret, nothing is stored.
+that they name and the installed dbt are the same. A password decides nothing of a target: its line
+in profiles.yml is left out. Where another variable, or a parameter of the session, may be a secret,
+nothing is stored.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from ingest.warehouse.target import Target, dbt_environment, load_target, profil
 _VARIABLE = re.compile(r"\benv_var\(\s*(['\"])(\w+)\1\s*[,)]")
 # Of an environment variable, or a parameter of a Spark session.
 SECRET = re.compile(r"secret|pass|pwd|token|key|credential(?!s\.provider)", re.IGNORECASE)
+# Not with an anchor, from where another field may take it.
+_PASSWORD = re.compile(r"^\s*(?:pass|password):[^&\n]*$", re.MULTILINE)
 _DBT = ("dbt-core", "dbt-spark", "dbt-redshift")
 
 
@@ -49,7 +52,7 @@ def _key(settings: Settings) -> str | None:
     """Return a hash of everything that decides the target, None where that cannot be told."""
     paths = (settings.root / "dbt_project.yml", profiles_dir(settings) / "profiles.yml")
     try:
-        texts = [path.read_text(encoding="utf-8") for path in paths]
+        texts = [_PASSWORD.sub("", path.read_text(encoding="utf-8")) for path in paths]
     except (OSError, ValueError):
         return None
     names = [name for text in texts for _, name in _VARIABLE.findall(text)]

@@ -18,7 +18,8 @@ import pytest
 
 from ingest.settings import load_settings
 from ingest.warehouse import open_warehouse
-from ingest.warehouse.redshift.session import Session, place_of
+from ingest.warehouse.redshift.place import place_of
+from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import Statement
 from ingest.warehouse.target import load_credentials
 
@@ -58,6 +59,7 @@ def test_the_marts_are_those_of_the_truth_and_of_spark(
         ["load", "--dry-run", "--target", "redshift"],
         ["run", "--target", "redshift", "--truth", str(tmp_path / "truth.json")],
         ["run", "--target", "redshift"],
+        ["query", "--target", "redshift", "select batch_id, state from landing.batches"],
         ["run", "--target", "local"],
         ["verify", "--targets", "local,redshift"],
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
@@ -24,6 +25,17 @@ _LOGGED = (
     "SELECT file_name, column_name, error_message FROM sys_load_error_detail"
     " WHERE session_id = %s ORDER BY start_time DESC LIMIT 3"
 )
+# What S3 and IAM say, as Redshift repeats it, and what to do: COPY of Parquet takes no REGION.
+_REMEDIES = {
+    r"different region|permanentredirect|specified endpoint|authorizationheadermalformed": (
+        "COPY reads Parquet in its own region only: put the lake (CLICKSTREAM_LAKE) into a bucket"
+        " in the region of Redshift"
+    ),
+    r"expired ?token": "the credentials of the COPY role have expired: run the command again",
+    r"access ?denied": (
+        "let the role of REDSHIFT_COPY_ROLE_ARN read the lake: docs/operations/redshift.md"
+    ),
+}
 
 
 def copy_problem(
@@ -41,8 +53,14 @@ def copy_problem(
         )
     logged = _logged(session, [file.path for file in record.files[table.name]])
     reasons = [message_of(error), *logged, *_other_columns(lake, record, table)]
+    reasons += _remedies(" ".join(reasons))
     told = "; ".join(printable(reason) for reason in dict.fromkeys(filter(None, reasons)))
     return ClickstreamError(f"{place} was refused by COPY: {told}")
+
+
+def _remedies(told: str) -> list[str]:
+    """Return what to do where S3 or IAM refused the role of COPY."""
+    return [remedy for words, remedy in _REMEDIES.items() if re.search(words, told, re.IGNORECASE)]
 
 
 def _logged(session: Session, paths: Sequence[str]) -> list[str]:

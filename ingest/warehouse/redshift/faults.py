@@ -22,7 +22,7 @@ _IN_THE_WAY = (
 )
 _SIGNATURE = re.compile(r"(https?://[^\s?]+)\?[^\s'\")]+", re.IGNORECASE)
 _LOST = (InterfaceError, OperationalError, OSError)
-_DENIED = "permission denied"
+_DENIED = ("permission denied", "must be owner of")
 DRIVER_ERRORS = (Error, OSError)
 
 
@@ -62,4 +62,13 @@ def is_about_data(error: BaseException) -> bool:
 
 def is_denied(error: BaseException) -> bool:
     """Return whether a grant is missing."""
-    return _DENIED in message_of(error).lower()
+    return any(words in message_of(error).lower() for words in _DENIED)
+
+
+def missing_grant(error: BaseException, *, to_read: bool = False) -> str:
+    """Return what to grant, `to_read` to somebody who only reads, else to the loader."""
+    if to_read:
+        return "grant the user usage on the schema, and select on the table or view"
+    if "for database" in message_of(error).lower():
+        return "grant the user create on the database"
+    return "grant the user usage and create on the schema, and let it own the tables"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from ingest.contract import TABLES, Column, Table, Type
-from ingest.errors import SettingsError
+from ingest.contract import BATCHES, TABLES, Column, Table, Type
+from ingest.errors import ClickstreamError, SettingsError
 from ingest.render import redshift_ddl, redshift_type
 from ingest.warehouse.redshift.session import Session
-from ingest.warehouse.redshift.statements import SCHEMA, Statement
+from ingest.warehouse.redshift.statements import DATA, LEDGER, SCHEMA, Statement, forget, lock
 
+_log = logging.getLogger(__name__)
 _COLUMNS = Statement(
     "SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod)"
     " FROM pg_catalog.pg_class AS c"
@@ -23,13 +25,19 @@ _COLUMNS = Statement(
 _WIDTH = re.compile(r"character varying\((\d+)\)")
 
 
-def prepare_tables(session: Session) -> None:
+def prepare_tables(session: Session, *, all_again: bool) -> None:
     """Create what is missing, add new columns, widen texts.
 
-    Raises SettingsError for a column that the contract does not know or of another type: a newer
-    clickstream, or somebody by hand, made the table.
+    A lost table is created again with an empty ledger, since `all_again` promises that every batch
+    is loaded next; without that promise it is an error. Raises SettingsError for a column that the
+    contract does not know or of another type: a newer clickstream, or somebody by hand, made the
+    table.
     """
-    for statement in needed_changes(session):
+    found = landing_tables(session)
+    if lost_tables(found):
+        _restore(session, all_again=all_again)
+        found = landing_tables(session)
+    for statement in _differences(found):
         # One by one: Redshift widens a column outside of transactions with other statements only.
         with session.transaction():
             session.run(statement)
@@ -37,12 +45,49 @@ def prepare_tables(session: Session) -> None:
 
 def needed_changes(session: Session) -> list[Statement]:
     """Return what `prepare_tables` would run; it raises the same."""
+    found = landing_tables(session)
+    restoring = _restoring(found)
+    if restoring:
+        restoring = [Statement("BEGIN"), lock(), *restoring, Statement("COMMIT")]
+    return [*restoring, *_differences(found)]
+
+
+def lost_tables(found: Collection[str]) -> tuple[Table, ...]:
+    """Return the tables of data that are not among `found`, those of the schema `landing`.
+
+    None before the first load, which creates the ledger last.
+    """
+    if BATCHES.name not in found:
+        return ()
+    return tuple(table for table in DATA if table.name not in found)
+
+
+def _restore(session: Session, *, all_again: bool) -> None:
+    """Create lost tables and empty the ledger at once: none is ever empty below a full ledger."""
     with session.transaction():
-        return list(_differences(_tables(session)))
+        session.run(lock())  # another loader may be doing it
+        found = _tables(session)
+        names = ", ".join(f"{SCHEMA}.{table.name}" for table in lost_tables(found))
+        if names and not all_again:
+            raise ClickstreamError(f"{names} was dropped meanwhile: run the command again")
+        for statement in _restoring(found):
+            session.run(statement)
+    if names:
+        _log.warning("%s was dropped: %s is emptied, all batches are loaded again", names, LEDGER)
+
+
+def _restoring(found: Collection[str]) -> list[Statement]:
+    lost = lost_tables(found)
+    return [*(Statement(redshift_ddl(table)) for table in lost), forget()] if lost else []
+
+
+def landing_tables(session: Session) -> dict[str, dict[str, str]]:
+    """Return table -> column -> type, as the database writes it, of the schema `landing`."""
+    with session.transaction():
+        return _tables(session)
 
 
 def _tables(session: Session) -> dict[str, dict[str, str]]:
-    """Return table -> column -> type, as the database writes it, of the schema `landing`."""
     found: dict[str, dict[str, str]] = {}
     for table, column, kind in session.run(_COLUMNS):
         found.setdefault(table, {})[column] = kind
@@ -52,11 +97,12 @@ def _tables(session: Session) -> dict[str, dict[str, str]]:
 def _differences(found: dict[str, dict[str, str]]) -> Iterator[Statement]:
     if not found:
         yield Statement(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    lost = lost_tables(found)
     for table in TABLES:
-        if table.name not in found:
-            yield Statement(redshift_ddl(table))
-        else:
+        if table.name in found:
             yield from _changes(table, found[table.name])
+        elif table not in lost:
+            yield Statement(redshift_ddl(table))
 
 
 def _changes(table: Table, found: dict[str, str]) -> Iterator[Statement]:

@@ -16,14 +16,18 @@ _OF_COMMENTS = re.compile(r"/\*|\*/")
 _WORD = re.compile(r"[a-z]+", re.IGNORECASE)
 
 
-def check_reads(sql: str) -> None:
-    """Raise SettingsError unless `sql` begins like a query. The driver refuses a second one."""
+def check_reads(sql: str) -> str:
+    """Return the word that `sql` begins with, in lower case. The driver refuses a second statement.
+
+    Raises SettingsError unless it is the word of a query.
+    """
     word = _WORD.match(sql, _first(sql))
     if word is None or word[0].lower() not in _READING:
         raise SettingsError(
             "`clickstream query` only reads the tables of the warehouse (SELECT, WITH, SHOW,"
             " EXPLAIN), which `clickstream run` and dbt change"
         )
+    return word[0].lower()
 
 
 def _first(sql: str) -> int:

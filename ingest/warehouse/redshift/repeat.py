@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.warehouse.redshift.faults import (
@@ -14,48 +15,51 @@ from ingest.warehouse.redshift.faults import (
     is_in_the_way,
     is_lost,
     message_of,
+    missing_grant,
 )
 
 _log = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 ATTEMPTS = 5
 _PAUSE_SECONDS = (1.0, 30.0)
 
 
-def repeat(what: str, run: Callable[[], None]) -> None:
-    """Run a whole transaction, up to ATTEMPTS times; `what` names it in messages.
+def repeat(what: str, run: Callable[[], Result]) -> Result:
+    """Run a whole transaction, up to ATTEMPTS times, and return what it does; `what` names it.
 
     It must find out itself what is done already: a connection may be lost while it commits. Raises
     SettingsError when a grant is missing, ClickstreamError for everything else.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt = 1
+    while True:
         try:
-            run()
-            return
+            return run()
         except DRIVER_ERRORS as error:
             if not (is_in_the_way(error) or is_lost(error)):
                 raise _failure(what, error) from error
             if attempt == ATTEMPTS:
-                remedy = (
-                    "another loader or dbt run may hold the tables: run the command again when it"
-                    " has ended"
-                    if is_in_the_way(error)
-                    else "run the command again when the server can be reached"
-                )
-                raise ClickstreamError(
-                    f"{what}: tried {ATTEMPTS} times, the last answer was: {message_of(error)};"
-                    f" {remedy}"
-                ) from error
+                raise _last_failure(what, error) from error
             _log.info("%s: %s; trying again", what, message_of(error))
             time.sleep(_pause(attempt))
+            attempt += 1
+
+
+def _last_failure(what: str, error: BaseException) -> ClickstreamError:
+    remedy = (
+        "another loader or dbt run may hold the tables: run the command again when it has ended"
+        if is_in_the_way(error)
+        else "run the command again when the server can be reached"
+    )
+    return ClickstreamError(
+        f"{what}: tried {ATTEMPTS} times, the last answer was: {message_of(error)}; {remedy}"
+    )
 
 
 def _failure(what: str, error: BaseException) -> ClickstreamError:
     told = f"{what}: {message_of(error)}"
     if is_denied(error):
-        return SettingsError(
-            f"{told}: grant the user usage and create on schema landing, and let it own the tables"
-        )
+        return SettingsError(f"{told}: {missing_grant(error)}")
     return ClickstreamError(told)
 
 

@@ -1,56 +1,20 @@
-"""A connection to Redshift by the credentials of the dbt target, whatever their method is."""
+"""A session with Redshift: transactions, queries, and what becomes of a lost connection."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
-from ingest.errors import ClickstreamError, SettingsError
-from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of, unsigned
+from ingest.errors import ClickstreamError
+from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, unsigned
+from ingest.warehouse.redshift.place import Place, open_connection
 from ingest.warehouse.redshift.statements import Statement
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where and as whom to connect: a dbt target. `connect` does; `name` is for messages."""
-
-    connect: Callable[[], Any]
-    name: str
-    target: str
-
-
-def place_of(credentials: Any, target: str) -> Place:
-    """Return the place of dbt-redshift's `credentials`, those of the dbt target `target`.
-
-    Raises SettingsError when the password method lacks a setting.
-    """
-    from dbt.adapters.redshift.connections import get_connection_method
-
-    given = {
-        "REDSHIFT_ENDPOINT": credentials.host,
-        "REDSHIFT_USER": credentials.user,
-        "REDSHIFT_PASSWORD": credentials.password,
-    }
-    lacking = [name for name, value in given.items() if not value]
-    if credentials.method == "database" and lacking:
-        raise SettingsError(
-            f"target {target} needs {' and '.join(lacking)}: docs/operations/redshift.md says what"
-            " each method of logging in needs"
-        )
-    name = (
-        f"{credentials.host}:{credentials.port}/{credentials.database} as {credentials.user}"
-        f" (method {credentials.method}, target {target})"
-    )
-
-    def connect() -> Any:
-        connection = get_connection_method(credentials)()
-        connection.autocommit = False  # dbt's own connections commit each statement
-        return connection
-
-    return Place(connect=connect, name=name, target=target)
+# Rows at once: what a cluster of a single node allows.
+_FETCHED = 1_000
+_CURSOR = "clickstream_query"
 
 
 class Session:
@@ -73,17 +37,27 @@ class Session:
         cursor.execute(statement.sql, statement.values or None)
         return [] if cursor.description is None else [tuple(row) for row in cursor.fetchall()]
 
-    def read(
-        self, sql: str, *, at_most: int | None
-    ) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    def read(self, sql: str) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Run one query as it is, no `%` in it meant for us; return its columns and rows."""
         cursor = self._connected().cursor()
         cursor.execute(sql)
-        if cursor.description is None:
-            return (), []
-        rows = cursor.fetchall() if at_most is None else cursor.fetchmany(at_most)
-        columns = tuple(_text(column[0]) for column in cursor.description)
-        return columns, [tuple(row) for row in rows]
+        columns = tuple(_text(column[0]) for column in cursor.description or ())
+        return columns, [tuple(row) for row in cursor.fetchall()] if columns else []
+
+    def read_first(self, sql: str, at_most: int) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Return the columns and the first `at_most` rows of a SELECT; no others are sent.
+
+        The driver's fetchmany takes in the whole answer first, and Redshift heeds no limit of the
+        protocol: its documentation has cursors for that.
+        """
+        self.run(Statement(f"DECLARE {_CURSOR} CURSOR FOR {sql}"))
+        rows: list[tuple[Any, ...]] = []
+        while True:
+            asked = min(_FETCHED, at_most - len(rows))
+            columns, found = self.read(f"FETCH FORWARD {asked} FROM {_CURSOR}")
+            rows += found
+            if len(found) < asked or len(rows) == at_most:
+                return columns, rows
 
     def described(self, sql: str) -> list[tuple[str, str]]:
         """Run a query; return name and type of its columns, as the database calls the types."""
@@ -160,7 +134,7 @@ class Session:
 
     def _connected(self) -> Any:
         if self._connection is None:
-            self._connection = _connect(self.place, again=self._pid is not None)
+            self._connection = open_connection(self.place, again=self._pid is not None)
             cursor = self._connection.cursor()
             cursor.execute("SELECT pg_backend_pid()")
             self._pid = int(cursor.fetchone()[0])
@@ -175,32 +149,6 @@ def _leave_out_details(error: BaseException) -> None:
         error.args = (
             {name: unsigned(str(told[name])) for name in ("S", "C", "M") if name in told},
         )
-
-
-def _connect(place: Place, *, again: bool) -> Any:
-    """Connect. `again`: it worked before, so a server that is not there may come back.
-
-    Raises SettingsError, and the driver's error in that case.
-    """
-    from dbt_common.exceptions import DbtBaseException
-
-    try:
-        return place.connect()
-    except (*DRIVER_ERRORS, DbtBaseException, ValueError) as error:
-        if again and is_lost(error):
-            raise
-        raise SettingsError(
-            f"cannot connect to {place.name}: {message_of(error)}; try: dbt debug --target"
-            f" {place.target}"
-        ) from error
-    except Exception as error:
-        # boto3 asks IAM and Redshift's API for temporary credentials.
-        if type(error).__module__.startswith(("botocore", "boto3")):
-            raise SettingsError(
-                f"cannot log in to {place.name}: {unsigned(str(error))}; try: dbt debug --target"
-                f" {place.target}"
-            ) from error
-        raise
 
 
 def _text(name: Any) -> str:

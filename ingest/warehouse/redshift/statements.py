@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ingest.contract import BATCHES, EVENTS, Table
+from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
 from ingest.errors import SettingsError
 
 SCHEMA = "landing"
+# The tables that a batch has files for.
+DATA = (EVENTS, REJECTS, FILES)
 LEDGER = f"{SCHEMA}.{BATCHES.name}"
 _URI = re.compile(r"s3://[A-Za-z0-9._/=-]+")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+|default")
@@ -34,11 +36,17 @@ def lock() -> Statement:
     return Statement(f"LOCK TABLE {LEDGER}")
 
 
+def forget() -> Statement:
+    """Empty the ledger. Not TRUNCATE, which commits."""
+    return Statement(f"DELETE FROM {LEDGER}")  # noqa: S608
+
+
 def states(batch_ids: Sequence[str]) -> Statement:
-    """Ask for (batch_id, state, manifest_hash) of those that the ledger has."""
+    """Ask for (batch_id, state, manifest_hash, loaded_at) of those that the ledger has."""
     marks = _marks(batch_ids)
     return Statement(
-        f"SELECT batch_id, state, manifest_hash FROM {LEDGER} WHERE batch_id IN ({marks})",  # noqa: S608
+        f"SELECT batch_id, state, manifest_hash, loaded_at FROM {LEDGER}"  # noqa: S608
+        f" WHERE batch_id IN ({marks})",
         tuple(batch_ids),
     )
 
@@ -103,10 +111,13 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def literal(value: Any) -> str:
-    """Return a bound value as SQL, for people and for what takes no bound values."""
+    """Return a bound value as SQL, for people and for what takes no bound values.
+
+    A backslash is written as its code: in a text Redshift takes it for an escape, PostgreSQL not.
+    """
     if value is None:
         return "NULL"
     if isinstance(value, int):
         return str(value)
     text = value.isoformat(" ") if isinstance(value, datetime) else str(value)
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + text.replace("'", "''").replace("\\", "' || chr(92) || '") + "'"

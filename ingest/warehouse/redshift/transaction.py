@@ -11,29 +11,26 @@ from datetime import UTC, datetime
 from threading import Timer
 from typing import Any, TypeVar
 
-from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
+from ingest.contract import BATCHES, EVENTS, Table
 from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord
-from ingest.lake.states import LIVE, QUARANTINED, REPLACED
+from ingest.lake.states import LIVE
 from ingest.storage import Storage
-from ingest.warehouse.ledger import LedgerRow, to_arrow
+from ingest.warehouse.ledger import LedgerRow, is_behind, to_arrow
 from ingest.warehouse.redshift import statements
 from ingest.warehouse.redshift.copy_errors import copy_problem
 from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_about_data
 from ingest.warehouse.redshift.manifest import manifest_key, write_manifest
 from ingest.warehouse.redshift.repeat import repeat
 from ingest.warehouse.redshift.session import Session
-from ingest.warehouse.redshift.statements import Statement
+from ingest.warehouse.redshift.statements import DATA, Statement
 
 _log = logging.getLogger(__name__)
 
-DATA = (EVENTS, REJECTS, FILES)
 # The driver sends at most 32,767 values with a statement; a row of the ledger has 21.
 _SLICE = 1_000
 _PATIENCE_SECONDS = 10.0
 Value = TypeVar("Value")
-# A batch only moves on: no loader that is late takes a step back.
-_RANK = {QUARANTINED: 1, LIVE: 2, REPLACED: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +51,23 @@ class Change:
         return f"batch {newest.number} ({newest.batch_id[:6]})"
 
 
-def write_change(session: Session, lake: Storage, change: Change, role: str) -> None:
-    """Write `change` unless another loader has.
+def write_change(
+    session: Session, lake: Storage, change: Change, role: str
+) -> tuple[LedgerRow, ...]:
+    """Write what another loader has not written of `change`; return those of its rows.
 
     Raises BooksError when rows or times are not those of the record, SettingsError when a grant is
     missing, ClickstreamError for everything else.
     """
 
-    def write() -> None:
+    def write() -> tuple[LedgerRow, ...]:
         with session.transaction():
-            _write(session, lake, change, role)
+            return _write(session, lake, change, role)
 
-    repeat(change.name, write)
+    written = repeat(change.name, write)
+    if len(written) < len(change.rows):
+        _log.info("%s: another loader was first", change.name)
+    return written
 
 
 def describe_change(lake: str, change: Change, role: str) -> Iterator[Statement]:
@@ -87,13 +89,20 @@ def describe_change(lake: str, change: Change, role: str) -> Iterator[Statement]
     yield Statement("COMMIT")
 
 
-def _write(session: Session, lake: Storage, change: Change, role: str) -> None:
+def _write(session: Session, lake: Storage, change: Change, role: str) -> tuple[LedgerRow, ...]:
     with _telling_who_waits(change):
         session.run(statements.lock())
     there = [row for ids in _slices(change.ids) for row in session.run(statements.states(ids))]
-    rows = _pending(change, there)
-    if not rows:
-        return
+    if rows := _pending(change, there):
+        _replace(session, lake, rows, role)
+        return rows
+    # A transaction of ours whose COMMIT was not answered, and which is tried again here.
+    ours = {(batch_id, at) for batch_id, _, _, at in there}
+    return tuple(row for row in change.rows if (row.record.batch_id, _naive(row.loaded_at)) in ours)
+
+
+def _replace(session: Session, lake: Storage, rows: Sequence[LedgerRow], role: str) -> None:
+    """Put `rows`, and what the live ones load, in the place of all that there is of them."""
     for table in DATA:
         for ids in _slices([row.record.batch_id for row in rows]):
             session.run(statements.delete(table, ids))
@@ -107,10 +116,10 @@ def _write(session: Session, lake: Storage, change: Change, role: str) -> None:
 def _pending(change: Change, found: Sequence[tuple[Any, ...]]) -> tuple[LedgerRow, ...]:
     """Return the rows that another loader has not written meanwhile, or gone beyond.
 
-    `found` are (batch id, state, manifest hash). Raises BooksError when one was loaded from other
-    files.
+    `found` are (batch id, state, manifest hash, when it was loaded). Raises BooksError when one was
+    loaded from other files.
     """
-    there = {batch_id: (state, manifest) for batch_id, state, manifest in found}
+    there = {batch_id: (state, manifest) for batch_id, state, manifest, _ in found}
     for row in change.rows:
         _, manifest = there.get(row.record.batch_id, (None, None))
         if manifest is not None and row.manifest_hash not in (None, manifest):
@@ -120,7 +129,7 @@ def _pending(change: Change, found: Sequence[tuple[Any, ...]]) -> tuple[LedgerRo
     return tuple(
         row
         for row in change.rows
-        if _RANK[row.state] > _RANK.get(there.get(row.record.batch_id, ("", None))[0], 0)
+        if is_behind(there.get(row.record.batch_id, (None, None))[0], row)
     )
 
 

@@ -10,17 +10,30 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from ingest.contract import BATCHES
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.warehouse import Column, Rows, Schemas
 from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch, changes
-from ingest.warehouse.redshift.faults import DRIVER_ERRORS, is_lost, message_of
-from ingest.warehouse.redshift.landing import needed_changes, prepare_tables
+from ingest.warehouse.redshift.faults import (
+    DRIVER_ERRORS,
+    is_denied,
+    is_lost,
+    message_of,
+    missing_grant,
+)
+from ingest.warehouse.redshift.landing import (
+    landing_tables,
+    lost_tables,
+    needed_changes,
+    prepare_tables,
+)
 from ingest.warehouse.redshift.notes import ViewNotes
+from ingest.warehouse.redshift.place import Place, place_of
 from ingest.warehouse.redshift.reads import check_reads
 from ingest.warehouse.redshift.repeat import repeat
-from ingest.warehouse.redshift.session import Place, Session, place_of
+from ingest.warehouse.redshift.session import Session
 from ingest.warehouse.redshift.statements import LEDGER, SCHEMA, Statement
 from ingest.warehouse.redshift.transaction import Change, describe_change, write_change
 from ingest.warehouse.target import Target, load_credentials
@@ -66,9 +79,10 @@ class RedshiftWarehouse:
 
     def ledger(self) -> Ledger:
         """Return the rows of landing.batches."""
-        if not self.exists(LEDGER):
-            return Ledger(version="", batches={})
         with self._failures():
+            tables = _once_more(lambda: landing_tables(self._session))
+            if BATCHES.name not in tables:
+                return Ledger(version="", batches={})
             rows = self._rows(Statement(_LEDGER))
         return Ledger(
             version=hashlib.sha256(repr(rows).encode()).hexdigest()[:16],
@@ -78,16 +92,21 @@ class RedshiftWarehouse:
                 )
                 for batch_id, state, by, manifest, at in rows
             },
+            lost=tuple(table.name for table in lost_tables(tables)),
         )
 
     def load(
         self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
-    ) -> None:
+    ) -> Sequence[LedgerRow]:
         """Load each live batch in one transaction, which also removes what the batch replaces."""
         _check_lake(lake)
-        repeat("landing", lambda: prepare_tables(self._session))
-        for rows in changes(ledger, changed):
-            write_change(self._session, lake, Change(rows=rows), self._role)
+        all_again = len(changed) == len(ledger)
+        repeat("landing", lambda: prepare_tables(self._session, all_again=all_again))
+        return [
+            row
+            for rows in changes(ledger, changed)
+            for row in write_change(self._session, lake, Change(rows=rows), self._role)
+        ]
 
     def describe(
         self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
@@ -108,12 +127,15 @@ class RedshiftWarehouse:
 
         Raises SettingsError when `sql` would do more than read.
         """
-        check_reads(sql)
+        is_select = check_reads(sql) in ("select", "with")
 
         def read() -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
             with self._session.transaction(read_only=True):
                 self._session.run(_search_path(self.schemas.marts))
-                return self._session.read(sql, at_most=at_most)
+                if is_select and at_most is not None:
+                    return self._session.read_first(sql, at_most)
+                columns, rows = self._session.read(sql)
+                return columns, rows[:at_most]
 
         try:
             columns, rows = _once_more(read)
@@ -121,6 +143,9 @@ class RedshiftWarehouse:
             told = message_of(error)
             if "read-only" in told or "read only" in told:
                 raise SettingsError(f"`clickstream query` only reads: {told}") from error
+            if is_denied(error):
+                grant = missing_grant(error, to_read=True)
+                raise SettingsError(f"the query failed: {told}: {grant}") from error
             raise ClickstreamError(f"the query failed: {told}") from error
         return Rows(columns=columns, rows=[tuple(map(_in_utc, row)) for row in rows])
 
@@ -194,9 +219,10 @@ class RedshiftWarehouse:
             yield
         except DRIVER_ERRORS as error:
             lost = "the connection was lost: " if is_lost(error) else ""
-            raise ClickstreamError(
-                f"{self._session.place.name}: {lost}{message_of(error)}"
-            ) from error
+            told = f"{self._session.place.name}: {lost}{message_of(error)}"
+            if is_denied(error):
+                raise SettingsError(f"{told}: {missing_grant(error)}") from error
+            raise ClickstreamError(told) from error
 
 
 def _once_more(run: Callable[[], Result]) -> Result:

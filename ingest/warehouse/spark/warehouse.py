@@ -88,7 +88,7 @@ class SparkWarehouse:
 
     def load(
         self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
-    ) -> None:
+    ) -> Sequence[LedgerRow]:
         """Add and prove the partitions of `changed`, switch to `ledger`, drop what was replaced."""
         with self._failures():
             shown = location(self._session, BATCHES.name)
@@ -105,6 +105,7 @@ class SparkWarehouse:
             self._ledgers.note_shown(Path(shown).name)
             replaced = [row.record.batch_id for row in ledger if row.state == REPLACED]
             drop_partitions(self._session, replaced)
+        return changed
 
     def describe(
         self, lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]

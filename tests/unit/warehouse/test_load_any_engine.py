@@ -10,6 +10,7 @@ from fixtures.load_suite import Hop, LoadSuite
 from fixtures.memory_warehouse import MemoryWarehouse
 from fixtures.replacements import CHAINS, Chain
 
+from ingest.errors import BooksError
 from ingest.job.run import RunTasks
 from ingest.lake.records import create_lake, record_key, record_to_json
 from ingest.settings import Settings
@@ -57,9 +58,22 @@ class Shown:
         )
 
     def load(
-        self, _lake: Storage, ledger: Sequence[LedgerRow], _changed: Sequence[LedgerRow]
-    ) -> None:
+        self, _lake: Storage, ledger: Sequence[LedgerRow], changed: Sequence[LedgerRow]
+    ) -> Sequence[LedgerRow]:
         self.rows = {row.record.batch_id: row for row in ledger}
+        return changed
+
+
+def test_a_load_that_readers_do_not_see_is_an_error(hop: Hop) -> None:
+    record = hop.add_log("one.log", 30)
+    warehouse: Any = hop.warehouse
+    empty = warehouse.ledger()
+    warehouse.ledger = lambda: empty
+
+    with pytest.raises(BooksError, match=r"does not show the load of batch 1: .*; run"):
+        hop.load()
+    del warehouse.ledger
+    assert warehouse.ledger().batches[record.batch_id].state == "live"
 
 
 @pytest.mark.parametrize("at_once", [True, False])

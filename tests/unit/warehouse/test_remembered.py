@@ -33,7 +33,7 @@ PARAMETERS = {"a": "1"}
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    for name in ("SHOP_SCHEMA", "SHOP_PASSWORD", "DBT_PROFILES_DIR"):
+    for name in ("SHOP_SCHEMA", "SHOP_PASSWORD", "SHOP_TOKEN", "DBT_PROFILES_DIR"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "dbt_project.yml").write_text("profile: clickstream\n")
     (tmp_path / "profiles").mkdir()
@@ -127,10 +127,28 @@ def test_nobody_else_may_read_it(reads: Callable[..., int], settings: Settings) 
     assert stat.S_IMODE((settings.data / "target.json").stat().st_mode) == 0o600
 
 
-def test_with_a_secret_nothing_is_kept(
+def test_a_password_decides_nothing(
     reads: Callable[..., int], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert reads() == 1
     monkeypatch.setenv("SHOP_PASSWORD", "s3cret")
+    assert reads() == 0
+    assert "s3cret" not in (settings.data / "target.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "      more: \"{{ env_var('SHOP_TOKEN') }}\"\n",
+        "      password: &it \"{{ env_var('SHOP_TOKEN') }}\"\n      schema: *it\n",
+    ],
+)
+def test_with_another_secret_nothing_is_kept(
+    reads: Callable[..., int], settings: Settings, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    with (settings.root / "profiles" / "profiles.yml").open("a") as file:
+        file.write(line)
     assert reads() == 2
     assert not (settings.data / "target.json").exists()
 

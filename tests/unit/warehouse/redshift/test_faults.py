@@ -78,6 +78,7 @@ def test_the_last_try_is_told() -> None:
     [
         ("Disk Full", ClickstreamError, "batch 1: Disk Full"),
         ("permission denied for relation events", SettingsError, "grant the user usage and create"),
+        ("must be owner of relation events", SettingsError, "and let it own the tables$"),
     ],
 )
 def test_everything_else_ends_at_once(message: str, kind: type[Exception], said: str) -> None:

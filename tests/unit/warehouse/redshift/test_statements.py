@@ -49,9 +49,11 @@ def test_a_role_that_is_none_is_refused(role: str) -> None:
 
 def test_a_statement_is_shown_with_its_values() -> None:
     at = datetime(2025, 1, 2, 3, 4, 5, 6, tzinfo=UTC).replace(tzinfo=None)
-    shown = str(Statement("VALUES (%s, %s, %s, %s)", ("it's", 5, None, at)))
+    shown = str(Statement("VALUES (%s, %s, %s, %s, %s)", ("it's", 5, None, at, "\\'")))
 
-    assert shown == "VALUES ('it''s', 5, NULL, '2025-01-02 03:04:05.000006');"
+    assert shown == (
+        "VALUES ('it''s', 5, NULL, '2025-01-02 03:04:05.000006', '' || chr(92) || '''');"
+    )
 
 
 @pytest.mark.parametrize("rest", ["commit", "unload ('select 1') to 's3://b/p'", "call p()"])
