@@ -71,18 +71,19 @@ Command = Callable[..., tuple[int, Any]]
 
 
 @pytest.fixture
-def project(
-    request: pytest.FixtureRequest, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A project whose logs, lake and package are in the bucket; Spark's events are in `events`.
+def executors(request: pytest.FixtureRequest) -> int:
+    """How many executors a job has, of one core each; with none its driver runs the tasks."""
+    return int(getattr(request, "param", 1))
 
-    Its parameter is the number of executors, of one core each.
-    """
+
+@pytest.fixture
+def project(executors: int, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project whose logs, lake and package are in the bucket; Spark's events are in `events`."""
     root, events = tmp_path / "project", tmp_path / "events"
     root.mkdir()
     events.mkdir()
     (root / "clickstream.toml").write_text(
-        TOML.replace("EVENTS", str(events)).replace("CORES", str(getattr(request, "param", 1)))
+        TOML.replace("EVENTS", str(events)).replace("CORES", str(executors or 1))
     )
     copy_project(root)
     monkeypatch.chdir(root)
@@ -97,9 +98,12 @@ def project(
 
 
 @pytest.fixture
-def spark_cluster(spark_cluster: SparkCluster) -> SparkCluster:
+def spark_cluster(spark_cluster: SparkCluster, executors: int) -> SparkCluster:
     """The cluster without its client of S3: no ingest needs it, and each step waits for it."""
     conf = {name: value for name, value in spark_cluster.conf.items() if ".jars." not in name}
+    if not executors:
+        environ = {**spark_cluster.environ, "PYTHONPATH": PACKAGES}
+        return replace(spark_cluster, conf=conf, master="local[1]", environ=environ)
     return replace(spark_cluster, conf=conf)
 
 
@@ -167,6 +171,7 @@ def kill_executor() -> None:
     running("CoarseGrainedExecutorBackend")[-1].kill()
 
 
+@pytest.mark.parametrize("executors", [0], indirect=True)
 def test_a_driver_that_is_killed_before_and_after_the_seal_leaves_the_rest_to_the_next_step(
     bucket: str,
     raw: Storage,
@@ -194,7 +199,7 @@ def test_a_driver_that_is_killed_before_and_after_the_seal_leaves_the_rest_to_th
     assert [record.totals.events for record in log_of(load_settings())] == [10, 10]
 
 
-@pytest.mark.parametrize("project", [2], indirect=True)
+@pytest.mark.parametrize("executors", [2], indirect=True)
 def test_an_executor_that_is_killed_in_the_middle_of_its_task(
     bucket: str,
     raw: Storage,
@@ -219,6 +224,7 @@ def test_an_executor_that_is_killed_in_the_middle_of_its_task(
     assert b'"Reason":"ExecutorLostFailure"' in events
 
 
+@pytest.mark.parametrize("executors", [0], indirect=True)
 def test_two_jobs_at_once_on_the_same_objects(
     bucket: str,
     emr_environ: dict[str, str],
