@@ -33,7 +33,7 @@ from ingest.lake.records import (
     record_key,
     record_to_json,
 )
-from ingest.render import arrow_schema
+from ingest.render import arrow_schema, elasticsearch_mappings
 from ingest.search import template
 from ingest.search.export import ExportSummary, verify
 from ingest.search.export import export as export_with
@@ -328,7 +328,7 @@ def test_dead_letters_within_the_limit_are_no_failure(settings: Settings, log: L
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Take a field from the contract that the index is made of; calling it is the fix."""
-    mappings = template.elasticsearch_mappings()
+    mappings = elasticsearch_mappings()
     del mappings["properties"]["product"]["properties"]["brand"]
     with monkeypatch.context() as narrowed:
         narrowed.setattr(template, "elasticsearch_mappings", lambda: mappings)
@@ -411,8 +411,8 @@ def monthly(settings: Settings, elastic: Elasticsearch) -> Iterator[Settings]:
 def months(elastic: Elasticsearch, alias: str) -> dict[str, int]:
     """Return the monthly indices with their documents."""
     elastic.indices.refresh(index=f"{alias}-*")
-    found = elastic.cat.indices(index=f"{alias}-*", format="json", h="index,docs.count")
-    return {row["index"]: int(row["docs.count"]) for row in found}
+    stats = elastic.indices.stats(index=f"{alias}-*", metric="docs")["indices"]
+    return {name: int(one["primaries"]["docs"]["count"]) for name, one in stats.items()}
 
 
 def in_month(month: int) -> dict[str, Any]:
@@ -525,7 +525,7 @@ def test_an_alias_of_other_indices_is_refused(
 
 
 # Changes of one document that leave all counts as they are, and the check that sees them.
-FALSIFIED = {
+FALSIFIED: dict[str, dict[str, Any]] = {
     "status": {"http": {"response": {"status_code": 599}}},
     "action": {"event": {"action": "purchase"}},
     "brand": {"product": {"brand": "another"}},
