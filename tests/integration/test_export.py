@@ -470,6 +470,14 @@ def test_old_months_are_deleted_and_not_missed(
     assert proof.contents is not None
     assert proof.contents.problems == []
 
+    # A month has passed since, and what the next export will delete is still there.
+    monkeypatch.setattr(Index, "oldest", property(lambda _self: f"{name}-2026.03"))
+    proof = verify(keeping)
+    assert proof is not None
+    assert proof.contents is not None
+    assert (proof.documents, proof.expired, proof.problems) == (0, 15, ())
+    assert proof.contents.problems == []
+
     monkeypatch.undo()  # now all are kept: they come back
     assert export(monthly).total == 15
 
