@@ -820,13 +820,12 @@ def test_a_changed_mapping_is_refused_and_a_missing_field_added(
     name = settings.search.index
     lake = json.loads(log.lake.read("lake.json"))["id"]
     owned = {"_meta": {"clickstream": {"lake": lake}}}
-    elastic.indices.create(
-        index=name,
-        mappings=owned | {"properties": {"url": {"properties": {"path": {"type": "ip"}}}}},
-    )
-    with pytest.raises(SettingsError, match=r"(?s)url\.path: is .*cannot be changed in place"):
-        export(settings)
-    elastic.indices.delete(index=name)
+    for path in ({"type": "ip"}, {"type": "keyword"}):  # another type, a missing parameter
+        url = {"url": {"properties": {"path": path}}}
+        elastic.indices.create(index=name, mappings=owned | {"properties": url})
+        with pytest.raises(SettingsError, match=r"(?s)url\.path: is .*cannot be changed in place"):
+            export(settings)
+        elastic.indices.delete(index=name)
     elastic.indices.create(index=name, mappings=owned | {"dynamic": "true"})
     assert export(settings).total == 3
     assert elastic.count(index=name, query={"term": {"product.brand": "x"}})["count"] == 3
