@@ -11,14 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ingest.errors import BooksError
 from ingest.lake.accepted import Acceptance, accepted_ids, how_to_accept, read_acceptance
 from ingest.lake.clean import Orphans, find_orphans
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.refused import REFUSED
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED, decide
+from ingest.search.letters import REPLAY, describe_types, read_letters
 from ingest.search.seals import Seal, read_seals, targets
 from ingest.settings import Settings
+from ingest.storage import Storage
 from ingest.terminal.text import count_of, printable, table_text
 from ingest.warehouse import shown_batches
 
@@ -60,12 +63,22 @@ class FileState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters:
+    """The dead letters of a batch at one target, by error type; without types they are lost."""
+
+    target: str
+    batch: int
+    documents: int
+    types: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """All that is recorded about one lake.
 
     `counts` maps each warning code, skip reason and reject reason to its number of lines in live
-    batches; `exports` maps each target of an export to its number of documents. `orphans` are files
-    in the lake that `clickstream clean` removes.
+    batches; `exports` maps each target of an export to its number of documents, `dead_letters` are
+    those that it refused. `orphans` are files in the lake that `clickstream clean` removes.
     """
 
     lake: str
@@ -73,6 +86,7 @@ class Books:
     files: tuple[FileState, ...]
     counts: Mapping[str, int]
     exports: Mapping[str, int]
+    dead_letters: tuple[DeadLetters, ...]
     orphans: Orphans
 
 
@@ -112,7 +126,24 @@ def status(settings: Settings) -> Books:
             )
             for target, of_target in seals.items()
         },
+        dead_letters=tuple(
+            _dead_letters(lake, target, seal)
+            for target, of_target in seals.items()
+            for seal in sorted(of_target.values(), key=lambda seal: seal.number)
+            if seal.dead and decided.get(seal.batch_id) == LIVE
+        ),
         orphans=find_orphans(lake, records, now=datetime.now(UTC)),
+    )
+
+
+def _dead_letters(lake: Storage, target: str, seal: Seal) -> DeadLetters:
+    """Return the types only: the reasons contain what logs say."""
+    try:
+        types = Counter(letter.type for letter in read_letters(lake, seal))
+    except BooksError:
+        types = Counter()
+    return DeadLetters(
+        target=target, batch=seal.number, documents=seal.dead, types=dict(types.most_common())
     )
 
 
@@ -182,12 +213,21 @@ def status_text(books: Books) -> str:
         for name, count in books.exports.items()
     ]
     parts.append("\n".join(exports) or "nothing has been exported yet")
+    if books.dead_letters:
+        parts.append("\n".join([*map(_dead_text, books.dead_letters), REPLAY]))
     if books.orphans.files:
         parts.append(
             f"{orphans_text(books.orphans)} in the lake, left by attempts that were killed:"
             " `clickstream clean` removes them"
         )
     return "\n\n".join(parts)
+
+
+def _dead_text(letters: DeadLetters) -> str:
+    """Return how many documents of a batch a target refused, and why."""
+    types = describe_types(letters.types) or "they are missing from the lake or cannot be read"
+    documents = count_of(letters.documents, "dead letter")
+    return f"{letters.target}: batch {letters.batch} has {documents} ({types})"
 
 
 def orphans_text(orphans: Orphans) -> str:

@@ -121,6 +121,11 @@ def verify(
         notes.append("the index was not compared: search is off")
     else:
         checks += _index_checks(proof, live)
+        if proof.contents is not None:
+            notes += proof.contents.notes
+            if marts is not None and all(check.ok for check in checks):
+                checks += (by_value := list(_value_checks(lake, live, warehouse)))
+                of_marts += by_value
     if truth is not None and is_lake_whole:
         answer = read_truth(truth)
         other = other_objects(answer, live)
@@ -294,6 +299,18 @@ def _mart_checks(marts: Sequence[Mart] | None, warehouse: Warehouse) -> list[Che
     return [check if check.ok else replace(check, detail=_REBUILD) for check in checks]
 
 
+def _value_checks(
+    lake: Storage, live: Sequence[BatchRecord], warehouse: Warehouse
+) -> Iterator[Check]:
+    """Compare the values in the marts, whose totals agree, with those in the lake."""
+    from ingest.books.values import mart_value_checks  # polars
+
+    try:
+        yield from mart_value_checks(lake, live, warehouse)
+    except ClickstreamError as error:
+        yield Check(name="marts by value", expected=1, found=0, detail=f"{error}; {_REBUILD}")
+
+
 def _left_out(warehouse: Warehouse) -> Iterator[str]:
     """Yield how many events are in no row of the mart of clients, if there are any."""
     schemas = warehouse.schemas
@@ -327,12 +344,18 @@ def counted(marts: Sequence[Mart], schemas: Schemas) -> str:
 
 def _index_checks(proof: Proof, live: Sequence[BatchRecord]) -> Iterator[Check]:
     """Compare the index with the lake's live batches, and with `live`, those of landing."""
-    dead = f"{proof.dead:,} of them refused by the server and kept as dead letters in the lake"
+    besides = []
+    if proof.dead:
+        besides.append(
+            f"{proof.dead:,} of them refused by the server and kept as dead letters in the lake"
+        )
+    if proof.expired:
+        besides.append(f"{proof.expired:,} of them in months that are no longer kept")
     yield Check(
         name=f"index {proof.index} = lake",
         expected=proof.expected,
-        found=proof.documents + proof.dead,
-        detail=dead if proof.dead else "",
+        found=proof.documents + proof.dead + proof.expired,
+        detail="; ".join(besides),
     )
     # Totals alone would balance when one batch has too many documents and another too few.
     pending = f"pending: {first_few(proof.pending)}; run `clickstream export`"
@@ -350,6 +373,8 @@ def _index_checks(proof: Proof, live: Sequence[BatchRecord]) -> Iterator[Check]:
         found=len(landed & indexed),
         detail="; ".join(_one_sided(landed - indexed, indexed - landed)),
     )
+    if proof.contents is not None:
+        yield from proof.contents.checks
 
 
 def _one_sided(landed: Collection[str], indexed: Collection[str]) -> Iterator[str]:

@@ -208,6 +208,9 @@ def dbt(arguments: tuple[str, ...]) -> None:
 @accept_option
 @click.option("--recreate", is_flag=True, help="Delete the index and export everything again.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation of --recreate.")
+@click.option(
+    "--replay", is_flag=True, help="Send the dead letters again, after a fix; status lists them."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be exported, and change nothing.")
 @target_option
 @json_option
@@ -215,6 +218,7 @@ def export(
     accept: tuple[str, ...],
     recreate: bool,
     yes: bool,
+    replay: bool,
     dry_run: bool,
     target: str | None,
     as_json: bool,
@@ -228,7 +232,12 @@ def export(
         click.confirm(f"Delete the index {settings.search.index}?", abort=True, err=True)
     with showing_what_was_done(export_line, as_json), export_tasks_for(settings) as run_tasks:
         summary = export_sealed(
-            settings, run_tasks, accept=accept, recreate=recreate, dry_run=dry_run
+            settings,
+            run_tasks,
+            accept=accept,
+            recreate=recreate,
+            replay=replay,
+            dry_run=dry_run,
         )
     show(summary, export_line(summary), as_json)
     exit_with(summary.exit_code)

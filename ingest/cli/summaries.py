@@ -116,6 +116,11 @@ def export_line(summary: ExportSummary) -> str:
             f"{summary.index} holds {summary.total:,}"
         )
     line += f" of the lake's {count_of(summary.expected, 'event')}"
+    if summary.compared:
+        line += (
+            f"; {count_of(summary.compared, 'value')} and {count_of(summary.sampled, 'document')} "
+            "compared"
+        )
     if summary.quarantined:
         line += f", {len(summary.quarantined)} QUARANTINED"
     return f"{line} ({summary.seconds:.1f} s)"

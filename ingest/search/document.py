@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from ingest.contract import EVENTS, Column, Type
 from ingest.errors import BooksError
 from ingest.search.body import Body
+from ingest.search.months import MONTH_OF, month_names
 from ingest.search.private import LONGEST_BYTES, ODD, clean
 
 MOST_DOCUMENTS = 10_000
@@ -58,17 +59,25 @@ _TREE = _tree()
 
 
 def bodies(
-    rows: pa.RecordBatch, *, version: int, first_row: int, most_bytes: int
+    rows: pa.RecordBatch,
+    *,
+    version: int,
+    first_row: int,
+    most_bytes: int,
+    monthly: str | None = None,
 ) -> Iterator[Body]:
     """Yield the request bodies of `rows`, in order, each of at most `most_bytes` or one document.
 
     `rows` has contract columns of events; missing ones (an older contract) are null. `version` is
-    the number of the batch record, `first_row` the position of row 0 in its file. Raises
-    BooksError for rows that violate the contract.
+    the number of the batch record, `first_row` the position of row 0 in its file, `monthly` the
+    alias of monthly indices, None where the request names the index. Raises BooksError for rows
+    that violate the contract.
     """
     if not rows.num_rows:
         return
-    text = render(rows, version=version).to_arrow(compat_level=pl.CompatLevel.oldest())
+    text = render(rows, version=version, monthly=monthly).to_arrow(
+        compat_level=pl.CompatLevel.oldest()
+    )
     text = text.cast(pa.large_string())
     offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
     data = memoryview(text.buffers()[2] or b"")
@@ -87,14 +96,16 @@ def _cuts(offsets: npt.NDArray[np.int64], most_bytes: int) -> Iterator[tuple[int
         start = end
 
 
-def render(rows: pa.RecordBatch, *, version: int) -> pl.Series:
+def render(rows: pa.RecordBatch, *, version: int, monthly: str | None = None) -> pl.Series:
     """Return action line and document of each of one or more rows; arguments as in `bodies`."""
     _check_ids(rows["event_id"])
     fragments = _Fragments(rows)
     document = _joined(fragments.of_members(_TREE))
     frame = pl.select(
         pl.concat_str(
-            pl.lit('{"index":{"_id":"'),
+            pl.lit('{"index":{'),
+            *_month(rows, monthly),
+            pl.lit('"_id":"'),
             fragments.plain("event_id"),
             pl.lit(f'","version":{version},"version_type":"external_gte"}}}}\n{{'),
             document,
@@ -105,6 +116,14 @@ def render(rows: pa.RecordBatch, *, version: int) -> pl.Series:
     if len(text) != rows.num_rows or text.null_count():
         raise BooksError(f"{rows.num_rows:,} rows became {len(text):,} documents")
     return text
+
+
+def _month(rows: pa.RecordBatch, monthly: str | None) -> list[pl.Expr]:
+    """Return the member of an action that names the index, none where the request does."""
+    if monthly is None:
+        return []
+    names = month_names(monthly, rows[MONTH_OF])
+    return [pl.lit('"_index":"'), pl.lit(names), pl.lit('",')]
 
 
 def _check_ids(ids: pa.Array) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.errors import ClickstreamError, TooManyRejects
 from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
-from ingest.lake.records import lake_id, open_lake, read_log
+from ingest.lake.records import BatchRecord, lake_id, open_lake, read_log
 from ingest.local_search import control
 from ingest.search.client import connect, explained, identify, public
+from ingest.search.contents import compare
 from ingest.search.exporter import Exporter, RunTasks
 from ingest.search.index import Index
 from ingest.search.plan import Plan
@@ -31,7 +32,9 @@ class ExportSummary:
     `skipped` is whether search is off; then all counts are 0. `batches` are the numbers exported,
     `documents` = created + updated + dead of this run. `total` are the documents in the index and
     `expected` the events of the live batches: they differ by the dead letters only. `quarantined`
-    are ids that wait for `--accept`. `planned` are the numbers of the batches to export.
+    are ids that wait for `--accept`. `compared` are the values that index and lake agree on for the
+    new batches, `sampled` their documents that were read back. `planned` are the
+    numbers of the batches to export.
     """
 
     skipped: bool = False
@@ -48,6 +51,8 @@ class ExportSummary:
     swept: int = 0
     retries: int = 0
     quarantined: tuple[str, ...] = ()
+    compared: int = 0
+    sampled: int = 0
     total: int = 0
     expected: int = 0
     seconds: float = 0.0
@@ -65,11 +70,13 @@ def export(
     accept: Collection[str] = (),
     recreate: bool = False,
     dry_run: bool = False,
+    replay: bool = False,
 ) -> ExportSummary:
     """Export what the index lacks; `run_tasks` runs the tasks of each wave.
 
     `accept` are ids of quarantined batches, or beginnings of ids; every target accepts them then.
-    `recreate` deletes our index first; `dry_run` only plans and accepts nothing. Raises
+    `recreate` deletes our index first; `replay` sends the dead letters again; `dry_run` only plans
+    and accepts nothing. Raises
     SettingsError without a lake, for an index that is not ours, or when `accept` names no batch,
     SearchServerError when the server is unreachable, BooksError when counts differ; nothing is
     lost, and the next run continues. Without an address the local search server is started, and
@@ -96,19 +103,21 @@ def export(
         if dry_run:
             counts = index.counts() if exists else {}
             accepted = accepted_ids(lake).union(to_accept)
-            return _summary(exporter, exporter.plan(records, accepted, counts))
+            plan = exporter.plan(records, accepted, counts)
+            again = exporter.with_dead_letters(plan) if replay else ()
+            return _summary(exporter, plan, again=again)
         record_acceptances(lake, to_accept)
         with exporter.prepared():
             plan = exporter.plan(records, accepted_ids(lake), index.counts())
             with _done_so_far(exporter, plan):
-                exporter.send(plan, run_tasks)
+                exporter.send(plan, run_tasks, replay=replay)
         with _done_so_far(exporter, plan):
             proof = exporter.prove(plan)
         return _summary(exporter, plan, proof)
 
 
 def verify(settings: Settings) -> Proof | None:
-    """Compare the index with the lake and change nothing; None when search is off.
+    """Compare the index with the lake, values too, and change nothing; None when search is off.
 
     Without an address the local search server is started, and stays up. Raises SettingsError for an
     index that is not ours, SearchServerError when the server is unreachable.
@@ -120,7 +129,10 @@ def verify(settings: Settings) -> Proof | None:
     with explained(url), connect(url, retries=_RETRIES) as client:
         index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
         counts = index.counts() if index.check() else {}
-        return prove(lake, identify(client, index.name), counts)
+        proof = prove(lake, identify(client, index.name), counts, is_kept=index.is_kept)
+        if not counts:
+            return proof
+        return replace(proof, contents=compare(index, lake, proof.sealed, sample=False))
 
 
 def ask(settings: Settings) -> None:
@@ -150,18 +162,26 @@ def _done_so_far(exporter: Exporter, plan: Plan) -> Iterator[None]:
         raise
 
 
-def _summary(exporter: Exporter, plan: Plan, proof: Proof | None = None) -> ExportSummary:
+def _summary(
+    exporter: Exporter,
+    plan: Plan,
+    proof: Proof | None = None,
+    *,
+    again: Sequence[BatchRecord] = (),
+) -> ExportSummary:
     seals = [one.seal for one in exporter.exported]
     created = sum(one.created for one in exporter.exported)
+    indexed = sum(one.indexed for one in exporter.exported)
+    dead = sum(seal.dead for seal in seals)
     return ExportSummary(
         url=exporter.url,
         index=exporter.index.name,
-        planned=tuple(record.number for record in plan.todo),
+        planned=tuple(sorted(record.number for record in (*plan.todo, *again))),
         batches=tuple(seal.number for seal in seals),
-        documents=sum(seal.indexed + seal.dead for seal in seals),
+        documents=indexed + dead,
         created=created,
-        updated=sum(seal.indexed for seal in seals) - created,
-        dead=sum(seal.dead for seal in seals),
+        updated=indexed - created,
+        dead=dead,
         max_dead=exporter.settings.search.max_dead,
         dead_files=tuple(name for seal in seals for name in seal.dead_files),
         swept=sum(sum(seal.swept.values()) for seal in seals),
@@ -169,5 +189,7 @@ def _summary(exporter: Exporter, plan: Plan, proof: Proof | None = None) -> Expo
         quarantined=tuple(record.batch_id for record in plan.quarantined),
         total=proof.documents if proof else 0,
         expected=proof.expected if proof else 0,
+        compared=proof.contents.compared if proof and proof.contents else 0,
+        sampled=proof.contents.sampled if proof and proof.contents else 0,
         seconds=time.monotonic() - exporter.started,
     )

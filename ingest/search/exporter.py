@@ -9,25 +9,27 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from elastic_transport import TransportError
 from elasticsearch import ApiError
 
-from ingest.contract import CONTRACT_VERSION
 from ingest.errors import BooksError
 from ingest.lake.accepted import accepted_ids
 from ingest.lake.records import BatchRecord, read_log
 from ingest.lake.states import LIVE, decide
 from ingest.local_search.control import state_file
 from ingest.search.client import Target
-from ingest.search.index import Index
-from ingest.search.plan import Plan, files, make_plan, pack, waves
+from ingest.search.contents import compare
+from ingest.search.index import Counts, Index
+from ingest.search.letters import read_letters
+from ingest.search.months import check_number, is_monthly, months_in
+from ingest.search.plan import Delivery, Plan, make_plan, pack, refused_only, waves, whole
 from ingest.search.proof import Proof, prove
+from ingest.search.sealing import report_dead, seal_of
 from ingest.search.seals import Seal, read_seals, write_seal
 from ingest.search.sweep import sweep
 from ingest.search.task import ExportTask, FileFacts, TaskFacts
@@ -53,9 +55,10 @@ _LOCAL_DEADLINE_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """A batch that was exported in this run; `created` of its documents were new to the index."""
+    """A batch that was exported in this run: `indexed` of its documents, of them `created` new."""
 
     seal: Seal
+    indexed: int
     created: int
 
 
@@ -85,7 +88,7 @@ class Exporter:
         does it first.
         """
         self.index.finalise()
-        self.index.prepare(self.run_id)
+        self.index.prepare(self.run_id, () if self._is_monthly else (self.index.name,))
         try:
             yield
         except BaseException:
@@ -95,20 +98,41 @@ class Exporter:
         self.index.finalise()
 
     def plan(
-        self, records: Sequence[BatchRecord], accepted: Collection[str], counts: Mapping[str, int]
+        self, records: Sequence[BatchRecord], accepted: Collection[str], counts: Counts
     ) -> Plan:
         """Return what is to be done of `records`, the whole log; `accepted` are batch ids."""
         self._records = tuple(records)
         self._seals = read_seals(self.lake, self.target.name)
-        states = decide(records, accepted)
-        plan = make_plan(records, states=states, seals=self._seals, counts=counts)
+        plan = make_plan(
+            records,
+            states=decide(records, accepted),
+            seals=self._seals,
+            counts=counts,
+            is_kept=self.index.is_kept,
+        )
         for notice in plan.notices:
             _log.warning("%s", notice)
         return plan
 
-    def send(self, plan: Plan, run: RunTasks) -> None:
-        """Export what is to be done, wave by wave, then sweep what earlier runs left behind."""
-        for wave in waves(plan.todo):
+    def with_dead_letters(self, plan: Plan) -> tuple[BatchRecord, ...]:
+        """Return the batches that are in the index but for their dead letters."""
+        sent = {record.batch_id for record in plan.todo}
+        return tuple(
+            record
+            for record in plan.live
+            if record.batch_id not in sent and self._seals[record.batch_id].dead
+        )
+
+    def send(self, plan: Plan, run: RunTasks, *, replay: bool = False) -> None:
+        """Export what is to be done, wave by wave, then sweep what earlier runs left behind.
+
+        `replay` sends the dead letters of what was done before as well.
+        """
+        todo = [whole(record) for record in plan.todo]
+        if replay:
+            todo += map(self._refused, self.with_dead_letters(plan))
+        self._make_months(todo)
+        for wave in waves(todo):
             check_interrupted()
             self._wave(plan, wave, run)
         if plan.successors:
@@ -116,19 +140,49 @@ class Exporter:
             for old, successor in plan.successors.items():
                 if counts.get(old):
                     self._sweep(old, successor)
+        if self._is_monthly:
+            self.index.delete_old_months()
 
     def prove(self, plan: Plan) -> Proof:
         """Return the proof of the finished index; raises BooksError when it fails."""
-        proof = prove(self.lake, self.target, self.index.counts())
+        proof = prove(self.lake, self.target, self.index.counts(), is_kept=self.index.is_kept)
         # What was sealed or accepted since the plan was made is another run's, or the next one's.
         missing = [record.number for record in plan.live if record.number in proof.pending]
         wrong = [*proof.problems, *(f"batch {number} is not in the index" for number in missing)]
+        new = {one.seal.batch_id for one in self.exported}
+        batches = [(record, seal) for record, seal in proof.sealed if record.batch_id in new]
+        if batches and not wrong:
+            contents = compare(self.index, self.lake, batches, sample=True)
+            proof, wrong = replace(proof, contents=contents), contents.problems
+            for note in contents.notes:
+                _log.warning("%s", note)
         if wrong:
             raise BooksError("the index does not agree with the lake:\n- " + "\n- ".join(wrong))
         return proof
 
-    def _wave(self, plan: Plan, wave: Sequence[BatchRecord], run: RunTasks) -> None:
-        """Send the batches of `wave`, then seal those that are complete.
+    @property
+    def _is_monthly(self) -> bool:
+        return is_monthly(self.settings.search)
+
+    def _refused(self, record: BatchRecord) -> Delivery:
+        """Return the delivery of the dead letters of `record`, of all of it where they are lost."""
+        seal = self._seals[record.batch_id]
+        try:
+            return refused_only(record, seal, read_letters(self.lake, seal))
+        except BooksError as error:
+            _log.warning("%s", error)
+            return whole(record)
+
+    def _make_months(self, todo: Sequence[Delivery]) -> None:
+        if not self._is_monthly:
+            return
+        paths = [file.path for delivery in todo for file in delivery.files]
+        names = months_in(self.lake, paths, index=self.index.name)
+        check_number(names)
+        self.index.prepare(self.run_id, names)
+
+    def _wave(self, plan: Plan, wave: Sequence[Delivery], run: RunTasks) -> None:
+        """Send the deliveries of `wave`, then seal the batches that are complete.
 
         Raises what stopped a task, after sealing the others.
         """
@@ -138,17 +192,17 @@ class Exporter:
         sent = [file for fact in facts for file in fact.files]
         try:
             counts = self.index.counts()
-            for record in wave:
-                mine = _files_of(record, sent)
-                if len(mine) == len(record.files.get("events", ())):
-                    self._finish(plan, record, mine, counts, begun)
+            for delivery in wave:
+                mine = [fact for fact in sent if fact.file.number == delivery.record.number]
+                if len(mine) == len(delivery.files):
+                    self._finish(plan, delivery, mine, counts, begun)
         except (ApiError, TransportError):
             if failure is None:
                 raise
         if failure is not None:
             raise failure
 
-    def _tasks(self, wave: Sequence[BatchRecord]) -> list[ExportTask]:
+    def _tasks(self, wave: Sequence[Delivery]) -> list[ExportTask]:
         search = self.settings.search
         is_local, deadline = search.url is None, search.deadline_seconds
         if is_local:
@@ -162,23 +216,25 @@ class Exporter:
                 files=members,
                 most_bytes=search.body_mib << 20,
                 deadline_seconds=deadline,
+                monthly=self._is_monthly,
                 state_file=str(state_file(self.settings)) if is_local else None,
             )
-            for members in pack(files(wave))
+            for members in pack([file for delivery in wave for file in delivery.files])
         ]
 
     def _finish(
         self,
         plan: Plan,
-        record: BatchRecord,
+        delivery: Delivery,
         facts: Sequence[FileFacts],
-        counts: Mapping[str, int],
+        counts: Counts,
         begun: datetime,
     ) -> None:
-        """Sweep what `record` replaces and seal it, unless it has been replaced in the meantime.
+        """Sweep what the batch replaces and seal it, unless it has been replaced in the meantime.
 
         Raises BooksError when its books do not balance.
         """
+        record = delivery.record
         swept = {
             old: self._sweep(old, record)
             for old, successor in plan.successors.items()
@@ -187,19 +243,36 @@ class Exporter:
         if self._was_replaced(record):
             _log.warning("batch %d has been replaced in the meantime: not sealed", record.number)
             return
-        seal = self._seal(record, facts, swept, begun)
-        there = counts.get(record.batch_id, 0)
-        if seal.newer or seal.indexed != there or seal.events != seal.indexed + seal.dead:
+        there = counts.get(record.batch_id, {})
+        seal = seal_of(
+            delivery,
+            [fact.tally for fact in facts],
+            before=self._seals.get(record.batch_id),
+            target=self.target,
+            indices=there,
+            dead_files=tuple(fact.dead_file for fact in facts if fact.dead_file),
+            swept=swept,
+            ignored=self.index.ignored([record.batch_id]) if there else {},
+            begun=begun,
+            writer=self.run_id,
+        )
+        found = sum(there.values())
+        if seal.newer or seal.indexed != found or seal.events != seal.indexed + seal.dead:
             raise BooksError(
-                f"batch {record.number}: {count_of(seal.events, 'event')} in the lake, {there:,} "
+                f"batch {record.number}: {count_of(seal.events, 'event')} in the lake, {found:,} "
                 f"in the index, {seal.dead:,} refused, {seal.newer:,} with a newer version: "
                 "not sealed; "
                 + (_VERSION_CONFLICT_REMEDY if seal.newer else "run `clickstream export` again")
             )
         write_seal(self.lake, self.target.name, seal)
-        self._report_dead(record, facts)
-        created = sum(fact.tally.created for fact in facts)
-        self.exported.append(Exported(seal=seal, created=created))
+        report_dead(record, facts)
+        self.exported.append(
+            Exported(
+                seal=seal,
+                indexed=seal.indexed - delivery.kept,
+                created=sum(fact.tally.created for fact in facts),
+            )
+        )
 
     def _was_replaced(self, record: BatchRecord) -> bool:
         """Return whether another run has sealed, or somebody accepted, its successor meanwhile."""
@@ -207,61 +280,5 @@ class Exporter:
         states = decide([*self._records, *later], accepted_ids(self.lake))
         return states[record.batch_id].state != LIVE
 
-    def _seal(
-        self,
-        record: BatchRecord,
-        facts: Sequence[FileFacts],
-        swept: Mapping[str, int],
-        begun: datetime,
-    ) -> Seal:
-        before = self._seals.get(record.batch_id)
-        tallies = [fact.tally for fact in facts]
-        indexed = sum(tally.indexed for tally in tallies)
-        return Seal(
-            number=record.number,
-            batch_id=record.batch_id,
-            revision=before.revision + 1 if before else 1,
-            target={
-                "cluster_uuid": self.target.cluster_uuid,
-                "product": self.target.product,
-                "version": self.target.version,
-                "index": self.target.index,
-            },
-            contract_version=CONTRACT_VERSION,
-            events=record.totals.events,
-            indexed=indexed,
-            newer=sum(tally.newer for tally in tallies),
-            dead=sum(tally.dead for tally in tallies),
-            indices={self.index.name: indexed},
-            dead_files=tuple(fact.dead_file for fact in facts if fact.dead_file),
-            swept=swept,
-            started_at=begun,
-            finished_at=datetime.now(UTC),
-            requests=sum(tally.requests for tally in tallies),
-            retries=sum(tally.retries for tally in tallies),
-            bytes=sum(tally.bytes for tally in tallies),
-            writer=self.run_id,
-        )
-
     def _sweep(self, old: str, successor: BatchRecord) -> int:
         return sweep(self.index, old, version=successor.number, url=self.url)
-
-    def _report_dead(self, record: BatchRecord, facts: Sequence[FileFacts]) -> None:
-        """Log what was refused: only types and ids, since the rest is log content."""
-        types: Counter[str] = Counter()
-        for fact in facts:
-            types.update(fact.dead_types)
-        if types:
-            ids = [name for fact in facts for name in fact.dead_ids][:5]
-            _log.warning(
-                "batch %d: the server refused %s (%s), among them %s; see %s",
-                record.number,
-                count_of(types.total(), "document"),
-                ", ".join(f"{count} {kind}" for kind, count in types.most_common()),
-                ", ".join(ids),
-                ", ".join(fact.dead_file for fact in facts if fact.dead_file),
-            )
-
-
-def _files_of(record: BatchRecord, sent: Sequence[FileFacts]) -> list[FileFacts]:
-    return [fact for fact in sent if fact.file.number == record.number]

@@ -1,134 +1,182 @@
-"""Makes sure that the index is ours, strict and in line with the contract; counts its documents."""
+"""Makes sure that the indices are ours, strict and as the contract says; counts their documents.
+
+There is one, or one for each month behind an alias of that name (`ingest.search.months`).
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from typing import Any
 
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from ingest.errors import BooksError, SettingsError
+from ingest.render import elasticsearch_mappings
 from ingest.search import template
+from ingest.search.months import is_month, is_monthly, oldest_kept
 from ingest.settings import SearchSettings
 from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
 
-_PAGE_BATCHES = 10_000
+_PAGE_BUCKETS = 5_000
 _PAGE_DOCUMENTS = 5_000
 _SCROLL = "2m"
+BATCH = "clickstream.batch_id"
+_ANOTHER = "choose another ES_INDEX"
+_RECREATE = "run `clickstream export --recreate`"
+
+# Batch id -> index -> documents.
+Counts = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The index of one lake, through the client that manages it."""
+    """The index of one lake, or its monthly indices, through the client that manages them."""
 
     client: Elasticsearch
     search: SearchSettings
     lake_id: str
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
     @property
     def name(self) -> str:
-        """The name of the index."""
+        """The name of the index, or the alias of all months."""
         return self.search.index
 
-    def check(self) -> bool:
-        """Return whether the index exists; changes nothing.
+    @property
+    def oldest(self) -> str | None:
+        """The oldest monthly index that is kept; None when all are."""
+        return oldest_kept(self.search, self.today)
 
-        Raises SettingsError when it is an alias, not ours, another lake's, or has a mapping that
-        cannot be brought in line.
+    def is_kept(self, name: str) -> bool:
+        """Return whether the index `name` is not of a month that is too old to be kept."""
+        return self.oldest is None or not is_month(name, self.name) or name >= self.oldest
+
+    def check(self) -> bool:
+        """Return whether there is an index; changes nothing.
+
+        Raises SettingsError when one is not ours, another lake's, of another layout, or has a
+        mapping that cannot be brought in line.
         """
-        found = self._mapping()
-        if found is None:
-            return False
-        ours = template.owner(found)
-        if ours is None:
-            raise SettingsError(
-                f"index {self.name} was not created by clickstream: choose another ES_INDEX"
-            )
-        if ours.get("lake") != self.lake_id:
-            raise SettingsError(
-                f"index {self.name} belongs to another lake: choose another ES_INDEX, or run "
-                "`clickstream export --recreate`"
-            )
-        changed = template.compare(found).changed
-        if changed:
-            raise SettingsError(
-                f"index {self.name} differs from the contract:\n"
-                + "".join(f"- {line}\n" for line in changed)
-                + "types cannot be changed in place: run `clickstream export --recreate`"
-            )
-        return True
+        found = self._mappings()
+        self._check_owner(found, _ANOTHER)
+        for name, mapping in found.items():
+            if (template.owner(mapping) or {}).get("lake") != self.lake_id:
+                raise SettingsError(
+                    f"index {name} belongs to another lake: {_ANOTHER}, or {_RECREATE}"
+                )
+        self._check_layout(found)
+        for name, mapping in found.items():
+            if changed := template.compare(mapping).changed:
+                raise SettingsError(
+                    f"index {name} differs from the contract:\n"
+                    + "".join(f"- {line}\n" for line in changed)
+                    + f"types cannot be changed in place: {_RECREATE}"
+                )
+        return bool(found)
 
     def delete(self) -> None:
-        """Delete the index, whatever lake it belongs to; raises SettingsError if it is not ours."""
-        found = self._mapping()
-        if found is None:
-            return
-        if template.owner(found) is None:
-            raise SettingsError(
-                f"index {self.name} was not created by clickstream and is not deleted: choose "
-                "another ES_INDEX"
-            )
-        self.client.indices.delete(index=self.name)
+        """Delete our indices, of any layout and lake; raises SettingsError if one is not ours."""
+        found = self._mappings()
+        self._check_owner(found, f"it is not deleted: {_ANOTHER}")
+        for name in found:
+            self.client.indices.delete(index=name)
 
-    def prepare(self, run_id: str) -> None:
-        """Create the index, or complete the one that `check` has accepted.
+    def delete_old_months(self) -> None:
+        """Delete the indices of months that are too old to be kept."""
+        for name in self._mappings():
+            if not self.is_kept(name):
+                self.client.indices.delete(index=name)
+                _log.info(
+                    "index %s deleted: search.keep_months is %d", name, self.search.keep_months
+                )
 
-        A new index has the mark `loading` and is tuned for that until `finalise`.
+    def prepare(self, run_id: str, names: Collection[str]) -> None:
+        """Create those of the indices `names` that are missing, complete all that are there.
+
+        `check` has accepted them. A new index has the mark `loading` and is tuned for that until
+        `finalise`.
         """
-        found = self._mapping()
-        if found is None:
+        found = self._mappings()
+        for name, mapping in found.items():
+            self._complete(name, mapping)
+        missing = sorted(set(names) - found.keys())
+        if missing:
             self._put_templates()
-            self._create(run_id)
-            return
-        difference = template.compare(found)
-        if difference.missing or difference.lax:
-            self._put_templates()
-            wanted = template.mappings(self.lake_id)
-            self.client.indices.put_mapping(
-                index=self.name,
-                dynamic=wanted["dynamic"],
-                properties=wanted["properties"],
-                meta=found["_meta"] | wanted["_meta"],
-            )
-            _log.info("index %s: %s added", self.name, count_of(len(difference.missing), "field"))
+        for name in missing:
+            self._create(name, run_id)
 
     def finalise(self) -> None:
-        """Undo the tuning of an index with the mark `loading`, of this run or of a crashed one."""
-        found = self._mapping()
-        if found is None or "loading" not in (template.owner(found) or {}):
-            return
-        self.client.indices.put_settings(
-            index=self.name,
-            settings={"refresh_interval": None, "number_of_replicas": self._replicas()},
-        )
-        self.client.indices.put_mapping(index=self.name, meta=template.meta(self.lake_id))
+        """Undo the tuning of indices with the mark `loading`, of this run or of a crashed one."""
+        for name, mapping in self._mappings().items():
+            if "loading" in (template.owner(mapping) or {}):
+                self.client.indices.put_settings(
+                    index=name,
+                    settings={"refresh_interval": None, "number_of_replicas": self._replicas()},
+                )
+                self.client.indices.put_mapping(index=name, meta=template.meta(self.lake_id))
 
-    def counts(self) -> dict[str, int]:
-        """Return the exact number of documents per batch id, after a refresh.
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the exact number of documents per batch id and index, after a refresh.
 
-        Raises BooksError when a document has none: we write no such document.
+        Raises BooksError when a document has no batch: we write no such document.
         """
+        if is_monthly(self.search) and not self.client.indices.exists(index=self.name):
+            return {}
         self.client.indices.refresh(index=self.name)
-        found = dict(self._pages())
-        if strays := found.pop(None, 0):
-            raise BooksError(
-                f"index {self.name} holds {count_of(strays, 'document')} without a batch: delete"
-                f" {'it' if strays == 1 else 'them'}, or run `clickstream export --recreate`"
-            )
-        return {str(batch_id): documents for batch_id, documents in found.items()}
+        found: dict[str, dict[str, int]] = {}
+        for (batch_id, name), bucket in self.buckets(BATCH, "_index"):
+            if batch_id is None:
+                raise BooksError(
+                    f"index {name} holds {count_of(bucket['doc_count'], 'document')} without a "
+                    f"batch: delete {'it' if bucket['doc_count'] == 1 else 'them'}, or {_RECREATE}"
+                )
+            found.setdefault(batch_id, {})[name] = bucket["doc_count"]
+        return found
 
-    def ids_of(self, batch_id: str) -> Iterator[list[str]]:
-        """Yield the ids of the documents with `batch_id`, page by page.
+    def buckets(
+        self,
+        *fields: str,
+        of: Sequence[str] | None = None,
+        where: Sequence[Mapping[str, Any]] = (),
+        sub: Mapping[str, Any] | None = None,
+        page: int = _PAGE_BUCKETS,
+    ) -> Iterator[tuple[tuple[Any, ...], Mapping[str, Any]]]:
+        """Yield each combination of values of `fields`, None where missing, with its bucket.
+
+        `of` are the ids of the batches to look at, None for all; `where` are further conditions,
+        `sub` are aggregations in each bucket. Exact, unlike `terms` and `cardinality`.
+        """
+        sources = [{str(i): {"terms": _source(name)}} for i, name in enumerate(fields)]
+        composite: dict[str, Any] = {"size": page, "sources": sources}
+        inner = {"aggregations": sub} if sub else {}
+        batches = [] if of is None else [{"terms": {BATCH: list(of)}}]
+        while True:
+            answer = self.client.search(
+                index=self.name,
+                size=0,
+                track_total_hits=False,
+                query={"bool": {"filter": [*batches, *where]}},
+                aggregations={"all": {"composite": composite, **inner}},
+            )["aggregations"]["all"]
+            for bucket in answer["buckets"]:
+                yield tuple(bucket["key"][str(i)] for i in range(len(fields))), bucket
+            if "after_key" not in answer:
+                return
+            composite["after"] = answer["after_key"]
+
+    def places_of(self, batch_id: str) -> Iterator[list[tuple[str, str]]]:
+        """Yield index and id of the documents with `batch_id`, page by page.
 
         Scroll works on every search server, unlike a point in time.
         """
         page = self.client.search(
             index=self.name,
-            query={"term": {"clickstream.batch_id": batch_id}},
+            query={"term": {BATCH: batch_id}},
             sort=["_doc"],
             source=False,
             size=_PAGE_DOCUMENTS,
@@ -136,22 +184,89 @@ class Index:
         )
         try:
             while hits := page["hits"]["hits"]:
-                yield [str(hit["_id"]) for hit in hits]
+                yield [(str(hit["_index"]), str(hit["_id"])) for hit in hits]
                 page = self.client.scroll(scroll_id=page["_scroll_id"], scroll=_SCROLL)
         finally:
             self.client.clear_scroll(scroll_id=page["_scroll_id"])
 
-    def _mapping(self) -> Mapping[str, Any] | None:
+    def documents(self, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        """Return the hits of the documents `ids`, with _id, _index, _version and _source."""
+        answer = self.client.search(
+            index=self.name,
+            query={"ids": {"values": list(ids)}},
+            version=True,
+            size=2 * len(ids),  # room for a second one in another month, which must not be
+        )
+        hits: list[Mapping[str, Any]] = answer["hits"]["hits"]
+        return hits
+
+    def ignored(self, batch_ids: Sequence[str]) -> dict[str, int]:
+        """Return field -> documents of these batches of which a value cannot be searched."""
+        names = template.fields(elasticsearch_mappings()["properties"])
+        answer = self.client.search(
+            index=self.name,
+            size=0,
+            track_total_hits=False,
+            query={
+                "bool": {
+                    "filter": [
+                        {"terms": {BATCH: list(batch_ids)}},
+                        {"exists": {"field": "_ignored"}},
+                        *self.kept_only(),
+                    ]
+                }
+            },
+            # `terms` on _ignored fails before 8.15.
+            aggregations={
+                "fields": {"filters": {"filters": {n: {"term": {"_ignored": n}} for n in names}}}
+            },
+        )["aggregations"]["fields"]["buckets"]
+        return {n: bucket["doc_count"] for n, bucket in answer.items() if bucket["doc_count"]}
+
+    def kept_only(self) -> list[dict[str, Any]]:
+        """Return the condition that leaves out months which the next export deletes, if any."""
+        if self.oldest is None:
+            return []
+        old = [name for name in self._mappings() if not self.is_kept(name)]
+        return [{"bool": {"must_not": {"terms": {"_index": old}}}}] if old else []
+
+    def _mappings(self) -> dict[str, Mapping[str, Any]]:
+        """Return the mapping of each index behind our name."""
         try:
             found = self.client.indices.get_mapping(index=self.name)
         except NotFoundError:
-            return None
-        if self.name not in found:
+            return {}
+        return {name: found[name]["mappings"] for name in sorted(found)}
+
+    def _check_owner(self, found: Mapping[str, Mapping[str, Any]], remedy: str) -> None:
+        foreign = [n for n in found if n != self.name and not is_month(n, self.name)]
+        if foreign:
+            raise SettingsError(f"{self.name} is an alias of {', '.join(foreign)}: {_ANOTHER}")
+        for name, mapping in found.items():
+            if template.owner(mapping) is None:
+                raise SettingsError(f"index {name} was not created by clickstream: {remedy}")
+
+    def _check_layout(self, found: Collection[str]) -> None:
+        wanted = self.search.layout
+        there = "single" if self.name in found else "monthly"
+        if found and there != wanted:
             raise SettingsError(
-                f"{self.name} is an alias of {', '.join(sorted(found))}: choose another ES_INDEX"
+                f"{self.name} has the layout {there}, but search.layout is {wanted}: an index and "
+                f"an alias cannot have one name, so set it back, or {_RECREATE}"
             )
-        content: Mapping[str, Any] = found[self.name]["mappings"]
-        return content
+
+    def _complete(self, name: str, found: Mapping[str, Any]) -> None:
+        difference = template.compare(found)
+        if difference.missing or difference.lax:
+            self._put_templates()
+            wanted = template.mappings(self.lake_id)
+            self.client.indices.put_mapping(
+                index=name,
+                dynamic=wanted["dynamic"],
+                properties=wanted["properties"],
+                meta=found["_meta"] | wanted["_meta"],
+            )
+            _log.info("index %s: %s added", name, count_of(len(difference.missing), "field"))
 
     def _put_templates(self) -> None:
         parts = template.component_templates(self.search, self.lake_id, replicas=self._replicas())
@@ -161,36 +276,25 @@ class Index:
             name=self.name, **template.index_template(self.search)
         )
 
-    def _create(self, run_id: str) -> None:
+    def _create(self, name: str, run_id: str) -> None:
         """Create the index here, never by the first bulk request, which would accept any name."""
         try:
             self.client.indices.create(
-                index=self.name,
+                index=name,
                 mappings={"_meta": template.meta(self.lake_id, loading=run_id)},
                 settings={"refresh_interval": "-1", "number_of_replicas": 0},
             )
         except BadRequestError as error:
             if error.error != "resource_already_exists_exception":
                 raise
+            if name != self.name:  # one that has lost its alias
+                self.client.indices.put_alias(index=name, name=self.name)
             self.check()  # another exporter was faster
 
     def _replicas(self) -> int:
         """Return 0 with one data node, so that a laptop is never yellow, else 1."""
         return 0 if self.client.cluster.health()["number_of_data_nodes"] == 1 else 1
 
-    def _pages(self) -> Iterator[tuple[str | None, int]]:
-        terms = {"field": "clickstream.batch_id", "missing_bucket": True}
-        source = {"batch": {"terms": terms}}
-        composite: dict[str, Any] = {"size": _PAGE_BATCHES, "sources": [source]}
-        while True:
-            answer = self.client.search(
-                index=self.name,
-                size=0,
-                track_total_hits=False,
-                aggregations={"batches": {"composite": composite}},
-            )["aggregations"]["batches"]
-            for bucket in answer["buckets"]:
-                yield bucket["key"]["batch"], bucket["doc_count"]
-            if "after_key" not in answer:
-                return
-            composite["after"] = answer["after_key"]
+
+def _source(name: str) -> dict[str, Any]:
+    return {"field": name} if name == "_index" else {"field": name, "missing_bucket": True}

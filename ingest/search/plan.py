@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ingest.errors import BooksError
 from ingest.lake.checks import first_few
 from ingest.lake.records import BatchRecord
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED, BatchState, in_state, successor
+from ingest.search.index import Counts
+from ingest.search.letters import KeptLetter
 from ingest.search.seals import Seal
 from ingest.search.task import ExportFile
 from ingest.terminal.text import count_of
@@ -18,6 +21,9 @@ _MIB = 1 << 20
 _SMALL_BYTES, _PACKED_BYTES = 4 * _MIB, 16 * _MIB
 # About half a minute of work between two seals.
 _WAVE_ROWS = 500_000
+
+# Whether the index of this name is one that is kept.
+IsKept = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +42,28 @@ class Plan:
     notices: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What is sent of one batch; `kept` of its documents are in the index and stay as they are."""
+
+    record: BatchRecord
+    files: tuple[ExportFile, ...]
+    kept: int = 0
+
+
 def make_plan(
     records: Sequence[BatchRecord],
     *,
     states: Mapping[str, BatchState],
     seals: Mapping[str, Seal],
-    counts: Mapping[str, int],
+    counts: Counts,
+    is_kept: IsKept = lambda _name: True,
 ) -> Plan:
     """Plan the export of `records`, the whole log.
 
-    `states` are those of `ingest.lake.states.decide`. `counts` are the documents per batch in the
-    index. Raises BooksError when the index holds a batch that no record knows.
+    `states` are those of `ingest.lake.states.decide`. `counts` are the documents per batch and
+    index, of which only those count that are to be kept. Raises BooksError when there is a batch
+    that no record knows.
     """
     by_id = {record.batch_id: record for record in records}
     unknown = sorted(counts.keys() - by_id.keys())
@@ -56,7 +73,7 @@ def make_plan(
             f"lake does not know ({first_few(unknown)}): run `clickstream export --recreate`"
         )
     live = in_state(records, states, LIVE)
-    missing = {record.batch_id: _missing(record, seals, counts) for record in live}
+    missing = {record.batch_id: _missing(record, seals, counts, is_kept) for record in live}
     return Plan(
         live=live,
         todo=tuple(r for r in live if missing[r.batch_id] is not None),
@@ -69,29 +86,58 @@ def make_plan(
     )
 
 
+def kept(documents: Mapping[str, int], is_kept: IsKept) -> dict[str, int]:
+    """Return those of `documents`, a number per index, that are in indices which are kept."""
+    return {name: count for name, count in documents.items() if count and is_kept(name)}
+
+
 def _missing(
-    record: BatchRecord, seals: Mapping[str, Seal], counts: Mapping[str, int]
+    record: BatchRecord, seals: Mapping[str, Seal], counts: Counts, is_kept: IsKept
 ) -> str | None:
     """Return None for a batch that is done, else why it is not ("" when it is just new)."""
     seal = seals.get(record.batch_id)
     if seal is None:
         return ""
-    there = counts.get(record.batch_id, 0)
-    if there == seal.indexed:
+    there = kept(counts.get(record.batch_id, {}), is_kept)
+    had = kept(seal.indices, is_kept)
+    if there == had:
         return None
     return (
-        f"batch {record.number} had {count_of(seal.indexed, 'document')} in the index and now has "
-        f"{there:,}: exporting it again"
+        f"batch {record.number} had {count_of(sum(had.values()), 'document')} in the index and now "
+        f"has {sum(there.values()):,}: exporting it again"
     )
 
 
-def waves(todo: Sequence[BatchRecord]) -> Iterator[list[BatchRecord]]:
+def whole(record: BatchRecord) -> Delivery:
+    """Return the delivery of all events of `record`."""
+    return Delivery(record=record, files=tuple(files([record])))
+
+
+def refused_only(record: BatchRecord, seal: Seal, letters: Sequence[KeptLetter]) -> Delivery:
+    """Return the delivery of the events that are dead letters of `record`, which `seal` names."""
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for letter in letters:
+        ids[letter.file].append(letter.id)
+    chosen = [file for file in files([record]) if file.path in ids]
+    if len(chosen) != len(ids):
+        raise BooksError(
+            f"a dead letter of batch {record.number} is from a file that is not in its record: "
+            "run `clickstream export --recreate`"
+        )
+    return Delivery(
+        record=record,
+        files=tuple(replace(file, only=tuple(ids[file.path])) for file in chosen),
+        kept=seal.indexed,
+    )
+
+
+def waves(todo: Sequence[Delivery]) -> Iterator[list[Delivery]]:
     """Yield `todo` in order, cut into groups that are sent, counted and sealed together."""
-    wave: list[BatchRecord] = []
+    wave: list[Delivery] = []
     rows = 0
-    for record in todo:
-        wave.append(record)
-        rows += record.totals.events
+    for delivery in todo:
+        wave.append(delivery)
+        rows += sum(file.events for file in delivery.files)
         if rows >= _WAVE_ROWS:
             yield wave
             wave, rows = [], 0

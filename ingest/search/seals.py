@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,8 +26,10 @@ class Seal:
     """The export of one batch to one target: events = indexed + newer + dead.
 
     `newer` documents were written by a later batch; the `dead` letters are in `dead_files` (keys in
-    the lake). `swept` maps each replaced batch to the number of its documents that were deleted.
-    `target` has cluster_uuid, product, version and index.
+    the lake). `indices` are the documents per index; those of a month that is no longer kept have
+    been deleted since. `swept` maps each replaced batch to the number of its documents that were
+    deleted, `ignored` a field to its values that cannot be searched. `target` has cluster_uuid,
+    product, version and index.
     """
 
     format: int = SEAL_FORMAT
@@ -43,6 +45,7 @@ class Seal:
     indices: Mapping[str, int]
     dead_files: tuple[str, ...]
     swept: Mapping[str, int]
+    ignored: Mapping[str, int] = field(default_factory=dict)
     started_at: datetime
     finished_at: datetime
     requests: int

@@ -34,9 +34,12 @@ def sweep(index: Index, batch_id: str, *, version: int, url: str) -> int:
 
 def _deletes(index: Index, batch_id: str, version: int) -> Iterator[Body]:
     how = {"version": version, "version_type": "external_gte"}
-    for ids in index.ids_of(batch_id):
-        lines = [json.dumps({"delete": {"_id": name, **how}}) + "\n" for name in ids]
-        yield Body("".join(lines).encode(), range(len(ids)), DELETE)
+    for places in index.places_of(batch_id):
+        lines = [
+            json.dumps({"delete": {"_index": place, "_id": name, **how}}) + "\n"
+            for place, name in places
+        ]
+        yield Body("".join(lines).encode(), range(len(places)), DELETE)
 
 
 def _refused(letter: DeadLetter) -> None:

@@ -6,17 +6,15 @@ comes back as a fact: an exception would make Spark wait out the deadline four t
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
-import uuid
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from elasticsearch import Elasticsearch
 
 from ingest import errors
@@ -25,19 +23,23 @@ from ingest.lake.balance import sha256_of
 from ingest.lake.parquet import open_parquet
 from ingest.local_search.state import read_state
 from ingest.search.body import Body
-from ingest.search.bulk import DeadLetter, Sender, Tally
+from ingest.search.bulk import Sender, Tally
 from ingest.search.client import connect
 from ingest.search.document import COLUMNS, bodies
+from ingest.search.letters import DeadLetters
+from ingest.search.months import MONTH_OF
 from ingest.storage import Storage, open_storage
 from ingest.terminal.text import count_of
 
 _CHUNK_ROWS = 8_192
-_SHOWN_IDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFile:
-    """A Parquet file to export, as batch record `number` names it; `part` is its position there."""
+    """A Parquet file to export, as batch record `number` names it; `part` is its position there.
+
+    `only` are the ids of the events to send, None for all.
+    """
 
     number: int
     batch_id: str
@@ -46,13 +48,20 @@ class ExportFile:
     rows: int
     bytes: int
     sha256: str | None = None
+    only: tuple[str, ...] | None = None
+
+    @property
+    def events(self) -> int:
+        """How many events are sent."""
+        return self.rows if self.only is None else len(self.only)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportTask:
     """Files for one task, and where they go. Simple values only, no client, no secret.
 
-    `state_file` is that of the local search server, None for another server.
+    `index` is the alias when the indices are `monthly`. `state_file` is that of the local search
+    server, None for another server.
     """
 
     lake: str
@@ -62,6 +71,7 @@ class ExportTask:
     files: tuple[ExportFile, ...]
     most_bytes: int
     deadline_seconds: float
+    monthly: bool = False
     state_file: str | None = None
 
     def is_gone(self) -> bool:
@@ -133,10 +143,11 @@ def _export_file(
         is_gone=task.is_gone,
     )
     try:
-        tally = sender.send_all(_bodies(lake, file, sender))
-        if tally.documents != file.rows:
+        monthly = task.index if task.monthly else None
+        tally = sender.send_all(_bodies(lake, file, sender, monthly=monthly))
+        if tally.documents != file.events:
             raise BooksError(
-                f"{count_of(tally.documents, 'outcome')} for {count_of(file.rows, 'row')}"
+                f"{count_of(tally.documents, 'outcome')} for {count_of(file.events, 'row')}"
             )
     except ClickstreamError as error:
         raise type(error)(f"{file.path}: {error}") from error
@@ -151,7 +162,9 @@ def _export_file(
     return facts, sender.most_bytes
 
 
-def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
+def _bodies(
+    lake: Storage, file: ExportFile, sender: Sender, *, monthly: str | None = None
+) -> Iterator[Body]:
     """Yield the bodies of `file`; raises BooksError when it is not the file of the record."""
     size = lake.stat(file.path).size
     if size != file.bytes:
@@ -166,58 +179,23 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
             rows_found = count_of(parquet.metadata.num_rows, "row")
             raise BooksError(f"has {rows_found}, but its record says {file.rows:,}")
         present = set(parquet.schema_arrow.names)
-        columns = [column.name for column in COLUMNS if column.name in present]
+        wanted = [column.name for column in COLUMNS] + [MONTH_OF] * (monthly is not None)
+        columns = [name for name in wanted if name in present]
         first = 0
         for rows in parquet.iter_batches(_CHUNK_ROWS, columns=columns):
-            yield from bodies(
-                rows, version=file.number, first_row=first, most_bytes=sender.most_bytes
+            rendered = partial(
+                bodies, version=file.number, most_bytes=sender.most_bytes, monthly=monthly
             )
+            if file.only is None:
+                yield from rendered(rows, first_row=first)
+            else:
+                chosen = _places(rows, file.only)
+                for body in rendered(rows.take(pa.array(chosen)), first_row=0):
+                    yield replace(body, rows=[first + int(chosen[i]) for i in body.rows])
             first += rows.num_rows
 
 
-class DeadLetters:
-    """Collects the dead letters of one file, compressed. They contain log content."""
-
-    def __init__(self, file: ExportFile, *, index: str) -> None:
-        self.attempt = uuid.uuid4().hex[:12]
-        self.types: Counter[str] = Counter()
-        self.ids: list[str] = []
-        self._file = file
-        self._index = index
-        self._raw = io.BytesIO()
-        self._lines = gzip.GzipFile(fileobj=self._raw, mode="wb")
-
-    def add(self, letter: DeadLetter) -> None:
-        """Keep `letter` with its document."""
-        self.types[letter.type] += 1
-        if len(self.ids) < _SHOWN_IDS:
-            self.ids.append(letter.id)
-        self._lines.write(json.dumps(self._content(letter)).encode() + b"\n")
-
-    def write(self, lake: Storage, target: str) -> str | None:
-        """Write what was added and return its key, None when nothing was."""
-        self._lines.close()
-        if not self.types:
-            return None
-        name = f"{self._file.number:020}-{self._file.part:05}-{self.attempt}.ndjson.gz"
-        key = f"exports/{target}/dead/{name}"
-        lake.put(key, self._raw.getvalue())
-        return key
-
-    def _content(self, letter: DeadLetter) -> dict[str, Any]:
-        log = letter.doc["log"]
-        return {
-            "id": letter.id,
-            "index": self._index,
-            "status": letter.status,
-            "type": letter.type,
-            "reason": letter.reason,
-            "batch_id": self._file.batch_id,
-            "file": self._file.path,
-            "row": letter.row,
-            "source_file": log["file"]["path"],
-            "source_offset": log["offset"],
-            "attempts": letter.attempts,
-            "at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "doc": letter.doc,
-        }
+def _places(rows: pa.RecordBatch, ids: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the positions of the events `ids` in `rows`."""
+    hits = pc.is_in(rows["event_id"], value_set=pa.array(ids, pa.string()))
+    return np.flatnonzero(hits.to_numpy(zero_copy_only=False))

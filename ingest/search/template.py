@@ -8,6 +8,7 @@ from typing import Any
 
 from ingest.contract import CONTRACT_VERSION
 from ingest.render import elasticsearch_mappings
+from ingest.search.months import is_monthly
 from ingest.settings import SearchSettings
 
 # Above the templates that come with the server and its agents.
@@ -57,9 +58,12 @@ def component_templates(
 
 
 def index_template(search: SearchSettings) -> dict[str, Any]:
-    """Return the index template; its name is that of the index."""
-    return {
-        "index_patterns": [search.index, f"{search.index}-*"],
+    """Return the index template; its name is that of the index, or of the alias of all months."""
+    months = f"{search.index}-*"
+    template: dict[str, Any] = {"index_patterns": [search.index, months]}
+    if is_monthly(search):  # the server refuses the alias for an index of its own name
+        template = {"index_patterns": [months], "template": {"aliases": {search.index: {}}}}
+    return template | {
         "composed_of": [f"{search.index}-mappings", f"{search.index}-settings"],
         "priority": _PRIORITY,
         "version": CONTRACT_VERSION,

@@ -52,10 +52,15 @@ HASH_CHUNK_BYTES = 8 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSettings:
-    """The search hop. `url` None = the local search server, "off" = the hop is skipped."""
+    """The search hop. `url` None = the local search server, "off" = the hop is skipped.
+
+    `layout` is single or monthly; `keep_months` 0 keeps all months.
+    """
 
     url: str | None = None
     index: str = "clickstream_data"
+    layout: str = "single"
+    keep_months: int = 0
     shards: int = 1
     writers: int = 2
     body_mib: int = 5
@@ -196,6 +201,8 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
     search = SearchSettings(
         url=given.get("ES_URL") or url,
         index=given.get("ES_INDEX") or index or usual.index,
+        layout=table.choice("layout", ("single", "monthly")) or usual.layout,
+        keep_months=table.whole("keep_months", usual.keep_months, least=0, most=1_200),
         shards=table.whole("shards", usual.shards, least=1, most=1024),
         writers=table.whole("writers", cores, least=1, most=64),
         body_mib=table.whole("body_mib", usual.body_mib, least=1, most=10),
@@ -221,6 +228,8 @@ def _search_problems(search: SearchSettings) -> Iterator[str]:
             f"{index}: Elasticsearch keeps names like logs-*-*, metrics-*-* and traces-*-* for data"
             " streams; choose another"
         )
+    if search.keep_months and search.layout != "monthly":
+        yield 'search.keep_months needs search.layout = "monthly": a single index keeps all events'
     if search.url and search.url != "off" and not re.match(r"https?://[^/\s]+", search.url):
         # The address may hold a password: it is not shown.
         yield "ES_URL / search.url must be http(s)://host[:port], or off"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +18,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from pyspark.sql import SparkSession
 
+from ingest.books.status import status
 from ingest.cli.engines import export_tasks_on
 from ingest.contract import EVENTS
 from ingest.errors import BooksError, SearchServerError, SettingsError
@@ -32,9 +33,13 @@ from ingest.lake.records import (
     record_key,
     record_to_json,
 )
-from ingest.render import arrow_schema
+from ingest.render import arrow_schema, elasticsearch_mappings
+from ingest.search import template
 from ingest.search.export import ExportSummary, verify
 from ingest.search.export import export as export_with
+from ingest.search.index import Index
+from ingest.search.sample import differing
+from ingest.search.seals import read_seals, targets
 from ingest.search.task import ExportTask, TaskFacts, export_task
 from ingest.search.workers import run_in_processes
 from ingest.settings import SearchSettings, Settings, Source
@@ -320,6 +325,300 @@ def test_dead_letters_within_the_limit_are_no_failure(settings: Settings, log: L
     assert (summary.dead, summary.exit_code) == (1, 0)
 
 
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Take a field from the contract that the index is made of; calling it is the fix."""
+    mappings = elasticsearch_mappings()
+    del mappings["properties"]["product"]["properties"]["brand"]
+    with monkeypatch.context() as narrowed:
+        narrowed.setattr(template, "elasticsearch_mappings", lambda: mappings)
+        yield narrowed.undo
+
+
+def test_dead_letters_come_back_after_a_fix_of_the_mapping(
+    settings: Settings,
+    log: Log,
+    elastic: Elasticsearch,
+    narrow: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rows, more = log.events(range(30)), log.events(range(30, 40))
+    for row in (rows[7], rows[29], more[3]):
+        row["brand"] = "Norda"
+    more[4]["duration_ms"] = 1e15  # what no fix of the mapping helps
+    log.seal(rows, more)
+    log.seal(log.events(range(50, 60)))
+    first = export(settings)
+    assert (first.created, first.dead, first.exit_code) == (46, 4, 3)
+    assert export(settings, replay=True, dry_run=True).planned == (1,)
+
+    narrow()
+    caplog.clear()
+    again = export(settings, replay=True)
+
+    assert (again.batches, again.documents, again.created, again.dead) == ((1,), 4, 3, 1)
+    assert (again.total, again.expected, again.exit_code) == (49, 50, 3)
+    assert (
+        f"refused 1 document (1 document_parsing_exception), among them {34:032x};" in caplog.text
+    )
+    assert "Norda" not in caplog.text
+    found = sources(elastic, settings.search.index)
+    brands = {name: one.get("product") for name, one in found.items()}
+    assert {name for name, brand in brands.items() if brand} == {f"{i:032x}" for i in (7, 29, 33)}
+    (letters,) = status(settings).dead_letters
+    assert (letters.batch, letters.types) == (1, {"document_parsing_exception": 1})
+    seal = read_seals(log.lake, letters.target)[log.records[0].batch_id]
+    assert (seal.revision, seal.events, seal.indexed, seal.dead) == (2, 40, 39, 1)
+
+    elastic.indices.delete(index=settings.search.index)
+    settled = export(settings, replay=True)  # all of it is sent, the dead one once more
+    assert (settled.batches, settled.created, settled.dead) == ((1, 2), 49, 1)
+
+
+def test_a_replay_ends_when_no_dead_letter_is_left(
+    settings: Settings, log: Log, narrow: Callable[[], None]
+) -> None:
+    log.seal(log.events(range(10)) + log.events(range(10, 13), brand="Norda"))
+    assert export(settings).dead == 3
+    narrow()
+    assert export(settings).batches == ()  # they wait until they are asked for
+    assert export(settings, replay=True).created == 3
+    last = export(settings, replay=True)
+    assert (last.batches, last.total, last.expected, last.exit_code) == ((), 13, 13, 0)
+    assert status(settings).dead_letters == ()
+
+
+def test_a_batch_whose_dead_letters_are_lost_is_sent_again(
+    settings: Settings, log: Log, narrow: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    log.seal(log.events(range(10)) + log.events([10], brand="Norda"))
+    (key,) = export(settings).dead_files
+    log.lake.delete([key])
+    narrow()
+    again = export(settings, replay=True)
+    assert "the dead letters of batch 1 cannot be read" in caplog.text
+    assert (again.created, again.updated, again.total) == (1, 10, 11)
+
+
+@pytest.fixture
+def monthly(settings: Settings, elastic: Elasticsearch) -> Iterator[Settings]:
+    """The settings with monthly indices, which are deleted afterwards."""
+    yield replace(settings, search=replace(settings.search, layout="monthly"))
+    for name in months(elastic, settings.search.index):
+        elastic.indices.delete(index=name)
+
+
+def months(elastic: Elasticsearch, alias: str) -> dict[str, int]:
+    """Return the monthly indices with their documents."""
+    elastic.indices.refresh(index=f"{alias}-*")
+    stats = elastic.indices.stats(index=f"{alias}-*", metric="docs")["indices"]
+    return {name: int(one["primaries"]["docs"]["count"]) for name, one in stats.items()}
+
+
+def in_month(month: int) -> dict[str, Any]:
+    return {"event_date": date(2026, month, 3), "event_time": datetime(2026, month, 3, tzinfo=UTC)}
+
+
+def test_each_month_has_an_index_behind_one_alias(
+    monthly: Settings, log: Log, elastic: Elasticsearch
+) -> None:
+    name = monthly.search.index
+    log.seal(log.events(range(10), **in_month(1)) + log.events(range(10, 15), **in_month(2)))
+    log.seal(log.events(range(20, 23), **in_month(2)))
+    first = export(monthly)
+    assert (first.created, first.total, first.expected) == (18, 18, 18)
+    assert months(elastic, name) == {f"{name}-2026.01": 10, f"{name}-2026.02": 8}
+    assert elastic.count(index=name)["count"] == 18
+    settled = elastic.indices.get(index=name)
+    assert {tuple(one["aliases"]) for one in settled.values()} == {(name,)}
+    assert all("loading" not in str(one["mappings"]["_meta"]) for one in settled.values())
+    assert export(monthly).batches == ()
+    (target,) = targets(log.lake)
+    seals = read_seals(log.lake, target)
+    assert seals[log.records[0].batch_id].indices == {f"{name}-2026.01": 10, f"{name}-2026.02": 5}
+
+    # A fix of the parser moves two events, and brings another month.
+    moved = log.events(range(8), **in_month(1)) + log.events(range(8, 10), **in_month(2))
+    log.seal(moved + log.events([30], **in_month(3)), replaces=[1])
+    second = export(monthly)
+    assert (second.swept, second.total, second.expected) == (7, 14, 14)
+    expected = {f"{name}-2026.01": 8, f"{name}-2026.02": 5, f"{name}-2026.03": 1}
+    assert months(elastic, name) == expected
+
+    elastic.indices.delete(index=f"{name}-2026.02")
+    proof = verify(monthly)
+    assert proof is not None
+    assert len(proof.problems) == 2
+    assert export(monthly).total == 14
+    assert months(elastic, name) == expected
+
+
+def test_old_months_are_deleted_and_not_missed(
+    monthly: Settings, log: Log, elastic: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = monthly.search.index
+    keeping = replace(monthly, search=replace(monthly.search, keep_months=2))
+    monkeypatch.setattr(Index, "oldest", property(lambda _self: f"{name}-2026.02"))
+    log.seal(log.events(range(10), **in_month(1)) + log.events(range(10, 15), **in_month(2)))
+    first = export(keeping)
+    assert (first.created, first.total, first.expected) == (15, 5, 15)
+    assert months(elastic, name) == {f"{name}-2026.02": 5}
+    assert export(keeping).batches == ()
+    proof = verify(keeping)
+    assert proof is not None
+    assert (proof.expired, proof.problems, proof.pending) == (10, (), ())
+    assert proof.contents is not None
+    assert proof.contents.problems == []
+
+    # A month has passed since, and what the next export will delete is still there.
+    monkeypatch.setattr(Index, "oldest", property(lambda _self: f"{name}-2026.03"))
+    proof = verify(keeping)
+    assert proof is not None
+    assert proof.contents is not None
+    assert (proof.documents, proof.expired, proof.problems) == (0, 15, ())
+    assert proof.contents.problems == []
+
+    monkeypatch.undo()  # now all are kept: they come back
+    assert export(monthly).total == 15
+
+
+def test_months_that_hostile_dates_ask_for_are_not_made(
+    monthly: Settings, log: Log, elastic: Elasticsearch
+) -> None:
+    rows = log.events(range(121))
+    for i, row in enumerate(rows):
+        row["event_date"] = date(1990 + i // 12, 1 + i % 12, 1)
+    log.seal(rows)
+    with pytest.raises(SettingsError, match=r"in 121 months, .* search\.layout = \"single\""):
+        export(monthly)
+    assert months(elastic, monthly.search.index) == {}
+
+
+@pytest.mark.parametrize("to_monthly", [True, False])
+def test_another_layout_needs_a_new_index(
+    settings: Settings, monthly: Settings, log: Log, to_monthly: bool
+) -> None:
+    before, after = (settings, monthly) if to_monthly else (monthly, settings)
+    log.seal(log.events(range(3)))
+    export(before)
+    with pytest.raises(SettingsError, match=r"has the layout (single|monthly), .* --recreate"):
+        export(after)
+    assert export(after, recreate=True).created == 3
+    assert export(after).batches == ()
+
+
+def test_a_month_that_lost_its_alias_gets_it_back(
+    monthly: Settings, log: Log, elastic: Elasticsearch
+) -> None:
+    name = monthly.search.index
+    log.seal(log.events(range(3)))
+    export(monthly)
+    elastic.indices.delete_alias(index=f"{name}-2026.02", name=name)
+    assert export(monthly).updated == 3
+    assert elastic.count(index=name)["count"] == 3
+
+
+def test_an_alias_of_other_indices_is_refused(
+    settings: Settings, log: Log, elastic: Elasticsearch
+) -> None:
+    name = settings.search.index
+    log.seal(log.events(range(3)))
+    elastic.indices.create(index=f"other-{name}", aliases={name: {}})
+    try:
+        for recreate in (False, True):
+            with pytest.raises(SettingsError, match=f"{name} is an alias of other-{name}: choose"):
+                export(settings, recreate=recreate)
+    finally:
+        elastic.indices.delete(index=f"other-{name}")
+
+
+# Changes of one document that leave all counts as they are, and the check that sees them.
+FALSIFIED: dict[str, dict[str, Any]] = {
+    "status": {"http": {"response": {"status_code": 599}}},
+    "action": {"event": {"action": "purchase"}},
+    "brand": {"product": {"brand": "another"}},
+    "dataset": {"event": {"dataset": "another"}},
+    "bytes": {"http": {"response": {"bytes": 1}}},
+    "sessions": {"session": {"id": "another"}},
+}
+
+
+def test_values_that_differ_from_the_lake_are_seen(
+    settings: Settings, log: Log, elastic: Elasticsearch
+) -> None:
+    name = settings.search.index
+    log.seal(
+        log.events(
+            range(20), brand="Norda", session_id="s", response_bytes=10**15, bytes_scope="body",
+            view_count=1, purchase_count=0,
+        ),
+        log.events(range(20, 30)),
+    )  # fmt: skip
+    exported = export(settings)
+    assert exported.sampled in (20, 10)  # of one file
+    assert exported.compared > 10
+    assert problems(settings) == []
+    for number, (check, change) in enumerate(FALSIFIED.items(), start=1):
+        elastic.update(index=name, id=f"{number:032x}", doc=change, refresh=True)
+        assert [text.split(" = ")[0] for text in problems(settings)][-1] == f"index {check}"
+        assert len(problems(settings)) == number
+    assert all("batches 1; run `clickstream export --rec" in one for one in problems(settings))
+    assert export(settings, recreate=True).total == 30
+    assert problems(settings) == []
+
+
+def problems(settings: Settings) -> list[str]:
+    """Return what the contents of the index differ in."""
+    proof = verify(settings)
+    assert proof is not None
+    assert proof.contents is not None
+    return proof.contents.problems
+
+
+def test_a_document_that_is_not_the_rendering_is_seen_after_the_export(
+    settings: Settings, log: Log, elastic: Elasticsearch
+) -> None:
+    record = log.seal(log.events(range(30)))
+    lake, number = log.lake, record.number
+    export(settings)
+
+    def sampled(index: Index) -> tuple[int, list[str]]:
+        return differing(index, lake, record, refused=[f"{29:032x}"])
+
+    index = Index(client=elastic, search=settings.search, lake_id="")
+    assert sampled(index) == (29, [])
+    change = {"url": {"original": "another"}}
+    elastic.update(index=index.name, id=f"{5:032x}", doc=change, refresh=True)
+    assert sampled(index) == (29, [f"{5:032x}"])
+    whole = sources(elastic, index.name)[f"{6:032x}"]
+    del whole["version"]
+    elastic.index(
+        index=index.name, id=f"{6:032x}", document=whole, version=number + 1,
+        version_type="external", refresh=True,
+    )  # fmt: skip
+    assert sampled(index) == (29, [f"{5:032x}", f"{6:032x}"])
+
+
+def test_values_too_long_to_search_are_noted_and_others_are_a_difference(
+    settings: Settings, log: Log, elastic: Elasticsearch
+) -> None:
+    log.seal(log.events(range(3)) + log.events([3], url_original="/" + "x" * 4_000))
+    export(settings)
+    (target,) = targets(log.lake)
+    (seal,) = read_seals(log.lake, target).values()
+    assert seal.ignored == {"url.original": 1}
+    proof = verify(settings)
+    assert proof is not None
+    assert proof.contents is not None
+    (note,) = proof.contents.notes
+    assert note.startswith("1 value of url.original cannot be searched")
+    assert problems(settings) == []
+    change = {"source": {"ip": "not an address"}}
+    elastic.update(index=settings.search.index, id=f"{1:032x}", doc=change, refresh=True)
+    (problem,) = problems(settings)
+    assert problem.startswith("values that the index left out: 0 != 1; source.ip; run")
+
+
 HOSTILE = [
     'quote " and \\ backslash',
     "".join(map(chr, range(1, 32))),
@@ -521,13 +820,12 @@ def test_a_changed_mapping_is_refused_and_a_missing_field_added(
     name = settings.search.index
     lake = json.loads(log.lake.read("lake.json"))["id"]
     owned = {"_meta": {"clickstream": {"lake": lake}}}
-    elastic.indices.create(
-        index=name,
-        mappings=owned | {"properties": {"url": {"properties": {"path": {"type": "ip"}}}}},
-    )
-    with pytest.raises(SettingsError, match=r"(?s)url\.path: is .*cannot be changed in place"):
-        export(settings)
-    elastic.indices.delete(index=name)
+    for path in ({"type": "ip"}, {"type": "keyword"}):  # another type, a missing parameter
+        url = {"url": {"properties": {"path": path}}}
+        elastic.indices.create(index=name, mappings=owned | {"properties": url})
+        with pytest.raises(SettingsError, match=r"(?s)url\.path: is .*cannot be changed in place"):
+            export(settings)
+        elastic.indices.delete(index=name)
     elastic.indices.create(index=name, mappings=owned | {"dynamic": "true"})
     assert export(settings).total == 3
     assert elastic.count(index=name, query={"term": {"product.brand": "x"}})["count"] == 3

@@ -155,6 +155,13 @@ refused_limit = -1
     assert caught.value.exit_code == 2
 
 
+def test_months_are_deleted_only_where_there_are_months(tmp_path: Path) -> None:
+    monthly = load(tmp_path, '[search]\nlayout = "monthly"\nkeep_months = 13\n').search
+    assert (monthly.layout, monthly.keep_months) == ("monthly", 13)
+    with pytest.raises(SettingsError, match=r'keep_months needs search\.layout = "monthly"'):
+        load(tmp_path, "[search]\nkeep_months = 13\n")
+
+
 @pytest.mark.parametrize(("line", "limit"), [("", None), ("refused_limit = 0", 0)])
 def test_any_number_of_objects_may_be_refused_by_default(
     tmp_path: Path, line: str, limit: int | None

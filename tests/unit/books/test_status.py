@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,16 +68,24 @@ def write_ledger(
         ledgers.note_shown(Path(place).name)
 
 
-def seal(settings: Settings, record: BatchRecord, indexed: int, *, revision: int = 1) -> None:
+def seal(
+    settings: Settings,
+    record: BatchRecord,
+    indexed: int,
+    *,
+    revision: int = 1,
+    dead: int = 0,
+    dead_files: tuple[str, ...] = (),
+) -> None:
     """Write the seal of an export of `record` to the target `es`."""
     write_seal(
         open_storage(settings.lake),
         "es",
         Seal(
             number=record.number, batch_id=record.batch_id, revision=revision, target={},
-            contract_version=1, events=indexed, indexed=indexed, newer=0, dead=0, indices={},
-            dead_files=(), swept={}, started_at=AT, finished_at=AT.replace(day=1 + revision),
-            requests=1, retries=0, bytes=1, writer="w",
+            contract_version=1, events=indexed, indexed=indexed, newer=0, dead=dead, indices={},
+            dead_files=dead_files, swept={}, started_at=AT,
+            finished_at=AT.replace(day=1 + revision), requests=1, retries=0, bytes=1, writer="w",
         ),
     )  # fmt: skip
 
@@ -191,6 +201,33 @@ def test_the_newest_seal_of_a_batch_counts(settings: Settings, hop: Hop) -> None
 
     assert books.batches[0].documents == 29
     assert books.exports == {"es": 29}
+
+
+def test_dead_letters_are_shown_by_type_and_without_their_content(
+    settings: Settings, hop: Hop
+) -> None:
+    one, other, old = (hop.add_log(name, 3) for name in ("one.log", "two.log", "old.log"))
+    new = hop.correct_log("old.log", 2)
+    lake = open_storage(settings.lake)
+    kinds = ["mapper", "too_large", "mapper"]
+    lines = [
+        json.dumps({"id": "x", "type": kind, "file": "f", "reason": "secret"}) for kind in kinds
+    ]
+    lake.put("exports/es/dead/x", gzip.compress("\n".join(lines).encode()))
+    for record, key in ((one, "exports/es/dead/x"), (other, "gone"), (old, "replaced")):
+        seal(settings, record, 0, dead=3, dead_files=(key,))
+    seal(settings, new, 2)
+
+    text = status_text(books := status(settings))
+
+    assert [(letters.batch, letters.types) for letters in books.dead_letters] == [
+        (1, {"mapper": 2, "too_large": 1}),
+        (2, {}),
+    ]
+    assert "es: batch 1 has 3 dead letters (2 mapper, 1 too_large)\n" in text
+    assert "es: batch 2 has 3 dead letters (they are missing from the lake or cannot be" in text
+    assert "after a fix of the contract or the mapping run `clickstream export --replay`" in text
+    assert "secret" not in text
 
 
 def test_the_text_shows_it_all(settings: Settings, hop: Hop) -> None:

@@ -21,7 +21,9 @@ from ingest.errors import ClickstreamError, SettingsError
 from ingest.job.replay import Choice
 from ingest.job.run import RunTasks, replay
 from ingest.lake.accepted import record_acceptances
+from ingest.lake.checks import Check
 from ingest.lake.records import BatchRecord, create_lake, read_log
+from ingest.search.contents import Contents
 from ingest.search.proof import Proof
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -392,6 +394,7 @@ def test_a_quarantined_batch_is_noted(books: Books) -> None:
     [
         ({}, []),
         ({"documents": EVENTS - 2, "dead": 2}, []),
+        ({"documents": EVENTS - 2, "expired": 2}, []),
         ({"documents": EVENTS - 1}, ["index i = lake"]),
         ({"documents": EVENTS + 1}, ["index i = lake"]),
         ({"pending": (2,)}, ["batches that index and lake disagree on"]),
@@ -432,6 +435,70 @@ def test_the_index_is_compared_with_landing_too(
     check = behind["batches in the index = landing"]
     assert (check.expected, check.found) == (2, 1)
     assert check.detail == (f"only in landing: {books.record.batch_id}; run `clickstream export`")
+
+
+@pytest.fixture
+def valued(books: Books, monkeypatch: pytest.MonkeyPatch) -> Books:
+    """Books with an index that was compared by value, and marts with the values of the lake."""
+    contents = Contents(checks=(Check(name="index status = lake", expected=1, found=1),))
+    proof = Proof(
+        index="i", documents=EVENTS, dead=0, expected=EVENTS, complete=(books.record.batch_id,),
+        pending=(), problems=(), contents=replace(contents, notes=("what was not compared",)),
+    )  # fmt: skip
+    monkeypatch.setattr("ingest.search.export.verify", lambda _settings: proof)
+    brand = {"product_id": "fs-sg-g03", "brand": "Norda"}
+    books.warehouse.make("clickstream_seeds.products", [brand] * 2)
+    response = {"status_code": 200, "total_events": EVENTS}
+    books.warehouse.make("clickstream.number_of_events_per_http_response", [response])
+    books.warehouse.make(
+        "clickstream.number_of_events_per_brand", [{"brand": "Norda", "total_events": 1}]
+    )
+    views = {"sessionid": "S1", "action": "view", "total_events": 1}
+    books.warehouse.make("clickstream.number_of_views_per_session", [views])
+    return books
+
+
+def test_marts_with_the_values_of_the_lake_balance(valued: Books) -> None:
+    result = valued.verify()
+    assert result.balanced
+    assert "what was not compared" in result.notes
+    assert [(one.name, one.found) for one in result.checks[-5:]] == [
+        ("index status = lake", 1),
+        ("marts status = lake", 1),
+        ("marts brand = lake", 1),
+        ("marts action = lake", 1),
+        ("marts sessions = lake", 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("status", "update clickstream.number_of_events_per_http_response set status_code = 404"),
+        ("brand", "update clickstream.number_of_events_per_brand set brand = 'Other'"),
+        ("action", "update clickstream.number_of_views_per_session set action = 'purchase'"),
+        (
+            "sessions",
+            "insert into clickstream.number_of_views_per_session values ('S2', 'view', 0)",
+        ),
+    ],
+)
+def test_a_mart_with_other_values_and_the_same_total_is_seen(
+    valued: Books, name: str, spoil: str
+) -> None:
+    valued.warehouse.change(spoil)
+    result = valued.verify()
+    (wrong,) = (check for check in result.checks if not check.ok)
+    assert wrong.name == f"marts {name} = lake"
+    assert wrong.detail == "run `clickstream run --full-refresh`"
+    assert result.marts_differ
+
+
+def test_a_mart_without_its_columns_is_a_difference(valued: Books) -> None:
+    valued.make_mart("number_of_events_per_brand", 1)
+    (wrong,) = (check for check in valued.verify().checks if not check.ok)
+    assert wrong.name == "marts by value"
+    assert wrong.detail.endswith("run `clickstream run --full-refresh`")
 
 
 def test_a_batch_that_was_accepted_and_not_loaded_is_pending(books: Books) -> None:

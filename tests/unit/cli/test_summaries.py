@@ -111,6 +111,12 @@ def test_ingest(
         ),
         (
             export_line,
+            replace(EXPORTED, compared=17, sampled=1),
+            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry; i holds 1,234 "
+            "of the lake's 1,235 events; 17 values and 1 document compared (2.0 s)",
+        ),
+        (
+            export_line,
             replace(EXPORTED, batches=(), planned=()),
             "nothing new, no documents added; i holds 1,234 of the lake's 1,235 events (2.0 s)",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +12,8 @@ from fixtures.replacements import CHAINS, Chain
 from ingest.errors import BooksError
 from ingest.lake.records import RECORD_FORMAT, BatchRecord, NamedFile, Totals
 from ingest.lake.states import decide
-from ingest.search.plan import Plan, files, make_plan, pack, waves
+from ingest.search.letters import KeptLetter
+from ingest.search.plan import Delivery, Plan, files, make_plan, pack, refused_only, waves, whole
 from ingest.search.proof import _left, _unequal
 from ingest.search.seals import Seal
 
@@ -40,8 +42,9 @@ def record(
 def seal(number: int, indexed: int = 10) -> Seal:
     return Seal(
         number=number, batch_id=f"b{number}", revision=1, target={}, contract_version=1,
-        events=indexed, indexed=indexed, newer=0, dead=0, indices={}, dead_files=(), swept={},
-        started_at=NOW, finished_at=NOW, requests=1, retries=0, bytes=1, writer="w",
+        events=indexed, indexed=indexed, newer=0, dead=0, indices={"i": indexed},
+        dead_files=(), swept={}, started_at=NOW, finished_at=NOW, requests=1, retries=0,
+        bytes=1, writer="w",
     )  # fmt: skip
 
 
@@ -55,12 +58,16 @@ def plan(
         records,
         states=decide(records),
         seals={f"b{number}": seal(number) for number in sealed},
-        counts={f"b{number}": count for number, count in (counts or {}).items()},
+        counts={f"b{number}": {"i": count} for number, count in (counts or {}).items()},
     )
 
 
 def numbers(found: Sequence[BatchRecord]) -> list[int]:
     return [one.number for one in found]
+
+
+def delivered(wave: Sequence[Delivery]) -> list[int]:
+    return numbers([delivery.record for delivery in wave])
 
 
 def test_an_empty_lake() -> None:
@@ -104,8 +111,8 @@ def test_documents_of_an_unknown_batch_stop_the_export() -> None:
 
 
 def test_waves_keep_order_and_are_not_too_large() -> None:
-    todo = [record(n, events=200_000) for n in range(1, 6)]
-    assert [numbers(wave) for wave in waves(todo)] == [[1, 2, 3], [4, 5]]
+    todo = [whole(record(n, events=200_000)) for n in range(1, 6)]
+    assert [delivered(wave) for wave in waves(todo)] == [[1, 2, 3], [4, 5]]
     assert list(waves([])) == []
 
 
@@ -118,21 +125,59 @@ def test_small_files_share_a_task() -> None:
 
 
 def test_counts_that_cancel_out_are_problems_nevertheless() -> None:
-    found = [_unequal(record(1), seal(1), {"b1": 11}), _unequal(record(2), seal(2), {"b2": 9})]
+    found = [
+        _unequal(record(1), seal(1), {"b1": {"i": 11}}),
+        _unequal(record(2), seal(2), {"b2": {"i": 9}}),
+    ]
     assert [(text or "").split(":")[0] for text in found] == ["batch 1", "batch 2"]
-    assert _unequal(record(3), seal(3), {"b3": 10}) is None
+    assert _unequal(record(3), seal(3), {"b3": {"i": 10}}) is None
 
 
 def test_documents_of_batches_that_do_not_count_are_problems() -> None:
     chain = next(one for one in CHAINS if one.name == "nothing leaves before its successor")
     replaced = plan([record(1), record(2, replaces=[1])], counts={1: 3})
     waiting = make_plan(
-        chain.records(), states=decide(chain.records()), seals={}, counts={"a": 1, "b": 2}
+        chain.records(),
+        states=decide(chain.records()),
+        seals={},
+        counts={"a": {"i": 1}, "b": {"i": 2}},
     )
 
-    assert list(_left(replaced, {"b1": 3, "b2": 10})) == [
+    assert list(_left(replaced, {"b1": {"i": 3}, "b2": {"i": 10}})) == [
         "the index still holds 3 documents of batch b1, which batch 2 replaced: "
         "run `clickstream export`"
     ]
-    (problem,) = _left(waiting, {"a": 1, "b": 2})
+    (problem,) = _left(waiting, {"a": {"i": 1}, "b": {"i": 2}})
     assert problem.startswith("the index holds 2 documents of batch 2, which is quarantined: ")
+
+
+def months(*, there: dict[str, int]) -> Plan:
+    """Return the plan for a batch that was exported to two months, of which one is kept."""
+    sealed = replace(seal(1), indices={"i-2026.01": 4, "i-2026.02": 6})
+    return make_plan(
+        [record(1)],
+        states=decide([record(1)]),
+        seals={"b1": sealed},
+        counts={"b1": there},
+        is_kept=lambda name: name >= "i-2026.02",
+    )
+
+
+@pytest.mark.parametrize("old", [0, 3])
+def test_a_month_that_is_no_longer_kept_may_be_gone(old: int) -> None:
+    assert months(there={"i-2026.01": old, "i-2026.02": 6}).todo == ()
+    assert numbers(months(there={"i-2026.01": 4, "i-2026.02": 5}).todo) == [1]
+
+
+def test_documents_in_another_month_are_no_substitute() -> None:
+    assert numbers(months(there={"i-2026.03": 6}).todo) == [1]
+
+
+def test_only_the_refused_events_are_delivered_again() -> None:
+    letters = [KeptLetter(id=name, type="t", file="1.parquet") for name in ("x", "y")]
+    delivery = refused_only(record(1), replace(seal(1), indexed=8, dead=2), letters)
+
+    (file,) = delivery.files
+    assert (file.only, file.events, delivery.kept) == (("x", "y"), 2, 8)
+    with pytest.raises(BooksError, match="from a file that is not in its record"):
+        refused_only(record(2), seal(2), letters)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from ingest.lake.parquet import ParquetSink
 from ingest.local_search.state import LocalServer, write_state
 from ingest.render import arrow_schema
 from ingest.search.bulk import DeadLetter, Sender
-from ingest.search.task import DeadLetters, ExportFile, ExportTask, _bodies
+from ingest.search.letters import DeadLetters, KeptLetter, read_letters
+from ingest.search.seals import Seal
+from ingest.search.task import ExportFile, ExportTask, _bodies
 from ingest.storage import Storage
 
 KEY = "events/batch_id=b1/part=00000-x/events.parquet"
@@ -30,7 +32,7 @@ def _event(number: int) -> dict[str, Any]:
     return dict.fromkeys(EVENTS.names) | {
         "event_id": f"{number:032x}", "batch_id": "b1", "ingest_time": NOW,
         "source_format": "access", "source_file": "a.log", "source_offset": number,
-        "parse_status": "ok", "event_type": "request",
+        "parse_status": "ok", "event_type": "request", "event_date": date(2026, 1 + number % 2, 1),
     }  # fmt: skip
 
 
@@ -80,6 +82,28 @@ def test_the_rows_of_a_file_become_documents(
     assert {document["log"]["file"]["path"] for document in documents} == {"a.log"}
 
 
+def test_only_the_wanted_events_are_rendered_with_their_places(
+    lake: Storage, file: ExportFile, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.search.task._CHUNK_ROWS", 4)
+    wanted = replace(file, only=tuple(f"{number:032x}" for number in (8, 2, 9)))
+    found = list(_bodies(lake, wanted, sender))
+    assert [list(body.rows) for body in found] == [[2], [8, 9]]
+    offsets = [json.loads(line)["log"]["offset"] for line in found[1].data.splitlines()[1::2]]
+    assert offsets == [8, 9]
+
+
+def test_each_action_names_the_month_of_its_event(
+    lake: Storage, file: ExportFile, sender: Sender
+) -> None:
+    (body,) = _bodies(lake, file, sender, monthly="i")
+    actions = [json.loads(line)["index"] for line in body.data.splitlines()[::2]]
+    assert actions[:2] == [
+        {"_index": "i-2026.01", "_id": f"{0:032x}", "version": 7, "version_type": "external_gte"},
+        {"_index": "i-2026.02", "_id": f"{1:032x}", "version": 7, "version_type": "external_gte"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -127,6 +151,27 @@ def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportF
     (letter,) = map(json.loads, gzip.decompress(lake.read(key)).splitlines())
     assert (letter["id"], letter["reason"], letter["row"]) == ("x", "no date", 3)
     assert (letter["source_file"], letter["source_offset"], letter["doc"]) == ("a.log", 3, doc)
+    assert read_letters(lake, _seal(key, dead=1)) == [KeptLetter(id="x", type="mapper", file=KEY)]
+    with pytest.raises(BooksError, match=r"2 dead letters, but 1 are in the lake: .*--replay"):
+        read_letters(lake, _seal(key, dead=2))
+
+
+@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"[]\n"), gzip.compress(b"{")])
+def test_dead_letters_that_are_lost_or_broken_are_named(
+    lake: Storage, content: bytes | None
+) -> None:
+    if content is not None:
+        lake.put("exports/t/dead/x", content)
+    with pytest.raises(BooksError, match=r"dead letters of batch 7 cannot be read .*--replay"):
+        read_letters(lake, _seal("exports/t/dead/x", dead=1))
+
+
+def _seal(key: str, *, dead: int) -> Seal:
+    return Seal(
+        number=7, batch_id="b1", revision=1, target={}, contract_version=1, events=10,
+        indexed=10 - dead, newer=0, dead=dead, indices={}, dead_files=(key,), swept={},
+        started_at=NOW, finished_at=NOW, requests=1, retries=0, bytes=1, writer="w",
+    )  # fmt: skip
 
 
 def test_a_task_knows_whether_the_local_server_has_ended(tmp_path: Path) -> None:

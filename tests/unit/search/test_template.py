@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from ingest.search import template
 from ingest.settings import SearchSettings
 
@@ -64,6 +67,13 @@ def test_the_index_template_covers_the_index_and_its_months() -> None:
         "events-mappings",
         "events-settings",
     }
+
+
+def test_each_month_gets_the_alias_from_the_template() -> None:
+    monthly = template.index_template(replace(SEARCH, layout="monthly"))
+    single = template.index_template(SEARCH)
+    aliases: dict[str, Any] = {"template": {"aliases": {"events": {}}}}
+    assert monthly == single | {"index_patterns": ["events-*"]} | aliases
 
 
 def test_an_index_that_meets_the_contract() -> None:
