@@ -11,12 +11,15 @@ from ingest.errors import ClickstreamError, TooManyRejects
 from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
 from ingest.lake.records import lake_id, open_lake, read_log
 from ingest.local_search import control
-from ingest.search.client import connect, explained, identify, public
+from ingest.search.client import Target, connect, identify
+from ingest.search.credentials import public
 from ingest.search.exporter import Exporter, RunTasks
 from ingest.search.index import Index
 from ingest.search.plan import Plan
 from ingest.search.proof import Proof, prove
+from ingest.search.refusal import explained
 from ingest.settings import Settings
+from ingest.storage import Storage
 
 # The driver's requests may be repeated; the bulk loop has its own rules.
 _RETRIES = 3
@@ -81,16 +84,11 @@ def export(
     records = read_log(lake)
     to_accept = find_batches(records, accept)
     url = _address(settings)
-    with explained(url), connect(url, retries=_RETRIES) as client:
-        index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
+    with _connected(settings, lake, url) as (index, target):
         if recreate and not dry_run:
             index.delete()
         exporter = Exporter(
-            settings=settings,
-            url=public(url),
-            lake=lake,
-            index=index,
-            target=identify(client, index.name),
+            settings=settings, url=public(url), lake=lake, index=index, target=target
         )
         exists = index.check()
         if dry_run:
@@ -117,10 +115,9 @@ def verify(settings: Settings) -> Proof | None:
         return None
     lake = open_lake(settings.lake)
     url = _address(settings)
-    with explained(url), connect(url, retries=_RETRIES) as client:
-        index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
+    with _connected(settings, lake, url) as (index, target):
         counts = index.counts() if index.check() else {}
-        return prove(lake, identify(client, index.name), counts)
+        return prove(lake, target, counts)
 
 
 def ask(settings: Settings) -> None:
@@ -132,8 +129,21 @@ def ask(settings: Settings) -> None:
     url = settings.search.url
     if url is None or url == OFF:
         return
-    with explained(url), connect(url, seconds=_ASK_SECONDS) as client:
+    product = settings.search.product
+    with explained(url), connect(url, product=product, seconds=_ASK_SECONDS) as client:
         identify(client, settings.search.index)
+
+
+@contextmanager
+def _connected(settings: Settings, lake: Storage, url: str) -> Iterator[tuple[Index, Target]]:
+    """Yield the index of `lake` at `url`, and where that is; the client is closed afterwards."""
+    search = settings.search
+    with explained(url), connect(url, product=search.product, retries=_RETRIES) as client:
+        target = identify(client, search.index)
+        yield (
+            Index(client=client, search=search, lake_id=lake_id(lake), product=target.product),
+            target,
+        )
 
 
 def _address(settings: Settings) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
-
 from ingest.errors import BooksError, SettingsError
 from ingest.search import template
+from ingest.search.client import BadRequestError, Elasticsearch, NotFoundError
 from ingest.settings import SearchSettings
 from ingest.terminal.text import count_of
 
@@ -23,11 +22,12 @@ _SCROLL = "2m"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The index of one lake, through the client that manages it."""
+    """The index of one lake, through the client that manages it, on a server of `product`."""
 
     client: Elasticsearch
     search: SearchSettings
     lake_id: str
+    product: str
 
     @property
     def name(self) -> str:
@@ -53,7 +53,7 @@ class Index:
                 f"index {self.name} belongs to another lake: choose another ES_INDEX, or run "
                 "`clickstream export --recreate`"
             )
-        changed = template.compare(found).changed
+        changed = template.compare(found, self.product).changed
         if changed:
             raise SettingsError(
                 f"index {self.name} differs from the contract:\n"
@@ -84,10 +84,10 @@ class Index:
             self._put_templates()
             self._create(run_id)
             return
-        difference = template.compare(found)
+        difference = template.compare(found, self.product)
         if difference.missing or difference.lax:
             self._put_templates()
-            wanted = template.mappings(self.lake_id)
+            wanted = template.mappings(self.lake_id, self.product)
             self.client.indices.put_mapping(
                 index=self.name,
                 dynamic=wanted["dynamic"],
@@ -154,7 +154,9 @@ class Index:
         return content
 
     def _put_templates(self) -> None:
-        parts = template.component_templates(self.search, self.lake_id, replicas=self._replicas())
+        parts = template.component_templates(
+            self.search, self.lake_id, product=self.product, replicas=self._replicas()
+        )
         for name, content in parts.items():
             self.client.cluster.put_component_template(name=name, template=content)
         self.client.indices.put_index_template(

@@ -17,8 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from elasticsearch import Elasticsearch
-
 from ingest import errors
 from ingest.errors import BooksError, ClickstreamError
 from ingest.lake.balance import sha256_of
@@ -26,7 +24,7 @@ from ingest.lake.parquet import open_parquet
 from ingest.local_search.state import read_state
 from ingest.search.body import Body
 from ingest.search.bulk import DeadLetter, Sender, Tally
-from ingest.search.client import connect
+from ingest.search.client import Elasticsearch, connect
 from ingest.search.document import COLUMNS, bodies
 from ingest.storage import Storage, open_storage
 from ingest.terminal.text import count_of
@@ -59,6 +57,7 @@ class ExportTask:
     url: str
     index: str
     target: str
+    product: str
     files: tuple[ExportFile, ...]
     most_bytes: int
     deadline_seconds: float
@@ -109,7 +108,7 @@ def export_task(task: ExportTask) -> TaskFacts:
     lake = open_storage(task.lake)
     most_bytes = task.most_bytes
     try:
-        with connect(task.url) as client:
+        with connect(task.url, product=task.product) as client:
             for file in task.files:
                 facts, most_bytes = _export_file(task, file, lake, client, most_bytes)
                 done.append(facts)

@@ -30,9 +30,12 @@ from ingest.settings.values import FILE, Table
 
 __all__ = [
     "ARCHITECTURES",
+    "AUTO",
     "BY_FORMAT",
+    "ELASTICSEARCH",
     "HASH_CHUNK_BYTES",
     "MAX_EXPANSION_RATIO",
+    "OPENSEARCH",
     "EmrSettings",
     "ParseSettings",
     "Prices",
@@ -46,15 +49,21 @@ __all__ = [
 
 MIB = 1 << 20
 DATA_BUCKET = "AWS_DATA_BUCKET"
+# What the search server may be.
+AUTO, ELASTICSEARCH, OPENSEARCH = PRODUCTS = ("auto", "elasticsearch", "opensearch")
 # A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
 HASH_CHUNK_BYTES = 8 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSettings:
-    """The search hop. `url` None = the local search server, "off" = the hop is skipped."""
+    """The search hop. `url` None = the local search server, "off" = the hop is skipped.
+
+    With the `product` AUTO the server is asked what it is.
+    """
 
     url: str | None = None
+    product: str = AUTO
     index: str = "clickstream_data"
     shards: int = 1
     writers: int = 2
@@ -196,6 +205,7 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
     search = SearchSettings(
         url=given.get("ES_URL") or url,
         index=given.get("ES_INDEX") or index or usual.index,
+        product=table.choice("product", PRODUCTS) or usual.product,
         shards=table.whole("shards", usual.shards, least=1, most=1024),
         writers=table.whole("writers", cores, least=1, most=64),
         body_mib=table.whole("body_mib", usual.body_mib, least=1, most=10),
