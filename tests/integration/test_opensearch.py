@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
+from fixtures.product import ROOT
 from support.batches import Log, export, sources
 
 from ingest.errors import SettingsError
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.integration
 INDEX = "events"
 # Log content that no log, and but for the lake no document, may show.
 PLANTED = "planted-in-a-payload"
+KEY = "cGxhbnRlZDprZXk="
 
 
 @pytest.fixture
@@ -49,10 +53,7 @@ def counts(summary: ExportSummary) -> tuple[Any, ...]:
     return summary.batches, summary.created, summary.updated, summary.swept, summary.total
 
 
-def test_from_the_first_export_to_a_new_index(
-    settings: Settings, client: Elasticsearch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, logger="ingest")
+def test_from_the_first_export_to_a_new_index(settings: Settings, client: Elasticsearch) -> None:
     log = Log(settings.lake)
     rows = log.events(range(300))
     rows[7]["duration_ms"] = 1e15  # beyond a long
@@ -65,10 +66,10 @@ def test_from_the_first_export_to_a_new_index(
     log.seal(rows)
     log.seal(log.events(range(300, 310)))
 
-    first = export(settings)
-    assert counts(first) == ((1, 2), 309, 0, 0, 309)
-    assert (first.dead, first.exit_code, first.expected) == (1, 3, 310)
-    (key,) = first.dead_files
+    first, printed = by_command(settings)
+    assert (first["batches"], first["created"], first["dead"]) == ([1, 2], 309, 1)
+    assert (first["total"], first["expected"]) == (309, 310)
+    (key,) = first["dead_files"]
     (letter,) = map(json.loads, gzip.decompress(log.lake.read(key)).splitlines())
     assert (letter["id"], letter["status"], letter["type"]) == (
         f"{7:032x}", 400, "mapper_parsing_exception",
@@ -86,7 +87,10 @@ def test_from_the_first_export_to_a_new_index(
     }
     assert found[f"{10:032x}"]["clickstream"]["extra"] == json.loads(rows[10]["extra"])
     assert PLANTED not in json.dumps(found)
-    assert PLANTED not in caplog.text
+    assert f"{7:032x}" in printed
+    for text in (printed, *stored(settings, log)):
+        assert PLANTED not in text
+        assert KEY not in text
     extra = {"term": {"clickstream.extra.n": "1"}}
     assert client.count(index=INDEX, query=extra)["count"] == 1
 
@@ -118,6 +122,35 @@ def test_a_setting_for_the_other_product(settings: Settings) -> None:
     Log(settings.lake)
     with pytest.raises(SettingsError, match=r"for OpenSearch set search\.product"):
         export(replace(settings, search=replace(settings.search, product="elasticsearch")))
+
+
+def by_command(settings: Settings) -> tuple[dict[str, Any], str]:
+    """Return the summary of `clickstream -v export` with an API key, and all that it printed."""
+    assert settings.search.url is not None
+    environ = os.environ | {
+        "CLICKSTREAM_DATA": str(settings.data),
+        "CLICKSTREAM_LAKE": settings.lake,
+        "ES_URL": settings.search.url,
+        "ES_INDEX": INDEX,
+        "ES_API_KEY": KEY,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ingest.cli", "-v", "export", "--json"],
+        env=environ,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    return json.loads(done.stdout), done.stdout + done.stderr
+
+
+def stored(settings: Settings, log: Log) -> list[str]:
+    """Return what an export leaves beside documents and dead letters: seals and files of logs."""
+    files = [path for path in (settings.data / "logs").rglob("*") if path.is_file()]
+    return [json.dumps(seals(log)), *(path.read_text(errors="replace") for path in files)]
 
 
 def seals(log: Log) -> list[dict[str, Any]]:
