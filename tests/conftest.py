@@ -20,8 +20,8 @@ REFERENCE_FIXTURES = ("seed_csv", "hackers_log", "field_cases")
 LIVE = "redshift_live"
 # Folders of tests that share a Spark, a cluster or a server.
 _NEIGHBOURS = ("tests/aws", "tests/e2e", "tests/integration")
-# Modules there that need none of these, but a stand-in that starts in a second.
-_ON_THEIR_OWN = ("test_redshift_",)
+# Modules there that need none of these, but a neighbour that no other module has.
+_ON_THEIR_OWN = ("test_opensearch", "test_redshift_")
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 pytest_plugins = [

@@ -29,6 +29,7 @@ _SEARCH = (
     "ES_USER",
     "ES_PASSWORD",
     "ES_API_KEY",
+    "ES_API_KEY_SECRET",
     "ES_CA_CERTS",
     "ES_SSL_FINGERPRINT",
 )

@@ -32,8 +32,9 @@ _OF_REDSHIFT = (
     "REDSHIFT_COPY_ROLE_ARN",
     "REDSHIFT_SSLMODE",
 )
-# Says which certificate is the search server's; a file of authorities is not there.
-_FINGERPRINT = "ES_SSL_FINGERPRINT"
+# Which certificate is the search server's, since a file of authorities is not there, and where AWS
+# keeps the API key. Neither is a secret.
+_OF_SEARCH = ("ES_SSL_FINGERPRINT", "ES_API_KEY_SECRET")
 # Tasks work outside the JVM's heap, each on up to six times its range.
 _SPARK = {
     "spark.driver.cores": "4",
@@ -95,8 +96,9 @@ def job_conf(
     """Return the settings of Spark for `command`; those of `[emr.spark]` win."""
     conf = {**_SPARK, "spark.sql.warehouse.dir": marts_uri(settings.lake)}
     # Executors reach the search server too, and have no other variables than these.
-    if _FINGERPRINT in variables:
-        conf[f"{_EXECUTOR_ENV}.{_FINGERPRINT}"] = variables[_FINGERPRINT]
+    conf |= {
+        f"{_EXECUTOR_ENV}.{name}": text for name, text in variables.items() if name in _OF_SEARCH
+    }
     if settings.emr.search_secret is not None and exports(command):
         # Only a name: EMR Serverless puts the secret in its place when the job starts.
         reference = f"EMR.secret@{settings.emr.search_secret}"
@@ -125,9 +127,5 @@ def _of_the_search(settings: Settings, environ: Mapping[str, str]) -> dict[str, 
             "ES_URL holds a user name or password, which anyone who can view the job could read:"
             " remove them, and give the job an API key as docs/operations/aws.md describes"
         )
-    found = {
-        "ES_URL": search.url,
-        "ES_INDEX": search.index,
-        _FINGERPRINT: environ.get(_FINGERPRINT, "").strip(),
-    }
-    return {name: value for name, value in found.items() if value}
+    found = {"ES_URL": search.url, "ES_INDEX": search.index}
+    return {name: value for name, value in found.items() if value} | _set_here(_OF_SEARCH, environ)

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from elastic_transport import TransportError
-from elasticsearch import ApiError
 
 from ingest.errors import SearchServerError
 from ingest.java import find_java
-from ingest.local_search.client import local_client
+from ingest.local_search.client import ask
 from ingest.local_search.fetch import ELASTICSEARCH, unpacked
 from ingest.local_search.lock import locked
 from ingest.local_search.place import candidates, choose_place, delete_place
@@ -122,11 +120,8 @@ def _running(settings: Settings) -> LocalServer | None:
 
 
 def _documents(server: LocalServer, index: str) -> int | None:
-    with local_client(server.url) as client:
-        try:
-            return int(client.count(index=index)["count"])
-        except (ApiError, TransportError):
-            return None
+    found = ask(server.url, f"/{index}/_count")
+    return found and int(found["count"])
 
 
 def _left_running(settings: Settings) -> psutil.Process | None:

@@ -14,7 +14,7 @@ import ssl
 import stat
 import zipfile
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
@@ -32,7 +32,11 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """A published zip of a search server. `bytes` is only shown during the download."""
+    """A published zip of a search server. `bytes` is only shown during the download.
+
+    `artifact` is the name of its program too, and its variables begin with `prefix`. It needs the
+    node settings `settings` to run without credentials, and `jvm_options` beside the usual ones.
+    """
 
     name: str
     version: str
@@ -40,6 +44,9 @@ class Distribution:
     artifact: str
     sha256: str
     bytes: int
+    prefix: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    jvm_options: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -59,6 +66,8 @@ ELASTICSEARCH = Distribution(
     artifact="elasticsearch",
     sha256="215d5f3dbf0609a149f6218a9e47b6ae2df34ebbff3c5754e35f15a5e5393c8a",
     bytes=106_871_955,
+    prefix="ES",
+    settings={"xpack.security.enabled": "false"},
 )
 
 

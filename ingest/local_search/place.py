@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ingest.errors import SearchServerError, SettingsError
 from ingest.java import Java
+from ingest.local_search.fetch import ELASTICSEARCH, Distribution
 
 _UNPRIVILEGED = "nobody"
 _JAVA_VARIABLES = ("JAVA_HOME", "JAVA_OPTS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "ES_JAVA_OPTS")
@@ -29,12 +30,21 @@ _SIZES = {"small": ("512m", (_EARLY_COMPILER,)), "large": ("2g", ())}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A server and its work folder. `user` is whom it runs as, None = the current user."""
+    """A server and its work folder. `user` is whom it runs as, None = the current user.
+
+    `home` is the unpacked `server`.
+    """
 
     home: Path
     folder: Path
     java: Java
     user: str | None
+    server: Distribution = ELASTICSEARCH
+
+    @property
+    def program(self) -> Path:
+        """What starts the server."""
+        return program(self.home, self.server)
 
     @property
     def config(self) -> Path:
@@ -62,7 +72,14 @@ def pid_file(folder: Path) -> Path:
     return folder / "server.pid"
 
 
-def choose_place(home: Path, folder: Path, java: Java) -> Place:
+def program(home: Path, server: Distribution) -> Path:
+    """Return what starts the `server` that is unpacked at `home`."""
+    return home / "bin" / server.artifact
+
+
+def choose_place(
+    home: Path, folder: Path, java: Java, server: Distribution = ELASTICSEARCH
+) -> Place:
     """Return where the server at `home` runs: in `folder` or, as root, where `nobody` may enter.
 
     As root, when `nobody` may not enter a parent, server and work folder go to a folder of our own
@@ -71,13 +88,13 @@ def choose_place(home: Path, folder: Path, java: Java) -> Place:
     """
     if os.geteuid() != 0:
         _make(folder)
-        return Place(home=home, folder=folder, java=java, user=None)
+        return Place(home=home, folder=folder, java=java, user=None, server=server)
     _check_user(java)
     _make(folder)
     _give(folder, _UNPRIVILEGED)
-    if not (_may_enter(folder) and _may_enter(home / "bin" / "elasticsearch")):
+    if not (_may_enter(folder) and _may_enter(program(home, server))):
         home, folder = _borrowed(home, folder)
-    return Place(home=home, folder=folder, java=java, user=_UNPRIVILEGED)
+    return Place(home=home, folder=folder, java=java, user=_UNPRIVILEGED, server=server)
 
 
 def _make(folder: Path) -> None:
@@ -197,15 +214,15 @@ def write_config(
         "node.portsfile": "true",
         "path.data": str(place.folder / "data"),
         "path.logs": str(place.logs),
-        "xpack.security.enabled": "false",
         # The disk of a laptop is often fuller than the server would accept.
         "cluster.routing.allocation.disk.threshold_enabled": "false",
         "action.destructive_requires_name": "true",
+        **place.server.settings,
         **(extra or {}),
     }
     yaml = "".join(f"{name}: {_quoted(value)}\n" for name, value in node.items())
-    (place.config / "elasticsearch.yml").write_text(yaml, encoding="utf-8")
-    jvm = "\n".join((f"-Xms{heap}", f"-Xmx{heap}", *_JVM, *options))
+    (place.config / f"{place.server.artifact}.yml").write_text(yaml, encoding="utf-8")
+    jvm = "\n".join((f"-Xms{heap}", f"-Xmx{heap}", *_jvm_options(place.server), *options))
     (place.config / "jvm.options").write_text(jvm + "\n", encoding="utf-8")
     log4j = (place.home / "config" / "log4j2.properties").read_bytes()
     (place.config / "log4j2.properties").write_bytes(log4j)
@@ -215,14 +232,16 @@ def write_config(
         _give(place.folder, place.user)
 
 
-_JVM = (
-    "-XX:+UseG1GC",
-    "-XX:-AlwaysPreTouch",
-    "-XX:+ExitOnOutOfMemoryError",
-    "-Djava.io.tmpdir=${ES_TMPDIR}",
-    "-Dorg.apache.lucene.store.MMapDirectory.sharedArenaMaxPermits=1",
-    "20-:--add-modules=jdk.incubator.vector",
-)
+def _jvm_options(server: Distribution) -> tuple[str, ...]:
+    return (
+        "-XX:+UseG1GC",
+        "-XX:-AlwaysPreTouch",
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-Djava.io.tmpdir=${{{server.prefix}_TMPDIR}}",
+        "-Dorg.apache.lucene.store.MMapDirectory.sharedArenaMaxPermits=1",
+        "20-:--add-modules=jdk.incubator.vector",
+        *server.jvm_options,
+    )
 
 
 def _quoted(value: str) -> str:
@@ -238,7 +257,7 @@ def launch(place: Place, *arguments: str) -> subprocess.Popen[bytes]:
     with place.start_log.open("wb") as log:
         try:
             return subprocess.Popen(
-                [place.home / "bin" / "elasticsearch", *arguments],
+                [place.program, *arguments],
                 cwd=place.folder,
                 env=environment(place, os.environ),
                 stdin=subprocess.DEVNULL,
@@ -256,10 +275,11 @@ def launch(place: Place, *arguments: str) -> subprocess.Popen[bytes]:
 def environment(place: Place, environ: Mapping[str, str]) -> dict[str, str]:
     """Return `environ` for the launcher: our Java and folders, nobody else's options."""
     kept = {name: value for name, value in environ.items() if name not in _JAVA_VARIABLES}
+    prefix = place.server.prefix
     return kept | {
-        "ES_JAVA_HOME": str(place.java.home),
-        "ES_PATH_CONF": str(place.config),
-        "ES_TMPDIR": str(place.folder / "tmp"),
+        f"{prefix}_JAVA_HOME": str(place.java.home),
+        f"{prefix}_PATH_CONF": str(place.config),
+        f"{prefix}_TMPDIR": str(place.folder / "tmp"),
         "CLI_JAVA_OPTS": _EARLY_COMPILER,
     }
 

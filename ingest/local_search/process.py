@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import psutil
-from elastic_transport import TransportError
-from elasticsearch import ApiError
 
 from ingest.errors import SearchServerError
-from ingest.local_search.client import local_client
+from ingest.local_search.client import ask
 from ingest.local_search.fetch import ELASTICSEARCH
 from ingest.local_search.place import Place, address, launch, pid_file, write_config
 from ingest.local_search.state import LocalServer
@@ -107,12 +105,8 @@ def _awaited(place: Place, process: psutil.Process, *, seconds: float) -> LocalS
 
 
 def _healthy(url: str) -> bool:
-    with local_client(url) as client:
-        try:
-            answer = client.cluster.health(wait_for_status="yellow", timeout="5s")
-        except (ApiError, TransportError):
-            return False
-    return not answer["timed_out"]
+    answer = ask(url, "/_cluster/health?wait_for_status=yellow&timeout=5s")
+    return answer is not None and not answer["timed_out"]
 
 
 def answers(server: LocalServer) -> bool:
@@ -122,12 +116,8 @@ def answers(server: LocalServer) -> bool:
 
 def _node(url: str) -> tuple[str, str] | None:
     """Return name and version of the single node at `url`, None without an answer."""
-    with local_client(url) as client:
-        try:
-            found = client.nodes.info(filter_path="nodes.*.version,nodes.*.name")
-        except (ApiError, TransportError):
-            return None
-    nodes = list(found["nodes"].values())
+    found = ask(url, "/_nodes?filter_path=nodes.*.version,nodes.*.name") or {}
+    nodes = list(found.get("nodes", {}).values())
     return (nodes[0]["name"], nodes[0]["version"]) if len(nodes) == 1 else None
 
 

@@ -14,13 +14,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from elastic_transport import TlsError, TransportError
-from elasticsearch import ApiError, UnsupportedProductError
-
 from ingest.errors import SearchServerError
 from ingest.search.body import Body
-from ingest.search.client import error_type, explain
+from ingest.search.client import ApiError, TlsError, TransportError, UnsupportedProductError
 from ingest.search.outcome import STOPPING, Outcome, answer_to, items, outcome_of, retry_after
+from ingest.search.refusal import error_type, explain
 from ingest.terminal.text import count_of
 
 # Keeps one entry per document, so that item i is document i; halves the client's CPU time.

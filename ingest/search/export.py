@@ -11,13 +11,16 @@ from ingest.errors import ClickstreamError, TooManyRejects
 from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
 from ingest.lake.records import BatchRecord, lake_id, open_lake, read_log
 from ingest.local_search import control
-from ingest.search.client import connect, explained, identify, public
+from ingest.search.client import Target, connect, identify
 from ingest.search.contents import compare
+from ingest.search.credentials import public
 from ingest.search.exporter import Exporter, RunTasks
 from ingest.search.index import Index
 from ingest.search.plan import Plan
 from ingest.search.proof import Proof, prove
+from ingest.search.refusal import explained
 from ingest.settings import Settings
+from ingest.storage import Storage
 
 # The driver's requests may be repeated; the bulk loop has its own rules.
 _RETRIES = 3
@@ -88,16 +91,11 @@ def export(
     records = read_log(lake)
     to_accept = find_batches(records, accept)
     url = _address(settings)
-    with explained(url), connect(url, retries=_RETRIES) as client:
-        index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
+    with _connected(settings, lake, url) as (index, target):
         if recreate and not dry_run:
             index.delete()
         exporter = Exporter(
-            settings=settings,
-            url=public(url),
-            lake=lake,
-            index=index,
-            target=identify(client, index.name),
+            settings=settings, url=public(url), lake=lake, index=index, target=target
         )
         exists = index.check()
         if dry_run:
@@ -126,10 +124,9 @@ def verify(settings: Settings) -> Proof | None:
         return None
     lake = open_lake(settings.lake)
     url = _address(settings)
-    with explained(url), connect(url, retries=_RETRIES) as client:
-        index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
+    with _connected(settings, lake, url) as (index, target):
         counts = index.counts() if index.check() else {}
-        proof = prove(lake, identify(client, index.name), counts, is_kept=index.is_kept)
+        proof = prove(lake, target, counts, is_kept=index.is_kept)
         if not counts:
             return proof
         return replace(proof, contents=compare(index, lake, proof.sealed, sample=False))
@@ -144,8 +141,21 @@ def ask(settings: Settings) -> None:
     url = settings.search.url
     if url is None or url == OFF:
         return
-    with explained(url), connect(url, seconds=_ASK_SECONDS) as client:
+    product = settings.search.product
+    with explained(url), connect(url, product=product, seconds=_ASK_SECONDS) as client:
         identify(client, settings.search.index)
+
+
+@contextmanager
+def _connected(settings: Settings, lake: Storage, url: str) -> Iterator[tuple[Index, Target]]:
+    """Yield the index of `lake` at `url`, and where that is; the client is closed afterwards."""
+    search = settings.search
+    with explained(url), connect(url, product=search.product, retries=_RETRIES) as client:
+        target = identify(client, search.index)
+        yield (
+            Index(client=client, search=search, lake_id=lake_id(lake), product=target.product),
+            target,
+        )
 
 
 def _address(settings: Settings) -> str:

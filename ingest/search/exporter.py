@@ -14,15 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from elastic_transport import TransportError
-from elasticsearch import ApiError
-
 from ingest.errors import BooksError
 from ingest.lake.accepted import accepted_ids
 from ingest.lake.records import BatchRecord, read_log
 from ingest.lake.states import LIVE, decide
 from ingest.local_search.control import state_file
-from ingest.search.client import Target
+from ingest.search.client import ApiError, Target, TransportError
 from ingest.search.contents import compare
 from ingest.search.index import Counts, Index
 from ingest.search.letters import read_letters
@@ -213,6 +210,7 @@ class Exporter:
                 url=self.url,
                 index=self.index.name,
                 target=self.target.name,
+                product=self.target.product,
                 files=members,
                 most_bytes=search.body_mib << 20,
                 deadline_seconds=deadline,

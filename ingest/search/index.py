@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
-
 from ingest.errors import BooksError, SettingsError
 from ingest.render import elasticsearch_mappings
 from ingest.search import template
+from ingest.search.client import BadRequestError, Elasticsearch, NotFoundError
 from ingest.search.months import is_month, is_monthly, oldest_kept
 from ingest.settings import SearchSettings
 from ingest.terminal.text import count_of
@@ -35,11 +34,15 @@ Counts = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The index of one lake, or its monthly indices, through the client that manages them."""
+    """The index of one lake, or its monthly indices, through the client that manages them.
+
+    They are on a server of `product`.
+    """
 
     client: Elasticsearch
     search: SearchSettings
     lake_id: str
+    product: str
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
     @property
@@ -71,7 +74,7 @@ class Index:
                 )
         self._check_layout(found)
         for name, mapping in found.items():
-            if changed := template.compare(mapping).changed:
+            if changed := template.compare(mapping, self.product).changed:
                 raise SettingsError(
                     f"index {name} differs from the contract:\n"
                     + "".join(f"- {line}\n" for line in changed)
@@ -256,10 +259,10 @@ class Index:
             )
 
     def _complete(self, name: str, found: Mapping[str, Any]) -> None:
-        difference = template.compare(found)
+        difference = template.compare(found, self.product)
         if difference.missing or difference.lax:
             self._put_templates()
-            wanted = template.mappings(self.lake_id)
+            wanted = template.mappings(self.lake_id, self.product)
             self.client.indices.put_mapping(
                 index=name,
                 dynamic=wanted["dynamic"],
@@ -269,7 +272,9 @@ class Index:
             _log.info("index %s: %s added", name, count_of(len(difference.missing), "field"))
 
     def _put_templates(self) -> None:
-        parts = template.component_templates(self.search, self.lake_id, replicas=self._replicas())
+        parts = template.component_templates(
+            self.search, self.lake_id, product=self.product, replicas=self._replicas()
+        )
         for name, content in parts.items():
             self.client.cluster.put_component_template(name=name, template=content)
         self.client.indices.put_index_template(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from elasticsearch import ApiError
+from ingest.search.client import ApiError
 
 _LONGEST_RETRY_AFTER = 60.0
 

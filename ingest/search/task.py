@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from elasticsearch import Elasticsearch
 
 from ingest import errors
 from ingest.errors import BooksError, ClickstreamError
@@ -24,7 +23,7 @@ from ingest.lake.parquet import open_parquet
 from ingest.local_search.state import read_state
 from ingest.search.body import Body
 from ingest.search.bulk import Sender, Tally
-from ingest.search.client import connect
+from ingest.search.client import Elasticsearch, connect
 from ingest.search.document import COLUMNS, bodies
 from ingest.search.letters import DeadLetters
 from ingest.search.months import MONTH_OF
@@ -68,6 +67,7 @@ class ExportTask:
     url: str
     index: str
     target: str
+    product: str
     files: tuple[ExportFile, ...]
     most_bytes: int
     deadline_seconds: float
@@ -119,7 +119,7 @@ def export_task(task: ExportTask) -> TaskFacts:
     lake = open_storage(task.lake)
     most_bytes = task.most_bytes
     try:
-        with connect(task.url) as client:
+        with connect(task.url, product=task.product) as client:
             for file in task.files:
                 facts, most_bytes = _export_file(task, file, lake, client, most_bytes)
                 done.append(facts)

@@ -9,7 +9,7 @@ from typing import Any
 from ingest.contract import CONTRACT_VERSION
 from ingest.render import elasticsearch_mappings
 from ingest.search.months import is_monthly
-from ingest.settings import SearchSettings
+from ingest.settings import OPENSEARCH, SearchSettings
 
 # Above the templates that come with the server and its agents.
 _PRIORITY = 500
@@ -27,9 +27,25 @@ def meta(lake_id: str, *, loading: str | None = None) -> dict[str, Any]:
     return {_OWNER: content}
 
 
-def mappings(lake_id: str) -> dict[str, Any]:
-    """Return the strict mapping with its `_meta`."""
-    return elasticsearch_mappings() | {"_meta": meta(lake_id)}
+def mappings(lake_id: str, product: str) -> dict[str, Any]:
+    """Return the strict mapping for a server of `product`, with its `_meta`."""
+    return _wanted(product) | {"_meta": meta(lake_id)}
+
+
+def _wanted(product: str) -> dict[str, Any]:
+    wanted = elasticsearch_mappings()
+    if product == OPENSEARCH:
+        _flatten_as_opensearch(wanted["properties"])
+    return wanted
+
+
+def _flatten_as_opensearch(properties: dict[str, Any]) -> None:
+    """OpenSearch has another name for `flattened`, and no parameters for it."""
+    for name, definition in properties.items():
+        if "properties" in definition:
+            _flatten_as_opensearch(definition["properties"])
+        elif definition["type"] == "flattened":
+            properties[name] = {"type": "flat_object"}
 
 
 def index_settings(search: SearchSettings, *, replicas: int) -> dict[str, Any]:
@@ -46,11 +62,11 @@ def index_settings(search: SearchSettings, *, replicas: int) -> dict[str, Any]:
 
 
 def component_templates(
-    search: SearchSettings, lake_id: str, *, replicas: int
+    search: SearchSettings, lake_id: str, *, product: str, replicas: int
 ) -> dict[str, dict[str, Any]]:
     """Return the component templates by name."""
     return {
-        f"{search.index}-mappings": {"mappings": mappings(lake_id)},
+        f"{search.index}-mappings": {"mappings": mappings(lake_id, product)},
         f"{search.index}-settings": {
             "settings": {"index": index_settings(search, replicas=replicas)}
         },
@@ -83,9 +99,9 @@ class Difference:
     lax: bool
 
 
-def compare(found: Mapping[str, Any]) -> Difference:
-    """Compare the mapping `found` in an index with the contract."""
-    wanted = fields(elasticsearch_mappings()["properties"])
+def compare(found: Mapping[str, Any], product: str) -> Difference:
+    """Compare the mapping `found` in an index on a server of `product` with the contract."""
+    wanted = fields(_wanted(product)["properties"])
     there = fields(found.get("properties", {}))
     return Difference(
         missing=tuple(name for name in wanted if name not in there),

@@ -30,9 +30,12 @@ from ingest.settings.values import FILE, Table
 
 __all__ = [
     "ARCHITECTURES",
+    "AUTO",
     "BY_FORMAT",
+    "ELASTICSEARCH",
     "HASH_CHUNK_BYTES",
     "MAX_EXPANSION_RATIO",
+    "OPENSEARCH",
     "EmrSettings",
     "ParseSettings",
     "Prices",
@@ -46,6 +49,8 @@ __all__ = [
 
 MIB = 1 << 20
 DATA_BUCKET = "AWS_DATA_BUCKET"
+# What the search server may be.
+AUTO, ELASTICSEARCH, OPENSEARCH = PRODUCTS = ("auto", "elasticsearch", "opensearch")
 # A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
 HASH_CHUNK_BYTES = 8 * MIB
 
@@ -54,10 +59,12 @@ HASH_CHUNK_BYTES = 8 * MIB
 class SearchSettings:
     """The search hop. `url` None = the local search server, "off" = the hop is skipped.
 
-    `layout` is single or monthly; `keep_months` 0 keeps all months.
+    With the `product` AUTO the server is asked what it is. `layout` is single or monthly;
+    `keep_months` 0 keeps all months.
     """
 
     url: str | None = None
+    product: str = AUTO
     index: str = "clickstream_data"
     layout: str = "single"
     keep_months: int = 0
@@ -203,6 +210,7 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
         index=given.get("ES_INDEX") or index or usual.index,
         layout=table.choice("layout", ("single", "monthly")) or usual.layout,
         keep_months=table.whole("keep_months", usual.keep_months, least=0, most=1_200),
+        product=table.choice("product", PRODUCTS) or usual.product,
         shards=table.whole("shards", usual.shards, least=1, most=1024),
         writers=table.whole("writers", cores, least=1, most=64),
         body_mib=table.whole("body_mib", usual.body_mib, least=1, most=10),

@@ -60,6 +60,7 @@ def make_tasks(
                 url=url,
                 index="i",
                 target="t",
+                product="elasticsearch",
                 files=(file,),
                 most_bytes=1 << 20,
                 deadline_seconds=1,

@@ -37,6 +37,17 @@ def test_every_room_has_a_level() -> None:
     assert rooms == LEVELS.keys()
 
 
+def test_one_module_names_the_classes_of_the_search_client() -> None:
+    """Another client, or another search server, is a change of one module."""
+    naming = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for name in _modules_imported(path)
+        if name.partition(".")[0] in ("elasticsearch", "elastic_transport")
+    }
+    assert naming == {"search/client.py"}
+
+
 def test_an_import_upwards_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "probe.py"
     path.write_text(
@@ -57,15 +68,19 @@ def _allowed(mine: str, theirs: str) -> bool:
 
 
 def _rooms_imported(path: Path) -> Iterator[str]:
-    """Yield the rooms that `path` imports, inside functions too."""
+    for name in _modules_imported(path):
+        first, _, rest = name.partition(".")
+        room = rest.partition(".")[0]
+        if first == "ingest" and not room.startswith("__"):
+            yield room
+
+
+def _modules_imported(path: Path) -> Iterator[str]:
+    """Yield the modules that `path` imports, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.module:
             # `from ingest import errors` names the room behind the import.
             bare = node.module == "ingest"
-            names = [f"ingest.{a.name}" for a in node.names] if bare else [node.module]
-        for name in names:
-            first, _, rest = name.partition(".")
-            room = rest.partition(".")[0]
-            if first == "ingest" and not room.startswith("__"):
-                yield room
+            yield from (f"ingest.{a.name}" for a in node.names) if bare else (node.module,)

@@ -25,6 +25,7 @@ ENVIRON = {
     "ES_API_KEY": "secret",
     "ES_PASSWORD": "secret",
     "ES_SSL_FINGERPRINT": "ab:cd",
+    "ES_API_KEY_SECRET": "clicks/key",
     "CLICKSTREAM_LAKE": "elsewhere",
     "CLICKSTREAM_TARGET": "local",
     "CLICKSTREAM_RAW": "s3://logs/a b",
@@ -52,9 +53,11 @@ def test_who_exports_is_told_where(settings: Settings, command: str) -> None:
         "ES_URL": "https://es:9200",
         "ES_INDEX": "clicks",
         "ES_SSL_FINGERPRINT": "ab:cd",
+        "ES_API_KEY_SECRET": "clicks/key",
     }
     conf = job_conf(settings, [command], found)
     assert conf["spark.executorEnv.ES_SSL_FINGERPRINT"] == "ab:cd"
+    assert conf["spark.executorEnv.ES_API_KEY_SECRET"] == "clicks/key"
 
 
 @pytest.mark.parametrize(

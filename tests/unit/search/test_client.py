@@ -1,112 +1,111 @@
-"""Credentials, and what each answer of a wrong server means to the user."""
+"""Which server it is, credentials, and what each answer of a wrong server means to the user."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
 import ssl
-import subprocess
-import threading
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fixtures.answering_server import AnsweringServer
 
 from ingest.errors import ClickstreamError, SearchServerError, SettingsError
-from ingest.search.client import connect, explained, identify, public
+from ingest.search.client import connect, identify
+from ingest.search.credentials import public
+from ingest.search.refusal import PRIVILEGES, explained
+from ingest.settings import AUTO, ELASTICSEARCH, OPENSEARCH
 
-ELASTIC = {"X-Elastic-Product": "Elasticsearch"}
+ROOT = Path(__file__).resolve().parents[3]
 
 
-class Server:
-    """Answers every request of a path with what `answers` holds; keeps what was sent."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, object]] = {}
-        self.headers: Mapping[str, str] = ELASTIC
-        self.authorization: list[str | None] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                server.authorization.append(self.headers["authorization"])
-                status, content = server.answers.get(self.path.split("?")[0], (404, {}))
-                raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-                self.send_response(status)
-                for name, value in server.headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = HTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.http.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
+@pytest.fixture(autouse=True)
+def _no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors name the variables of the process."""
+    for name in ("ES_API_KEY", "ES_API_KEY_SECRET", "ES_USER", "ES_PASSWORD", "ES_URL"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    found = Server()
-    thread = threading.Thread(target=found.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield found
-    found.http.shutdown()
-    found.http.server_close()
-    thread.join()
+def server(answering_server: AnsweringServer) -> AnsweringServer:
+    return answering_server
 
 
-def ask(url: str, environ: Mapping[str, str] | None = None) -> tuple[str, str]:
-    with explained(url), connect(url, environ=environ or {}) as client:
+def ask(
+    url: str, environ: Mapping[str, str] | None = None, *, product: str = AUTO
+) -> tuple[str, str, str]:
+    with explained(url), connect(url, product=product, environ=environ or {}) as client:
         target = identify(client, "events")
-    return target.name, target.version
+    return target.name, target.product, target.version
 
 
 UUID_ANSWER = {"/_cluster/state/metadata": (200, {"cluster_uuid": "abc"})}
 
 
-def test_a_server_is_known_by_its_cluster(server: Server) -> None:
+def test_a_server_is_known_by_its_cluster(server: AnsweringServer) -> None:
     server.answers = UUID_ANSWER | {"/": (200, {"version": {"number": "9.5.3"}})}
     # The first 12 hexadecimal digits of the SHA-256 of "abc".
-    assert ask(server.url) == ("events-ba7816bf8f01", "9.5.3")
+    assert ask(server.url) == ("events-ba7816bf8f01", "elasticsearch", "9.5.3")
+    # A later server answers as this client's version expects only to that version's media type.
+    assert server.received[-1]["accept"] == "application/vnd.elasticsearch+json; compatible-with=8"
 
 
-def test_the_local_distribution_has_no_root(server: Server) -> None:
+def test_the_local_distribution_has_no_root(server: AnsweringServer) -> None:
     nodes = {"nodes": {"x": {"version": "8.19.21"}}}
     server.answers = UUID_ANSWER | {"/": (405, {}), "/_nodes": (200, nodes)}
-    assert ask(server.url) == ("events-ba7816bf8f01", "8.19.21")
+    assert ask(server.url) == ("events-ba7816bf8f01", "elasticsearch", "8.19.21")
 
 
-def test_an_old_server_is_refused(server: Server) -> None:
+def opensearch(server: AnsweringServer, number: str = "2.19.6") -> str:
+    server.headers = {}
+    version = {"distribution": "opensearch", "number": number}
+    server.answers = UUID_ANSWER | {"/": (200, {"version": version})}
+    return server.url
+
+
+@pytest.mark.parametrize("product", [AUTO, OPENSEARCH])
+def test_opensearch_is_asked_in_media_types_that_it_knows(
+    server: AnsweringServer, product: str
+) -> None:
+    found = ask(opensearch(server), product=product)
+    assert found == ("events-ba7816bf8f01", "opensearch", "2.19.6")
+    assert server.headers_received("accept") == {"application/json"}
+
+
+def test_opensearch_where_the_setting_says_elasticsearch(server: AnsweringServer) -> None:
+    with pytest.raises(SettingsError, match=r"for OpenSearch set search\.product to auto or"):
+        ask(opensearch(server), product=ELASTICSEARCH)
+
+
+def test_an_old_server_is_refused(server: AnsweringServer) -> None:
     server.answers = {"/": (200, {"version": {"number": "8.8.2"}})}
-    with pytest.raises(SettingsError, match=r"8\.8\.2 is not supported; 8\.9 or later is required"):
+    with pytest.raises(SettingsError, match=r"^Elasticsearch 8\.8\.2 is not supported; 8\.9 or "):
         ask(server.url)
+    with pytest.raises(SettingsError, match=r"^OpenSearch 2\.6\.0 is not supported; 2\.7 or later"):
+        ask(opensearch(server, "2.6.0"))
 
 
-@pytest.mark.parametrize(
-    ("status", "content", "kind", "message"),
-    [
-        (401, {"error": {"type": "security_exception"}}, SettingsError, "ES_API_KEY"),
-        (403, {"error": {"type": "security_exception"}}, SettingsError, "privilege"),
-        (400, {"error": {"type": "media_type_header_exception"}}, SettingsError, "8.19"),
-        (500, {"error": {"type": "broken"}}, SearchServerError, "500 broken"),
-        (200, b"<html>", SearchServerError, "is it Elasticsearch"),
-    ],
-)
+REFUSALS = [
+    (401, {"error": {"type": "security_exception"}}, SettingsError, "requires credentials: set ES"),
+    (403, {"error": {"type": "security_exception"}}, SettingsError, "lacks a privilege"),
+    (400, {"error": {"type": "media_type_header_exception"}}, SettingsError, "elasticsearch 8.19"),
+    (500, {"error": {"type": "broken"}}, SearchServerError, "500 broken"),
+    (200, b"<html>", SearchServerError, "is it Elasticsearch"),
+]
+
+
+@pytest.mark.parametrize(("status", "content", "kind", "message"), REFUSALS)
 def test_refusals(
-    server: Server,
-    monkeypatch: pytest.MonkeyPatch,
+    server: AnsweringServer,
     status: int,
     content: object,
     kind: type[ClickstreamError],
     message: str,
 ) -> None:
-    for name in ("ES_API_KEY", "ES_USER", "ES_PASSWORD", "ES_URL"):
-        monkeypatch.delenv(name, raising=False)
     server.answers = {"/": (status, content)}
     with pytest.raises(kind, match=message):
         ask(server.url)
@@ -121,10 +120,8 @@ def test_refusals(
     ],
 )
 def test_refused_credentials_are_named(
-    server: Server, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], named: str
+    server: AnsweringServer, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], named: str
 ) -> None:
-    for name in ("ES_API_KEY", "ES_USER", "ES_PASSWORD", "ES_URL"):
-        monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     server.answers = {"/": (401, {"error": {"type": "security_exception"}})}
@@ -132,14 +129,60 @@ def test_refused_credentials_are_named(
         ask(server.url, environ)
 
 
-def test_another_product_is_refused(server: Server) -> None:
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        (
+            "action [indices:admin/create] is unauthorized for API key id [x] of user [u] on "
+            "indices [events], this action is granted by the index privileges "
+            "[create_index,manage,all]",
+            "refuses indices:admin/create on events, because the key or user lacks the privilege "
+            "`create_index`: docs/operations/search.md",
+        ),
+        (
+            "action [indices:data/write/bulk[s]] is unauthorized for user [u] on indices [events], "
+            "this action is granted by the index privileges [create_doc,create,index,write,all]",
+            "refuses indices:data/write/bulk on events, because the key or user lacks the "
+            "privilege `write`:",
+        ),
+        (
+            "no permissions for [cluster:monitor/state] and User [name=u, backend_roles=[]]",
+            "refuses cluster:monitor/state, because the key or user lacks a privilege:",
+        ),
+    ],
+)
+def test_a_missing_privilege_is_named(server: AnsweringServer, reason: str, message: str) -> None:
+    error = {"type": "security_exception", "reason": reason, "planted": "secret"}
+    server.answers = {"/": (403, {"error": error, "status": 403})}
+    with pytest.raises(SettingsError, match=re.escape(message)) as raised:
+        ask(server.url)
+    assert "secret" not in str(raised.value)
+
+
+def privileges(value: Any) -> set[str]:
+    """Return all privileges in the JSON of a role, however deep."""
+    if isinstance(value, list):
+        return set().union(*map(privileges, value))
+    if not isinstance(value, dict):
+        return set()
+    here = {name for key in ("cluster", "privileges") for name in value.get(key, [])}
+    return here.union(*map(privileges, value.values()))
+
+
+def test_the_roles_in_the_documentation_are_those_that_errors_name() -> None:
+    page = (ROOT / "docs/operations/search.md").read_text()
+    roles = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert set().union(*(privileges(json.loads(role)) for role in roles)) == PRIVILEGES
+
+
+def test_another_product_is_refused(server: AnsweringServer) -> None:
     server.headers = {}
     server.answers = {"/": (200, {"version": {"number": "2.19.6"}})}
     with pytest.raises(SettingsError, match="is not Elasticsearch: check ES_URL"):
         ask(server.url)
 
 
-def test_where_nothing_listens(server: Server) -> None:
+def test_where_nothing_listens(server: AnsweringServer) -> None:
     url = server.url
     server.http.shutdown()
     server.http.server_close()
@@ -154,33 +197,65 @@ def test_a_name_that_nobody_knows() -> None:
         ask("http://none.invalid")
 
 
-def test_tls_to_a_server_that_speaks_none(server: Server) -> None:
+def test_tls_to_a_server_that_speaks_none(server: AnsweringServer) -> None:
     url = server.url.replace("http:", "https:")
     with pytest.raises(SettingsError, match=r"does not speak TLS: begin ES_URL with http://$"):
         ask(url)
 
 
-@pytest.fixture
-def tls_server(server: Server, tmp_path: Path) -> Server:
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    request = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost"
-    subprocess.run(
-        [*request.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
-    server.http.handle_error = lambda *_: None  # type: ignore[method-assign]
-    return server
+def fingerprint(certificates: Path, name: str) -> str:
+    der = ssl.PEM_cert_to_DER_cert((certificates / f"{name}.pem").read_text())
+    return hashlib.sha256(der).hexdigest()
 
 
-def test_a_server_that_speaks_tls(tls_server: Server) -> None:
+def test_certificates_and_fingerprints(tls_server: AnsweringServer, certificates: Path) -> None:
+    tls_server.answers = UUID_ANSWER | {"/": (200, {"version": {"number": "8.19.0"}})}
+    key = {"ES_API_KEY": "a2V5"}
+    own, other = (fingerprint(certificates, name) for name in ("own", "other"))
+    with_colons = ":".join(own.upper()[i : i + 2] for i in range(0, 64, 2))
+    for trust in (
+        {"ES_CA_CERTS": str(certificates / "own.pem")},
+        {"ES_SSL_FINGERPRINT": own},
+        {"ES_SSL_FINGERPRINT": with_colons},
+    ):
+        assert ask(tls_server.url, key | trust)[2] == "8.19.0"
+    assert tls_server.headers_received("authorization") == {"ApiKey a2V5"}
+
+    tls_server.received.clear()
+    for distrust in (
+        {},
+        {"ES_CA_CERTS": str(certificates / "other.pem")},
+        {"ES_SSL_FINGERPRINT": other},
+    ):
+        with pytest.raises(SettingsError, match=r"certificate of .* is not trusted: set ES_CA_CER"):
+            ask(tls_server.url, key | distrust)
+    assert tls_server.received == []  # the key was told to nobody
+
+
+def test_tls_where_the_address_begins_with_http(tls_server: AnsweringServer) -> None:
     with pytest.raises(SearchServerError, match=r"if it speaks TLS, begin ES_URL with https://$"):
-        ask(tls_server.url)
-    url = tls_server.url.replace("http:", "https:")
-    for environ in ({}, {"ES_SSL_FINGERPRINT": "0" * 64}):
-        with pytest.raises(SettingsError, match=r"the certificate of .* is not trusted"):
-            ask(url, environ)
+        ask(tls_server.url.replace("https:", "http:"))
+
+
+@pytest.mark.parametrize(("status", "content", "kind", "message"), REFUSALS)
+def test_refusals_over_tls(
+    tls_server: AnsweringServer,
+    certificates: Path,
+    status: int,
+    content: object,
+    kind: type[ClickstreamError],
+    message: str,
+) -> None:
+    tls_server.answers = {"/": (status, content)}
+    with pytest.raises(kind, match=message):
+        ask(tls_server.url, {"ES_CA_CERTS": str(certificates / "own.pem")})
+
+
+def test_another_product_behind_tls(tls_server: AnsweringServer, certificates: Path) -> None:
+    tls_server.headers = {}
+    tls_server.answers = {"/": (200, {"version": {"number": "1.0"}})}
+    with pytest.raises(SettingsError, match="is not Elasticsearch: check ES_URL"):
+        ask(tls_server.url, {"ES_SSL_FINGERPRINT": fingerprint(certificates, "own")})
 
 
 def basic(user: str, password: str) -> str:
@@ -198,11 +273,11 @@ def basic(user: str, password: str) -> str:
     ],
 )
 def test_credentials_come_from_the_environment(
-    server: Server, environ: dict[str, str], sent: str | None
+    server: AnsweringServer, environ: dict[str, str], sent: str | None
 ) -> None:
     server.answers = UUID_ANSWER | {"/": (200, {"version": {"number": "8.19.0"}})}
     ask(server.url, environ)
-    assert set(server.authorization) == {sent}
+    assert server.headers_received("authorization") == {sent}
 
 
 @pytest.mark.parametrize(
@@ -211,7 +286,10 @@ def test_credentials_come_from_the_environment(
         ("http://u:secret@127.0.0.1:1", {}, "put the password into ES_URL"),
         ("http://search.example", {"ES_API_KEY": "secret"}, "unencrypted"),
         ("http://127.0.0.1:1", {"ES_USER": "u"}, "belong together"),
+        ("http://search.example", {"ES_API_KEY_SECRET": "secret"}, "unencrypted"),
         ("https://127.0.0.1:1", {"ES_CA_CERTS": "/none"}, "ES_CA_CERTS: /none cannot be read"),
+        ("https://127.0.0.1:1", {"ES_CA_CERTS": __file__}, "holds no certificate in PEM form"),
+        ("https://127.0.0.1:1", {"ES_SSL_FINGERPRINT": "ab:cd"}, "64 hexadecimal digits"),
     ],
 )
 def test_credentials_that_would_leak_or_fail(

@@ -182,8 +182,8 @@ def test_a_task_knows_whether_the_local_server_has_ended(tmp_path: Path) -> None
         started_at="",
     )  # fmt: skip
     task = ExportTask(
-        lake="", url="", index="i", target="t", files=(), most_bytes=1, deadline_seconds=1,
-        state_file=str(state),
+        lake="", url="", index="i", target="t", product="elasticsearch", files=(), most_bytes=1,
+        deadline_seconds=1, state_file=str(state),
     )  # fmt: skip
     assert task.is_gone()
     write_state(state, server)

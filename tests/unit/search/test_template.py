@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from ingest.search import template
-from ingest.settings import SearchSettings
+from ingest.settings import ELASTICSEARCH, OPENSEARCH, SearchSettings
 
 SEARCH = SearchSettings(index="events", shards=2)
-MAPPINGS = template.mappings("lake1")
+MAPPINGS = template.mappings("lake1", ELASTICSEARCH)
 FIELDS = template.fields(MAPPINGS["properties"])
 
 
@@ -47,6 +47,15 @@ def test_the_fields_that_are_not_plain_keywords() -> None:
     }
 
 
+def test_opensearch_has_one_type_of_its_own() -> None:
+    mappings = template.mappings("lake1", OPENSEARCH)
+    fields = template.fields(mappings["properties"])
+    assert fields == FIELDS | {"clickstream.extra": {"type": "flat_object"}}
+    assert template.compare(mappings, OPENSEARCH).changed == ()
+    (changed,) = template.compare(mappings, ELASTICSEARCH).changed
+    assert changed.startswith("clickstream.extra: is {'type': 'flat_object'}, must be ")
+
+
 def test_settings_are_durable() -> None:
     assert template.index_settings(SEARCH, replicas=1) == {
         "number_of_shards": 2,
@@ -63,7 +72,9 @@ def test_the_index_template_covers_the_index_and_its_months() -> None:
         "priority": 500,
         "version": 1,
     }
-    assert set(template.component_templates(SEARCH, "lake1", replicas=0)) == {
+    assert set(
+        template.component_templates(SEARCH, "lake1", product=ELASTICSEARCH, replicas=0)
+    ) == {
         "events-mappings",
         "events-settings",
     }
@@ -77,7 +88,7 @@ def test_each_month_gets_the_alias_from_the_template() -> None:
 
 
 def test_an_index_that_meets_the_contract() -> None:
-    found = template.compare(MAPPINGS)
+    found = template.compare(MAPPINGS, ELASTICSEARCH)
     assert (found.missing, found.changed, found.lax) == ((), (), False)
 
 
@@ -87,7 +98,7 @@ def test_what_can_be_added_and_what_cannot_be_changed() -> None:
         "log": MAPPINGS["properties"]["log"],
         "mine": {"type": "text"},
     }
-    found = template.compare({"dynamic": "true", "properties": properties})
+    found = template.compare({"dynamic": "true", "properties": properties}, ELASTICSEARCH)
     assert len(found.missing) == 46 - 3
     assert "url.original" in found.missing
     (changed,) = found.changed
