@@ -25,7 +25,10 @@ class Search:
     metrics: tuple[tuple[str, str | None], ...]
 
     def aggregations(self) -> dict[str, Any]:
-        """Return the aggregations, with the metrics of all documents beside the buckets."""
+        """Return the aggregations, with the metrics of all documents beside the buckets.
+
+        All is in a filter that lets everything through: it counts the documents.
+        """
         metrics: dict[str, Any] = {
             f"m{number}": {_OPS[op]: {"field": field}}
             for number, (op, field) in enumerate(self.metrics)
@@ -34,11 +37,11 @@ class Search:
         found = metrics
         for field, size in reversed(self.splits):
             found = {**metrics, "buckets": {**self._bucket(field, size), "aggs": found}}
-        return found
+        return {"all": {"filter": {"match_all": {}}, "aggs": found}}
 
     def rows(self, answer: Mapping[str, Any]) -> Iterator[Row]:
-        """Yield the rows of the innermost buckets as (keys, metrics)."""
-        yield from self._rows((), answer)
+        """Yield (keys, metrics) of all documents, without a key, and of each bucket."""
+        yield from self._rows((), answer["all"])
 
     def _bucket(self, field: str, size: int | None) -> dict[str, Any]:
         if size is None:
@@ -47,11 +50,6 @@ class Search:
         return {"terms": {"field": field, "size": size, "order": {by: "desc"}}}
 
     def _rows(self, keys: tuple[str, ...], answer: Mapping[str, Any]) -> Iterator[Row]:
-        if len(keys) < len(self.splits):
-            for bucket in answer["buckets"]["buckets"]:
-                key = str(bucket.get("key_as_string", bucket["key"]))
-                yield from self._rows((*keys, key), bucket)
-            return
         yield (
             keys,
             tuple(
@@ -59,6 +57,9 @@ class Search:
                 for number, (_, field) in enumerate(self.metrics)
             ),
         )
+        for bucket in answer.get("buckets", {}).get("buckets", ()):
+            key = str(bucket.get("key_as_string", bucket["key"]))
+            yield from self._rows((*keys, key), bucket)
 
 
 def of_api(body: Mapping[str, Any]) -> dict[str, Search]:

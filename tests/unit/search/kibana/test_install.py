@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from support.fake_kibana import KEY, FakeKibana
@@ -201,6 +202,14 @@ def test_addresses_that_will_not_do(url: str, key: str | None, message: str) -> 
 def test_a_missing_key_is_named(kibana: FakeKibana) -> None:
     with pytest.raises(SettingsError, match="requires an API key: set KIBANA_API_KEY"):
         put(kibana, key=None)
+
+
+def test_a_password_of_other_programs_is_not_sent(
+    kibana: FakeKibana, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert put(kibana).version == "9.5.0"
 
 
 def test_no_kibana_is_named() -> None:
