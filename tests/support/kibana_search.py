@@ -45,7 +45,9 @@ class Search:
 
     def _bucket(self, field: str, size: int | None) -> dict[str, Any]:
         if size is None:
-            return {"date_histogram": {"field": field, "fixed_interval": "1d"}}
+            # Kibana fits intervals to the time picker; days of all times fit with gaps only.
+            days = {"field": field, "fixed_interval": "1d", "min_doc_count": 1}
+            return {"date_histogram": days}
         by = "m0" if self.metrics[0][1] else "_count"
         return {"terms": {"field": field, "size": size, "order": {by: "desc"}}}
 
