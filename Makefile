@@ -14,7 +14,7 @@ run: setup ## run the whole pipeline on generated logs, LINES=100000
 test: setup ## run all tests
 	@$(BIN)/pytest -n 3
 check: setup ## check format, lint, types, SQL, contract and AWS template
-	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && PYTHONPATH=tests $(BIN)/python -m redshift.lint && $(BIN)/clickstream contract check && $(BIN)/cfn-lint deploy/*.yaml && $(BIN)/python deploy/render_iam.py --check
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/sqlfluff lint models macros tests/dbt && PYTHONPATH=tests $(BIN)/python -m redshift.lint && $(BIN)/clickstream contract check && $(BIN)/cfn-lint deploy/clickstream.yaml && $(BIN)/python deploy/render_iam.py --check
 redshift-try: setup ## run the whole job on a stand-in for Redshift, which stays up; LINES=100000
 	@PYTHONPATH=tests $(BIN)/python -m redshift.trial --lines $(LINES) $(DATA)/redshift-try
 docs: setup ## write dbt's documentation as one page (after make run)

@@ -11,6 +11,7 @@
             |-- ObjectChanged       1  size or etag moved while reading
             |-- ObjectUnavailable   1  not given for now: a task that meets it is run again
     |-- SearchServerError       1  the search server cannot be fetched, started or reached
+    |-- KibanaError             1  Kibana refused a request, or did not answer
     |-- WarehouseBusy           1  another process holds the local warehouse
     |-- EmrError                1  EMR refused a call, or a job there did not succeed
         |-- EmrStillRunning     1  a job goes on without us
@@ -99,6 +100,10 @@ class ObjectUnavailable(ObjectError):
 
 class SearchServerError(ClickstreamError):
     """The search server could not be fetched, started or reached."""
+
+
+class KibanaError(ClickstreamError):
+    """Kibana refused a request, or did not answer."""
 
 
 class WarehouseBusy(ClickstreamError):

@@ -20,6 +20,7 @@ from ingest.cli.completion import completion
 from ingest.cli.contract import contract
 from ingest.cli.emr import emr
 from ingest.cli.hops import dbt, export, ingest, load, replay, run_all
+from ingest.cli.kibana import kibana
 from ingest.cli.raw import formats, parse, sample
 from ingest.cli.search import search
 from ingest.errors import ClickstreamError, described, remedy_for
@@ -130,6 +131,6 @@ for _command in (
     sample, parse, formats,
     ingest, replay, load, dbt, export, run_all,
     status, verify, query, report, docs,
-    clean, search, emr, contract, completion,
+    clean, search, kibana, emr, contract, completion,
 ):  # fmt: skip
     cli.add_command(_command)

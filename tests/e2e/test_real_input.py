@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures.product import Index, OneProcess, Product
+from elasticsearch import Elasticsearch
+from fixtures.product import ROOT, Index, OneProcess, Product
+from support.kibana_oracle import check, events
+from support.kibana_search import Row, of_api, of_saved
+
+from ingest.search.kibana.assets import Assets
+from ingest.search.kibana.time_field import choose
 
 pytestmark = pytest.mark.e2e
 
@@ -145,6 +153,93 @@ def test_the_index_counts_sessions_of_clients_as_the_marts_do(outcome: Outcome) 
     assert sum(len(client["sessions"]["buckets"]) for client in clients.values()) == SESSIONS
     top = clients["87.194.216.51"]
     assert (len(top["sessions"]["buckets"]), top["doc_count"]) == (120, 494)
+
+
+Shown = dict[str, dict[tuple[str, ...], tuple[float, ...]]]
+
+
+@pytest.fixture(scope="module")
+def shown(outcome: Outcome, seed_csv: Path) -> dict[str, Shown]:
+    """The buckets of each panel by dashboard and title, all of them compared with the file.
+
+    The rendered panels of both forms imply the same search, so it is run once.
+    """
+    assets = Assets(index="real_input", time_field="@timestamp")
+    lines = events(seed_csv, batch_id=outcome.records[0]["batch_id"])
+    found: dict[str, Shown] = {}
+    for page in assets.saved()[2:]:
+        searches = of_saved(page)
+        assert searches == of_api(assets.api_bodies()[page["id"]])
+        found[page["id"]] = {}
+        for title, search in searches.items():
+            rows: list[Row] = list(search.rows(outcome.index.aggregate(**search.aggregations())))
+            check(search, rows, lines)
+            found[page["id"]][title] = dict(rows)
+    return found
+
+
+def _first(panel: dict[tuple[str, ...], tuple[float, ...]]) -> dict[str, float]:
+    """Return the first metric of each outermost bucket."""
+    return {keys[0]: values[0] for keys, values in panel.items() if len(keys) == 1}
+
+
+def test_the_panels_of_the_overview_have_the_golden_numbers(shown: dict[str, Shown]) -> None:
+    panels = shown["clickstream-overview"]
+
+    assert panels["Events"] == {(): (EVENTS,)}
+    assert panels["Sessions"][()] == pytest.approx((SESSIONS,), rel=0.01)
+    assert panels["Clients"] == {(): (CLIENTS,)}
+    assert panels["Purchases"] == {(): (ACTIONS["purchase"],)}
+    sessions = panels["Views per session and action"]
+    assert [*_first(sessions).values()][:3] == [11, 11, 10]
+    assert sessions[()] == (VIEWS, EVENTS)
+    assert [*_first(panels["Views per session"]).items()][:2] == [
+        ("sd10sl4ff5adff25651", 11),
+        ("sd10sl4ff6adff14616", 11),
+    ]
+    clients = _first(panels["Sessions per client"])
+    assert [[*client] for client in clients.items()][:5] == TOP_CLIENTS
+    brands = panels["Events per brand and action"]
+    assert _first(brands) == BRANDS
+    micromax = {keys[1]: brands[keys][0] for keys in brands if keys[:-1] == ("Micromax",)}
+    assert micromax == {
+        "view": 608, "addtocart": 509, "purchase": 275, "remove": 129, "changequantity": 105,
+    }  # fmt: skip
+    assert _first(panels["Events per HTTP response"]) == STATUSES
+    assert _first(panels["Shares of HTTP responses"]) == STATUSES
+    assert panels["Pages"] == {(): (EVENTS, VIEWS)}
+    referrers = _first(panels["Referrers"])
+    assert len(referrers) == 8
+    assert referrers["http://www.buttercupgames.com/cart.do"] == 7869
+    assert panels["Events over time"] == {(): (EVENTS,)}
+
+
+def test_the_panels_of_quality_have_the_golden_numbers(shown: dict[str, Shown]) -> None:
+    panels = shown["clickstream-quality"]
+
+    assert panels["Events"] == {(): (EVENTS,)}
+    assert _first(panels["Verdicts"]) == {"warn": EVENTS}
+    assert _first(panels["Warnings"]) == {"no_timestamp": EVENTS}
+    assert _first(panels["Events per format and verdict"]) == {"schematic-csv": EVENTS}
+    assert panels["Events per format and verdict"]["schematic-csv", "warn"] == (EVENTS,)
+    assert _first(panels["Bytes sent"]) == {"body": 38_703_451}
+    assert _first(panels["Events per file"]) == {"raw/Schematic_Log.csv": EVENTS}
+    assert [*_first(panels["Events per batch"]).values()] == [EVENTS]
+
+
+def test_the_search_of_the_readme_finds_events(outcome: Outcome) -> None:
+    (body,) = re.findall(r"_search.*? -d '(.*?)'\n", (ROOT / "README.md").read_text(), re.DOTALL)
+    with Elasticsearch(outcome.index.url) as client:
+        answer = client.search(index=outcome.index.name, **json.loads(body))
+    assert answer["hits"]["total"]["value"] == EVENTS - STATUSES["200"]
+    assert len(answer["hits"]["hits"]) == 3
+
+
+def test_the_dashboards_do_without_a_time_that_no_event_has(outcome: Outcome) -> None:
+    with Elasticsearch(outcome.index.url) as client:
+        choice = choose(client, outcome.index.name)
+    assert choice.time_field is None
+    assert str(choice.notice).startswith("18,501 documents of 18,501 without @timestamp")
 
 
 def test_the_run_says_that_the_books_balance(outcome: Outcome) -> None:

@@ -17,9 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 from fixtures.product import DEADLINE_SECONDS, ROOT, Index, OneProcess, Product
 from fixtures.s3_server import ACCESS
+from support.kibana_search import of_api
 from support.leaks import files_in, leaks
 
 from ingest.poll import poll
+from ingest.search.kibana.assets import Assets
 from ingest.warehouse.marts import read_marts
 
 pytestmark = pytest.mark.e2e
@@ -70,8 +72,9 @@ class Outcome:
     """What each of the three runs printed, and what is where.
 
     `lake`, `documents`: batch records and size of the index after each run. `actions`, `sessions`
-    and `report` are those after the first run, `answers` the rows of QUERIES after the last, and
-    `day` the report about the day of the last log.
+    and `report` are those after the first run, `answers` the rows of QUERIES and `panels` the first
+    metric of each bucket of the Kibana panels after the last, and `day` the report about the day of
+    the last log.
     """
 
     truth: dict[str, Any]
@@ -83,6 +86,7 @@ class Outcome:
     report: str
     day: str
     answers: dict[str, list[list[Any]]]
+    panels: dict[str, dict[str, float]]
 
     def rows(self, name: str) -> dict[str, tuple[Any, ...]]:
         """Return the rows of a query by their first column."""
@@ -151,7 +155,19 @@ def outcome(shop: Product, one_process: OneProcess, last_log: Path) -> Outcome:
         report=report,
         day=day.read_text(encoding="utf-8"),
         answers=dict(zip(QUERIES, answers, strict=True)),
+        panels=_panels(index),
     )
+
+
+def _panels(index: Index) -> dict[str, dict[str, float]]:
+    """Return what the panels show that have one bucket and read what the marts hold."""
+    assets = Assets(index=index.name, time_field="@timestamp")
+    searches = of_api(assets.api_bodies()["clickstream-overview"])
+    found = {}
+    for title in ("Events over time", "Events per HTTP response"):
+        rows = searches[title].rows(index.aggregate(**searches[title].aggregations()))
+        found[title] = {keys[0]: values[0] for keys, values in rows if len(keys) == 1}
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +265,17 @@ def test_the_index_holds_the_truth(outcome: Outcome) -> None:
     assert outcome.documents[0] == events["all"]
     assert {name: count for name, count in outcome.actions.items() if name != "request"} == actions
     assert outcome.sessions == outcome.truth["sessions"]["all"]
+
+
+def test_the_panels_of_kibana_show_what_the_marts_hold(outcome: Outcome) -> None:
+    days: Counter[str] = Counter()
+    for hour, (events, _) in outcome.rows("hours").items():
+        days[f"{hour[:10]}T00:00:00.000Z"] += events
+    statuses = {status: events for status, (events,) in outcome.rows("statuses").items()}
+    statuses.pop("None", None)
+
+    assert outcome.panels["Events over time"] == days
+    assert outcome.panels["Events per HTTP response"] == statuses
 
 
 @pytest.mark.parametrize("run", [0, 1, 2])

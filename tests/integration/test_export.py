@@ -492,7 +492,7 @@ def test_a_document_that_is_not_the_rendering_is_seen_after_the_export(
     def sampled(index: Index) -> tuple[int, list[str]]:
         return differing(index, lake, record, refused=[f"{29:032x}"])
 
-    index = Index(client=elastic, search=settings.search, lake_id="")
+    index = Index(client=elastic, search=settings.search, lake_id="", product="elasticsearch")
     assert sampled(index) == (29, [])
     change = {"url": {"original": "another"}}
     elastic.update(index=index.name, id=f"{5:032x}", doc=change, refresh=True)

@@ -1,0 +1,48 @@
+"""The fields of the index, and what a panel may do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+from ingest.render import elasticsearch_properties
+from ingest.search.kibana.spec import TIME_FIELD, Dashboard, Panel, Times
+from ingest.search.template import fields
+
+_NUMBERS = frozenset({"integer", "long"})
+_VALUES = _NUMBERS | {"keyword", "ip"}
+_DATES = frozenset({"date"})
+
+
+@cache
+def _types() -> dict[str, str]:
+    found = fields(elasticsearch_properties())
+    return {name: str(definition["type"]) for name, definition in found.items()}
+
+
+def type_of(field: str) -> str:
+    """Return the Elasticsearch type of `field`; raises KeyError when the index has none."""
+    return _types()[field]
+
+
+def field_problems(dashboard: Dashboard) -> Iterator[str]:
+    """Yield each use of a field that the index lacks, or has with a type that will not do."""
+    for panel in dashboard.panels:
+        for field, use, wanted in _uses(panel):
+            found = _types().get(field)
+            where = f"panel {panel.id} of {dashboard.id}"
+            if found is None:
+                yield f"{where}: the index has no field {field}"
+            elif found not in wanted:
+                yield f"{where}: {field} is of type {found}, which `{use}` cannot read"
+
+
+def _uses(panel: Panel) -> Iterator[tuple[str, str, frozenset[str]]]:
+    for bucket in panel.splits:
+        if isinstance(bucket, Times):
+            yield TIME_FIELD, "date_histogram", _DATES
+        else:
+            yield bucket.field, "terms", _VALUES
+    for metric in panel.metrics:
+        if metric.field:
+            yield metric.field, metric.op, _NUMBERS if metric.op == "sum" else _VALUES
