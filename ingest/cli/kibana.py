@@ -118,8 +118,9 @@ def install(url: str | None, space: str | None, time_field: str, as_json: bool) 
 
 def _choice(settings: Settings, time_field: str) -> TimeChoice:
     """Return the time field of the dashboards; the documents decide where that is left to us."""
-    from ingest.search.client import connect, explained
+    from ingest.search.client import connect
     from ingest.search.kibana.time_field import TimeChoice, choose
+    from ingest.search.refusal import explained
 
     if time_field != "auto":
         return TimeChoice(time_field=None if time_field == "none" else time_field)
