@@ -125,7 +125,7 @@ def _choice(settings: Settings, time_field: str) -> TimeChoice:
     if time_field != "auto":
         return TimeChoice(time_field=None if time_field == "none" else time_field)
     url = _search_url(settings)
-    with explained(url), connect(url) as client:
+    with explained(url), connect(url, product=settings.search.product) as client:
         return choose(client, settings.search.index)
 
 
