@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from elasticsearch import Elasticsearch, NotFoundError
-
 from ingest.errors import SettingsError
+from ingest.search.client import Elasticsearch, NotFoundError
 from ingest.search.kibana.spec import TIME_FIELD, Period
 from ingest.terminal.text import count_of
 
