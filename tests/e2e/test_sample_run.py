@@ -50,6 +50,12 @@ CHECKS = {
     "index clickstream_data = lake",
     "batches that index and lake disagree on",
     "batches in the index = landing",
+    *(
+        f"index {name} = lake"
+        for name in ("status", "action", "brand", "dataset", "bytes", "sessions")
+    ),
+    "values that the index left out",
+    *(f"marts {name} = lake" for name in ("status", "brand", "action", "sessions")),
 }
 QUERIES = {
     "events": "select source_file, count(*) from landing.events group by source_file",
