@@ -156,7 +156,11 @@ def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportF
         read_letters(lake, _seal(key, dead=2))
 
 
-@pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"[]\n"), gzip.compress(b"{")])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"no gzip", gzip.compress(b"[]\n"), gzip.compress(b"{")],
+    ids=["lost", "no gzip", "a list", "cut off"],
+)
 def test_dead_letters_that_are_lost_or_broken_are_named(
     lake: Storage, content: bytes | None
 ) -> None:
