@@ -22,6 +22,7 @@ from elasticsearch import ApiError, Elasticsearch, UnsupportedProductError
 from urllib3.exceptions import NameResolutionError, NewConnectionError, ProtocolError
 
 from ingest.errors import ClickstreamError, SearchServerError, SettingsError
+from ingest.search.outcome import STOPPING
 
 ANSWER_SECONDS = 60
 _OLDEST = (8, 9)
@@ -224,7 +225,14 @@ def _refused(error: ApiError, place: str) -> ClickstreamError:
         )
     if kind == "media_type_header_exception":
         return SettingsError(f"{place} does not support this client: install elasticsearch 8.19.x")
+    if remedy := STOPPING.get((error.status_code, kind)):
+        return SearchServerError(f"index {_index(error)} {remedy}")
     return SearchServerError(f"{place} refuses the request: {error.status_code} {kind}")
+
+
+def _index(error: ApiError) -> str:
+    inner = error.body["error"]
+    return str(inner.get("index") or ", ".join(inner.get("resource.id", ())))
 
 
 def _unauthorised(environ: Mapping[str, str]) -> str:

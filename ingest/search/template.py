@@ -63,6 +63,8 @@ def index_template(search: SearchSettings) -> dict[str, Any]:
         "composed_of": [f"{search.index}-mappings", f"{search.index}-settings"],
         "priority": _PRIORITY,
         "version": CONTRACT_VERSION,
+        # A bulk request must not make an index that was deleted under it.
+        "allow_auto_create": False,
     }
 
 

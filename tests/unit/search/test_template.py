@@ -59,6 +59,7 @@ def test_the_index_template_covers_the_index_and_its_months() -> None:
         "composed_of": ["events-mappings", "events-settings"],
         "priority": 500,
         "version": 1,
+        "allow_auto_create": False,
     }
     assert set(template.component_templates(SEARCH, "lake1", replicas=0)) == {
         "events-mappings",
