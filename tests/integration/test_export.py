@@ -16,6 +16,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from pyspark.sql import SparkSession
 from support.batches import Log, export, run_here, sources
+from support.exact import settings_for
 
 from ingest.cli.engines import export_tasks_on
 from ingest.errors import BooksError, SearchServerError, SettingsError
@@ -25,21 +26,14 @@ from ingest.search.export import ExportSummary, verify
 from ingest.search.export import export as export_with
 from ingest.search.task import ExportTask, TaskFacts
 from ingest.search.workers import run_in_processes
-from ingest.settings import SearchSettings, Settings, Source
+from ingest.settings import SearchSettings, Settings
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def settings(tmp_path: Path, search_server: str, index_name: str) -> Settings:
-    return Settings(
-        root=tmp_path,
-        data=tmp_path,
-        lake=str(tmp_path / "lake"),
-        target="local",
-        sources=(Source(name="raw", uri=str(tmp_path)),),
-        search=SearchSettings(url=search_server, index=index_name, deadline_seconds=20),
-    )
+    return settings_for(tmp_path, search_server, index_name)
 
 
 @pytest.fixture
