@@ -152,7 +152,6 @@ def test_an_export_killed_at_any_step_is_completed_by_the_next(
     assert all(killed(fresh))
     log.seal(log.events(range(50, 120)), replaces=[1])
     replacing = [
-        Kill(step="scroll"),
         Kill(step="_bulk", count=2),  # the sweep
         Kill(step="PUT exports/"),  # between sweep and seal
     ]
