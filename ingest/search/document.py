@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 
 from ingest.contract import EVENTS, Column, Type
 from ingest.errors import BooksError
+from ingest.pseudonyms import Pseudonyms
 from ingest.search.body import Body
+from ingest.search.clients import without_clients
 from ingest.search.private import LONGEST_BYTES, ODD, clean
 
 MOST_DOCUMENTS = 10_000
@@ -58,17 +60,25 @@ _TREE = _tree()
 
 
 def bodies(
-    rows: pa.RecordBatch, *, version: int, first_row: int, most_bytes: int
+    rows: pa.RecordBatch,
+    *,
+    version: int,
+    first_row: int,
+    most_bytes: int,
+    pseudonyms: Pseudonyms | None,
 ) -> Iterator[Body]:
     """Yield the request bodies of `rows`, in order, each of at most `most_bytes` or one document.
 
     `rows` has contract columns of events; missing ones (an older contract) are null. `version` is
-    the number of the batch record, `first_row` the position of row 0 in its file. Raises
-    BooksError for rows that violate the contract.
+    the number of the batch record, `first_row` the position of row 0 in its file. `pseudonyms` are
+    shown in place of addresses, None to show these. Raises BooksError for rows that violate the
+    contract.
     """
     if not rows.num_rows:
         return
-    text = render(rows, version=version).to_arrow(compat_level=pl.CompatLevel.oldest())
+    text = render(rows, version=version, pseudonyms=pseudonyms).to_arrow(
+        compat_level=pl.CompatLevel.oldest()
+    )
     text = text.cast(pa.large_string())
     offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
     data = memoryview(text.buffers()[2] or b"")
@@ -87,9 +97,11 @@ def _cuts(offsets: npt.NDArray[np.int64], most_bytes: int) -> Iterator[tuple[int
         start = end
 
 
-def render(rows: pa.RecordBatch, *, version: int) -> pl.Series:
+def render(rows: pa.RecordBatch, *, version: int, pseudonyms: Pseudonyms | None) -> pl.Series:
     """Return action line and document of each of one or more rows; arguments as in `bodies`."""
     _check_ids(rows["event_id"])
+    if pseudonyms is not None:
+        rows = without_clients(rows, pseudonyms)
     fragments = _Fragments(rows)
     document = _joined(fragments.of_members(_TREE))
     frame = pl.select(

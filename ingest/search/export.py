@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from ingest.errors import ClickstreamError, TooManyRejects
 from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
 from ingest.lake.records import lake_id, open_lake, read_log
 from ingest.local_search import control
+from ingest.pseudonyms import read_pseudonyms
 from ingest.search.client import connect, explained, identify, public
 from ingest.search.exporter import Exporter, RunTasks
 from ingest.search.index import Index
@@ -77,12 +79,13 @@ def export(
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
+    mark = _pseudonyms(settings)
     lake = open_lake(settings.lake, must_exist=True)
     records = read_log(lake)
     to_accept = find_batches(records, accept)
     url = _address(settings)
     with explained(url), connect(url, retries=_RETRIES) as client:
-        index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
+        index = Index(client=client, search=settings.search, lake_id=lake_id(lake), pseudonyms=mark)
         if recreate and not dry_run:
             index.delete()
         exporter = Exporter(
@@ -115,25 +118,36 @@ def verify(settings: Settings) -> Proof | None:
     """
     if settings.search.url == OFF:
         return None
+    mark = _pseudonyms(settings)
     lake = open_lake(settings.lake)
     url = _address(settings)
     with explained(url), connect(url, retries=_RETRIES) as client:
-        index = Index(client=client, search=settings.search, lake_id=lake_id(lake))
+        index = Index(client=client, search=settings.search, lake_id=lake_id(lake), pseudonyms=mark)
         counts = index.counts() if index.check() else {}
         return prove(lake, identify(client, index.name), counts)
 
 
 def ask(settings: Settings) -> None:
-    """Ask the server of `settings` whether it could take an export; nothing without an address.
+    """Ask the server of `settings` whether it could take an export; without an address, no one.
 
     For long work, before it begins: it takes a second or two. Raises SettingsError for a server
     that will not do, SearchServerError for one that does not answer now.
     """
     url = settings.search.url
-    if url is None or url == OFF:
+    if url == OFF:
+        return
+    _pseudonyms(settings)
+    if url is None:
         return
     with explained(url), connect(url, seconds=_ASK_SECONDS) as client:
         identify(client, settings.search.index)
+
+
+def _pseudonyms(settings: Settings) -> str | None:
+    """Return the mark of what documents show of clients; SettingsError when its key is missing."""
+    search = settings.search
+    found = read_pseudonyms(search.pseudonymise, search.pseudonym_method, os.environ)
+    return found.mark if found else None
 
 
 def _address(settings: Settings) -> str:

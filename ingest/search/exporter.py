@@ -163,6 +163,7 @@ class Exporter:
                 most_bytes=search.body_mib << 20,
                 deadline_seconds=deadline,
                 state_file=str(state_file(self.settings)) if is_local else None,
+                pseudonyms=self.index.pseudonyms,
             )
             for members in pack(files(wave))
         ]

@@ -10,6 +10,7 @@ from typing import Any
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from ingest.errors import BooksError, SettingsError
+from ingest.pseudonyms import KEY_VARIABLE
 from ingest.search import template
 from ingest.settings import SearchSettings
 from ingest.terminal.text import count_of
@@ -23,11 +24,15 @@ _SCROLL = "2m"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The index of one lake, through the client that manages it."""
+    """The index of one lake, through the client that manages it.
+
+    `pseudonyms` is the mark of what its documents show of clients, None for their addresses.
+    """
 
     client: Elasticsearch
     search: SearchSettings
     lake_id: str
+    pseudonyms: str | None = None
 
     @property
     def name(self) -> str:
@@ -52,6 +57,13 @@ class Index:
             raise SettingsError(
                 f"index {self.name} belongs to another lake: choose another ES_INDEX, or run "
                 "`clickstream export --recreate`"
+            )
+        if ours.get("pseudonyms") != self.pseudonyms:
+            raise SettingsError(
+                f"index {self.name} holds {_clients(ours.get('pseudonyms'))} of clients, but the"
+                f" settings ask for {_clients(self.pseudonyms)}, and the two are never mixed:"
+                f" change search.pseudonymise, search.pseudonym_method or {KEY_VARIABLE} back, or"
+                " run `clickstream export --recreate`"
             )
         changed = template.compare(found).changed
         if changed:
@@ -87,7 +99,7 @@ class Index:
         difference = template.compare(found)
         if difference.missing or difference.lax:
             self._put_templates()
-            wanted = template.mappings(self.lake_id)
+            wanted = template.mappings(self.lake_id, pseudonyms=self.pseudonyms)
             self.client.indices.put_mapping(
                 index=self.name,
                 dynamic=wanted["dynamic"],
@@ -105,7 +117,7 @@ class Index:
             index=self.name,
             settings={"refresh_interval": None, "number_of_replicas": self._replicas()},
         )
-        self.client.indices.put_mapping(index=self.name, meta=template.meta(self.lake_id))
+        self.client.indices.put_mapping(index=self.name, meta=self._meta())
 
     def counts(self) -> dict[str, int]:
         """Return the exact number of documents per batch id, after a refresh.
@@ -153,8 +165,13 @@ class Index:
         content: Mapping[str, Any] = found[self.name]["mappings"]
         return content
 
+    def _meta(self, *, loading: str | None = None) -> dict[str, Any]:
+        return template.meta(self.lake_id, pseudonyms=self.pseudonyms, loading=loading)
+
     def _put_templates(self) -> None:
-        parts = template.component_templates(self.search, self.lake_id, replicas=self._replicas())
+        parts = template.component_templates(
+            self.search, self.lake_id, replicas=self._replicas(), pseudonyms=self.pseudonyms
+        )
         for name, content in parts.items():
             self.client.cluster.put_component_template(name=name, template=content)
         self.client.indices.put_index_template(
@@ -166,7 +183,7 @@ class Index:
         try:
             self.client.indices.create(
                 index=self.name,
-                mappings={"_meta": template.meta(self.lake_id, loading=run_id)},
+                mappings={"_meta": self._meta(loading=run_id)},
                 settings={"refresh_interval": "-1", "number_of_replicas": 0},
             )
         except BadRequestError as error:
@@ -194,3 +211,8 @@ class Index:
             if "after_key" not in answer:
                 return
             composite["after"] = answer["after_key"]
+
+
+def _clients(mark: str | None) -> str:
+    """Return what documents with this mark show, for a sentence."""
+    return "the addresses" if mark is None else f"pseudonyms ({mark})"

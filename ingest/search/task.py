@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from ingest.errors import BooksError, ClickstreamError
 from ingest.lake.balance import sha256_of
 from ingest.lake.parquet import open_parquet
 from ingest.local_search.state import read_state
+from ingest.pseudonyms import Pseudonyms, read_mark
 from ingest.search.body import Body
 from ingest.search.bulk import DeadLetter, Sender, Tally
 from ingest.search.client import connect
@@ -52,7 +54,8 @@ class ExportFile:
 class ExportTask:
     """Files for one task, and where they go. Simple values only, no client, no secret.
 
-    `state_file` is that of the local search server, None for another server.
+    `state_file` is that of the local search server, None for another server. `pseudonyms` is the
+    mark of what documents show of clients, None for their addresses.
     """
 
     lake: str
@@ -63,6 +66,7 @@ class ExportTask:
     most_bytes: int
     deadline_seconds: float
     state_file: str | None = None
+    pseudonyms: str | None = None
 
     def is_gone(self) -> bool:
         """Return whether the local search server has ended."""
@@ -133,7 +137,7 @@ def _export_file(
         is_gone=task.is_gone,
     )
     try:
-        tally = sender.send_all(_bodies(lake, file, sender))
+        tally = sender.send_all(_bodies(lake, file, sender, read_mark(task.pseudonyms, os.environ)))
         if tally.documents != file.rows:
             raise BooksError(
                 f"{count_of(tally.documents, 'outcome')} for {count_of(file.rows, 'row')}"
@@ -151,7 +155,9 @@ def _export_file(
     return facts, sender.most_bytes
 
 
-def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
+def _bodies(
+    lake: Storage, file: ExportFile, sender: Sender, pseudonyms: Pseudonyms | None
+) -> Iterator[Body]:
     """Yield the bodies of `file`; raises BooksError when it is not the file of the record."""
     size = lake.stat(file.path).size
     if size != file.bytes:
@@ -170,7 +176,11 @@ def _bodies(lake: Storage, file: ExportFile, sender: Sender) -> Iterator[Body]:
         first = 0
         for rows in parquet.iter_batches(_CHUNK_ROWS, columns=columns):
             yield from bodies(
-                rows, version=file.number, first_row=first, most_bytes=sender.most_bytes
+                rows,
+                version=file.number,
+                first_row=first,
+                most_bytes=sender.most_bytes,
+                pseudonyms=pseudonyms,
             )
             first += rows.num_rows
 

@@ -15,20 +15,25 @@ _PRIORITY = 500
 _OWNER = "clickstream"
 
 
-def meta(lake_id: str, *, loading: str | None = None) -> dict[str, Any]:
+def meta(
+    lake_id: str, *, pseudonyms: str | None = None, loading: str | None = None
+) -> dict[str, Any]:
     """Return the `_meta` of our index, which names its lake.
 
+    `pseudonyms` is the mark of what its documents show of clients, None for their addresses.
     `loading` is the id of the run that fills a new index, None once it is done.
     """
     content: dict[str, Any] = {"lake": lake_id, "contract_version": CONTRACT_VERSION}
+    if pseudonyms is not None:
+        content["pseudonyms"] = pseudonyms
     if loading is not None:
         content["loading"] = loading
     return {_OWNER: content}
 
 
-def mappings(lake_id: str) -> dict[str, Any]:
+def mappings(lake_id: str, *, pseudonyms: str | None = None) -> dict[str, Any]:
     """Return the strict mapping with its `_meta`."""
-    return elasticsearch_mappings() | {"_meta": meta(lake_id)}
+    return elasticsearch_mappings() | {"_meta": meta(lake_id, pseudonyms=pseudonyms)}
 
 
 def index_settings(search: SearchSettings, *, replicas: int) -> dict[str, Any]:
@@ -45,11 +50,11 @@ def index_settings(search: SearchSettings, *, replicas: int) -> dict[str, Any]:
 
 
 def component_templates(
-    search: SearchSettings, lake_id: str, *, replicas: int
+    search: SearchSettings, lake_id: str, *, replicas: int, pseudonyms: str | None = None
 ) -> dict[str, dict[str, Any]]:
     """Return the component templates by name."""
     return {
-        f"{search.index}-mappings": {"mappings": mappings(lake_id)},
+        f"{search.index}-mappings": {"mappings": mappings(lake_id, pseudonyms=pseudonyms)},
         f"{search.index}-settings": {
             "settings": {"index": index_settings(search, replicas=replicas)}
         },

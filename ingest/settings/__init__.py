@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.errors import SettingsError
+from ingest.pseudonyms import CLIENT_IP, HASH, METHODS
 from ingest.settings.emr import ARCHITECTURES, EmrSettings, Prices, bucket_uri, read_emr
 from ingest.settings.sources import (
     BY_FORMAT,
@@ -52,7 +53,10 @@ HASH_CHUNK_BYTES = 8 * MIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSettings:
-    """The search hop. `url` None = the local search server, "off" = the hop is skipped."""
+    """The search hop. `url` None = the local search server, "off" = the hop is skipped.
+
+    `pseudonymise` names what documents do not show, None = nothing; `pseudonym_method` says how.
+    """
 
     url: str | None = None
     index: str = "clickstream_data"
@@ -62,6 +66,8 @@ class SearchSettings:
     deadline_seconds: int = 300
     max_dead: int = 0
     size: str = "small"
+    pseudonymise: str | None = None
+    pseudonym_method: str = HASH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +210,8 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
         ),
         max_dead=table.whole("max_dead", usual.max_dead, least=0, most=1_000_000_000),
         size=table.choice("size", ("small", "large")) or usual.size,
+        pseudonymise=table.text("pseudonymise", fits=CLIENT_IP.__eq__, wanted=repr(CLIENT_IP)),
+        pseudonym_method=table.choice("pseudonym_method", METHODS) or usual.pseudonym_method,
     )
     table.problems.extend(_search_problems(search))
     return search

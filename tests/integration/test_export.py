@@ -219,6 +219,39 @@ def test_search_that_is_off_is_skipped(settings: Settings) -> None:
     assert verify(off) is None
 
 
+def test_an_index_holds_addresses_or_pseudonyms_but_never_both(
+    settings: Settings, log: Log, elastic: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, client = settings.search.index, {"client_ip": "203.0.113.7", "client_address": "x"}
+    networks = _hiding(settings, "truncate")
+    log.seal(log.events(range(3), **client))
+    assert export(networks).created == 3
+    assert elastic.count(index=index, query={"term": {"source.ip": "203.0.113.0/32"}})["count"] == 3
+    proof = verify(networks)
+    assert proof is not None
+    assert (proof.documents, proof.problems, proof.pending) == (3, (), ())
+    log.seal(log.events(range(3, 5), **client))
+    with pytest.raises(SettingsError, match=r"pseudonyms \(truncate\) .* ask for the addresses"):
+        export(settings)
+    hashed = _hiding(settings, "hash")
+    with pytest.raises(SettingsError, match="CLICKSTREAM_PSEUDONYM_KEY is not set"):
+        export(hashed)
+    monkeypatch.setenv("CLICKSTREAM_PSEUDONYM_KEY", "k" * 32)
+    with pytest.raises(SettingsError, match=r"ask for pseudonyms \(hash [0-9a-f]{12}\)"):
+        verify(hashed)
+    assert export(hashed, recreate=True).created == 5
+    assert elastic.count(index=index, query={"term": {"source.ip": "fd00::/8"}})["count"] == 5
+    assert export(hashed).batches == ()
+    monkeypatch.setenv("CLICKSTREAM_PSEUDONYM_KEY", "l" * 32)
+    with pytest.raises(SettingsError, match="never mixed"):
+        export(hashed)
+
+
+def _hiding(settings: Settings, method: str) -> Settings:
+    search = replace(settings.search, pseudonymise="client_ip", pseudonym_method=method)
+    return replace(settings, search=search)
+
+
 def test_an_empty_lake_makes_an_empty_index(settings: Settings, elastic: Elasticsearch) -> None:
     create_lake(settings.lake)
     assert (export(settings).total, export(settings).exit_code) == (0, 0)

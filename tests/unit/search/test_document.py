@@ -47,7 +47,7 @@ def event(**columns: Any) -> dict[str, Any]:
 def rendered(rows: list[dict[str, Any]], version: int = VERSION) -> list[tuple[Any, Any]]:
     """Return action and document of each row as the server would read them."""
     found = []
-    for text in render(batch(rows), version=version):
+    for text in render(batch(rows), version=version, pseudonyms=None):
         action, document, rest = text.split("\n")
         assert rest == ""
         found.append((json.loads(action), json.loads(document)))
@@ -228,7 +228,7 @@ def test_a_document_as_a_person_would_write_it() -> None:
 
 def test_columns_of_an_older_contract_are_left_out() -> None:
     rows = batch([event(brand="x")]).drop_columns(["brand", "extra", "parse_warnings"])
-    (text,) = render(rows, version=1)
+    (text,) = render(rows, version=1, pseudonyms=None)
     assert "product" not in json.loads(text.split("\n")[1])
 
 
@@ -277,13 +277,15 @@ def test_a_duration_beyond_a_long_is_left_to_the_server_to_refuse() -> None:
 @pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
 def test_an_invalid_duration_stops_the_export(wrong: float) -> None:
     with pytest.raises(BooksError, match="duration"):
-        render(batch([event(duration_ms=1.0), event(duration_ms=wrong)]), version=1)
+        render(
+            batch([event(duration_ms=1.0), event(duration_ms=wrong)]), version=1, pseudonyms=None
+        )
 
 
 @pytest.mark.parametrize("wrong", ["63C576D511CAB0CEBEF10000000120B8", "63c5", "", None])
 def test_an_invalid_id_stops_the_export(wrong: str | None) -> None:
     with pytest.raises(BooksError, match="event_id"):
-        render(batch([event(), event(event_id=wrong)]), version=1)
+        render(batch([event(), event(event_id=wrong)]), version=1, pseudonyms=None)
 
 
 def test_a_year_beyond_four_digits_stops_the_export() -> None:
@@ -292,14 +294,16 @@ def test_a_year_beyond_four_digits_stops_the_export() -> None:
     index = rows.schema.get_field_index("event_time")
     with pytest.raises(BooksError, match="years 1 to 9999"):
         render(
-            rows.set_column(index, "event_time", beyond.cast(SCHEMA.field(index).type)), version=1
+            rows.set_column(index, "event_time", beyond.cast(SCHEMA.field(index).type)),
+            version=1,
+            pseudonyms=None,
         )
 
 
 def test_bodies_hold_the_rows_in_order_within_the_limit() -> None:
     ids = [f"{i:032x}" for i in range(100)]
     rows = batch([event(event_id=name, url_original="/" + "x" * i) for i, name in enumerate(ids)])
-    found = list(bodies(rows, version=1, first_row=1_000, most_bytes=4_096))
+    found = list(bodies(rows, version=1, first_row=1_000, most_bytes=4_096, pseudonyms=None))
     assert [row for body in found for row in body.rows] == list(range(1_000, 1_100))
     assert [name for body in found for name, _ in body.documents(range(len(body.rows)))] == ids
     assert all(len(body.data) <= 4_096 for body in found)
@@ -308,7 +312,7 @@ def test_bodies_hold_the_rows_in_order_within_the_limit() -> None:
 
 def test_a_document_over_the_limit_goes_alone() -> None:
     rows = batch([event(), event(url_original="/" + "x" * 5_000), event()])
-    found = list(bodies(rows, version=1, first_row=0, most_bytes=1_000))
+    found = list(bodies(rows, version=1, first_row=0, most_bytes=1_000, pseudonyms=None))
     assert [list(body.rows) for body in found] == [[0], [1], [2]] or [
         list(body.rows) for body in found
     ] == [[0, 1], [2]]
@@ -316,7 +320,7 @@ def test_a_document_over_the_limit_goes_alone() -> None:
 
 
 def test_no_rows_make_no_body() -> None:
-    assert list(bodies(batch([]), version=1, first_row=0, most_bytes=1_000)) == []
+    assert list(bodies(batch([]), version=1, first_row=0, most_bytes=1_000, pseudonyms=None)) == []
 
 
 def test_times_keep_microseconds_at_both_ends() -> None:

@@ -74,7 +74,7 @@ def _no_dead(dead: DeadLetter) -> None:
 def test_the_rows_of_a_file_become_documents(
     lake: Storage, file: ExportFile, sender: Sender
 ) -> None:
-    lines = b"".join(body.data for body in _bodies(lake, file, sender)).splitlines()
+    lines = b"".join(body.data for body in _bodies(lake, file, sender, None)).splitlines()
     documents = [json.loads(line) for line in lines[1::2]]
     assert [document["log"]["offset"] for document in documents] == list(range(10))
     assert {document["log"]["file"]["path"] for document in documents} == {"a.log"}
@@ -91,7 +91,7 @@ def test_a_file_that_is_not_the_one_of_the_record_is_refused(
     lake: Storage, file: ExportFile, sender: Sender, change: dict[str, int], message: str
 ) -> None:
     with pytest.raises(BooksError, match=message):
-        list(_bodies(lake, replace(file, **change), sender))  # type: ignore[arg-type]
+        list(_bodies(lake, replace(file, **change), sender, None))  # type: ignore[arg-type]
 
 
 def test_no_flipped_bit_reaches_a_document(lake: Storage, file: ExportFile, sender: Sender) -> None:
@@ -99,7 +99,7 @@ def test_no_flipped_bit_reaches_a_document(lake: Storage, file: ExportFile, send
     for at in range(0, len(content), 31):
         lake.put(KEY, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         with pytest.raises(BooksError, match=r"is damaged: .* clickstream replay --batch b1$"):
-            list(_bodies(lake, file, sender))
+            list(_bodies(lake, file, sender, None))
 
 
 def test_a_file_that_is_gone_or_broken_is_unreadable(
@@ -108,10 +108,10 @@ def test_a_file_that_is_gone_or_broken_is_unreadable(
     file = replace(file, sha256=None)  # as an earlier clickstream wrote it
     lake.put(KEY, bytes(file.bytes))
     with pytest.raises(ObjectUnreadable, match="not a Parquet file"):
-        list(_bodies(lake, file, sender))
+        list(_bodies(lake, file, sender, None))
     lake.delete([KEY])
     with pytest.raises(ObjectUnreadable, match="gone"):
-        list(_bodies(lake, file, sender))
+        list(_bodies(lake, file, sender, None))
 
 
 def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportFile) -> None:

@@ -15,6 +15,11 @@ def test_the_mapping_is_strict_and_names_its_lake() -> None:
     assert MAPPINGS["_meta"] == {"clickstream": {"lake": "lake1", "contract_version": 1}}
 
 
+def test_the_mapping_says_what_documents_show_of_clients() -> None:
+    meta = template.mappings("lake1", pseudonyms="truncate")["_meta"]["clickstream"]
+    assert meta == {"lake": "lake1", "contract_version": 1, "pseudonyms": "truncate"}
+
+
 def test_46_fields_and_no_others() -> None:
     assert len(FIELDS) == 46
     assert {field["type"] for field in FIELDS.values()} == {
