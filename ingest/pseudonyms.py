@@ -18,6 +18,8 @@ from ingest.errors import SettingsError
 CLIENT_IP = "client_ip"
 HASH, TRUNCATE = METHODS = ("hash", "truncate")
 KEY_VARIABLE = "CLICKSTREAM_PSEUDONYM_KEY"
+# A table of landing with one row.
+KEYS_TABLE = "pseudonym_keys"
 # 32 hexadecimal digits of chance; all IPv4 addresses are soon tried with a word of a dictionary.
 _SHORTEST_KEY = 32
 # Truncated, a host name would still be a name.
