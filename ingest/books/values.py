@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import polars as pl
 
 from ingest.lake.checks import Check, compare_rows
-from ingest.lake.frames import event_frames
+from ingest.lake.frames import MOST_SESSIONS, Distinct, event_frames
 from ingest.lake.records import BatchRecord
 from ingest.storage import Storage
 from ingest.warehouse import Schemas, Warehouse
@@ -31,6 +31,8 @@ def mart_value_checks(
     )
     wanted = _in_lake(lake, live, catalogue)
     for name, sql in _queries(schemas).items():
+        if name == _SESSIONS and wanted[name][name] > MOST_SESSIONS:
+            continue  # the comparison with the index has said so
         found = {value: int(events) for value, events in warehouse.query(sql).rows}
         check = compare_rows(f"marts {name} = lake", wanted[name], found)
         yield Check(
@@ -58,7 +60,7 @@ def _in_lake(
 ) -> Mapping[str, Mapping[object, int]]:
     """Return name -> value -> events, as the marts define them; `catalogue`: product -> brand."""
     found: dict[str, Counter[object]] = {name: Counter() for name in ("status", "brand", "action")}
-    sessions = pl.Series([], dtype=pl.String)
+    sessions = Distinct()
     product = pl.col("product_id").cast(pl.String).str.to_lowercase()
     brand = product.replace_strict(catalogue, default=None, return_dtype=pl.String)
     by = {
@@ -74,5 +76,5 @@ def _in_lake(
                 rows = shop if name == "action" else frame
                 counted = rows.group_by(value.alias("value")).len().drop_nulls()
                 found[name].update(dict(counted.iter_rows()))
-            sessions = pl.concat([sessions, shop["session_id"].cast(pl.String)]).unique()
-    return {**found, _SESSIONS: {_SESSIONS: len(sessions)}}
+            sessions.add(shop["session_id"])
+    return {**found, _SESSIONS: {_SESSIONS: sessions.number}}

@@ -10,6 +10,37 @@ from ingest.lake.parquet import read_columns
 from ingest.lake.records import BatchRecord
 from ingest.storage import Storage
 
+# Distinct sessions that are held in memory for a comparison.
+MOST_SESSIONS = 1_000_000
+
+
+class Distinct:
+    """Counts distinct texts. More than `most` are not told apart, so that memory is bounded."""
+
+    def __init__(self, most: int = MOST_SESSIONS) -> None:
+        self._most = most
+        self._known = pl.Series([], dtype=pl.String)
+        self._waiting: list[pl.Series] = []
+
+    def add(self, values: pl.Series) -> None:
+        """Count `values` too; nulls are none."""
+        if len(self._known) > self._most:
+            return
+        self._waiting.append(values.cast(pl.String).drop_nulls().unique())
+        # Only when as many wait as are known: else the work grows with the square of the rows.
+        if sum(map(len, self._waiting)) > len(self._known):
+            self._merge()
+
+    @property
+    def number(self) -> int:
+        """How many there are; `most` + 1 for any number above that."""
+        self._merge()
+        return min(len(self._known), self._most + 1)
+
+    def _merge(self) -> None:
+        self._known = pl.concat([self._known, *self._waiting]).unique()
+        self._waiting.clear()
+
 
 def event_frames(
     lake: Storage, record: BatchRecord, columns: Sequence[str]

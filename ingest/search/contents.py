@@ -17,7 +17,7 @@ import polars as pl
 from ingest.contract import EVENTS
 from ingest.errors import ObjectUnreadable
 from ingest.lake.checks import Check, first_few
-from ingest.lake.frames import event_frames
+from ingest.lake.frames import MOST_SESSIONS, Distinct, event_frames
 from ingest.lake.records import BatchRecord
 from ingest.search.index import BATCH, Index
 from ingest.search.letters import read_letters
@@ -29,8 +29,6 @@ from ingest.terminal.text import count_of
 
 # Ids in one request; far below the 65,536 that a server takes.
 _BATCHES = 500
-# Buckets of sessions that are looked at: about 200 requests.
-MOST_SESSIONS = 1_000_000
 _SESSION, _ID = "session_id", "event_id"
 _FIELDS = {column.name: column.search.field for column in EVENTS.columns if column.search}
 # Their values stay in the document; only a search for them finds nothing.
@@ -202,7 +200,7 @@ def in_lake(lake: Storage, record: BatchRecord, where: pl.Expr | None = None) ->
     Raises ObjectUnreadable when a file cannot be read.
     """
     found: defaultdict[tuple[str, Any, str], float] = defaultdict(float)
-    sessions = pl.Series(_SESSION, [], dtype=pl.String)
+    sessions = Distinct()
     for whole in event_frames(lake, record, _COLUMNS):
         frame = whole if where is None else whole.filter(where)
         for one in DIMENSIONS:
@@ -214,10 +212,9 @@ def in_lake(lake: Storage, record: BatchRecord, where: pl.Expr | None = None) ->
             for row in numbers.iter_rows(named=True):
                 for name in ("events", *one.sums, *one.present):
                     found[one.name, row[one.column], name] += row[name]
-        mine = frame[_SESSION].cast(pl.String)
-        found[SESSIONS, None, "events"] += mine.null_count()
-        sessions = pl.concat([sessions, mine.drop_nulls()]).unique()
-    found[SESSIONS, "", "distinct"] = len(sessions)
+        found[SESSIONS, None, "events"] += frame[_SESSION].null_count()
+        sessions.add(frame[_SESSION])
+    found[SESSIONS, "", "distinct"] = sessions.number
     return found
 
 
