@@ -5,6 +5,7 @@ No settings, task, message or log contains a secret.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
 from collections.abc import Mapping
@@ -19,7 +20,6 @@ API_KEY, SECRET, USER, ADDRESS = (
     "ES_USER and ES_PASSWORD",
     "ES_URL",
 )
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 def public(url: str) -> str:
@@ -57,6 +57,16 @@ def found_in(environ: Mapping[str, str], host: str | None) -> str | None:
     return None
 
 
+def is_readable_on_the_way(parts: SplitResult) -> bool:
+    """Return whether others could read what is sent to `parts`: plain HTTP to another machine."""
+    if parts.scheme != "http":
+        return False
+    try:
+        return not ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return parts.hostname != "localhost"
+
+
 def credentials(environ: Mapping[str, str], parts: SplitResult) -> dict[str, Any]:
     """Return the options of the client that log in to the server at `parts`.
 
@@ -65,7 +75,7 @@ def credentials(environ: Mapping[str, str], parts: SplitResult) -> dict[str, Any
     """
     source = found_in(environ, parts.hostname)
     written = urlsplit(environ.get("ES_URL", ""))
-    if source and parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+    if source and is_readable_on_the_way(parts):
         raise SettingsError(
             f"credentials for {parts.hostname} would be sent unencrypted: use https in ES_URL"
         )

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from pyspark.sql import SparkSession
-from support.batches import Log, export, run_here, sources
+from support.batches import Log, export, run_here, settings_for, sources
 
 from ingest.books.status import status
 from ingest.cli.engines import export_tasks_on
@@ -32,21 +32,15 @@ from ingest.search.sample import differing
 from ingest.search.seals import read_seals, targets
 from ingest.search.task import ExportTask, TaskFacts
 from ingest.search.workers import run_in_processes
-from ingest.settings import SearchSettings, Settings, Source
+from ingest.settings import SearchSettings, Settings
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def settings(tmp_path: Path, search_server: str, index_name: str) -> Settings:
-    return Settings(
-        root=tmp_path,
-        data=tmp_path,
-        lake=str(tmp_path / "lake"),
-        target="local",
-        sources=(Source(name="raw", uri=str(tmp_path)),),
-        search=SearchSettings(url=search_server, index=index_name, deadline_seconds=20),
-    )
+    search = SearchSettings(url=search_server, index=index_name, deadline_seconds=20)
+    return settings_for(tmp_path, search)
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from fixtures.product import ROOT
-from support.batches import Log, export, sources
+from support.batches import Log, export, settings_for, sources
 
 from ingest.errors import SettingsError
 from ingest.search.client import connect
 from ingest.search.export import ExportSummary, verify
-from ingest.settings import SearchSettings, Settings, Source
+from ingest.settings import SearchSettings, Settings
 
 pytestmark = pytest.mark.integration
 
@@ -32,14 +32,8 @@ KEY = "cGxhbnRlZDprZXk="
 
 @pytest.fixture
 def settings(tmp_path: Path, opensearch_url: str) -> Settings:
-    return Settings(
-        root=tmp_path,
-        data=tmp_path,
-        lake=str(tmp_path / "lake"),
-        target="local",
-        sources=(Source(name="raw", uri=str(tmp_path)),),
-        search=SearchSettings(url=opensearch_url, index=INDEX, deadline_seconds=20),
-    )
+    search = SearchSettings(url=opensearch_url, index=INDEX, deadline_seconds=20)
+    return settings_for(tmp_path, search)
 
 
 @pytest.fixture

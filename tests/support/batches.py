@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -25,7 +26,7 @@ from ingest.render import arrow_schema
 from ingest.search.export import ExportSummary
 from ingest.search.export import export as export_with
 from ingest.search.task import ExportTask, TaskFacts, export_task
-from ingest.settings import Settings
+from ingest.settings import SearchSettings, Settings, Source
 from ingest.storage import Storage
 
 SCHEMA = arrow_schema(EVENTS)
@@ -93,6 +94,18 @@ class Log:
             sink.write(pa.Table.from_pylist(full, schema=SCHEMA))
             written = sink.close()
         return NamedFile(path=key, rows=written.rows, bytes=written.bytes)
+
+
+def settings_for(folder: Path, search: SearchSettings) -> Settings:
+    """Return settings with the lake in `folder`."""
+    return Settings(
+        root=folder,
+        data=folder,
+        lake=str(folder / "lake"),
+        target="local",
+        sources=(Source(name="raw", uri=str(folder)),),
+        search=search,
+    )
 
 
 def run_here(tasks: Sequence[ExportTask]) -> list[TaskFacts]:

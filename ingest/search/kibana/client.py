@@ -6,7 +6,6 @@ knows what a lost answer means.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
@@ -17,6 +16,7 @@ import requests
 
 from ingest.errors import ClickstreamError, KibanaError, SettingsError
 from ingest.local_search.fetch import trust_the_machine
+from ingest.search.credentials import is_readable_on_the_way
 
 API_KEY = "KIBANA_API_KEY"
 _CONNECT_SECONDS = 10
@@ -159,18 +159,11 @@ def _checked(url: str, api_key: str | None) -> str:
         raise SettingsError("KIBANA_URL must be http(s)://host[:port][/base/path]")
     if "@" in parts.netloc:
         raise SettingsError(f"KIBANA_URL holds a user or password: set {API_KEY} instead")
-    if api_key and parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if api_key and is_readable_on_the_way(parts):
         raise SettingsError(
             f"the key for {parts.netloc} would be sent unencrypted: use https in KIBANA_URL"
         )
     return parts.netloc
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _reason(response: requests.Response) -> str:
