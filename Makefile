@@ -2,7 +2,7 @@ BIN := .venv/bin
 DATA := $(or $(CLICKSTREAM_DATA),data)
 LINES ?= 100000
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 soak-redshift redshift-try bench lock clean
+.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 soak-redshift soak-search redshift-try bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -29,6 +29,8 @@ soak-s3: setup ## ingest a bucket with an object of 1 GB: memory flat, equal to 
 	@$(BIN)/pytest tests/soak/s3_load.py
 soak-redshift: setup ## load a million rows into the stand-in: one COPY a table (5 minutes)
 	@REDSHIFT_ROWS=1000000 $(BIN)/pytest -k one_copy tests/integration/test_redshift_load.py
+soak-search: setup ## disturb exports at every step and at random, 100 rounds (15 minutes)
+	@SOAK_ROUNDS=100 $(BIN)/pytest tests/soak/search_faults.py
 bench: setup ## compare speed and memory with other tools
 	@$(BIN)/python -m bench
 lock: setup ## upgrade requirements.lock

@@ -9,23 +9,29 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ingest.errors import SearchServerError
 from ingest.search.body import Body
-from ingest.search.client import ApiError, TlsError, TransportError, UnsupportedProductError
+from ingest.search.client import (
+    ApiError,
+    ConnectionTimeout,
+    TlsError,
+    TransportError,
+    UnsupportedProductError,
+)
 from ingest.search.outcome import STOPPING, Outcome, answer_to, items, outcome_of, retry_after
 from ingest.search.refusal import error_type, explain
+from ingest.search.window import MOST_IN_FLIGHT, Window
 from ingest.terminal.text import count_of
 
 # Keeps one entry per document, so that item i is document i; halves the client's CPU time.
 FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason"
-# Two requests in flight index 1.7 times as many documents as one; four are no better.
-IN_FLIGHT = 2
-_CREATED = 201
+_CREATED, _OVERLOADED = 201, 429
 _LONGEST_PAUSE = 30.0
 _FULL_UNTIL_HALVED = 3
 _SERVER_ERRORS_UNTIL_DEAD = 5
@@ -78,13 +84,28 @@ class Tally:
 _Refusal = tuple[int, str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
-    """A body still to be sent, its attempts, and how many of the last ones met a full server."""
+    """A body still to be sent, and how often its documents were.
+
+    `pauses` is how often this body has been waited with, `full` how many of its last attempts met
+    a full server, `errors` how often the server failed on its documents.
+    """
 
     body: Body
     attempts: int = 0
+    pauses: int = 0
     full: int = 0
+    errors: int = 0
+
+    def part(self, positions: Sequence[int], outcome: Outcome) -> _Work:
+        """Return the documents at `positions`, which had `outcome`."""
+        errors = self.errors + (outcome is Outcome.SERVER_ERROR)
+        return replace(self, body=self.body.pick(positions), errors=errors)
+
+    def halves(self) -> list[_Work]:
+        """Return the halves of the body, each with its own pauses."""
+        return [replace(self, body=half, pauses=0, full=0) for half in self.body.halves()]
 
 
 class _Stopped(Exception):
@@ -96,6 +117,7 @@ class Sender:
     """Sends bodies to one index. `on_dead_letter` gets each dead letter, one call at a time.
 
     `most_bytes` is the largest size of a body; it shrinks when the server refuses one as too large.
+    `window` limits the requests in flight; senders to one server take the same one in turn.
     After `deadline_seconds` without an accepted document it gives up, and at once when the server
     cannot be reached and `is_gone`.
     """
@@ -110,23 +132,25 @@ class Sender:
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
     pause: Callable[[float], object] | None = None
+    window: Window = field(default_factory=Window)
     tally: Tally = field(default_factory=Tally)
     _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _accepted_at: float = 0.0
 
     def send_all(self, bodies: Iterable[Body]) -> Tally:
-        """Send `bodies` and return what became of them; rendering waits for the server.
+        """Send `bodies` and return what became of them.
 
+        Rendering waits for the server: one body more than may be in flight is kept.
         Raises SearchServerError when it gives up or must stop, SettingsError for wrong credentials.
         """
         self._accepted_at = self.clock()
-        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
             pending: set[Future[None]] = set()
             try:
                 for body in bodies:
                     pending.add(pool.submit(self.send, body))
-                    if len(pending) >= IN_FLIGHT:
+                    while len(pending) > self.window.size:
                         done, pending = wait(pending, return_when=FIRST_COMPLETED)
                         _raise_first(done)
                 _raise_first(wait(pending).done)
@@ -137,7 +161,7 @@ class Sender:
 
     def send(self, body: Body) -> None:
         """Return when every document of `body` has an outcome."""
-        todo = [_Work(body)]
+        todo = [_Work(body=body)]
         try:
             while todo:
                 todo += self._attempt(todo.pop())
@@ -147,33 +171,43 @@ class Sender:
 
     def _attempt(self, work: _Work) -> list[_Work]:
         """Send `work` once and return what must be sent again."""
-        if self._stop.is_set():
-            raise _Stopped
-        with self._lock:
-            self.tally.requests += 1
-            self.tally.retries += work.attempts > 0
-            self.tally.bytes += len(work.body.data)
-        work = _Work(work.body, work.attempts + 1, work.full)
+        work = replace(work, attempts=work.attempts + 1)
         try:
-            answer = self.client.bulk(
-                index=self.index, operations=work.body.data, filter_path=FILTER_PATH
-            )
-            found = items(answer)
+            found = self._answers(work)
         except ApiError as error:
             return self._refused(work, error)
         except TransportError as error:
-            if isinstance(error, TlsError):
-                raise explain(error, self.url) from None
-            if self.is_gone():
-                raise SearchServerError(
-                    "the local search server has died; nothing is lost: run `clickstream export`"
-                    " again, which starts it"
-                ) from None
-            return self._later(work, f"{type(error).__name__}")
+            return self._unanswered(work, error)
         if len(found) != len(work.body.rows):
             documents = count_of(len(work.body.rows), "document")
-            return self._later(work, f"{count_of(len(found), 'answer')} to {documents}")
+            return [self._later(work, f"{count_of(len(found), 'answer')} to {documents}")]
         return self._sorted_out(work, found)
+
+    def _answers(self, work: _Work) -> list[Mapping[str, Any]]:
+        """Send the body of `work` when its turn comes and return the items of the answer."""
+        with self.window.request():
+            if self._stop.is_set():
+                raise _Stopped
+            with self._lock:
+                self.tally.requests += 1
+                self.tally.retries += work.attempts > 1
+                self.tally.bytes += len(work.body.data)
+            answer = self.client.bulk(
+                index=self.index, operations=work.body.data, filter_path=FILTER_PATH
+            )
+            return items(answer)
+
+    def _unanswered(self, work: _Work, error: TransportError) -> list[_Work]:
+        if isinstance(error, TlsError):
+            raise explain(error, self.url) from None
+        if self.is_gone():
+            raise SearchServerError(
+                "the local search server has died; nothing is lost: run `clickstream export`"
+                " again, which starts it"
+            ) from None
+        if isinstance(error, ConnectionTimeout):
+            self.window.narrow()
+        return [self._later(work, type(error).__name__)]
 
     def _refused(self, work: _Work, error: ApiError) -> list[_Work]:
         status, kind = error.status_code, error_type(error)
@@ -182,20 +216,23 @@ class Sender:
             raise explain(error, self.url) from None
         if status == 413:
             return self._too_large(work, kind)
-        if status == 429:
-            work = _Work(work.body, work.attempts, work.full + 1)
-            # A body above the node's memory limit for requests can never pass.
-            if work.full >= _FULL_UNTIL_HALVED and len(work.body.rows) > 1:
-                self._wait(work, reason, error)
-                return [_Work(half, work.attempts) for half in work.body.halves()]
-            return self._later(work, reason, error)
+        if status == _OVERLOADED:
+            return self._overloaded(work, reason, error)
         if status >= 500:
-            return self._later(_Work(work.body, work.attempts), reason, error)
+            return [self._later(replace(work, full=0), reason, error)]
         known = explain(error, self.url)
         if known.exit_code != SearchServerError.exit_code:
             raise known from None
         rows = work.body.rows
         raise SearchServerError(f"{known} (rows {rows[0]:,} to {rows[-1]:,})") from None
+
+    def _overloaded(self, work: _Work, reason: str, error: ApiError) -> list[_Work]:
+        self.window.narrow()
+        work = self._later(replace(work, full=work.full + 1), reason, error)
+        # A body above the node's memory limit for requests can never pass.
+        if work.full >= _FULL_UNTIL_HALVED and len(work.body.rows) > 1:
+            return work.halves()
+        return [work]
 
     def _too_large(self, work: _Work, kind: str) -> list[_Work]:
         if len(work.body.rows) == 1:
@@ -203,17 +240,17 @@ class Sender:
             return []
         with self._lock:
             self.most_bytes = min(self.most_bytes, len(work.body.data) // 2)
-        return [_Work(half, work.attempts) for half in work.body.halves()]
+        return work.halves()
 
     def _sorted_out(self, work: _Work, answers: Sequence[Mapping[str, Any]]) -> list[_Work]:
         """Record the outcome of each document; return those that must be sent again."""
-        again: list[int] = []
+        again: dict[Outcome, list[int]] = defaultdict(list)
         dead: dict[int, _Refusal] = {}
-        reason, indexed, created, newer = "", 0, 0, 0
+        reason, indexed, created, newer, overloaded = "", 0, 0, 0, False
         for position, item in enumerate(answers):
             status, kind, why = answer_to(item)
             found = outcome_of(status, kind)
-            if found is Outcome.SERVER_ERROR and work.attempts > _SERVER_ERRORS_UNTIL_DEAD:
+            if found is Outcome.SERVER_ERROR and work.errors >= _SERVER_ERRORS_UNTIL_DEAD:
                 found = Outcome.DEAD
             match found:
                 case Outcome.INDEXED:
@@ -227,13 +264,18 @@ class Sender:
                 case Outcome.DEAD:
                     dead[position] = status, kind or "", why
                 case _:
-                    again.append(position)
+                    again[found].append(position)
+                    overloaded |= found is Outcome.RETRY and status == _OVERLOADED
                     reason = _DISK_FULL if found is Outcome.DISK_FULL else f"{status} {kind}"
         self._record(indexed, created, newer)
         self._set_aside(work, dead)
         if not again:
+            self.window.widen()
             return []
-        return self._later(_Work(work.body.pick(again), work.attempts), reason)
+        if overloaded:
+            self.window.narrow()
+        work = self._later(replace(work, full=0), reason)
+        return [work.part(positions, outcome) for outcome, positions in again.items()]
 
     def _record(self, indexed: int, created: int, newer: int) -> None:
         with self._lock:
@@ -271,24 +313,22 @@ class Sender:
                     f"{status} {kind}): the mapping of {self.index} is wrong, not the data"
                 )
 
-    def _later(self, work: _Work, reason: str, error: ApiError | None = None) -> list[_Work]:
-        self._wait(work, reason, error)
-        return [work]
-
-    def _wait(self, work: _Work, reason: str, error: ApiError | None) -> None:
-        """Back off after attempt n; raises SearchServerError when the deadline has passed."""
+    def _later(self, work: _Work, reason: str, error: ApiError | None = None) -> _Work:
+        """Back off and return `work`; raises SearchServerError when the deadline has passed."""
         silent = self.clock() - self._accepted_at
         if silent >= self.deadline_seconds:
             raise SearchServerError(
                 f"Elasticsearch accepted no documents for {self.deadline_seconds:,.0f} s "
                 f"(last error: {reason}); nothing is lost: run `clickstream export` again"
             )
-        seconds = self.jitter(0.0, min(_LONGEST_PAUSE, 0.5 * 2 ** min(work.attempts, 10)))
+        work = replace(work, pauses=work.pauses + 1)
+        seconds = self.jitter(0.0, min(_LONGEST_PAUSE, 0.5 * 2 ** min(work.pauses, 10)))
         seconds = max(seconds, retry_after(error))
         seconds = min(seconds, self.deadline_seconds - silent)
         with self._lock:
             self.tally.waited_seconds += seconds
         (self.pause or self._stop.wait)(seconds)
+        return work
 
 
 def _raise_first(done: Iterable[Future[None]]) -> None:

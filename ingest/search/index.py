@@ -278,7 +278,7 @@ class Index:
         for name, content in parts.items():
             self.client.cluster.put_component_template(name=name, template=content)
         self.client.indices.put_index_template(
-            name=self.name, **template.index_template(self.search)
+            name=self.name, **template.index_template(self.search, self.product)
         )
 
     def _create(self, name: str, run_id: str) -> None:

@@ -16,9 +16,10 @@ _NAMES = ("cookie", "set_cookie", "authorization", "proxy_authorization", "x_api
 _PRIVATE = re.compile(rf"(?:(?:resp_)?header_)?(?:{'|'.join(_NAMES)})")
 _PRIVATE_WHOLE = "cs_headers"
 # Valid in Rust and in Python. It finds too much rather than too little: also values, since a WAF
-# header is an object whose `name` is private; escapes that could spell a name; line breaks.
+# header is an object whose `name` is private; escapes that could spell a name, or the NUL that the
+# server refuses in one; line breaks.
 _ANY = "|".join((*_NAMES, _PRIVATE_WHOLE)).replace("_", "[-_]")
-ODD = rf'(?i)"(?:(?:resp[-_])?header[-_])?(?:{_ANY})|\\u(?:00[2-7]|212a)|[\x00-\x1f]'
+ODD = rf'(?i)"(?:(?:resp[-_])?header[-_])?(?:{_ANY})|\\u(?:0000|00[2-7]|212a)|[\x00-\x1f]'
 # For a text that is not a JSON object: the mark says that something is missing.
 _ALL_DROPPED = '{"_dropped":["*"]}'
 _LONGEST_NUMBER = 308
@@ -28,7 +29,7 @@ def clean(text: str) -> str | None:
     """Return the JSON object `text` as it may be exported, keys sorted; None when all is private.
 
     Leaves too long for the server are left out; `_dropped` lists the top-level names that held
-    them. Numbers that do not fit a double become text.
+    them. Numbers that do not fit a double become text, a NUL in a key becomes U+FFFD.
     """
     try:
         value = json.loads(text, parse_int=_whole, parse_float=_float, parse_constant=str)
@@ -53,7 +54,9 @@ def is_private(name: str) -> bool:
 def _without_private(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            name: _without_private(inner) for name, inner in value.items() if not is_private(name)
+            name.replace("\0", "\ufffd"): _without_private(inner)
+            for name, inner in value.items()
+            if not is_private(name)
         }
     if isinstance(value, list):
         return [_without_private(inner) for inner in value if not _is_private_header(inner)]

@@ -23,6 +23,7 @@ from ingest.search.client import (
     UnsupportedProductError,
 )
 from ingest.search.credentials import found_in, public
+from ingest.search.outcome import STOPPING
 
 # What the two keys of docs/operations/search.md may do.
 PRIVILEGES = frozenset(
@@ -116,7 +117,14 @@ def _refused(error: ApiError, url: str) -> ClickstreamError:
         return SettingsError(f"{place} {_forbidden(str(error.body))}")
     if kind == "media_type_header_exception":
         return SettingsError(f"{place} does not support this client: install elasticsearch 8.19.x")
+    if remedy := STOPPING.get((error.status_code, kind)):
+        return SearchServerError(f"index {_index(error)} {remedy}")
     return SearchServerError(f"{place} refuses the request: {error.status_code} {kind}")
+
+
+def _index(error: ApiError) -> str:
+    inner = error.body["error"]
+    return str(inner.get("index") or ", ".join(inner.get("resource.id", ())))
 
 
 def _unauthorised(environ: Mapping[str, str], host: str | None) -> str:

@@ -27,6 +27,7 @@ from ingest.search.client import Elasticsearch, connect
 from ingest.search.document import COLUMNS, bodies
 from ingest.search.letters import DeadLetters
 from ingest.search.months import MONTH_OF
+from ingest.search.window import Window
 from ingest.storage import Storage, open_storage
 from ingest.terminal.text import count_of
 
@@ -117,11 +118,11 @@ def export_task(task: ExportTask) -> TaskFacts:
     """Send the files of `task`. Expected errors are not raised but returned in TaskFacts."""
     done: list[FileFacts] = []
     lake = open_storage(task.lake)
-    most_bytes = task.most_bytes
+    most_bytes, window = task.most_bytes, Window()
     try:
         with connect(task.url, product=task.product) as client:
             for file in task.files:
-                facts, most_bytes = _export_file(task, file, lake, client, most_bytes)
+                facts, most_bytes = _export_file(task, file, lake, client, most_bytes, window)
                 done.append(facts)
     except ClickstreamError as error:
         return TaskFacts(files=tuple(done), error=(type(error).__name__, str(error)))
@@ -129,7 +130,12 @@ def export_task(task: ExportTask) -> TaskFacts:
 
 
 def _export_file(
-    task: ExportTask, file: ExportFile, lake: Storage, client: Elasticsearch, most_bytes: int
+    task: ExportTask,
+    file: ExportFile,
+    lake: Storage,
+    client: Elasticsearch,
+    most_bytes: int,
+    window: Window,
 ) -> tuple[FileFacts, int]:
     """Return the facts of one file and the largest body that the server accepts."""
     letters = DeadLetters(file, index=task.index)
@@ -141,6 +147,7 @@ def _export_file(
         deadline_seconds=task.deadline_seconds,
         on_dead_letter=letters.add,
         is_gone=task.is_gone,
+        window=window,
     )
     try:
         monthly = task.index if task.monthly else None

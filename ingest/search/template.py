@@ -73,12 +73,15 @@ def component_templates(
     }
 
 
-def index_template(search: SearchSettings) -> dict[str, Any]:
+def index_template(search: SearchSettings, product: str) -> dict[str, Any]:
     """Return the index template; its name is that of the index, or of the alias of all months."""
     months = f"{search.index}-*"
     template: dict[str, Any] = {"index_patterns": [search.index, months]}
     if is_monthly(search):  # the server refuses the alias for an index of its own name
         template = {"index_patterns": [months], "template": {"aliases": {search.index: {}}}}
+    if product != OPENSEARCH:  # which has no such setting
+        # A bulk request must not make an index that was deleted under it.
+        template["allow_auto_create"] = False
     return template | {
         "composed_of": [f"{search.index}-mappings", f"{search.index}-settings"],
         "priority": _PRIORITY,

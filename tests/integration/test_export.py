@@ -39,8 +39,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def settings(tmp_path: Path, search_server: str, index_name: str) -> Settings:
-    search = SearchSettings(url=search_server, index=index_name, deadline_seconds=20)
-    return settings_for(tmp_path, search)
+    return settings_for(tmp_path, search_server, index_name)
 
 
 @pytest.fixture

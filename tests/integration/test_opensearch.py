@@ -20,7 +20,7 @@ from support.batches import Log, export, settings_for, sources
 from ingest.errors import SettingsError
 from ingest.search.client import connect
 from ingest.search.export import ExportSummary, verify
-from ingest.settings import SearchSettings, Settings
+from ingest.settings import Settings
 
 pytestmark = pytest.mark.integration
 
@@ -32,8 +32,7 @@ KEY = "cGxhbnRlZDprZXk="
 
 @pytest.fixture
 def settings(tmp_path: Path, opensearch_url: str) -> Settings:
-    search = SearchSettings(url=opensearch_url, index=INDEX, deadline_seconds=20)
-    return settings_for(tmp_path, search)
+    return settings_for(tmp_path, opensearch_url, INDEX)
 
 
 @pytest.fixture

@@ -96,15 +96,15 @@ class Log:
         return NamedFile(path=key, rows=written.rows, bytes=written.bytes)
 
 
-def settings_for(folder: Path, search: SearchSettings) -> Settings:
-    """Return settings with the lake in `folder`."""
+def settings_for(folder: Path, url: str, index: str) -> Settings:
+    """Return settings of a lake in `folder` that is exported to `index`."""
     return Settings(
         root=folder,
         data=folder,
         lake=str(folder / "lake"),
         target="local",
         sources=(Source(name="raw", uri=str(folder)),),
-        search=search,
+        search=SearchSettings(url=url, index=index, deadline_seconds=20),
     )
 
 

@@ -1,4 +1,4 @@
-"""Faults in front of moto's server: what AWS does rarely, done on purpose and to chosen requests.
+"""Faults in front of a server: what it does rarely, done on purpose and to chosen requests.
 
 A request is known by its line: `GET /bucket/key 0-99` (the range of bytes that is asked for, if
 any), or `POST AddJobFlowSteps` for a call of EMR's.
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import socket
+import struct
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from werkzeug.test import run_wsgi_app
@@ -76,6 +79,22 @@ class Faults:
     def clear(self) -> None:
         """Forget all rules."""
         self._rules.clear()
+
+
+@contextmanager
+def served(app: App, name: str) -> Iterator[str]:
+    """Serve `app` on a free port inside the block, and yield its address."""
+    from werkzeug.serving import make_server
+
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, name=name)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def line_of(environ: Environ) -> str:
@@ -162,19 +181,47 @@ def in_turn(action: Callable[[], object]) -> Fault:
     return fault
 
 
-def followed(action: Callable[[], object]) -> Fault:
+def _end(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def _half_close(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_WR)
+    connection.recv(1)  # until the other side closes as well
+
+
+def _reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.close(connection.detach())
+
+
+def followed(action: Callable[[], object], end: Callable[[socket.socket], None] = _end) -> Fault:
     """Return a fault that does what is asked, calls `action`, and then ends the connection."""
 
     def fault(app: App, environ: Environ, _start_response: Any) -> Iterable[bytes]:
         _answer(app, environ)
         action()
-        environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        end(environ["werkzeug.socket"])
         raise ConnectionAbortedError
 
     return fault
 
 
 unanswered = followed(lambda: None)
+half_closed = followed(lambda: None, _half_close)
+reset = followed(lambda: None, _reset)
+
+
+def spoiled(change: Callable[[bytes], bytes], status: str | None = None) -> Fault:
+    """Return a fault that does what is asked, and changes the answer and its status."""
+
+    def fault(app: App, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        body, told, headers = _answer(app, environ)
+        body = change(body)
+        start_response(status or told, _headers(body, headers))
+        return [body]
+
+    return fault
 
 
 class Remembering:

@@ -6,6 +6,7 @@ The scripted server keeps what it took, so each test also sees that nothing was 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -247,6 +248,15 @@ def test_a_body_refused_three_times_in_a_row_is_halved() -> None:
     assert server.taken == everything(8)
 
 
+def test_the_halves_of_a_refused_body_begin_with_a_short_pause() -> None:
+    clock = Clock()
+    server = Server([refusal(429)] * 9)
+    sender(server, clock).send_all([body(8)])
+    assert server.sizes == [8, 8, 8, 4, 4, 4, 2, 2, 2, 1, 1, 2, 4]
+    assert clock.pauses == [1, 2, 4] * 3
+    assert server.taken == everything(8)
+
+
 def test_too_large_is_halved_until_it_fits_and_remembered() -> None:
     server = Server(limit_bytes=len(body(2).data))
     loop = sender(server)
@@ -298,6 +308,25 @@ def test_a_server_error_is_retried_five_times() -> None:
     assert server.sizes == [2, 1, 1, 1, 1, 1]
     assert (tally.indexed, tally.dead) == (1, 1)
     assert dead[0].attempts == 6
+
+
+def test_a_full_server_is_no_server_error() -> None:
+    dead: list[DeadLetter] = []
+    server = Server([lambda _: FULL] * 9 + [lambda _: (500, "broken")])
+    tally = sender(server, dead=dead).send_all([body(2)])
+    assert (tally.indexed, dead) == (2, [])
+
+
+def test_each_document_has_its_own_server_errors() -> None:
+    dead: list[DeadLetter] = []
+
+    def answer(name: str) -> Answer:
+        return (500, "broken") if name == "0000" else FULL
+
+    server = Server([answer, *[lambda _: (500, "broken")] * 5])
+    tally = sender(server, dead=dead).send_all([body(2)])
+    assert server.sizes == [2, 1, 1, 1, 1, 1, 1, 1]
+    assert (tally.indexed, tally.dead) == (2, 0)
 
 
 def test_a_document_of_a_later_batch_is_newer() -> None:
@@ -375,6 +404,49 @@ def test_a_stop_ends_the_other_request_and_the_rendering() -> None:
     with pytest.raises(SearchServerError, match="is gone"):
         sender(server).send_all(bodies())
     assert len(rendered) < 10
+
+
+@pytest.mark.parametrize(
+    ("step", "size"),
+    [
+        (refusal(429), 1),
+        (ConnectionTimeout("no answer"), 1),
+        (lambda _: FULL, 1),
+        (lambda _: (429, "cluster_block_exception"), 2),  # its disk is full, it is not busy
+        (lambda _: (503, "unavailable_shards_exception"), 2),
+        (refusal(503), 2),
+        (ConnectionError("reset"), 2),
+    ],
+)
+def test_only_an_overloaded_server_gets_fewer_requests_at_a_time(step: Step, size: int) -> None:
+    loop = sender(Server([step]))
+    loop.send_all([body(2)])
+    assert loop.window.size == size
+
+
+def test_a_server_that_keeps_up_gets_more_requests_at_a_time() -> None:
+    loop = sender(Server())
+    loop.send_all(body(1, first=i) for i in range(51))
+    assert loop.window.size == 3
+
+
+def test_rendering_is_one_body_ahead() -> None:
+    rendered, let_go = [], threading.Event()
+
+    class Slow(Server):
+        def bulk(self, **request: Any) -> Any:
+            assert let_go.wait(10)
+            return super().bulk(**request)
+
+    def bodies() -> Iterator[Body]:
+        for i in range(10):
+            rendered.append(i)
+            if len(rendered) == 3:  # two are in flight
+                threading.Timer(0.05, let_go.set).start()
+            assert let_go.is_set() or i < 3
+            yield body(1, first=i)
+
+    assert sender(Slow()).send_all(bodies()).indexed == 10
 
 
 def test_an_error_of_the_rendering_comes_through() -> None:

@@ -95,7 +95,11 @@ def without_private(value: Any) -> Any:
             if not (isinstance(v, dict) and private(str(v.get("name"))))
         ]
     if isinstance(value, dict):
-        return {k: without_private(v) for k, v in value.items() if not private(k)}
+        return {
+            k.replace("\x00", "\ufffd"): without_private(v)
+            for k, v in value.items()
+            if not private(k)
+        }
     return value
 
 
@@ -243,6 +247,7 @@ def test_columns_of_an_older_contract_are_left_out() -> None:
         ('{"cs_headers":"a","cs_header_count":2}', {"cs_header_count": 2}),
         ('{"cookie":1,"n":1e999,"m":-1e999}', {"n": "1e999", "m": "-1e999"}),
         ('{"b":1,\n"a":2}', {"a": 2, "b": 1}),
+        ('{"a\\u0000":{"\\u0000":"\\u0000"}}', {"a\ufffd": {"\ufffd": "\0"}}),
         ('{"cut off', {"_dropped": ["*"]}),
         ("[1]", {"_dropped": ["*"]}),
         ("{}", None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,10 +19,11 @@ from ingest.errors import BooksError, ObjectUnreadable
 from ingest.lake.parquet import ParquetSink
 from ingest.local_search.state import LocalServer, write_state
 from ingest.render import arrow_schema
-from ingest.search.bulk import DeadLetter, Sender
+from ingest.search.body import Body
+from ingest.search.bulk import DeadLetter, Sender, Tally
 from ingest.search.letters import DeadLetters, KeptLetter, read_letters
 from ingest.search.seals import Seal
-from ingest.search.task import ExportFile, ExportTask, _bodies
+from ingest.search.task import ExportFile, ExportTask, _bodies, export_task
 from ingest.storage import Storage
 
 KEY = "events/batch_id=b1/part=00000-x/events.parquet"
@@ -136,6 +138,26 @@ def test_a_file_that_is_gone_or_broken_is_unreadable(
     lake.delete([KEY])
     with pytest.raises(ObjectUnreadable, match="gone"):
         list(_bodies(lake, file, sender))
+
+
+def test_the_files_of_a_task_are_sent_through_one_window(
+    lake: Storage, file: ExportFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows = []
+
+    def send_all(sender: Sender, found: Iterable[Body]) -> Tally:
+        windows.append(sender.window)
+        return Tally(indexed=sum(len(body.rows) for body in found))
+
+    monkeypatch.setattr(Sender, "send_all", send_all)
+    monkeypatch.setattr("ingest.search.task.open_storage", lambda _: lake)
+    task = ExportTask(
+        lake="", url="http://127.0.0.1:1", index="i", target="t", product="elasticsearch", files=(file, file),
+        most_bytes=1 << 20, deadline_seconds=1,
+    )  # fmt: skip
+    assert export_task(task).failure() is None
+    first, second = windows
+    assert first is second
 
 
 def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportFile) -> None:

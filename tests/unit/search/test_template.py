@@ -66,11 +66,12 @@ def test_settings_are_durable() -> None:
 
 
 def test_the_index_template_covers_the_index_and_its_months() -> None:
-    assert template.index_template(SEARCH) == {
+    assert template.index_template(SEARCH, ELASTICSEARCH) == {
         "index_patterns": ["events", "events-*"],
         "composed_of": ["events-mappings", "events-settings"],
         "priority": 500,
         "version": 1,
+        "allow_auto_create": False,
     }
     assert set(
         template.component_templates(SEARCH, "lake1", product=ELASTICSEARCH, replicas=0)
@@ -81,8 +82,8 @@ def test_the_index_template_covers_the_index_and_its_months() -> None:
 
 
 def test_each_month_gets_the_alias_from_the_template() -> None:
-    monthly = template.index_template(replace(SEARCH, layout="monthly"))
-    single = template.index_template(SEARCH)
+    monthly = template.index_template(replace(SEARCH, layout="monthly"), ELASTICSEARCH)
+    single = template.index_template(SEARCH, ELASTICSEARCH)
     aliases: dict[str, Any] = {"template": {"aliases": {"events": {}}}}
     assert monthly == single | {"index_patterns": ["events-*"]} | aliases
 

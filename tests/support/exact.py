@@ -1,0 +1,23 @@
+"""What an export must leave, whatever happened to it: the index is the lake exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan
+from support.batches import export
+
+from ingest.search.export import verify
+from ingest.settings import Settings
+
+
+def assert_exact(settings: Settings, elastic: Elasticsearch, ids: Iterable[int]) -> None:
+    """The index holds the events `ids` and no others, and exporting again adds nothing."""
+    again = export(settings)
+    assert (again.batches, again.documents, again.exit_code) == ((), 0, 0)
+    found = [hit["_id"] for hit in scan(elastic, index=settings.search.index, _source=False)]
+    assert sorted(found) == sorted(f"{i:032x}" for i in ids)
+    proof = verify(settings)
+    assert proof is not None
+    assert (proof.problems, proof.pending, proof.documents) == ((), (), len(found))
