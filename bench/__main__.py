@@ -7,15 +7,18 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from bench import search
 from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
 from bench.discovery import OBJECTS, Discovery, discovery
 from bench.follow import FILES, LARGE_BYTES, appended_line, known_files
 from bench.gateway import GatewayMissing
 from bench.lines import write_lines
 from bench.memory import peak_memory
+from bench.search import CEILING, OURS, PARALLEL, Median
 from bench.single import ADDITIONS, addition_seconds, hostile_milliseconds, reference_rate
 from bench.throughput import Speed, throughput
 
@@ -27,6 +30,9 @@ TARGETS = {CSV: "at most 1.5", REGEXP: "at most 0.1"}
 def main() -> None:
     """Generate the input, measure and print."""
     options = _options()
+    if options.search:
+        _print_search(options.folder, events=options.events, rounds=options.rounds)
+        return
     if options.s3:
         _print_s3(options.folder, lines=options.lines)
         return
@@ -77,6 +83,36 @@ def _print_s3(where: Path | None, *, lines: int) -> None:
             print(f"S3 was not measured: {error}")
 
 
+def _print_search(where: Path | None, *, events: int, rounds: int) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder,
+        search.search_server(Path(folder)) as settings,
+    ):
+        count = search.write_lake(settings, events=events)
+        rate, size = search.render_rate(settings)
+        print(f"{count:,} events, {size:,.0f} bytes a document; load {search.load()}")
+        print(f"rendering, one core: {rate:,.0f} documents/s (at least 60,000)", flush=True)
+        _print_ways(search.compare(settings, rounds=rounds))
+        for times in (1, 10):
+            lake = replace(settings, lake=f"{settings.lake}-{times}")
+            count = search.write_lake(lake, events=events * times, files=1)
+            peak = search.writer_peak(lake)
+            print(f"peak memory of a writer, {count:,} events: {peak:,.0f} MiB (at most 400)")
+        print(f"load {search.load()}")
+
+
+def _print_ways(medians: Mapping[str, Median]) -> None:
+    print(f"{'medians; CPU per 100,000':26}{'documents/s':>12}{'client s':>10}{'server s':>10}")
+    for way, one in medians.items():
+        print(f"{way:26}{one.rate:12,.0f}{one.client:10.2f}{one.server:10.2f}")
+    ours, ceiling, parallel = medians[OURS], medians[CEILING], medians[PARALLEL]
+    print(f"export / ready bodies: {ours.rate / ceiling.rate:.2f} (at least 0.8)")
+    print(
+        f"export / parallel_bulk: {ours.rate / parallel.rate:.1f} times the documents/s (at least"
+        f" 2.5), 1/{parallel.client / ours.client:.1f} of the client CPU (at most 1/8)"
+    )
+
+
 def _print_discovery(what: str, run: Discovery) -> None:
     print(
         f"{what} in {OBJECTS:,} objects: {run.seconds:.1f} s after the listing"
@@ -99,6 +135,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=2_000_000)
     parser.add_argument("--folder", type=Path, help="where to write the input (4 GB)")
     parser.add_argument("--s3", action="store_true", help="measure only what S3 adds")
+    parser.add_argument("--search", action="store_true", help="measure only the export")
+    parser.add_argument("--events", type=int, default=400_000, help="of --search; 10x for memory")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of --search")
     parser.add_argument("--no-spark", action="store_true", help="leave out regexp_extract")
     return parser.parse_args()
 

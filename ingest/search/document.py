@@ -8,7 +8,8 @@ object and no line break.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,16 @@ import pyarrow.compute as pc
 
 from ingest.contract import EVENTS, Column, Type
 from ingest.errors import BooksError
+from ingest.pseudonyms import Pseudonyms, read_mark
 from ingest.search.body import Body
+from ingest.search.clients import CLIENT, without_clients
 from ingest.search.months import MONTH_OF, month_names
-from ingest.search.private import LONGEST_BYTES, ODD, clean
+from ingest.search.private import LONGEST_BYTES, clean, odd_pattern
+from ingest.search.template import Marks
 
 MOST_DOCUMENTS = 10_000
 COLUMNS = tuple(column for column in EVENTS.columns if column.search is not None)
+_NAMES = tuple(column.name for column in COLUMNS)
 _ID_LENGTH = 32
 _NS_IN_MS = 1_000_000
 _MOST_NS = 2**63 - 1024  # the largest double that a long holds
@@ -58,26 +63,60 @@ def _tree() -> _Level:
 _TREE = _tree()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendering:
+    """How the events of a lake become the documents of an index.
+
+    `monthly` is the alias of monthly indices, None where the request names the index; `pseudonyms`
+    are shown in place of addresses, None to show these; `exclude` are columns that are left out,
+    `private_keys` keys of `extra`.
+    """
+
+    monthly: str | None = None
+    pseudonyms: Pseudonyms | None = None
+    exclude: Collection[str] = ()
+    private_keys: Collection[str] = ()
+
+    def columns(self, present: Collection[str]) -> list[str]:
+        """Return which of the columns that are `present` must be read."""
+        wanted = dict.fromkeys(name for name in _NAMES if name not in self.exclude)
+        if self.pseudonyms is not None:  # what is hidden must be known
+            wanted |= dict.fromkeys(CLIENT)
+        if self.monthly is not None:
+            wanted[MONTH_OF] = None
+        return [name for name in wanted if name in present]
+
+
+def rendering(marks: Marks, environ: Mapping[str, str], *, monthly: str | None = None) -> Rendering:
+    """Return how documents are made that show what `marks` say.
+
+    Raises SettingsError where `environ` has another key for pseudonyms.
+    """
+    return Rendering(
+        monthly=monthly,
+        pseudonyms=read_mark(marks.pseudonyms, environ),
+        exclude=marks.exclude,
+        private_keys=marks.private_keys,
+    )
+
+
 def bodies(
     rows: pa.RecordBatch,
+    how: Rendering,
     *,
     version: int,
     first_row: int,
     most_bytes: int,
-    monthly: str | None = None,
 ) -> Iterator[Body]:
     """Yield the request bodies of `rows`, in order, each of at most `most_bytes` or one document.
 
     `rows` has contract columns of events; missing ones (an older contract) are null. `version` is
-    the number of the batch record, `first_row` the position of row 0 in its file, `monthly` the
-    alias of monthly indices, None where the request names the index. Raises BooksError for rows
-    that violate the contract.
+    the number of the batch record, `first_row` the position of row 0 in its file. Raises BooksError
+    for rows that violate the contract.
     """
     if not rows.num_rows:
         return
-    text = render(rows, version=version, monthly=monthly).to_arrow(
-        compat_level=pl.CompatLevel.oldest()
-    )
+    text = render(rows, how, version=version).to_arrow(compat_level=pl.CompatLevel.oldest())
     text = text.cast(pa.large_string())
     offsets = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
     data = memoryview(text.buffers()[2] or b"")
@@ -96,15 +135,17 @@ def _cuts(offsets: npt.NDArray[np.int64], most_bytes: int) -> Iterator[tuple[int
         start = end
 
 
-def render(rows: pa.RecordBatch, *, version: int, monthly: str | None = None) -> pl.Series:
+def render(rows: pa.RecordBatch, how: Rendering, *, version: int) -> pl.Series:
     """Return action line and document of each of one or more rows; arguments as in `bodies`."""
     _check_ids(rows["event_id"])
-    fragments = _Fragments(rows)
+    if how.pseudonyms is not None:
+        rows = without_clients(rows, how.pseudonyms)
+    fragments = _Fragments(rows, how)
     document = _joined(fragments.of_members(_TREE))
     frame = pl.select(
         pl.concat_str(
             pl.lit('{"index":{'),
-            *_month(rows, monthly),
+            *_month(rows, how.monthly),
             pl.lit('"_id":"'),
             fragments.plain("event_id"),
             pl.lit(f'","version":{version},"version_type":"external_gte"}}}}\n{{'),
@@ -139,9 +180,10 @@ def _joined(members: list[pl.Expr]) -> pl.Expr:
 class _Fragments:
     """The members of the documents of one chunk, as expressions over its columns."""
 
-    def __init__(self, rows: pa.RecordBatch) -> None:
+    def __init__(self, rows: pa.RecordBatch, how: Rendering) -> None:
         self._rows = rows
-        self._present = set(rows.schema.names)
+        self._shown = set(rows.schema.names).difference(how.exclude)
+        self._private_keys = how.private_keys
 
     def of_members(self, level: _Level) -> list[pl.Expr]:
         """Return the members of `level` that at least one row has."""
@@ -164,12 +206,14 @@ class _Fragments:
         return pl.when(inside != "").then(whole)
 
     def _leaf(self, name: str, column: Column) -> pl.Expr | None:
-        if column.name not in self._present:
+        if column.name not in self._shown:
             return None
         values = self._rows[column.name]
         if values.null_count == len(values):
             return None
         key = json.dumps(name)
+        if column.name == "extra":
+            return pl.concat_str(pl.lit(f"{key}:"), pl.lit(_extra(values, self._private_keys)))
         if _is_constant(values):
             (value,) = pl.select(_value(column, values[:1])).to_series()
             return None if value is None else pl.lit(f"{key}:{value}")
@@ -184,8 +228,6 @@ def _is_constant(values: pa.Array) -> bool:
 
 def _value(column: Column, values: pa.Array) -> pl.Expr:
     """Return the JSON values of a column, null where it is null."""
-    if column.name == "extra":
-        return pl.lit(_extra(values))
     if column.name == "parse_warnings":
         codes = _escaped(values).str.replace_all(",", '","', literal=True)
         return pl.concat_str(pl.lit('["'), codes, pl.lit('"]'))
@@ -236,16 +278,18 @@ def _nanoseconds(values: pa.Array) -> pl.Series:
     return digits.set(pl.Series(null), None)
 
 
-def _extra(values: pa.Array) -> pl.Series:
+def _extra(values: pa.Array, private_keys: Collection[str]) -> pl.Series:
     text = pl.Series(values)
     plain = (
         text.str.starts_with("{")
         & text.str.ends_with("}")
         & text.str.len_bytes().is_between(len('{"":0}'), LONGEST_BYTES)
-        & ~text.str.contains(ODD)
+        & ~text.str.contains(odd_pattern(private_keys))
     )
     if plain.all():  # nulls are passed over
         return text
     odd = (~plain).fill_null(False)
-    cleaned = [clean(value) if hit else value for value, hit in zip(text, odd, strict=True)]
+    cleaned = [
+        clean(value, private_keys) if hit else value for value, hit in zip(text, odd, strict=True)
+    ]
     return pl.Series(cleaned, dtype=pl.String)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from ingest.errors import ClickstreamError, TooManyRejects
 from ingest.lake.accepted import accepted_ids, find_batches, record_acceptances
 from ingest.lake.records import BatchRecord, lake_id, open_lake, read_log
 from ingest.local_search import control
+from ingest.pseudonyms import read_pseudonyms
 from ingest.search.client import Target, connect, identify
 from ingest.search.contents import compare
 from ingest.search.credentials import public
@@ -19,6 +21,7 @@ from ingest.search.index import Index
 from ingest.search.plan import Plan
 from ingest.search.proof import Proof, prove
 from ingest.search.refusal import explained
+from ingest.search.template import Marks
 from ingest.settings import Settings
 from ingest.storage import Storage
 
@@ -87,11 +90,12 @@ def export(
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
+    mark = _pseudonyms(settings)
     lake = open_lake(settings.lake, must_exist=True)
     records = read_log(lake)
     to_accept = find_batches(records, accept)
     url = _address(settings)
-    with _connected(settings, lake, url) as (index, target):
+    with _connected(settings, lake, url, mark) as (index, target):
         if recreate and not dry_run:
             index.delete()
         exporter = Exporter(
@@ -122,9 +126,10 @@ def verify(settings: Settings) -> Proof | None:
     """
     if settings.search.url == OFF:
         return None
+    mark = _pseudonyms(settings)
     lake = open_lake(settings.lake)
     url = _address(settings)
-    with _connected(settings, lake, url) as (index, target):
+    with _connected(settings, lake, url, mark) as (index, target):
         counts = index.counts() if index.check() else {}
         proof = prove(lake, target, counts, is_kept=index.is_kept)
         if not counts:
@@ -133,13 +138,16 @@ def verify(settings: Settings) -> Proof | None:
 
 
 def ask(settings: Settings) -> None:
-    """Ask the server of `settings` whether it could take an export; nothing without an address.
+    """Ask the server of `settings` whether it could take an export; without an address, no one.
 
     For long work, before it begins: it takes a second or two. Raises SettingsError for a server
     that will not do, SearchServerError for one that does not answer now.
     """
     url = settings.search.url
-    if url is None or url == OFF:
+    if url == OFF:
+        return
+    _pseudonyms(settings)
+    if url is None:
         return
     product = settings.search.product
     with explained(url), connect(url, product=product, seconds=_ASK_SECONDS) as client:
@@ -147,15 +155,27 @@ def ask(settings: Settings) -> None:
 
 
 @contextmanager
-def _connected(settings: Settings, lake: Storage, url: str) -> Iterator[tuple[Index, Target]]:
+def _connected(
+    settings: Settings, lake: Storage, url: str, pseudonyms: str | None
+) -> Iterator[tuple[Index, Target]]:
     """Yield the index of `lake` at `url`, and where that is; the client is closed afterwards."""
     search = settings.search
+    marks = Marks(
+        lake=lake_id(lake),
+        pseudonyms=pseudonyms,
+        exclude=search.exclude,
+        private_keys=search.private_keys,
+    )
     with explained(url), connect(url, product=search.product, retries=_RETRIES) as client:
         target = identify(client, search.index)
-        yield (
-            Index(client=client, search=search, lake_id=lake_id(lake), product=target.product),
-            target,
-        )
+        yield Index(client=client, search=search, marks=marks, product=target.product), target
+
+
+def _pseudonyms(settings: Settings) -> str | None:
+    """Return the mark of what documents show of clients; SettingsError when its key is missing."""
+    search = settings.search
+    found = read_pseudonyms(search.pseudonymise, search.pseudonym_method, os.environ)
+    return found.mark if found else None
 
 
 def _address(settings: Settings) -> str:

@@ -216,6 +216,7 @@ class Exporter:
                 deadline_seconds=deadline,
                 monthly=self._is_monthly,
                 state_file=str(state_file(self.settings)) if is_local else None,
+                marks=self.index.marks,
             )
             for members in pack([file for delivery in wave for file in delivery.files])
         ]

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from ingest.errors import BooksError, SettingsError
+from ingest.errors import BooksError
 from ingest.render import elasticsearch_mappings
-from ingest.search import template
+from ingest.search import agreement, template
+from ingest.search.agreement import RECREATE
 from ingest.search.client import BadRequestError, Elasticsearch, NotFoundError
 from ingest.search.months import is_month, is_monthly, oldest_kept
+from ingest.search.template import Marks
 from ingest.settings import SearchSettings
 from ingest.terminal.text import count_of
 
@@ -25,8 +27,6 @@ _PAGE_BUCKETS = 5_000
 _PAGE_DOCUMENTS = 5_000
 _SCROLL = "2m"
 BATCH = "clickstream.batch_id"
-_ANOTHER = "choose another ES_INDEX"
-_RECREATE = "run `clickstream export --recreate`"
 
 # Batch id -> index -> documents.
 Counts = Mapping[str, Mapping[str, int]]
@@ -36,12 +36,12 @@ Counts = Mapping[str, Mapping[str, int]]
 class Index:
     """The index of one lake, or its monthly indices, through the client that manages them.
 
-    They are on a server of `product`.
+    They are on a server of `product`; `marks` say whose they are and what their documents show.
     """
 
     client: Elasticsearch
     search: SearchSettings
-    lake_id: str
+    marks: Marks
     product: str
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
@@ -62,30 +62,16 @@ class Index:
     def check(self) -> bool:
         """Return whether there is an index; changes nothing.
 
-        Raises SettingsError when one is not ours, another lake's, of another layout, or has a
-        mapping that cannot be brought in line.
+        Raises SettingsError as `ingest.search.agreement.check` does.
         """
         found = self._mappings()
-        self._check_owner(found, _ANOTHER)
-        for name, mapping in found.items():
-            if (template.owner(mapping) or {}).get("lake") != self.lake_id:
-                raise SettingsError(
-                    f"index {name} belongs to another lake: {_ANOTHER}, or {_RECREATE}"
-                )
-        self._check_layout(found)
-        for name, mapping in found.items():
-            if changed := template.compare(mapping, self.product).changed:
-                raise SettingsError(
-                    f"index {name} differs from the contract:\n"
-                    + "".join(f"- {line}\n" for line in changed)
-                    + f"types cannot be changed in place: {_RECREATE}"
-                )
+        agreement.check(self.search, self.marks, self.product, found)
         return bool(found)
 
     def delete(self) -> None:
         """Delete our indices, of any layout and lake; raises SettingsError if one is not ours."""
         found = self._mappings()
-        self._check_owner(found, f"it is not deleted: {_ANOTHER}")
+        agreement.check_deletable(self.name, found)
         for name in found:
             self.client.indices.delete(index=name)
 
@@ -121,7 +107,7 @@ class Index:
                     index=name,
                     settings={"refresh_interval": None, "number_of_replicas": self._replicas()},
                 )
-                self.client.indices.put_mapping(index=name, meta=template.meta(self.lake_id))
+                self.client.indices.put_mapping(index=name, meta=self.marks.meta())
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the exact number of documents per batch id and index, after a refresh.
@@ -136,7 +122,7 @@ class Index:
             if batch_id is None:
                 raise BooksError(
                     f"index {name} holds {count_of(bucket['doc_count'], 'document')} without a "
-                    f"batch: delete {'it' if bucket['doc_count'] == 1 else 'them'}, or {_RECREATE}"
+                    f"batch: delete {'it' if bucket['doc_count'] == 1 else 'them'}, or {RECREATE}"
                 )
             found.setdefault(batch_id, {})[name] = bucket["doc_count"]
         return found
@@ -241,28 +227,11 @@ class Index:
             return {}
         return {name: found[name]["mappings"] for name in sorted(found)}
 
-    def _check_owner(self, found: Mapping[str, Mapping[str, Any]], remedy: str) -> None:
-        foreign = [n for n in found if n != self.name and not is_month(n, self.name)]
-        if foreign:
-            raise SettingsError(f"{self.name} is an alias of {', '.join(foreign)}: {_ANOTHER}")
-        for name, mapping in found.items():
-            if template.owner(mapping) is None:
-                raise SettingsError(f"index {name} was not created by clickstream: {remedy}")
-
-    def _check_layout(self, found: Collection[str]) -> None:
-        wanted = self.search.layout
-        there = "single" if self.name in found else "monthly"
-        if found and there != wanted:
-            raise SettingsError(
-                f"{self.name} has the layout {there}, but search.layout is {wanted}: an index and "
-                f"an alias cannot have one name, so set it back, or {_RECREATE}"
-            )
-
     def _complete(self, name: str, found: Mapping[str, Any]) -> None:
         difference = template.compare(found, self.product)
         if difference.missing or difference.lax:
             self._put_templates()
-            wanted = template.mappings(self.lake_id, self.product)
+            wanted = template.mappings(self.marks, self.product)
             self.client.indices.put_mapping(
                 index=name,
                 dynamic=wanted["dynamic"],
@@ -273,7 +242,7 @@ class Index:
 
     def _put_templates(self) -> None:
         parts = template.component_templates(
-            self.search, self.lake_id, product=self.product, replicas=self._replicas()
+            self.search, self.marks, product=self.product, replicas=self._replicas()
         )
         for name, content in parts.items():
             self.client.cluster.put_component_template(name=name, template=content)
@@ -286,7 +255,7 @@ class Index:
         try:
             self.client.indices.create(
                 index=name,
-                mappings={"_meta": template.meta(self.lake_id, loading=run_id)},
+                mappings={"_meta": self.marks.meta(loading=run_id)},
                 settings={"refresh_interval": "-1", "number_of_replicas": 0},
             )
         except BadRequestError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Collection
 from typing import Any
 
 # The server refuses terms over 32,766 bytes; the term of a leaf is its path and its value.
@@ -19,23 +20,30 @@ _PRIVATE_WHOLE = "cs_headers"
 # header is an object whose `name` is private; escapes that could spell a name, or the NUL that the
 # server refuses in one; line breaks.
 _ANY = "|".join((*_NAMES, _PRIVATE_WHOLE)).replace("_", "[-_]")
-ODD = rf'(?i)"(?:(?:resp[-_])?header[-_])?(?:{_ANY})|\\u(?:0000|00[2-7]|212a)|[\x00-\x1f]'
+_ODD = rf'(?i)"(?:(?:resp[-_])?header[-_])?(?:{_ANY})|\\u(?:0000|00[2-7]|212a)|[\x00-\x1f]'
 # For a text that is not a JSON object: the mark says that something is missing.
 _ALL_DROPPED = '{"_dropped":["*"]}'
 _LONGEST_NUMBER = 308
 
 
-def clean(text: str) -> str | None:
+def odd_pattern(private_keys: Collection[str]) -> str:
+    """Return the pattern of a JSON text that `clean` must look at."""
+    more = "|".join(re.escape(plain(key)).replace("_", "[-_]") for key in private_keys)
+    return f'{_ODD}|"(?:{more})"' if more else _ODD
+
+
+def clean(text: str, private_keys: Collection[str] = ()) -> str | None:
     """Return the JSON object `text` as it may be exported, keys sorted; None when all is private.
 
-    Leaves too long for the server are left out; `_dropped` lists the top-level names that held
-    them. Numbers that do not fit a double become text, a NUL in a key becomes U+FFFD.
+    `private_keys` are left out too. Leaves too long for the server are left out; `_dropped` lists
+    the top-level names that held them. Numbers that do not fit a double become text, a NUL in a key
+    becomes U+FFFD.
     """
     try:
         value = json.loads(text, parse_int=_whole, parse_float=_float, parse_constant=str)
         if not isinstance(value, dict):
             return _ALL_DROPPED
-        kept = _without_private(value)
+        kept = _without_private(value, frozenset(map(plain, private_keys)))
         dropped = [name for name in kept if _drop_long(kept, name, len(name.encode()))]
         kept = _without_none(kept)
         if dropped:
@@ -45,27 +53,32 @@ def clean(text: str) -> str | None:
         return _ALL_DROPPED
 
 
-def is_private(name: str) -> bool:
+def plain(key: str) -> str:
+    """Return `key` as it is compared: in lower case, `-` read as `_`."""
+    return key.lower().replace("-", "_")
+
+
+def _is_private(name: str, private_keys: Collection[str]) -> bool:
     """Return whether a key of this name, or a header of it, is never exported."""
-    plain = name.lower().replace("-", "_")
-    return plain == _PRIVATE_WHOLE or _PRIVATE.match(plain) is not None
+    key = plain(name)
+    return key == _PRIVATE_WHOLE or key in private_keys or _PRIVATE.match(key) is not None
 
 
-def _without_private(value: Any) -> Any:
+def _without_private(value: Any, keys: Collection[str]) -> Any:
     if isinstance(value, dict):
         return {
-            name.replace("\0", "\ufffd"): _without_private(inner)
+            name.replace("\0", "\ufffd"): _without_private(inner, keys)
             for name, inner in value.items()
-            if not is_private(name)
+            if not _is_private(name, keys)
         }
     if isinstance(value, list):
-        return [_without_private(inner) for inner in value if not _is_private_header(inner)]
+        return [_without_private(one, keys) for one in value if not _is_private_header(one, keys)]
     return value
 
 
-def _is_private_header(value: Any) -> bool:
+def _is_private_header(value: Any, keys: Collection[str]) -> bool:
     name = value.get("name") if isinstance(value, dict) else None
-    return isinstance(name, str) and is_private(name)
+    return isinstance(name, str) and _is_private(name, keys)
 
 
 def _drop_long(holder: Any, place: Any, path_bytes: int) -> bool:

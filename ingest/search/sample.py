@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord
-from ingest.search.document import COLUMNS, bodies
+from ingest.search.document import Rendering, bodies, rendering
 from ingest.search.index import Index
 from ingest.search.months import MONTH_OF, is_monthly, month_names
 from ingest.storage import Storage
@@ -33,7 +34,8 @@ def differing(
     if not record.totals.events:
         return 0, []
     (file,) = _random.choices(files, [one.rows for one in files])
-    rows = _chosen(_chunk(lake, file.path))
+    how = rendering(index.marks, os.environ)
+    rows = _chosen(_chunk(lake, file.path, how))
     place = index.name
     if not is_monthly(index.search):
         places = [place] * rows.num_rows
@@ -42,7 +44,7 @@ def differing(
     home = dict(zip(rows["event_id"].to_pylist(), places, strict=True))
     wanted = {
         name: (document, home[name])
-        for body in bodies(rows, version=record.number, first_row=0, most_bytes=1 << 20)
+        for body in bodies(rows, how, version=record.number, first_row=0, most_bytes=1 << 20)
         for name, document in body.documents(range(len(body.rows)))
         if name not in refused and index.is_kept(home[name])
     }
@@ -59,11 +61,10 @@ def _wrong(index: Index, wanted: dict[str, tuple[dict[str, Any], str]], number: 
     return sorted({key[0] for key in keys if expected.get(key) != found.get(key)})
 
 
-def _chunk(lake: Storage, path: str) -> pa.RecordBatch:
+def _chunk(lake: Storage, path: str, how: Rendering) -> pa.RecordBatch:
     """Return some thousand consecutive rows of a file, from a random place."""
     with open_parquet(lake, path) as parquet:
-        present = set(parquet.schema_arrow.names)
-        columns = [one.name for one in COLUMNS if one.name in present]
+        columns = how.columns(parquet.schema_arrow.names)
         group = _random.randrange(parquet.num_row_groups)
         chunks = -(-parquet.metadata.row_group(group).num_rows // _CHUNK_ROWS)
         wanted = _random.randrange(chunks)

@@ -6,6 +6,7 @@ comes back as a fact: an exception would make Spark wait out the deadline four t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,9 +25,9 @@ from ingest.local_search.state import read_state
 from ingest.search.body import Body
 from ingest.search.bulk import Sender, Tally
 from ingest.search.client import Elasticsearch, connect
-from ingest.search.document import COLUMNS, bodies
+from ingest.search.document import Rendering, bodies, rendering
 from ingest.search.letters import DeadLetters
-from ingest.search.months import MONTH_OF
+from ingest.search.template import Marks
 from ingest.search.window import Window
 from ingest.storage import Storage, open_storage
 from ingest.terminal.text import count_of
@@ -61,7 +62,7 @@ class ExportTask:
     """Files for one task, and where they go. Simple values only, no client, no secret.
 
     `index` is the alias when the indices are `monthly`. `state_file` is that of the local search
-    server, None for another server.
+    server, None for another server. `marks` say what documents show.
     """
 
     lake: str
@@ -72,6 +73,7 @@ class ExportTask:
     files: tuple[ExportFile, ...]
     most_bytes: int
     deadline_seconds: float
+    marks: Marks
     monthly: bool = False
     state_file: str | None = None
 
@@ -120,9 +122,10 @@ def export_task(task: ExportTask) -> TaskFacts:
     lake = open_storage(task.lake)
     most_bytes, window = task.most_bytes, Window()
     try:
+        how = rendering(task.marks, os.environ, monthly=task.index if task.monthly else None)
         with connect(task.url, product=task.product) as client:
             for file in task.files:
-                facts, most_bytes = _export_file(task, file, lake, client, most_bytes, window)
+                facts, most_bytes = _export_file(task, file, lake, client, how, most_bytes, window)
                 done.append(facts)
     except ClickstreamError as error:
         return TaskFacts(files=tuple(done), error=(type(error).__name__, str(error)))
@@ -134,6 +137,7 @@ def _export_file(
     file: ExportFile,
     lake: Storage,
     client: Elasticsearch,
+    how: Rendering,
     most_bytes: int,
     window: Window,
 ) -> tuple[FileFacts, int]:
@@ -150,8 +154,7 @@ def _export_file(
         window=window,
     )
     try:
-        monthly = task.index if task.monthly else None
-        tally = sender.send_all(_bodies(lake, file, sender, monthly=monthly))
+        tally = sender.send_all(_bodies(lake, file, sender, how))
         if tally.documents != file.events:
             raise BooksError(
                 f"{count_of(tally.documents, 'outcome')} for {count_of(file.events, 'row')}"
@@ -169,9 +172,7 @@ def _export_file(
     return facts, sender.most_bytes
 
 
-def _bodies(
-    lake: Storage, file: ExportFile, sender: Sender, *, monthly: str | None = None
-) -> Iterator[Body]:
+def _bodies(lake: Storage, file: ExportFile, sender: Sender, how: Rendering) -> Iterator[Body]:
     """Yield the bodies of `file`; raises BooksError when it is not the file of the record."""
     size = lake.stat(file.path).size
     if size != file.bytes:
@@ -185,14 +186,10 @@ def _bodies(
         if parquet.metadata.num_rows != file.rows:
             rows_found = count_of(parquet.metadata.num_rows, "row")
             raise BooksError(f"has {rows_found}, but its record says {file.rows:,}")
-        present = set(parquet.schema_arrow.names)
-        wanted = [column.name for column in COLUMNS] + [MONTH_OF] * (monthly is not None)
-        columns = [name for name in wanted if name in present]
+        columns = how.columns(parquet.schema_arrow.names)
         first = 0
         for rows in parquet.iter_batches(_CHUNK_ROWS, columns=columns):
-            rendered = partial(
-                bodies, version=file.number, most_bytes=sender.most_bytes, monthly=monthly
-            )
+            rendered = partial(bodies, how=how, version=file.number, most_bytes=sender.most_bytes)
             if file.only is None:
                 yield from rendered(rows, first_row=first)
             else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,20 +16,37 @@ _PRIORITY = 500
 _OWNER = "clickstream"
 
 
-def meta(lake_id: str, *, loading: str | None = None) -> dict[str, Any]:
-    """Return the `_meta` of our index, which names its lake.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """What the `_meta` of our index says: whose it is, and what its documents do not show.
 
-    `loading` is the id of the run that fills a new index, None once it is done.
+    `pseudonyms` is the mark of what they show of clients, None for addresses; `exclude` are the
+    columns that are left out, `private_keys` keys of `extra`.
     """
-    content: dict[str, Any] = {"lake": lake_id, "contract_version": CONTRACT_VERSION}
-    if loading is not None:
-        content["loading"] = loading
-    return {_OWNER: content}
+
+    lake: str
+    pseudonyms: str | None = None
+    exclude: Sequence[str] = ()
+    private_keys: Sequence[str] = ()
+
+    def meta(self, *, loading: str | None = None) -> dict[str, Any]:
+        """Return the `_meta`; `loading` is the run that fills a new index, None once it is done."""
+        content: dict[str, Any] = {"lake": self.lake, "contract_version": CONTRACT_VERSION}
+        if self.pseudonyms is not None:
+            content["pseudonyms"] = self.pseudonyms
+        content |= {name: value for name, value in self.left_out().items() if value}
+        if loading is not None:
+            content["loading"] = loading
+        return {_OWNER: content}
+
+    def left_out(self) -> dict[str, list[str]]:
+        """Return the settings of what is left out, in one order."""
+        return {"exclude": sorted(self.exclude), "private_keys": sorted(self.private_keys)}
 
 
-def mappings(lake_id: str, product: str) -> dict[str, Any]:
+def mappings(marks: Marks, product: str) -> dict[str, Any]:
     """Return the strict mapping for a server of `product`, with its `_meta`."""
-    return _wanted(product) | {"_meta": meta(lake_id)}
+    return _wanted(product) | {"_meta": marks.meta()}
 
 
 def _wanted(product: str) -> dict[str, Any]:
@@ -62,11 +79,11 @@ def index_settings(search: SearchSettings, *, replicas: int) -> dict[str, Any]:
 
 
 def component_templates(
-    search: SearchSettings, lake_id: str, *, product: str, replicas: int
+    search: SearchSettings, marks: Marks, *, product: str, replicas: int
 ) -> dict[str, dict[str, Any]]:
     """Return the component templates by name."""
     return {
-        f"{search.index}-mappings": {"mappings": mappings(lake_id, product)},
+        f"{search.index}-mappings": {"mappings": mappings(marks, product)},
         f"{search.index}-settings": {
             "settings": {"index": index_settings(search, replicas=replicas)}
         },

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ingest.contract import EVENTS
 from ingest.errors import SettingsError
+from ingest.pseudonyms import CLIENT_IP, HASH, METHODS
 from ingest.settings.emr import ARCHITECTURES, EmrSettings, Prices, bucket_uri, read_emr
 from ingest.settings.sources import (
     BY_FORMAT,
@@ -52,6 +54,11 @@ DATA_BUCKET = "AWS_DATA_BUCKET"
 # What the search server may be.
 AUTO, ELASTICSEARCH, OPENSEARCH = PRODUCTS = ("auto", "elasticsearch", "opensearch")
 # A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
+# An event can always be found in its log and in its batch.
+_ALWAYS_SHOWN = ("event_id", "batch_id", "source_file", "source_offset")
+_CAN_BE_EXCLUDED = tuple(
+    column.name for column in EVENTS.columns if column.search and column.name not in _ALWAYS_SHOWN
+)
 HASH_CHUNK_BYTES = 8 * MIB
 
 
@@ -61,6 +68,8 @@ class SearchSettings:
 
     With the `product` AUTO the server is asked what it is. `layout` is single or monthly;
     `keep_months` 0 keeps all months.
+    `exclude` are columns that documents leave out, `private_keys` keys of `extra`; `pseudonymise`
+    names what they show under another name, None = nothing, and `pseudonym_method` says how.
     """
 
     url: str | None = None
@@ -74,6 +83,10 @@ class SearchSettings:
     deadline_seconds: int = 300
     max_dead: int = 0
     size: str = "small"
+    exclude: tuple[str, ...] = ()
+    private_keys: tuple[str, ...] = ()
+    pseudonymise: str | None = None
+    pseudonym_method: str = HASH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +232,10 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
         ),
         max_dead=table.whole("max_dead", usual.max_dead, least=0, most=1_000_000_000),
         size=table.choice("size", ("small", "large")) or usual.size,
+        exclude=table.texts("exclude") or (),
+        private_keys=table.texts("private_keys") or (),
+        pseudonymise=table.text("pseudonymise", fits=CLIENT_IP.__eq__, wanted=repr(CLIENT_IP)),
+        pseudonym_method=table.choice("pseudonym_method", METHODS) or usual.pseudonym_method,
     )
     table.problems.extend(_search_problems(search))
     return search
@@ -236,6 +253,15 @@ def _search_problems(search: SearchSettings) -> Iterator[str]:
             f"{index}: Elasticsearch keeps names like logs-*-*, metrics-*-* and traces-*-* for data"
             " streams; choose another"
         )
+    for name in search.exclude:
+        if name not in _CAN_BE_EXCLUDED:
+            yield (
+                f"search.exclude: {name!r} is not a column that can be left out; these can:"
+                f" {', '.join(_CAN_BE_EXCLUDED)}"
+            )
+    for key in search.private_keys:
+        if not re.fullmatch(r"[\x21-\x7e]+", key):
+            yield f"search.private_keys: {key!r} must be printable ASCII without blanks"
     if search.keep_months and search.layout != "monthly":
         yield 'search.keep_months needs search.layout = "monthly": a single index keeps all events'
     if search.url and search.url != "off" and not re.match(r"https?://[^/\s]+", search.url):

@@ -24,7 +24,7 @@ _A_ROLE = "arn:aws:iam::<12 digits>:role/<name>"
 _KEPT = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _A_KEPT = "the name of a secret in Secrets Manager"
 # What such a setting of Spark is called, and how EMR Serverless is told to fetch its value.
-_SECRET = re.compile(r"password|secret|token|api_?key", re.IGNORECASE)
+_SECRET = re.compile(r"password|secret|token|(api|pseudonym)_?key", re.IGNORECASE)
 _FETCHED = "EMR.secret@"
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _A_CURRENCY = "three letters, such as USD"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from ingest.errors import SettingsError
+from ingest.pseudonyms import Keys
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.warehouse.ledger import Ledger, LedgerRow, LoadedBatch
@@ -137,6 +138,13 @@ class Warehouse(Protocol):
 
     def exists(self, relation: str) -> bool:
         """Return whether there is a table or view `relation`, written `schema.name`."""
+        ...
+
+    def store_keys(self, keys: Keys) -> None:
+        """Write `landing.pseudonym_keys`, which the views that hide clients look up.
+
+        Whoever may read it may read landing, where the addresses are.
+        """
         ...
 
     def repair(self) -> None:

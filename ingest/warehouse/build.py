@@ -14,6 +14,7 @@ from ingest.warehouse.build_marker import (
     read_marker,
     write_marker,
 )
+from ingest.warehouse.clients import pseudonyms_of_marts
 from ingest.warehouse.dbt import DbtSummary, run_dbt
 from ingest.warehouse.marts import marts_are_built
 
@@ -58,5 +59,8 @@ def _rebuild(settings: Settings, warehouse: Warehouse) -> DbtSummary:
 
 def _dbt_build(settings: Settings, warehouse: Warehouse, *options: str) -> DbtSummary:
     warehouse.repair()
+    pseudonyms = pseudonyms_of_marts(settings)
+    if pseudonyms is not None and pseudonyms.keys is not None:
+        warehouse.store_keys(pseudonyms.keys)
     # Unit tests ask whether the SQL is right, not whether the data are: `make test` runs them.
     return run_dbt(settings, "build", "--exclude-resource-type", "unit_test", *options)

@@ -15,6 +15,7 @@ from pathlib import Path
 from ingest.errors import ClickstreamError, ObjectUnreadable
 from ingest.settings import Settings
 from ingest.warehouse import Warehouse
+from ingest.warehouse.clients import pseudonyms_of_marts
 from ingest.warehouse.target import profiles_dir
 
 # What decides the rows of a mart; the rest of a project only checks them, or tunes the engine.
@@ -27,9 +28,9 @@ class BuildMarker:
     """What a build is made from.
 
     `ledger` is the version that readers see. `project` is a hash of models, macros, seeds and vars,
-    with the names of target and schema, `checks` one of the data tests and profiles. `built_by` is
-    what dbt itself noted of the state of the project that the pre-aggregates are from, None before
-    the first build: a bare `dbt run` changes it.
+    with the names of target and schema and the key of pseudonyms, `checks` one of the data tests
+    and profiles. `built_by` is what dbt itself noted of the state of the project that the
+    pre-aggregates are from, None before the first build: a bare `dbt run` changes it.
     """
 
     ledger: str
@@ -48,7 +49,7 @@ def current_marker(settings: Settings, warehouse: Warehouse) -> BuildMarker:
     profiles = profiles_dir(settings)
     return BuildMarker(
         ledger=warehouse.ledger().version,
-        project=_hash(settings.root, _PROJECT, settings.target, schemas.marts),
+        project=_hash(settings.root, _PROJECT, settings.target, schemas.marts, *_key(settings)),
         checks=_hash(settings.root, ("tests/dbt",), _hash(profiles, ("profiles.yml",))),
         built_by=_built_by(warehouse),
     )
@@ -70,6 +71,12 @@ def forget_marker(warehouse: Warehouse) -> None:
 def write_marker(warehouse: Warehouse, marker: BuildMarker) -> None:
     """Remember a successful build."""
     warehouse.notes.put(_NOTE, json.dumps(asdict(marker)).encode())
+
+
+def _key(settings: Settings) -> tuple[str, ...]:
+    """Return the mark of the key of pseudonyms, nothing where the marts have none."""
+    pseudonyms = pseudonyms_of_marts(settings)
+    return () if pseudonyms is None else (pseudonyms.mark,)
 
 
 def _built_by(warehouse: Warehouse) -> str | None:

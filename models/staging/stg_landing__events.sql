@@ -45,6 +45,12 @@ flagged as (
             events.batch_id = bots.batch_id
             and events.user_agent = bots.user_agent
 
+),
+
+named as (
+
+    {{ with_client_names('flagged') }}
+
 )
 
 select
@@ -60,44 +66,44 @@ select
     parse_status,
     parse_warnings,
     event_type,
-    event_name,
-    native_id,
-    client_ip,
-    client_address,
-    forwarded_for,
-    user_name,
-    user_id,
-    visitor_id,
-    session_id,
+    {{ without_client('event_name') }},
+    {{ without_client('native_id') }},
+    {{ without_client('client_ip') }},
+    {{ without_client('client_address') }},
+    {{ without_client('forwarded_for') }},
+    {{ without_client('user_name') }},
+    {{ without_client('user_id') }},
+    {{ without_client('visitor_id') }},
+    {{ without_client('session_id') }},
     http_method,
     http_version,
-    url_original,
+    {{ without_client('url_original') }},
     url_scheme,
-    url_domain,
-    url_path,
-    url_query,
+    {{ without_client('url_domain') }},
+    {{ without_client('url_path') }},
+    {{ without_client('url_query') }},
     status_code,
     request_bytes,
     response_bytes,
     bytes_scope,
     duration_ms,
     duration_other,
-    referrer,
-    referrer_domain,
-    user_agent,
-    server_name,
-    item_id,
-    item_name,
-    product_id,
-    brand,
-    category,
+    {{ without_client('referrer') }},
+    {{ without_client('referrer_domain') }},
+    {{ without_client('user_agent') }},
+    {{ without_client('server_name') }},
+    {{ without_client('item_id') }},
+    {{ without_client('item_name') }},
+    {{ without_client('product_id') }},
+    {{ without_client('brand') }},
+    {{ without_client('category') }},
     purchase_count,
     view_count,
-    campaign_source,
-    campaign_medium,
-    campaign_name,
+    {{ without_client('campaign_source') }},
+    {{ without_client('campaign_medium') }},
+    {{ without_client('campaign_name') }},
     is_bot,
     event_time is not null
     and datediff(day, event_date, ingest_date) > {{ var('late_after_days') }} as is_late,
     event_type not in ('tcp', 'storage_op', 'firewall') as is_hit
-from flagged
+from named

@@ -31,6 +31,7 @@ from ingest.search.index import Index
 from ingest.search.sample import differing
 from ingest.search.seals import read_seals, targets
 from ingest.search.task import ExportTask, TaskFacts
+from ingest.search.template import Marks
 from ingest.search.workers import run_in_processes
 from ingest.settings import SearchSettings, Settings
 
@@ -122,6 +123,40 @@ def test_search_that_is_off_is_skipped(settings: Settings) -> None:
     off = replace(settings, search=SearchSettings(url="off"))
     assert export(off).skipped
     assert verify(off) is None
+
+
+def test_an_index_holds_addresses_or_pseudonyms_but_never_both(
+    settings: Settings, log: Log, elastic: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = settings.search.index
+    client: dict[str, Any] = {"client_ip": "203.0.113.7", "client_address": "203.0.113.7"}
+    networks = _hiding(settings, "truncate")
+    log.seal(log.events(range(3), **client))
+    assert export(networks).created == 3
+    assert elastic.count(index=index, query={"term": {"source.ip": "203.0.113.0/32"}})["count"] == 3
+    proof = verify(networks)
+    assert proof is not None
+    assert (proof.documents, proof.problems, proof.pending) == (3, (), ())
+    log.seal(log.events(range(3, 5), **client))
+    with pytest.raises(SettingsError, match=r"pseudonyms \(truncate\) .* ask for the addresses"):
+        export(settings)
+    hashed = _hiding(settings, "hash")
+    with pytest.raises(SettingsError, match="CLICKSTREAM_PSEUDONYM_KEY is not set"):
+        export(hashed)
+    monkeypatch.setenv("CLICKSTREAM_PSEUDONYM_KEY", "k" * 32)
+    with pytest.raises(SettingsError, match=r"ask for pseudonyms \(hash [0-9a-f]{12}\)"):
+        verify(hashed)
+    assert export(hashed, recreate=True).created == 5
+    assert elastic.count(index=index, query={"term": {"source.ip": "fd00::/8"}})["count"] == 5
+    assert export(hashed).batches == ()
+    monkeypatch.setenv("CLICKSTREAM_PSEUDONYM_KEY", "l" * 32)
+    with pytest.raises(SettingsError, match="never mixed"):
+        export(hashed)
+
+
+def _hiding(settings: Settings, method: str) -> Settings:
+    search = replace(settings.search, pseudonymise="client_ip", pseudonym_method=method)
+    return replace(settings, search=search)
 
 
 def test_an_empty_lake_makes_an_empty_index(settings: Settings, elastic: Elasticsearch) -> None:
@@ -485,7 +520,10 @@ def test_a_document_that_is_not_the_rendering_is_seen_after_the_export(
     def sampled(index: Index) -> tuple[int, list[str]]:
         return differing(index, lake, record, refused=[f"{29:032x}"])
 
-    index = Index(client=elastic, search=settings.search, lake_id="", product="elasticsearch")
+    marks = Marks(lake="")
+    index = Index(client=elastic, search=settings.search, marks=marks, product="elasticsearch")
+        client=elastic, search=settings.search, marks=Marks(lake=""), product="elasticsearch"
+    )
     assert sampled(index) == (29, [])
     change = {"url": {"original": "another"}}
     elastic.update(index=index.name, id=f"{5:032x}", doc=change, refresh=True)

@@ -37,10 +37,10 @@ import pytest
 from elasticsearch import Elasticsearch
 from support import faults
 from support.batches import Log, export, run_here, settings_for, sources
+from support.documents import reference, tables
 from support.exact import assert_exact
 from support.forwarding import forwarded
 from support.killed_exports import Kill, exports_killed
-from unit.search.test_document import reference, tables
 
 from ingest.contract import EVENTS
 from ingest.errors import ClickstreamError, SearchServerError

@@ -20,6 +20,7 @@ from ingest.job.run import IngestSummary
 from ingest.lake.records import BatchRecord
 from ingest.search.plan import files
 from ingest.search.task import ExportTask
+from ingest.search.template import Marks
 from ingest.search.workers import run_in_processes
 from ingest.settings import Settings
 
@@ -64,6 +65,7 @@ def make_tasks(
                 files=(file,),
                 most_bytes=1 << 20,
                 deadline_seconds=1,
+                marks=Marks(lake=""),
             )
             for file in files(records)
         ]

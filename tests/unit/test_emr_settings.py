@@ -96,6 +96,11 @@ def test_a_variable_for_a_service_means_that_service(tmp_path: Path) -> None:
             {},
             "emr.spark.spark.executorEnv.ES_PASSWORD holds a secret, which anyone who can view",
         ),
+        (
+            "[emr.spark]\n'spark.executorEnv.CLICKSTREAM_PSEUDONYM_KEY' = 'abc'",
+            {},
+            "emr.spark.spark.executorEnv.CLICKSTREAM_PSEUDONYM_KEY holds a secret",
+        ),
         ("[emr]\nrole = 'x'", {}, "unknown key emr.role; known: "),
         (
             "[emr]\napplication_id = 'a'\ncluster_id = 'j-A'",

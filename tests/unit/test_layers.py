@@ -17,6 +17,7 @@ LAYERS = (
     {"lake"},
     {"storage"},
     {"render", "settings", "java"},
+    {"pseudonyms"},
     {"contract", "errors", "poll", "terminal"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -64,7 +64,9 @@ def test_the_file_that_is_delivered_shows_the_defaults(tmp_path: Path) -> None:
     settings, usual = load(tmp_path, toml), load(tmp_path)
     assert (settings.lake, settings.range_bytes) == (usual.lake, usual.range_bytes)
     url, writers = "http://127.0.0.1:9200", settings.search.writers
-    assert settings.search == replace(usual.search, url=url, writers=writers)
+    assert settings.search == replace(
+        usual.search, url=url, writers=writers, pseudonymise="client_ip"
+    )
     (source,) = settings.sources
     assert all(getattr(source.parse, name) for name in BY_FORMAT)
     assert source.refused_limit
@@ -118,6 +120,18 @@ def test_search_names_that_existing_users_know(tmp_path: Path) -> None:
     settings = load(tmp_path, toml, ES_URL="http://two:9200", ES_INDEX="two")
     assert (settings.search.url, settings.search.index) == ("http://two:9200", "two")
     assert load(tmp_path, toml).search.index == "one"
+
+
+@pytest.mark.parametrize(
+    ("line", "must"),
+    [
+        ('pseudonymise = "user_id"', "pseudonymise = 'user_id': must be 'client_ip'"),
+        ('pseudonym_method = "md5"', "pseudonym_method = 'md5': must be hash or truncate"),
+    ],
+)
+def test_what_cannot_be_hidden_is_refused(tmp_path: Path, line: str, must: str) -> None:
+    with pytest.raises(SettingsError, match=must):
+        load(tmp_path, f"[search]\n{line}\n")
 
 
 def test_all_problems_in_one_error(tmp_path: Path) -> None:

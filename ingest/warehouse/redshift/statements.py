@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
 from ingest.errors import SettingsError
+from ingest.pseudonyms import KEYS_TABLE, Keys
 
 SCHEMA = "landing"
 # The tables that a batch has files for.
@@ -39,6 +40,17 @@ def lock() -> Statement:
 def forget() -> Statement:
     """Empty the ledger. Not TRUNCATE, which commits."""
     return Statement(f"DELETE FROM {LEDGER}")  # noqa: S608
+
+
+def key_statements(keys: Keys) -> Iterator[Statement]:
+    """Yield what replaces the keys of pseudonyms by `keys`."""
+    table = f"{SCHEMA}.{KEYS_TABLE}"
+    yield Statement(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    yield Statement(
+        f"CREATE TABLE IF NOT EXISTS {table} (inner_key VARCHAR(64), outer_key VARCHAR(64))"
+    )
+    yield Statement(f"DELETE FROM {table}")  # noqa: S608
+    yield Statement(f"INSERT INTO {table} VALUES (%s, %s)", (keys.inner, keys.outer))  # noqa: S608
 
 
 def states(batch_ids: Sequence[str]) -> Statement:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from ingest.contract import BATCHES
 from ingest.errors import ClickstreamError, SettingsError
+from ingest.pseudonyms import Keys
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.warehouse import Column, Rows, Schemas
@@ -34,7 +35,7 @@ from ingest.warehouse.redshift.place import Place, place_of
 from ingest.warehouse.redshift.reads import check_reads
 from ingest.warehouse.redshift.repeat import repeat
 from ingest.warehouse.redshift.session import Session
-from ingest.warehouse.redshift.statements import LEDGER, SCHEMA, Statement
+from ingest.warehouse.redshift.statements import LEDGER, SCHEMA, Statement, key_statements
 from ingest.warehouse.redshift.transaction import Change, describe_change, write_change
 from ingest.warehouse.target import Target, load_credentials
 
@@ -192,6 +193,12 @@ class RedshiftWarehouse:
                     )
                 )
             )
+
+    def store_keys(self, keys: Keys) -> None:
+        """Replace the row of the table. Not a view: every user may read how a view is made."""
+        with self._failures(), self._session.transaction():
+            for statement in key_statements(keys):
+                self._session.run(statement)
 
     def repair(self) -> None:
         """Do nothing: a killed dbt build leaves no half of a table in a database."""

@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 from ingest.contract import BATCHES, EVENTS, FILES, REJECTS, Table
 from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord, NamedFile
+from ingest.pseudonyms import KEYS_TABLE, Keys
 from ingest.render import spark_ddl
 from ingest.terminal.text import count_of
 from ingest.warehouse.spark.times import from_micros
@@ -97,6 +98,15 @@ def prove(session: SparkSession, records: Sequence[BatchRecord]) -> None:
             continue
         loaded = _count(session, table, sorted({batch_id for batch_id, _ in named}))
         _compare(table, named, loaded)
+
+
+def store_keys(session: SparkSession, keys: Keys) -> None:
+    """Let `landing.pseudonym_keys` show `keys`, in one step."""
+    session.sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    session.sql(
+        f"CREATE OR REPLACE VIEW {SCHEMA}.{KEYS_TABLE} AS"
+        f" SELECT '{keys.inner}' AS inner_key, '{keys.outer}' AS outer_key"
+    )
 
 
 def _compare(

@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from ingest.contract import BATCHES, EVENTS
 from ingest.errors import SettingsError
 from ingest.lake.states import LIVE, REPLACED
+from ingest.pseudonyms import Keys
 from ingest.settings import Settings
 from ingest.spark.failure import spark_failure
 from ingest.spark.session import warehouse_session
@@ -37,6 +38,7 @@ from ingest.warehouse.spark.landing import (
     location,
     point_batches_at,
     prove,
+    store_keys,
 )
 from ingest.warehouse.spark.ledger import LedgerFolders, local_ledgers, shared_ledgers
 from ingest.warehouse.spark.query import query
@@ -142,6 +144,11 @@ class SparkWarehouse:
         """Return whether there is a table or view `relation`, written `schema.name`."""
         with self._failures():
             return bool(self._session.catalog.tableExists(relation))
+
+    def store_keys(self, keys: Keys) -> None:
+        """Replace the view that shows them: a metastore has no other readers than its tables."""
+        with self._failures():
+            store_keys(self._session, keys)
 
     def repair(self) -> None:
         """Remove incomplete tables, which dbt could not build again."""

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
-import random
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from support.documents import reference, tables
 
-from ingest.contract import EVENTS, Column, Type
+from ingest.contract import EVENTS
 from ingest.errors import BooksError
 from ingest.render import arrow_schema
-from ingest.search.document import bodies, render
+from ingest.search.document import Rendering, bodies, render
 
 SCHEMA = arrow_schema(EVENTS)
 VERSION = 42
-# Two columns have one name at most in the document, so the oracle needs no order.
-NEVER_EXPORTED = {"event_date", "source_line", "cookie"}
-PRIVATE = ("cookie", "set_cookie", "authorization", "proxy_authorization", "x_api_key")
+PLAIN = Rendering()
 
 
 def batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:
@@ -47,135 +43,11 @@ def event(**columns: Any) -> dict[str, Any]:
 def rendered(rows: list[dict[str, Any]], version: int = VERSION) -> list[tuple[Any, Any]]:
     """Return action and document of each row as the server would read them."""
     found = []
-    for text in render(batch(rows), version=version):
+    for text in render(batch(rows), PLAIN, version=version):
         action, document, rest = text.split("\n")
         assert rest == ""
         found.append((json.loads(action), json.loads(document)))
     return found
-
-
-# --------------------------------------------------------------------------------- the oracle
-
-
-def reference(row: dict[str, Any]) -> dict[str, Any]:
-    document: dict[str, Any] = {}
-    for column in EVENTS.columns:
-        value = row.get(column.name)
-        if value is None or column.name in NEVER_EXPORTED or column.name == "event_id":
-            continue
-        value = reference_value(column, value)
-        if value in ({}, None):
-            continue
-        assert column.search is not None
-        *path, leaf = column.search.field.split(".")
-        level = document
-        for name in path:
-            level = level.setdefault(name, {})
-        level[leaf] = value
-    return document
-
-
-def reference_value(column: Column, value: Any) -> Any:
-    if column.name == "extra":
-        return without_private(json.loads(value))
-    if column.name == "parse_warnings":
-        return value.split(",")
-    if column.name == "duration_ms":
-        return int((Decimal(value * 1_000_000)).to_integral_value())
-    if column.type is Type.TIMESTAMP:
-        return f"{value.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
-    return value
-
-
-def without_private(value: Any) -> Any:
-    if isinstance(value, list):
-        return [
-            without_private(v)
-            for v in value
-            if not (isinstance(v, dict) and private(str(v.get("name"))))
-        ]
-    if isinstance(value, dict):
-        return {
-            k.replace("\x00", "\ufffd"): without_private(v)
-            for k, v in value.items()
-            if not private(k)
-        }
-    return value
-
-
-def private(name: str) -> bool:
-    name = name.lower().replace("-", "_")
-    if name == "cs_headers":
-        return True
-    for prefix in ("resp_header_", "header_"):
-        if name.startswith(prefix):
-            name = name[len(prefix) :]
-            break
-    return name.startswith(PRIVATE)
-
-
-# ------------------------------------------------------------------------------ the strategies
-
-HOSTILE = ['"', "\\", "\n", "\r", "\x00", "\x1f", "\x7f", "\u2028", "😀", "é", ",", "{", "}", " "]
-HOSTILE += ["\\u0000", '"}\n{"delete":{"_id":"x"}}\n', "null", "]", "\ufffd", "\ufeff"]
-TEXT = st.lists(
-    st.sampled_from(HOSTILE) | st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8
-).map("".join)
-ODD_NAMES = [*PRIVATE, "Cookie2", "header_Set-Cookie", "resp-header-authorization", "X-Api-Key-Id"]
-ODD_NAMES += ["cs_headers", "CS-Headers", "cs_headers2", "discookie", "header_x", "name", "port"]
-NAMES = TEXT | st.sampled_from(ODD_NAMES)
-LEAVES = st.booleans() | st.integers() | TEXT | st.floats(-1e300, 1e300) | NAMES
-JSON = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
-    max_leaves=6,
-)
-EXTRAS = st.builds(
-    json.dumps,
-    st.dictionaries(NAMES, JSON, min_size=1, max_size=4),
-    ensure_ascii=st.booleans(),
-    sort_keys=st.just(True),
-    separators=st.just((",", ":")),
-)
-FIRST = datetime(1, 1, 1, tzinfo=UTC)
-
-
-@st.composite
-def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Rows of hostile values; most columns of a real chunk are constant or null, so here too."""
-    texts = draw(st.lists(TEXT, min_size=3, max_size=3))
-    extras = draw(st.lists(EXTRAS, min_size=2, max_size=2))
-    chance = random.Random(draw(st.integers(0, 2**32)))  # noqa: S311
-    rows: list[dict[str, Any]] = [{} for _ in range(chance.randint(1, 5))]
-    for column in EVENTS.columns:
-        values = [chosen(column, texts, extras, chance) for _ in rows]
-        if chance.random() < 0.3:
-            values = values[:1] * len(rows)
-        for row, value in zip(rows, values, strict=True):
-            row[column.name] = value
-    return rows
-
-
-def chosen(column: Column, texts: list[str], extras: list[str], chance: random.Random) -> Any:
-    if column.nullable and chance.random() < 0.3:
-        return None
-    if column.name == "event_id":
-        return f"{chance.getrandbits(128):032x}"
-    if column.name == "extra":
-        return chance.choice(extras)
-    if column.name == "parse_warnings":
-        return chance.choice(["nul_byte", "bad_request_line,no_timezone"])
-    match column.type:
-        case Type.STRING:
-            return chance.choice(texts)
-        case Type.TIMESTAMP:
-            return FIRST + timedelta(microseconds=chance.randrange(315_537_897_600_000_000))
-        case Type.DOUBLE:
-            return chance.choice([0.0, 0.0000005, 1.5, chance.random() * 1e9])
-        case Type.DATE:
-            return date(2026, 1, 2)
-        case _:
-            return chance.choice([0, 2**31 - 1, chance.getrandbits(20)])
 
 
 @settings(max_examples=20, deadline=None)
@@ -232,7 +104,7 @@ def test_a_document_as_a_person_would_write_it() -> None:
 
 def test_columns_of_an_older_contract_are_left_out() -> None:
     rows = batch([event(brand="x")]).drop_columns(["brand", "extra", "parse_warnings"])
-    (text,) = render(rows, version=1)
+    (text,) = render(rows, PLAIN, version=1)
     assert "product" not in json.loads(text.split("\n")[1])
 
 
@@ -282,13 +154,13 @@ def test_a_duration_beyond_a_long_is_left_to_the_server_to_refuse() -> None:
 @pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
 def test_an_invalid_duration_stops_the_export(wrong: float) -> None:
     with pytest.raises(BooksError, match="duration"):
-        render(batch([event(duration_ms=1.0), event(duration_ms=wrong)]), version=1)
+        render(batch([event(duration_ms=1.0), event(duration_ms=wrong)]), PLAIN, version=1)
 
 
 @pytest.mark.parametrize("wrong", ["63C576D511CAB0CEBEF10000000120B8", "63c5", "", None])
 def test_an_invalid_id_stops_the_export(wrong: str | None) -> None:
     with pytest.raises(BooksError, match="event_id"):
-        render(batch([event(), event(event_id=wrong)]), version=1)
+        render(batch([event(), event(event_id=wrong)]), PLAIN, version=1)
 
 
 def test_a_year_beyond_four_digits_stops_the_export() -> None:
@@ -297,14 +169,16 @@ def test_a_year_beyond_four_digits_stops_the_export() -> None:
     index = rows.schema.get_field_index("event_time")
     with pytest.raises(BooksError, match="years 1 to 9999"):
         render(
-            rows.set_column(index, "event_time", beyond.cast(SCHEMA.field(index).type)), version=1
+            rows.set_column(index, "event_time", beyond.cast(SCHEMA.field(index).type)),
+            PLAIN,
+            version=1,
         )
 
 
 def test_bodies_hold_the_rows_in_order_within_the_limit() -> None:
     ids = [f"{i:032x}" for i in range(100)]
     rows = batch([event(event_id=name, url_original="/" + "x" * i) for i, name in enumerate(ids)])
-    found = list(bodies(rows, version=1, first_row=1_000, most_bytes=4_096))
+    found = list(bodies(rows, PLAIN, version=1, first_row=1_000, most_bytes=4_096))
     assert [row for body in found for row in body.rows] == list(range(1_000, 1_100))
     assert [name for body in found for name, _ in body.documents(range(len(body.rows)))] == ids
     assert all(len(body.data) <= 4_096 for body in found)
@@ -313,7 +187,7 @@ def test_bodies_hold_the_rows_in_order_within_the_limit() -> None:
 
 def test_a_document_over_the_limit_goes_alone() -> None:
     rows = batch([event(), event(url_original="/" + "x" * 5_000), event()])
-    found = list(bodies(rows, version=1, first_row=0, most_bytes=1_000))
+    found = list(bodies(rows, PLAIN, version=1, first_row=0, most_bytes=1_000))
     assert [list(body.rows) for body in found] == [[0], [1], [2]] or [
         list(body.rows) for body in found
     ] == [[0, 1], [2]]
@@ -321,7 +195,7 @@ def test_a_document_over_the_limit_goes_alone() -> None:
 
 
 def test_no_rows_make_no_body() -> None:
-    assert list(bodies(batch([]), version=1, first_row=0, most_bytes=1_000)) == []
+    assert list(bodies(batch([]), PLAIN, version=1, first_row=0, most_bytes=1_000)) == []
 
 
 def test_times_keep_microseconds_at_both_ends() -> None:

@@ -21,11 +21,14 @@ from ingest.local_search.state import LocalServer, write_state
 from ingest.render import arrow_schema
 from ingest.search.body import Body
 from ingest.search.bulk import DeadLetter, Sender, Tally
+from ingest.search.document import Rendering
 from ingest.search.letters import DeadLetters, KeptLetter, read_letters
 from ingest.search.seals import Seal
 from ingest.search.task import ExportFile, ExportTask, _bodies, export_task
+from ingest.search.template import Marks
 from ingest.storage import Storage
 
+PLAIN = Rendering()
 KEY = "events/batch_id=b1/part=00000-x/events.parquet"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -78,7 +81,7 @@ def _no_dead(dead: DeadLetter) -> None:
 def test_the_rows_of_a_file_become_documents(
     lake: Storage, file: ExportFile, sender: Sender
 ) -> None:
-    lines = b"".join(body.data for body in _bodies(lake, file, sender)).splitlines()
+    lines = b"".join(body.data for body in _bodies(lake, file, sender, PLAIN)).splitlines()
     documents = [json.loads(line) for line in lines[1::2]]
     assert [document["log"]["offset"] for document in documents] == list(range(10))
     assert {document["log"]["file"]["path"] for document in documents} == {"a.log"}
@@ -89,7 +92,7 @@ def test_only_the_wanted_events_are_rendered_with_their_places(
 ) -> None:
     monkeypatch.setattr("ingest.search.task._CHUNK_ROWS", 4)
     wanted = replace(file, only=tuple(f"{number:032x}" for number in (8, 2, 9)))
-    found = list(_bodies(lake, wanted, sender))
+    found = list(_bodies(lake, wanted, sender, PLAIN))
     assert [list(body.rows) for body in found] == [[2], [8, 9]]
     offsets = [json.loads(line)["log"]["offset"] for line in found[1].data.splitlines()[1::2]]
     assert offsets == [8, 9]
@@ -98,7 +101,7 @@ def test_only_the_wanted_events_are_rendered_with_their_places(
 def test_each_action_names_the_month_of_its_event(
     lake: Storage, file: ExportFile, sender: Sender
 ) -> None:
-    (body,) = _bodies(lake, file, sender, monthly="i")
+    (body,) = _bodies(lake, file, sender, Rendering(monthly="i"))
     actions = [json.loads(line)["index"] for line in body.data.splitlines()[::2]]
     assert actions[:2] == [
         {"_index": "i-2026.01", "_id": f"{0:032x}", "version": 7, "version_type": "external_gte"},
@@ -117,7 +120,7 @@ def test_a_file_that_is_not_the_one_of_the_record_is_refused(
     lake: Storage, file: ExportFile, sender: Sender, change: dict[str, int], message: str
 ) -> None:
     with pytest.raises(BooksError, match=message):
-        list(_bodies(lake, replace(file, **change), sender))  # type: ignore[arg-type]
+        list(_bodies(lake, replace(file, **change), sender, None))  # type: ignore[arg-type]
 
 
 def test_no_flipped_bit_reaches_a_document(lake: Storage, file: ExportFile, sender: Sender) -> None:
@@ -125,7 +128,7 @@ def test_no_flipped_bit_reaches_a_document(lake: Storage, file: ExportFile, send
     for at in range(0, len(content), 31):
         lake.put(KEY, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         with pytest.raises(BooksError, match=r"is damaged: .* clickstream replay --batch b1$"):
-            list(_bodies(lake, file, sender))
+            list(_bodies(lake, file, sender, PLAIN))
 
 
 def test_a_file_that_is_gone_or_broken_is_unreadable(
@@ -134,10 +137,10 @@ def test_a_file_that_is_gone_or_broken_is_unreadable(
     file = replace(file, sha256=None)  # as an earlier clickstream wrote it
     lake.put(KEY, bytes(file.bytes))
     with pytest.raises(ObjectUnreadable, match="not a Parquet file"):
-        list(_bodies(lake, file, sender))
+        list(_bodies(lake, file, sender, PLAIN))
     lake.delete([KEY])
     with pytest.raises(ObjectUnreadable, match="gone"):
-        list(_bodies(lake, file, sender))
+        list(_bodies(lake, file, sender, PLAIN))
 
 
 def test_the_files_of_a_task_are_sent_through_one_window(
@@ -152,8 +155,8 @@ def test_the_files_of_a_task_are_sent_through_one_window(
     monkeypatch.setattr(Sender, "send_all", send_all)
     monkeypatch.setattr("ingest.search.task.open_storage", lambda _: lake)
     task = ExportTask(
-        lake="", url="http://127.0.0.1:1", index="i", target="t", product="elasticsearch", files=(file, file),
-        most_bytes=1 << 20, deadline_seconds=1,
+        lake="", url="http://127.0.0.1:1", index="i", target="t", product="elasticsearch",
+        files=(file, file), most_bytes=1 << 20, deadline_seconds=1, marks=Marks(lake=""),
     )  # fmt: skip
     assert export_task(task).failure() is None
     first, second = windows
@@ -209,7 +212,7 @@ def test_a_task_knows_whether_the_local_server_has_ended(tmp_path: Path) -> None
     )  # fmt: skip
     task = ExportTask(
         lake="", url="", index="i", target="t", product="elasticsearch", files=(), most_bytes=1,
-        deadline_seconds=1, state_file=str(state),
+        deadline_seconds=1, marks=Marks(lake=""), state_file=str(state),
     )  # fmt: skip
     assert task.is_gone()
     write_state(state, server)

@@ -6,16 +6,29 @@ from dataclasses import replace
 from typing import Any
 
 from ingest.search import template
+from ingest.search.template import Marks
 from ingest.settings import ELASTICSEARCH, OPENSEARCH, SearchSettings
 
 SEARCH = SearchSettings(index="events", shards=2)
-MAPPINGS = template.mappings("lake1", ELASTICSEARCH)
+MARKS = Marks(lake="lake1")
+MAPPINGS = template.mappings(MARKS, ELASTICSEARCH)
 FIELDS = template.fields(MAPPINGS["properties"])
 
 
 def test_the_mapping_is_strict_and_names_its_lake() -> None:
     assert MAPPINGS["dynamic"] == "strict"
     assert MAPPINGS["_meta"] == {"clickstream": {"lake": "lake1", "contract_version": 1}}
+
+
+def test_the_mapping_says_what_documents_do_not_show() -> None:
+    marks = replace(MARKS, pseudonyms="truncate", exclude=("b", "a"), private_keys=("token",))
+    assert template.mappings(marks, ELASTICSEARCH)["_meta"]["clickstream"] == {
+        "lake": "lake1",
+        "contract_version": 1,
+        "pseudonyms": "truncate",
+        "exclude": ["a", "b"],
+        "private_keys": ["token"],
+    }
 
 
 def test_46_fields_and_no_others() -> None:
@@ -48,7 +61,7 @@ def test_the_fields_that_are_not_plain_keywords() -> None:
 
 
 def test_opensearch_has_one_type_of_its_own() -> None:
-    mappings = template.mappings("lake1", OPENSEARCH)
+    mappings = template.mappings(MARKS, OPENSEARCH)
     fields = template.fields(mappings["properties"])
     assert fields == FIELDS | {"clickstream.extra": {"type": "flat_object"}}
     assert template.compare(mappings, OPENSEARCH).changed == ()
@@ -73,9 +86,7 @@ def test_the_index_template_covers_the_index_and_its_months() -> None:
         "version": 1,
         "allow_auto_create": False,
     }
-    assert set(
-        template.component_templates(SEARCH, "lake1", product=ELASTICSEARCH, replicas=0)
-    ) == {
+    assert set(template.component_templates(SEARCH, MARKS, product=ELASTICSEARCH, replicas=0)) == {
         "events-mappings",
         "events-settings",
     }

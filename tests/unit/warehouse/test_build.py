@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +149,19 @@ def test_replaced_batches_are_dropped_after_a_good_build_only(dbt: Dbt) -> None:
     assert dbt.build(drop_replaced=True) == ["full", "drop"]
     dbt.outcome, dbt.marker = FAILED, replace(dbt.marker, ledger="2")
     assert dbt.build(drop_replaced=True) == ["build", "full"]
+
+
+def test_the_marts_find_the_keys_of_pseudonyms_and_only_where_they_hash(
+    dbt: Dbt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dbt.settings = replace(dbt.settings, root=tmp_path)
+    project = tmp_path / "dbt_project.yml"
+    monkeypatch.setenv("CLICKSTREAM_PSEUDONYM_KEY", "k" * 32)
+    for hidden in ("no", "client_ip, pseudonym_method: truncate"):
+        project.write_text(f"vars: {{pseudonymise: {hidden}}}")
+        dbt.build()
+        assert not dbt.warehouse.exists("landing.pseudonym_keys")
+    project.write_text("vars: {pseudonymise: client_ip}")
+    dbt.build(full_refresh=True)
+    ((inner, outer),) = dbt.warehouse.query("select * from landing.pseudonym_keys").rows
+    assert len({inner, outer, "k" * 32}) == 3

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fixtures.memory_warehouse import MemoryWarehouse
 
+from ingest.errors import SettingsError
 from ingest.settings import SearchSettings, Settings
 from ingest.warehouse import Schemas, build_marker
 from ingest.warehouse.build_marker import (
@@ -146,3 +147,16 @@ def test_what_is_not_a_marker_is_not_known(warehouse: MemoryWarehouse, content: 
     warehouse.notes.put("built", content.encode())
 
     assert read_marker(warehouse) is None
+
+
+def test_another_key_of_pseudonyms_counts_again(
+    settings: Settings, marker: Marker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (settings.root / "dbt_project.yml").write_text("vars: {pseudonymise: client_ip}")
+    with pytest.raises(SettingsError, match="CLICKSTREAM_PSEUDONYM_KEY is not set"):
+        marker()
+    monkeypatch.setenv("CLICKSTREAM_PSEUDONYM_KEY", "k" * 32)
+    last = marker()
+    assert not marker().needs_full_refresh(last)
+    monkeypatch.setenv("CLICKSTREAM_PSEUDONYM_KEY", "l" * 32)
+    assert marker().needs_full_refresh(last)
