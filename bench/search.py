@@ -35,7 +35,7 @@ from ingest.search.export import export
 from ingest.search.index import Index
 from ingest.search.task import export_task
 from ingest.search.template import Marks
-from ingest.search.workers import run_in_processes
+from ingest.search.writers import run_in_threads
 from ingest.settings import ELASTICSEARCH, SearchSettings, Settings
 from ingest.storage import open_storage
 
@@ -164,7 +164,7 @@ def _sender(settings: Settings, way: str, client: Elasticsearch) -> Callable[[],
     """Return what sends the lake; bodies that are to be ready have been rendered by then."""
     index = settings.search.index
     if way == OURS:
-        return partial(export, settings, partial(run_in_processes, writers=WRITERS))
+        return partial(export, settings, partial(run_in_threads, writers=WRITERS))
     if way == CEILING:
         return partial(_send_ready, client, index, list(_bodies(settings)))
     actions = _actions(settings, index)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
 
 import click
 
@@ -35,7 +38,17 @@ def main() -> None:
     """Run the command line and exit with the code of what happened."""
     # A service manager stops us with SIGTERM, which is treated like Ctrl-C: clean up, exit 130.
     interrupts.heed(signal.SIGINT, signal.SIGTERM)
-    sys.exit(run())
+    code = run()
+    if code == INTERRUPTED and any(not thread.daemon for thread in _other_threads()):
+        # Python would wait for their requests, to a server that may be silent for a minute.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def _other_threads() -> Iterator[threading.Thread]:
+    return (thread for thread in threading.enumerate() if thread is not threading.main_thread())
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -83,23 +83,18 @@ def ingest_tasks_for(settings: Settings) -> Iterator[RunIngestTasks]:
 
 
 @contextmanager
-def export_tasks_for(
-    settings: Settings, *, with_warehouse: bool = False
-) -> Iterator[RunExportTasks]:
-    """Yield what runs the tasks of an export: the cluster under spark-submit, else processes here.
+def export_tasks_for(settings: Settings) -> Iterator[RunExportTasks]:
+    """Yield what runs the tasks of an export: the cluster under spark-submit, else threads here.
 
-    Sending documents needs no engine, so no JVM is started for it; but `with_warehouse` takes that
-    of a warehouse on Spark.
+    Sending documents needs no engine, so no JVM is started for it.
     """
-    from ingest.warehouse import is_on_spark
-
-    if is_submitted() or (with_warehouse and is_on_spark(settings)):
+    if is_submitted():
         with spark_for(settings) as session:
             yield export_tasks_on(session, settings)
     else:
-        from ingest.search.workers import run_in_processes
+        from ingest.search.writers import run_in_threads
 
-        yield partial(run_in_processes, writers=settings.search.writers)
+        yield partial(run_in_threads, writers=settings.search.writers)
 
 
 def ingest_tasks_on(session: SparkSession) -> RunIngestTasks:

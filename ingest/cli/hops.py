@@ -307,7 +307,7 @@ def run_all(
     with (
         warehouse_for(target, settings) as (_, warehouse),
         ingest_tasks_for(settings) as ingest_tasks,
-        export_tasks_for(settings, with_warehouse=True) as export_tasks,
+        export_tasks_for(settings) as export_tasks,
     ):
         summary = run_pipeline(
             settings,

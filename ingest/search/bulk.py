@@ -24,14 +24,23 @@ from ingest.search.client import (
     TransportError,
     UnsupportedProductError,
 )
-from ingest.search.outcome import STOPPING, Outcome, answer_to, items, outcome_of, retry_after
+from ingest.search.outcome import (
+    CREATED,
+    STOPPING,
+    Outcome,
+    answer_to,
+    created_of_indexed,
+    items,
+    outcome_of,
+    retry_after,
+)
 from ingest.search.refusal import error_type, explain
 from ingest.search.window import MOST_IN_FLIGHT, Window
 from ingest.terminal.text import count_of
 
 # Keeps one entry per document, so that item i is document i; halves the client's CPU time.
 FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason"
-_CREATED, _OVERLOADED = 201, 429
+_OVERLOADED = 429
 _LONGEST_PAUSE = 30.0
 _FULL_UNTIL_HALVED = 3
 _SERVER_ERRORS_UNTIL_DEAD = 5
@@ -119,7 +128,7 @@ class Sender:
     `most_bytes` is the largest size of a body; it shrinks when the server refuses one as too large.
     `window` limits the requests in flight; senders to one server take the same one in turn.
     After `deadline_seconds` without an accepted document it gives up, and at once when the server
-    cannot be reached and `is_gone`.
+    cannot be reached and `is_gone`, or when `stop` is set.
     """
 
     client: BulkClient
@@ -127,14 +136,14 @@ class Sender:
     url: str
     most_bytes: int
     deadline_seconds: float
-    on_dead_letter: Callable[[DeadLetter], None]
+    on_dead_letter: Callable[[DeadLetter], None] = lambda _letter: None
     is_gone: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
     pause: Callable[[float], object] | None = None
     window: Window = field(default_factory=Window)
+    stop: threading.Event = field(default_factory=threading.Event)
     tally: Tally = field(default_factory=Tally)
-    _stop: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _accepted_at: float = 0.0
 
@@ -155,7 +164,7 @@ class Sender:
                         _raise_first(done)
                 _raise_first(wait(pending).done)
             except BaseException:
-                self._stop.set()
+                self.stop.set()
                 raise
         return self.tally
 
@@ -166,7 +175,7 @@ class Sender:
             while todo:
                 todo += self._attempt(todo.pop())
         except BaseException:
-            self._stop.set()
+            self.stop.set()
             raise
 
     def _attempt(self, work: _Work) -> list[_Work]:
@@ -181,12 +190,16 @@ class Sender:
         if len(found) != len(work.body.rows):
             documents = count_of(len(work.body.rows), "document")
             return [self._later(work, f"{count_of(len(found), 'answer')} to {documents}")]
+        if (created := created_of_indexed(found)) is not None:
+            self._record(len(found), created, 0)
+            self.window.widen()
+            return []
         return self._sorted_out(work, found)
 
     def _answers(self, work: _Work) -> list[Mapping[str, Any]]:
         """Send the body of `work` when its turn comes and return the items of the answer."""
         with self.window.request():
-            if self._stop.is_set():
+            if self.stop.is_set():
                 raise _Stopped
             with self._lock:
                 self.tally.requests += 1
@@ -255,7 +268,7 @@ class Sender:
             match found:
                 case Outcome.INDEXED:
                     indexed += 1
-                    created += status == _CREATED
+                    created += status == CREATED
                 case Outcome.VERSION_CONFLICT:
                     newer += 1
                 case Outcome.STOP:
@@ -327,7 +340,7 @@ class Sender:
         seconds = min(seconds, self.deadline_seconds - silent)
         with self._lock:
             self.tally.waited_seconds += seconds
-        (self.pause or self._stop.wait)(seconds)
+        (self.pause or self.stop.wait)(seconds)
         return work
 
 

@@ -29,6 +29,7 @@ from elasticsearch import (
     BadRequestError,
     Elasticsearch,
     NotFoundError,
+    OrjsonSerializer,
     UnsupportedProductError,
 )
 
@@ -128,7 +129,10 @@ def connect(
 
 def _client(product: str, options: Mapping[str, Any]) -> Elasticsearch:
     node = OpenSearchNode if product == OPENSEARCH else Urllib3HttpNode
-    return Elasticsearch(node_class=node, **options)
+    # An answer to a bulk request has an entry for each document: four times as fast as Python's.
+    json = OrjsonSerializer()
+    serializers = {"application/json": json, "application/vnd.elasticsearch+json": json}
+    return Elasticsearch(node_class=node, serializers=serializers, **options)
 
 
 def identify(client: Elasticsearch, index: str) -> Target:

@@ -1,14 +1,14 @@
 """Rows of events become the bytes of bulk requests: one expression per column, no Python per row.
 
 Each member of a document is a text column of `"name":value` fragments, null where the member is
-left out; objects and documents are concatenations of them. A document contains no null, no empty
-object and no line break.
+left out; documents are concatenations of them. A document contains no null, no empty object and no
+line break.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,8 @@ _FIRST_US = -62_135_596_800_000_000
 _LAST_US = 253_402_300_799_999_999
 
 
+# A part of a document: the same text for all, or one for each row, null where there is none.
+_Piece = str | pl.Expr
 # A level of the document: name -> the column that is the value, or the level below.
 _Level = dict[str, "Column | _Level"]
 
@@ -146,31 +148,27 @@ def render(rows: pa.RecordBatch, how: Rendering, *, version: int) -> pl.Series:
     """Return action line and document of each of one or more rows; arguments as in `bodies`."""
     _check_ids(rows["event_id"])
     rows = how.hide(rows)
-    fragments = _Fragments(rows, how)
-    document = _joined(fragments.of_members(_TREE))
-    frame = pl.select(
-        pl.concat_str(
-            pl.lit('{"index":{'),
+    text = pl.select(
+        _concatenated(
+            '{"index":{',
             *_month(rows, how.monthly),
-            pl.lit('"_id":"'),
-            fragments.plain("event_id"),
-            pl.lit(f'","version":{version},"version_type":"external_gte"}}}}\n{{'),
-            document,
-            pl.lit("}\n"),
+            '"_id":"',
+            pl.lit(pl.Series(rows["event_id"])),
+            f'","version":{version},"version_type":"external_gte"}}}}\n{{',
+            *_joined(_Members(rows, how).of(_TREE)),
+            "}\n",
         ).alias("text")
-    )
-    text = frame["text"]
+    )["text"]
     if len(text) != rows.num_rows or text.null_count():
         raise BooksError(f"{rows.num_rows:,} rows became {len(text):,} documents")
     return text
 
 
-def _month(rows: pa.RecordBatch, monthly: str | None) -> list[pl.Expr]:
+def _month(rows: pa.RecordBatch, monthly: str | None) -> list[_Piece]:
     """Return the member of an action that names the index, none where the request does."""
     if monthly is None:
         return []
-    names = month_names(monthly, rows[MONTH_OF])
-    return [pl.lit('"_index":"'), pl.lit(names), pl.lit('",')]
+    return ['"_index":"', pl.lit(month_names(monthly, rows[MONTH_OF])), '",']
 
 
 def _check_ids(ids: pa.Array) -> None:
@@ -179,11 +177,18 @@ def _check_ids(ids: pa.Array) -> None:
         raise BooksError("an event_id is not 32 lower-case hexadecimal digits")
 
 
-def _joined(members: list[pl.Expr]) -> pl.Expr:
-    return pl.concat_str(members, separator=",", ignore_nulls=True)
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A member of an object. `within(before, after)` gives its text with something around it.
+
+    One that is not `certain` is missing in some documents: its text is one expression, null there.
+    """
+
+    is_certain: bool
+    within: Callable[[str, str], list[_Piece]]
 
 
-class _Fragments:
+class _Members:
     """The members of the documents of one chunk, as expressions over its columns."""
 
     def __init__(self, rows: pa.RecordBatch, how: Rendering) -> None:
@@ -191,7 +196,7 @@ class _Fragments:
         self._shown = set(rows.schema.names).difference(how.exclude)
         self._private_keys = how.private_keys
 
-    def of_members(self, level: _Level) -> list[pl.Expr]:
+    def of(self, level: _Level) -> list[_Member]:
         """Return the members of `level` that at least one row has."""
         found = (
             self._leaf(name, inner) if isinstance(inner, Column) else self._object(name, inner)
@@ -199,31 +204,78 @@ class _Fragments:
         )
         return [member for member in found if member is not None]
 
-    def plain(self, name: str) -> pl.Expr:
-        """Return the column `name` unchanged."""
-        return pl.lit(pl.Series(name, self._rows[name]))
-
-    def _object(self, name: str, level: _Level) -> pl.Expr | None:
-        members = self.of_members(level)
+    def _object(self, name: str, level: _Level) -> _Member | None:
+        members, start = self.of(level), f"{json.dumps(name)}:{{"
         if not members:
             return None
-        inside = _joined(members)
-        whole = pl.concat_str(pl.lit(f"{json.dumps(name)}:{{"), inside, pl.lit("}"))
-        return pl.when(inside != "").then(whole)
+        if any(member.is_certain for member in members):
+            inside = _joined(members)
+            return _Member(True, lambda before, after: [before + start, *inside, "}" + after])
+        if len(members) == 1:
+            (only,) = members
+            return _Member(False, lambda before, after: only.within(before + start, "}" + after))
+        (either,) = _joined(members)
+        return _Member(
+            False,
+            lambda before, after: [
+                pl.when(either != "").then(_concatenated(before + start, either, "}" + after))
+            ],
+        )
 
-    def _leaf(self, name: str, column: Column) -> pl.Expr | None:
+    def _leaf(self, name: str, column: Column) -> _Member | None:
         if column.name not in self._shown:
             return None
         values = self._rows[column.name]
         if values.null_count == len(values):
             return None
-        key = json.dumps(name)
+        key = f"{json.dumps(name)}:"
         if column.name == "extra":
-            return pl.concat_str(pl.lit(f"{key}:"), pl.lit(_extra(values, self._private_keys)))
+            text = pl.lit(_extra(values, self._private_keys))
+            return _Member(False, lambda before, after: [_or_null(before + key, text, after)])
         if _is_constant(values):
-            (value,) = pl.select(_value(column, values[:1])).to_series()
-            return None if value is None else pl.lit(f"{key}:{value}")
-        return pl.concat_str(pl.lit(f"{key}:"), _value(column, values))
+            start, value, end = _value(column, values[:1])
+            (constant,) = pl.select(value).to_series()
+            whole = f"{key}{start}{constant}{end}"
+            return _Member(True, lambda before, after: [before + whole + after])
+        start, value, end = _value(column, values)
+        if values.null_count:
+            return _Member(
+                False, lambda before, after: [_or_null(before + key + start, value, end + after)]
+            )
+        return _Member(True, lambda before, after: [before + key + start, value, end + after])
+
+
+def _joined(members: Sequence[_Member]) -> list[_Piece]:
+    """Return the text of an object's members with commas between them.
+
+    It is written in one go around the first certain member; the text in between costs most.
+    """
+    sure = next((at for at, member in enumerate(members) if member.is_certain), None)
+    if sure is None:
+        single = [piece for member in members for piece in member.within("", "")]
+        return [pl.concat_str(single, separator=",", ignore_nulls=True)]
+    pieces: list[_Piece] = []
+    for at, member in enumerate(members):
+        pieces += member.within("," if at > sure else "", "," if at < sure else "")
+    return pieces
+
+
+def _concatenated(*pieces: _Piece) -> pl.Expr:
+    """Return the concatenation of texts and expressions; what is null adds nothing."""
+    merged: list[pl.Expr] = []
+    text = ""
+    for piece in pieces:
+        if isinstance(piece, str):
+            text += piece
+        else:
+            merged += [pl.lit(text), piece]
+            text = ""
+    return pl.concat_str([*merged, pl.lit(text)], ignore_nulls=True)
+
+
+def _or_null(before: str, value: pl.Expr, after: str) -> pl.Expr:
+    """Return `value` with texts around it, null where it is null."""
+    return pl.concat_str([pl.lit(before), value, *([pl.lit(after)] if after else [])])
 
 
 def _is_constant(values: pa.Array) -> bool:
@@ -232,18 +284,17 @@ def _is_constant(values: pa.Array) -> bool:
     return bool(pc.all(pc.equal(values, values[0])).as_py())
 
 
-def _value(column: Column, values: pa.Array) -> pl.Expr:
-    """Return the JSON values of a column, null where it is null."""
+def _value(column: Column, values: pa.Array) -> tuple[str, pl.Expr, str]:
+    """Return the JSON values of a column, null where it is null, and the texts around each."""
     if column.name == "parse_warnings":
-        codes = _escaped(values).str.replace_all(",", '","', literal=True)
-        return pl.concat_str(pl.lit('["'), codes, pl.lit('"]'))
+        return '["', _escaped(values).str.replace_all(",", '","', literal=True), '"]'
     if column.name == "duration_ms":
-        return pl.lit(_nanoseconds(values))
+        return "", pl.lit(_nanoseconds(values)), ""
     if column.type is Type.TIMESTAMP:
-        return pl.lit(_times(values))
+        return "", pl.lit(_times(values)), ""
     if column.type is Type.STRING:
-        return pl.concat_str(pl.lit('"'), _escaped(values), pl.lit('"'))
-    return pl.lit(pl.Series(values)).cast(pl.String)
+        return '"', _escaped(values), '"'
+    return "", pl.lit(pl.Series(values)).cast(pl.String), ""
 
 
 def _escaped(values: pa.Array) -> pl.Expr:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Any
 
 from ingest.search.client import ApiError
 
+_UPDATED, CREATED = 200, 201
 _LONGEST_RETRY_AFTER = 60.0
 
 
@@ -50,6 +51,13 @@ def items(answer: Any) -> list[Mapping[str, Any]]:
     """Return the items of a bulk response, none for any other response."""
     found = answer.get("items") if hasattr(answer, "get") else None
     return found if isinstance(found, list) else []
+
+
+def created_of_indexed(found: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return how many documents are new where all were indexed, as nearly always; else None."""
+    statuses = [result["status"] for item in found for result in item.values()]
+    created = statuses.count(CREATED)
+    return created if created + statuses.count(_UPDATED) == len(found) else None
 
 
 def answer_to(item: Mapping[str, Any]) -> tuple[int, str | None, str]:

@@ -7,6 +7,7 @@ comes back as a fact: an exception would make Spark wait out the deadline four t
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,7 +29,6 @@ from ingest.search.client import Elasticsearch, connect
 from ingest.search.document import Rendering, bodies, rendering
 from ingest.search.letters import DeadLetters
 from ingest.search.template import Marks
-from ingest.search.window import Window
 from ingest.storage import Storage, open_storage
 from ingest.terminal.text import count_of
 
@@ -116,43 +116,43 @@ class TaskFacts:
         return raised if isinstance(raised, ClickstreamError) else None
 
 
-def export_task(task: ExportTask) -> TaskFacts:
-    """Send the files of `task`. Expected errors are not raised but returned in TaskFacts."""
+def export_task(task: ExportTask, stop: threading.Event | None = None) -> TaskFacts:
+    """Send the files of `task`; gives up when `stop` is set.
+
+    Expected errors are not raised but returned in TaskFacts.
+    """
     done: list[FileFacts] = []
     lake = open_storage(task.lake)
-    most_bytes, window = task.most_bytes, Window()
     try:
         how = rendering(task.marks, os.environ, monthly=task.index if task.monthly else None)
         with connect(task.url, product=task.product) as client:
+            sender = _sender(task, client, stop or threading.Event())
             for file in task.files:
-                facts, most_bytes = _export_file(task, file, lake, client, how, most_bytes, window)
-                done.append(facts)
+                # What it learned about the server holds for the next file too.
+                sender = replace(sender, tally=Tally())
+                done.append(_export_file(task, file, lake, sender, how))
     except ClickstreamError as error:
         return TaskFacts(files=tuple(done), error=(type(error).__name__, str(error)))
     return TaskFacts(files=tuple(done))
 
 
-def _export_file(
-    task: ExportTask,
-    file: ExportFile,
-    lake: Storage,
-    client: Elasticsearch,
-    how: Rendering,
-    most_bytes: int,
-    window: Window,
-) -> tuple[FileFacts, int]:
-    """Return the facts of one file and the largest body that the server accepts."""
-    letters = DeadLetters(file, index=task.index)
-    sender = Sender(
+def _sender(task: ExportTask, client: Elasticsearch, stop: threading.Event) -> Sender:
+    return Sender(
         client=client,
         index=task.index,
         url=task.url,
-        most_bytes=most_bytes,
+        most_bytes=task.most_bytes,
         deadline_seconds=task.deadline_seconds,
-        on_dead_letter=letters.add,
         is_gone=task.is_gone,
-        window=window,
+        stop=stop,
     )
+
+
+def _export_file(
+    task: ExportTask, file: ExportFile, lake: Storage, sender: Sender, how: Rendering
+) -> FileFacts:
+    letters = DeadLetters(file, index=task.index)
+    sender.on_dead_letter = letters.add
     try:
         tally = sender.send_all(_bodies(lake, file, sender, how))
         if tally.documents != file.events:
@@ -161,7 +161,7 @@ def _export_file(
             )
     except ClickstreamError as error:
         raise type(error)(f"{file.path}: {error}") from error
-    facts = FileFacts(
+    return FileFacts(
         file=file,
         attempt=letters.attempt,
         tally=tally,
@@ -169,7 +169,6 @@ def _export_file(
         dead_types=dict(letters.types),
         dead_ids=tuple(letters.ids),
     )
-    return facts, sender.most_bytes
 
 
 def _bodies(lake: Storage, file: ExportFile, sender: Sender, how: Rendering) -> Iterator[Body]:

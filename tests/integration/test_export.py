@@ -21,7 +21,7 @@ from ingest.lake.records import create_lake
 from ingest.search.export import ExportSummary, verify
 from ingest.search.export import export as export_with
 from ingest.search.task import ExportTask, TaskFacts
-from ingest.search.workers import run_in_processes
+from ingest.search.writers import run_in_threads
 from ingest.settings import SearchSettings, Settings
 
 pytestmark = pytest.mark.integration
@@ -273,10 +273,10 @@ def test_through_spark(settings: Settings, log: Log, spark: SparkSession) -> Non
     assert export_with(settings, run_on_spark).batches == ()
 
 
-def test_through_processes_on_this_machine(settings: Settings, log: Log) -> None:
+def test_through_threads_of_this_process(settings: Settings, log: Log) -> None:
     log.seal(log.events(range(300)), log.events(range(300, 500)))
     log.seal(log.events(range(500, 600)))
-    run_in_two = partial(run_in_processes, writers=2)
+    run_in_two = partial(run_in_threads, writers=2)
     summary = export_with(settings, run_in_two)
     assert (summary.batches, summary.created, summary.total) == ((1, 2), 600, 600)
     assert export_with(settings, run_in_two).batches == ()

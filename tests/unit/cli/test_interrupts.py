@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -62,3 +64,22 @@ def test_a_command_that_missed_a_signal_says_that_it_was_interrupted(
     assert "interrupted; nothing is lost" in capsys.readouterr().err
     monkeypatch.setattr("ingest.render.stale_files", lambda *_: [])
     assert cli.run(["contract", "check"]) == 0
+
+
+# A thread is busy for a minute, as with a request to a silent server, when Ctrl-C comes.
+BUSY = """
+import threading, time
+from ingest import cli, render
+def busy(*_):
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    raise KeyboardInterrupt
+render.stale_files = busy
+cli.main()
+"""
+
+
+def test_an_interrupted_command_does_not_wait_for_its_threads() -> None:
+    command = [sys.executable, "-c", BUSY, "contract", "check"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == cli.INTERRUPTED
+    assert "interrupted; nothing is lost" in ended.stderr

@@ -1,0 +1,84 @@
+"""Export tasks in threads of this process: facts in order, and an end that nothing holds up."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.batches import Log
+
+from ingest.search.plan import files
+from ingest.search.task import ExportTask
+from ingest.search.template import Marks
+from ingest.search.writers import run_in_threads
+
+DEADLINE_SECONDS = 60
+NO_SERVER = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Log:
+    return Log(str(tmp_path / "lake"))
+
+
+def tasks_for(log: Log, url: str, *, batches: int) -> list[ExportTask]:
+    records = [log.seal(log.events(range(10 * i, 10 * i + 10))) for i in range(batches)]
+    return [
+        ExportTask(
+            lake=log.lake.uri, url=url, index="i", target="t", product="elasticsearch",
+            files=(file,), most_bytes=1 << 20, deadline_seconds=1, marks=Marks(lake=""),
+        )
+        for file in files(records)
+    ]  # fmt: skip
+
+
+def test_what_stops_a_task_comes_back_as_a_fact(log: Log) -> None:
+    tasks = tasks_for(log, NO_SERVER, batches=3)
+    facts = run_in_threads(tasks, writers=2)
+    failures = [str(fact.failure()).split(":")[0] for fact in facts]
+    assert failures == [task.files[0].path for task in tasks]
+
+
+def test_without_tasks_nothing_is_done() -> None:
+    assert run_in_threads([], writers=2) == []
+
+
+@contextmanager
+def silent_server(asked: threading.Event, end: threading.Event) -> Iterator[str]:
+    """Return the address of a server that takes a request and does not answer before `end`."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(DEADLINE_SECONDS)
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1)
+                asked.set()
+                end.wait(DEADLINE_SECONDS)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        end.set()
+        thread.join()
+
+
+def test_an_interruption_does_not_wait_for_a_silent_server(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, end = threading.Event(), threading.Event()
+
+    def interrupted(_done: Sequence[object]) -> Iterator[object]:
+        assert asked.wait(DEADLINE_SECONDS)
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("ingest.search.writers.as_completed", interrupted)
+    with silent_server(asked, end) as url:
+        with pytest.raises(KeyboardInterrupt):
+            run_in_threads(tasks_for(log, url, batches=2), writers=1)
+        assert not end.is_set()
