@@ -522,8 +522,6 @@ def test_a_document_that_is_not_the_rendering_is_seen_after_the_export(
 
     marks = Marks(lake="")
     index = Index(client=elastic, search=settings.search, marks=marks, product="elasticsearch")
-        client=elastic, search=settings.search, marks=Marks(lake=""), product="elasticsearch"
-    )
     assert sampled(index) == (29, [])
     change = {"url": {"original": "another"}}
     elastic.update(index=index.name, id=f"{5:032x}", doc=change, refresh=True)
