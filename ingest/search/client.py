@@ -31,6 +31,7 @@ from elasticsearch import (
     NotFoundError,
     UnsupportedProductError,
 )
+from elasticsearch import AuthorizationException as ForbiddenError
 
 from ingest.errors import SettingsError
 from ingest.search.credentials import certificate, credentials, public
@@ -41,6 +42,7 @@ __all__ = [
     "BadRequestError",
     "ConnectionTimeout",
     "Elasticsearch",
+    "ForbiddenError",
     "NotFoundError",
     "Target",
     "TlsError",

@@ -81,18 +81,18 @@ class Exporter:
     def prepared(self) -> Iterator[None]:
         """Keep the index ready inside the block: created if missing, tuned while it is filled.
 
-        The tuning is undone at the end. When that fails, because the server has died, the next run
-        does it first.
+        The tuning is undone at the end. When that fails, because the server has died or the key may
+        not, the next run does it first.
         """
-        self.index.finalise()
+        tuned = self.index.finalise()
         self.index.prepare(self.run_id, () if self._is_monthly else (self.index.name,))
         try:
             yield
         except BaseException:
             with suppress(ApiError, TransportError):
-                self.index.finalise()
+                self.index.finalise(but=tuned)
             raise
-        self.index.finalise()
+        self.index.finalise(but=tuned)
 
     def plan(
         self, records: Sequence[BatchRecord], accepted: Collection[str], counts: Counts

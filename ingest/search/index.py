@@ -15,8 +15,9 @@ from ingest.errors import BooksError
 from ingest.render import elasticsearch_mappings
 from ingest.search import agreement, template
 from ingest.search.agreement import RECREATE
-from ingest.search.client import BadRequestError, Elasticsearch, NotFoundError
+from ingest.search.client import BadRequestError, Elasticsearch, ForbiddenError, NotFoundError
 from ingest.search.months import is_month, is_monthly, oldest_kept
+from ingest.search.refusal import lacks_privilege
 from ingest.search.template import Marks
 from ingest.settings import SearchSettings
 from ingest.terminal.text import count_of
@@ -99,15 +100,17 @@ class Index:
         for name in missing:
             self._create(name, run_id)
 
-    def finalise(self) -> None:
-        """Undo the tuning of indices with the mark `loading`, of this run or of a crashed one."""
-        for name, mapping in self._mappings().items():
-            if "loading" in (template.owner(mapping) or {}):
-                self.client.indices.put_settings(
-                    index=name,
-                    settings={"refresh_interval": None, "number_of_replicas": self._replicas()},
-                )
-                self.client.indices.put_mapping(index=name, meta=self.marks.meta())
+    def finalise(self, *, but: Collection[str] = ()) -> list[str]:
+        """Undo the tuning of indices with the mark `loading`, of this run or of a crashed one.
+
+        Return those that stay tuned, because the key may not change them; `but` are not tried.
+        """
+        loading = [
+            name
+            for name, mapping in self._mappings().items()
+            if "loading" in (template.owner(mapping) or {}) and name not in but
+        ]
+        return [name for name in loading if not self._settle(name)]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the exact number of documents per batch id and index, after a refresh.
@@ -226,6 +229,26 @@ class Index:
         except NotFoundError:
             return {}
         return {name: found[name]["mappings"] for name in sorted(found)}
+
+    def _settle(self, name: str) -> bool:
+        """Return whether the key may undo the tuning of the index `name`."""
+        try:
+            self.client.indices.put_settings(
+                index=name,
+                settings={"refresh_interval": None, "number_of_replicas": self._replicas()},
+            )
+            self.client.indices.put_mapping(index=name, meta=self.marks.meta())
+        except ForbiddenError as error:
+            if not lacks_privilege(error):
+                raise
+            _log.warning(
+                "index %s keeps the settings of its first load (no refresh, no replicas), which "
+                "this key or user may not change: run `clickstream export` once with a key that "
+                "has the role `setup`",
+                name,
+            )
+            return False
+        return True
 
     def _complete(self, name: str, found: Mapping[str, Any]) -> None:
         difference = template.compare(found, self.product)
