@@ -15,6 +15,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError, Protocol
 
 from ingest.errors import ClickstreamError, SearchServerError, SettingsError
 from ingest.search.client import (
+    TITLES,
     ApiError,
     ConnectionTimeout,
     TlsError,
@@ -79,7 +80,7 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
             return SearchServerError(f"{place} did not answer in time: is it overloaded?")
         case TransportError():
             return SearchServerError(
-                f"{place} sent an answer that cannot be read: is it Elasticsearch?"
+                f"{place} sent an answer that cannot be read: is it {' or '.join(TITLES.values())}?"
             )
         case UnsupportedProductError():
             return SettingsError(

@@ -75,6 +75,7 @@ class ExportTask:
     deadline_seconds: float
     marks: Marks
     monthly: bool = False
+    compress: bool = False
     state_file: str | None = None
 
     def is_gone(self) -> bool:
@@ -123,7 +124,7 @@ def export_task(task: ExportTask) -> TaskFacts:
     most_bytes, window = task.most_bytes, Window()
     try:
         how = rendering(task.marks, os.environ, monthly=task.index if task.monthly else None)
-        with connect(task.url, product=task.product) as client:
+        with connect(task.url, product=task.product, compress=task.compress) as client:
             for file in task.files:
                 facts, most_bytes = _export_file(task, file, lake, client, how, most_bytes, window)
                 done.append(facts)
@@ -147,6 +148,7 @@ def _export_file(
         client=client,
         index=task.index,
         url=task.url,
+        product=task.product,
         most_bytes=most_bytes,
         deadline_seconds=task.deadline_seconds,
         on_dead_letter=letters.add,

@@ -101,7 +101,7 @@ REFUSALS = [
     (403, BLOCKED, SearchServerError, "^index events is blocked for writing"),
     (400, {"error": {"type": "media_type_header_exception"}}, SettingsError, "elasticsearch 8.19"),
     (500, {"error": {"type": "broken"}}, SearchServerError, "500 broken"),
-    (200, b"<html>", SearchServerError, "is it Elasticsearch"),
+    (200, b"<html>", SearchServerError, "is it Elasticsearch or OpenSearch"),
 ]
 
 
