@@ -166,7 +166,10 @@ def _connected(
         exclude=search.exclude,
         private_keys=search.private_keys,
     )
-    with explained(url), connect(url, product=search.product, retries=_RETRIES) as client:
+    with (
+        explained(url),
+        connect(url, product=search.product, compress=search.compress, retries=_RETRIES) as client,
+    ):
         target = identify(client, search.index)
         yield Index(client=client, search=search, marks=marks, product=target.product), target
 

@@ -214,6 +214,7 @@ class Exporter:
                 files=members,
                 most_bytes=search.body_mib << 20,
                 deadline_seconds=deadline,
+                compress=search.compress,
                 monthly=self._is_monthly,
                 state_file=str(state_file(self.settings)) if is_local else None,
                 marks=self.index.marks,

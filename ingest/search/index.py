@@ -289,7 +289,9 @@ class Index:
             self.check()  # another exporter was faster
 
     def _replicas(self) -> int:
-        """Return 0 with one data node, so that a laptop is never yellow, else 1."""
+        """Return what the settings say; by default 0 with one data node, which 1 turns yellow."""
+        if self.search.replicas is not None:
+            return self.search.replicas
         return 0 if self.client.cluster.health()["number_of_data_nodes"] == 1 else 1
 
 
