@@ -8,22 +8,21 @@ import pickle
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from elasticsearch import Elasticsearch
 from pyspark.sql import SparkSession
-from support.batches import Log, export, run_here, settings_for, sources
+from support.batches import Log, export, in_month, run_here, settings_for, sources
+from support.exact import months, problems
 
 from ingest.books.status import status
 from ingest.cli.engines import export_tasks_on
 from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.lake.accepted import record_acceptances
 from ingest.lake.records import create_lake
-from ingest.render import elasticsearch_mappings
-from ingest.search import template
 from ingest.search.export import ExportSummary, verify
 from ingest.search.export import export as export_with
 from ingest.search.index import Index
@@ -260,16 +259,6 @@ def test_dead_letters_within_the_limit_are_no_failure(settings: Settings, log: L
     assert (summary.dead, summary.exit_code) == (1, 0)
 
 
-@pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """Take a field from the contract that the index is made of; calling it is the fix."""
-    mappings = elasticsearch_mappings()
-    del mappings["properties"]["product"]["properties"]["brand"]
-    with monkeypatch.context() as narrowed:
-        narrowed.setattr(template, "elasticsearch_mappings", lambda: mappings)
-        yield narrowed.undo
-
-
 def test_dead_letters_come_back_after_a_fix_of_the_mapping(
     settings: Settings,
     log: Log,
@@ -341,17 +330,6 @@ def monthly(settings: Settings, elastic: Elasticsearch) -> Iterator[Settings]:
     yield replace(settings, search=replace(settings.search, layout="monthly"))
     for name in months(elastic, settings.search.index):
         elastic.indices.delete(index=name)
-
-
-def months(elastic: Elasticsearch, alias: str) -> dict[str, int]:
-    """Return the monthly indices with their documents."""
-    elastic.indices.refresh(index=f"{alias}-*")
-    stats = elastic.indices.stats(index=f"{alias}-*", metric="docs")["indices"]
-    return {name: int(one["primaries"]["docs"]["count"]) for name, one in stats.items()}
-
-
-def in_month(month: int) -> dict[str, Any]:
-    return {"event_date": date(2026, month, 3), "event_time": datetime(2026, month, 3, tzinfo=UTC)}
 
 
 def test_each_month_has_an_index_behind_one_alias(
@@ -500,14 +478,6 @@ def test_values_that_differ_from_the_lake_are_seen(
     assert all("batches 1; run `clickstream export --rec" in one for one in problems(settings))
     assert export(settings, recreate=True).total == 30
     assert problems(settings) == []
-
-
-def problems(settings: Settings) -> list[str]:
-    """Return what the contents of the index differ in."""
-    proof = verify(settings)
-    assert proof is not None
-    assert proof.contents is not None
-    return proof.contents.problems
 
 
 def test_a_document_that_is_not_the_rendering_is_seen_after_the_export(
