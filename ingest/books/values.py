@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import polars as pl
 
 from ingest.lake.checks import Check, compare_rows
 from ingest.lake.frames import MOST_SESSIONS, Distinct, event_frames
 from ingest.lake.records import BatchRecord
+from ingest.pseudonyms import Pseudonyms
+from ingest.search.clients import CLIENT, without_clients
 from ingest.storage import Storage
 from ingest.warehouse import Schemas, Warehouse
 
@@ -18,18 +21,23 @@ _SESSIONS = "sessions"
 
 
 def mart_value_checks(
-    lake: Storage, live: Sequence[BatchRecord], warehouse: Warehouse
+    lake: Storage,
+    live: Sequence[BatchRecord],
+    warehouse: Warehouse,
+    *,
+    pseudonyms: Pseudonyms | None,
 ) -> Iterator[Check]:
     """Compare events per status, brand and action, and the number of sessions.
 
-    `live` are the batches that the marts are made from. Raises ObjectUnreadable for a file of the
+    `live` are the batches that the marts are made from, `pseudonyms` what these show in place of
+    addresses, None to show these. Raises ObjectUnreadable for a file of the
     lake, ClickstreamError for a mart that cannot be read.
     """
     schemas = warehouse.schemas
     catalogue = dict(
         warehouse.query(f"select distinct product_id, brand from {schemas.seeds}.products").rows  # noqa: S608
     )
-    wanted = _in_lake(lake, live, catalogue)
+    wanted = _in_lake(lake, live, catalogue, pseudonyms)
     for name, sql in _queries(schemas).items():
         if name == _SESSIONS and wanted[name][name] > MOST_SESSIONS:
             continue  # the comparison with the index has said so
@@ -56,7 +64,10 @@ def _queries(schemas: Schemas) -> Mapping[str, str]:
 
 
 def _in_lake(
-    lake: Storage, live: Sequence[BatchRecord], catalogue: Mapping[str, str]
+    lake: Storage,
+    live: Sequence[BatchRecord],
+    catalogue: Mapping[str, str],
+    pseudonyms: Pseudonyms | None,
 ) -> Mapping[str, Mapping[object, int]]:
     """Return name -> value -> events, as the marts define them; `catalogue`: product -> brand."""
     found: dict[str, Counter[object]] = {name: Counter() for name in ("status", "brand", "action")}
@@ -68,9 +79,13 @@ def _in_lake(
         "brand": pl.coalesce(pl.col("brand").cast(pl.String), brand),
         "action": pl.col("event_name").cast(pl.String).str.to_lowercase(),
     }
+    columns, hide = list(_COLUMNS), None
+    if pseudonyms is not None:
+        columns += CLIENT
+        hide = partial(without_clients, pseudonyms=pseudonyms)
     of_shop = pl.all_horizontal(pl.col("session_id", "event_name", "view_count").is_not_null())
     for record in live:
-        for frame in event_frames(lake, record, _COLUMNS):
+        for frame in event_frames(lake, record, columns, hide=hide):
             shop = frame.filter(of_shop)
             for name, value in by.items():
                 rows = shop if name == "action" else frame

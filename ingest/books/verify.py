@@ -23,6 +23,7 @@ from ingest.storage import Storage
 from ingest.terminal.progress import progress
 from ingest.terminal.text import count_of, table_text
 from ingest.warehouse import Schemas, Warehouse
+from ingest.warehouse.clients import pseudonyms_of_marts
 from ingest.warehouse.marts import (
     WITHOUT_CLIENT,
     Mart,
@@ -124,7 +125,7 @@ def verify(
         if proof.contents is not None:
             notes += proof.contents.notes
             if marts is not None and all(check.ok for check in checks):
-                checks += (by_value := list(_value_checks(lake, live, warehouse)))
+                checks += (by_value := list(_value_checks(settings, lake, live, warehouse)))
                 of_marts += by_value
     if truth is not None and is_lake_whole:
         answer = read_truth(truth)
@@ -300,13 +301,15 @@ def _mart_checks(marts: Sequence[Mart] | None, warehouse: Warehouse) -> list[Che
 
 
 def _value_checks(
-    lake: Storage, live: Sequence[BatchRecord], warehouse: Warehouse
+    settings: Settings, lake: Storage, live: Sequence[BatchRecord], warehouse: Warehouse
 ) -> Iterator[Check]:
     """Compare the values in the marts, whose totals agree, with those in the lake."""
     from ingest.books.values import mart_value_checks  # polars
 
     try:
-        yield from mart_value_checks(lake, live, warehouse)
+        yield from mart_value_checks(
+            lake, live, warehouse, pseudonyms=pseudonyms_of_marts(settings)
+        )
     except ClickstreamError as error:
         yield Check(name="marts by value", expected=1, found=0, detail=f"{error}; {_REBUILD}")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
+import pyarrow as pa
 
 from ingest.lake.parquet import read_columns
 from ingest.lake.records import BatchRecord
@@ -43,15 +44,19 @@ class Distinct:
 
 
 def event_frames(
-    lake: Storage, record: BatchRecord, columns: Sequence[str]
+    lake: Storage,
+    record: BatchRecord,
+    columns: Sequence[str],
+    *,
+    hide: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Yield `columns` of the events of `record`, some thousand rows at a time.
+    """Yield `columns` of the events of `record` as `hide` shows them, some thousand rows at a time.
 
     A column that its contract did not have is null. Raises ObjectUnreadable when a file cannot be
     read.
     """
     for file in record.files.get("events", ()):
         for rows in read_columns(lake, file.path, columns):
-            frame = pl.DataFrame(rows)
+            frame = pl.DataFrame(rows if hide is None else hide(rows))
             absent = [pl.lit(None).alias(name) for name in columns if name not in frame.columns]
             yield frame.with_columns(absent)

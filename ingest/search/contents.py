@@ -8,29 +8,28 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from ingest.contract import EVENTS
 from ingest.errors import ObjectUnreadable
 from ingest.lake.checks import Check, first_few
-from ingest.lake.frames import MOST_SESSIONS, Distinct, event_frames
+from ingest.lake.frames import MOST_SESSIONS
 from ingest.lake.records import BatchRecord
-from ingest.search.index import BATCH, Index
+from ingest.search.index import Index
 from ingest.search.letters import read_letters
 from ingest.search.months import MONTH_OF, month_format
 from ingest.search.sample import differing
 from ingest.search.seals import Seal
+from ingest.search.values import SESSIONS, Shown, Values
 from ingest.storage import Storage
 from ingest.terminal.text import count_of
 
 # Ids in one request; far below the 65,536 that a server takes.
 _BATCHES = 500
-_SESSION, _ID = "session_id", "event_id"
-_FIELDS = {column.name: column.search.field for column in EVENTS.columns if column.search}
+_ID = "event_id"
 # Their values stay in the document; only a search for them finds nothing.
 _MAY_BE_IGNORED = {
     column.search.field
@@ -40,33 +39,7 @@ _MAY_BE_IGNORED = {
 _REMEDY = "run `clickstream export --recreate`"
 # Floats add up exactly below this.
 _EXACT = 2**53
-
-
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """Events are counted per value of `column`, with sums of columns and counts of their values."""
-
-    name: str
-    column: str
-    sums: tuple[str, ...] = ()
-    present: tuple[str, ...] = ()
-
-
-DIMENSIONS = (
-    Dimension("status", "status_code"),
-    Dimension("action", "event_type"),
-    Dimension("brand", "brand"),
-    Dimension("dataset", "source_format", ("view_count", "purchase_count"), ("event_time",)),
-    Dimension("bytes", "bytes_scope", ("response_bytes",)),
-)
-_COLUMNS = tuple(
-    {name for one in DIMENSIONS for name in (one.column, *one.sums, *one.present)}
-    | {_SESSION, _ID, MONTH_OF}
-)
-SESSIONS, _SAMPLE = "sessions", "documents read back = lake"
-
-# (dimension, value, what was counted or added up) -> number.
-Values = Mapping[tuple[str, Any, str], float]
+_SAMPLE = "documents read back = lake"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +72,17 @@ def compare(
 
     `sample` also reads up to 200 documents of each. Raises BooksError when dead letters are lost.
     """
-    tally = _Tally()
+    shown = Shown(index.marks)
+    tally = _Tally(shown)
     for at in range(0, len(batches), _BATCHES):
         group = batches[at : at + _BATCHES]
         ids = [record.batch_id for record, _ in group]
-        found = _in_index(index, ids, tally)
+        found = shown.in_index(index, ids)
         tally.ignored.update(index.ignored(ids))
         for record, seal in group:
             refused = frozenset(one.id for one in read_letters(lake, seal)) if seal.dead else ()
             try:
-                wanted = in_lake(lake, record, _where(index, seal, refused))
+                wanted = shown.in_lake(lake, record, _where(index, seal, refused))
                 tally.add(record, wanted, found[record.batch_id])
                 if sample:
                     tally.add_sample(record, *differing(index, lake, record, refused=refused))
@@ -120,10 +94,10 @@ def compare(
 class _Tally:
     """What the comparison of batches adds up to."""
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self.ignored: Counter[str] = Counter()
         self.unread: list[int] = []
-        self.sessions: int | None = 0
         self._values: Counter[str] = Counter()
         self._equal: Counter[str] = Counter()
         self._wrong: defaultdict[str, list[int]] = defaultdict(list)
@@ -134,7 +108,7 @@ class _Tally:
         """Compare the values of one batch; those of sessions only while they are counted."""
         for key in wanted.keys() | found.keys():
             name = key[0]
-            if name == SESSIONS and self.sessions is None:
+            if name == SESSIONS and self._shown.sessions is None:
                 continue
             self._values[name] += 1
             if _is_same(wanted.get(key, 0), found.get(key, 0)):
@@ -154,8 +128,8 @@ class _Tally:
         )
 
     def _checks(self) -> Iterator[Check]:
-        for name in (*(one.name for one in DIMENSIONS), SESSIONS):
-            if name == SESSIONS and self.sessions is None:
+        for name in (*(one.name for one in self._shown.dimensions), SESSIONS):
+            if name == SESSIONS and self._shown.sessions is None:
                 continue
             wrong = self._wrong[name]
             yield Check(
@@ -185,63 +159,13 @@ class _Tally:
                 f"the documents of batches {first_few(self.unread)} were not compared by value: "
                 "their files in the lake cannot be read"
             )
-        if self.sessions is None:
+        if self._shown.has_too_many_sessions:
             yield f"sessions were not compared: the index has more than {MOST_SESSIONS:,} of them"
         for name in sorted(_MAY_BE_IGNORED & self.ignored.keys()):
             yield (
                 f"{count_of(self.ignored[name], 'value')} of {name} cannot be searched: too long; "
                 "the documents are complete"
             )
-
-
-def in_lake(lake: Storage, record: BatchRecord, where: pl.Expr | None = None) -> Values:
-    """Return the values of the events of `record`, of those that fulfil `where`.
-
-    Raises ObjectUnreadable when a file cannot be read.
-    """
-    found: defaultdict[tuple[str, Any, str], float] = defaultdict(float)
-    sessions = Distinct()
-    for whole in event_frames(lake, record, _COLUMNS):
-        frame = whole if where is None else whole.filter(where)
-        for one in DIMENSIONS:
-            numbers = frame.group_by(one.column).agg(
-                pl.len().alias("events"),
-                *(pl.col(name).cast(pl.Float64).sum() for name in one.sums),
-                *(pl.col(name).count() for name in one.present),
-            )
-            for row in numbers.iter_rows(named=True):
-                for name in ("events", *one.sums, *one.present):
-                    found[one.name, row[one.column], name] += row[name]
-        found[SESSIONS, None, "events"] += frame[_SESSION].null_count()
-        sessions.add(frame[_SESSION])
-    found[SESSIONS, "", "distinct"] = sessions.number
-    return found
-
-
-def _in_index(index: Index, ids: Sequence[str], tally: _Tally) -> Mapping[str, Values]:
-    """Return the values of the documents per batch of `ids`."""
-    found: dict[str, defaultdict[tuple[str, Any, str], float]] = {
-        batch_id: defaultdict(float) for batch_id in ids
-    }
-    where = index.kept_only()
-    for one in DIMENSIONS:
-        field = _FIELDS[one.column]
-        sub = {name: {"sum": {"field": _FIELDS[name]}} for name in one.sums}
-        sub |= {name: {"value_count": {"field": _FIELDS[name]}} for name in one.present}
-        for (batch_id, value), bucket in index.buckets(BATCH, field, of=ids, where=where, sub=sub):
-            found[batch_id][one.name, value, "events"] += bucket["doc_count"]
-            for name in sub:
-                found[batch_id][one.name, value, name] += bucket[name]["value"]
-    for (batch_id, session), bucket in index.buckets(BATCH, _FIELDS[_SESSION], of=ids, where=where):
-        if tally.sessions is None or tally.sessions >= MOST_SESSIONS:
-            tally.sessions = None
-            break
-        tally.sessions += 1
-        if session is None:
-            found[batch_id][SESSIONS, None, "events"] += bucket["doc_count"]
-        else:
-            found[batch_id][SESSIONS, "", "distinct"] += 1
-    return found
 
 
 def _where(index: Index, seal: Seal, refused: Collection[str]) -> pl.Expr | None:

@@ -79,12 +79,19 @@ class Rendering:
 
     def columns(self, present: Collection[str]) -> list[str]:
         """Return which of the columns that are `present` must be read."""
-        wanted = dict.fromkeys(name for name in _NAMES if name not in self.exclude)
-        if self.pseudonyms is not None:  # what is hidden must be known
-            wanted |= dict.fromkeys(CLIENT)
+        wanted = {*_NAMES}.difference(self.exclude).union(self.needed)
         if self.monthly is not None:
-            wanted[MONTH_OF] = None
-        return [name for name in wanted if name in present]
+            wanted.add(MONTH_OF)
+        return [name for name in present if name in wanted]
+
+    @property
+    def needed(self) -> Collection[str]:
+        """The columns that must be known to hide what they show, excluded or not."""
+        return () if self.pseudonyms is None else CLIENT
+
+    def hide(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return `rows` of events under the names that are shown."""
+        return rows if self.pseudonyms is None else without_clients(rows, self.pseudonyms)
 
 
 def rendering(marks: Marks, environ: Mapping[str, str], *, monthly: str | None = None) -> Rendering:
@@ -138,8 +145,7 @@ def _cuts(offsets: npt.NDArray[np.int64], most_bytes: int) -> Iterator[tuple[int
 def render(rows: pa.RecordBatch, how: Rendering, *, version: int) -> pl.Series:
     """Return action line and document of each of one or more rows; arguments as in `bodies`."""
     _check_ids(rows["event_id"])
-    if how.pseudonyms is not None:
-        rows = without_clients(rows, how.pseudonyms)
+    rows = how.hide(rows)
     fragments = _Fragments(rows, how)
     document = _joined(fragments.of_members(_TREE))
     frame = pl.select(

@@ -45,11 +45,6 @@ def client(opensearch_url: str) -> Iterator[Elasticsearch]:
         delete_all(found)
 
 
-@pytest.fixture
-def log(settings: Settings) -> Log:
-    return Log(settings.lake)
-
-
 def delete_all(client: Elasticsearch) -> None:
     """Delete the index, or those of all months."""
     for name in client.indices.get(index=f"{INDEX}*"):

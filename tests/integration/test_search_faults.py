@@ -11,9 +11,9 @@ Each row of the fault table (section 7 of the specification of search) and where
 | strict refusal, wrong type, too long | `test_documents_that_the_index_refuses_are_the_dead_letters` |
 | flood stage, write block, index closed or deleted in mid-run | `test_an_index_that_takes_nothing_stops_the_export` |
 | replaced batch, late writer | `test_export.py`: `test_a_replaced_batch_leaves_nothing_behind`, `test_a_late_writer_of_a_replaced_batch_cannot_win`; here `test_a_late_writer_after_the_tombstones_expired_is_swept` |
-| moved month | `test_export.py`, with the other tests of monthly indices |
+| moved month | `test_monthly_indices.py` |
 | two exporters at once | `test_two_exporters_at_once_make_each_document_once` |
-| index deleted after sealing, foreign lake, changed mapping | `test_export.py`: `test_a_deleted_index_is_filled_again`, `test_an_index_of_another_lake_is_refused`, `test_a_changed_mapping_is_refused_and_a_missing_field_added` |
+| index deleted after sealing, foreign lake, changed mapping | `test_export.py`: `test_a_deleted_index_is_filled_again`; `test_index_refusals.py`: `test_an_index_of_another_lake_is_refused`, `test_a_changed_mapping_is_refused_and_a_missing_field_added` |
 | wrong key, certificate, fingerprint; 9.x client on 8.x; not Elasticsearch | `tests/unit/search/test_client.py` |
 | a key that may not (403) finalise | `test_a_key_that_may_not_undo_the_tuning_of_a_first_load_exports_all_the_same` |
 | hostile text | `test_hostile_rows_arrive_as_the_oracle_says`; `test_document.py` without a server |
@@ -30,14 +30,13 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 from elasticsearch import Elasticsearch
 from support import faults
-from support.batches import Log, export, run_here, settings_for, sources
+from support.batches import Log, export, run_here, sources
 from support.documents import reference, tables
 from support.exact import assert_exact
 from support.forwarding import forwarded
@@ -59,16 +58,6 @@ DEADLINE_SECONDS = 20
 SMALL_BODY = 20_000
 # Far longer than the server takes for a small request.
 ANSWER_SECONDS = 1.0
-
-
-@pytest.fixture
-def settings(tmp_path: Path, search_server: str, index_name: str) -> Settings:
-    return settings_for(tmp_path, search_server, index_name)
-
-
-@pytest.fixture
-def log(settings: Settings) -> Log:
-    return Log(settings.lake)
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from elasticsearch import ApiError, Elasticsearch
-from support.batches import Log, export, settings_for
+from support.batches import Log, export
 from support.exact import assert_exact
 
 from ingest.search.bulk import Sender
@@ -34,16 +33,6 @@ WRITERS = 12
 def search_server(narrow_search_server: str) -> str:
     """The server of this module: other fixtures take it too."""
     return narrow_search_server
-
-
-@pytest.fixture
-def settings(tmp_path: Path, search_server: str, index_name: str) -> Settings:
-    return settings_for(tmp_path, search_server, index_name)
-
-
-@pytest.fixture
-def log(settings: Settings) -> Log:
-    return Log(settings.lake)
 
 
 @pytest.fixture

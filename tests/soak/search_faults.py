@@ -39,11 +39,6 @@ ANSWER_SECONDS = 2.0
 
 
 @pytest.fixture
-def settings(tmp_path: Path, search_server: str, index_name: str) -> Settings:
-    return settings_for(tmp_path, search_server, index_name)
-
-
-@pytest.fixture
 def pool() -> Iterator[ProcessPoolExecutor]:
     """A process that does nothing but to start exports that are killed."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as found:
