@@ -33,6 +33,7 @@ from ingest.search.client import connect
 from ingest.search.document import COLUMNS, Rendering, bodies
 from ingest.search.export import export
 from ingest.search.index import Index
+from ingest.search.preparing import prepare
 from ingest.search.task import export_task
 from ingest.search.template import Marks
 from ingest.search.writers import run_in_threads
@@ -146,7 +147,7 @@ def one_pass(settings: Settings, way: str) -> Pass:
         index = _index(settings, client)
         send = _sender(settings, way, client)
         if way != OURS:
-            index.prepare("bench", [index.name])
+            prepare(index, "bench", [index.name])
         before, own, started = _cpu_of(process), _own_cpu(), time.perf_counter()
         send()
         client.indices.refresh(index=index.name)

@@ -223,7 +223,7 @@ def export(
     target: str | None,
     as_json: bool,
 ) -> None:
-    """Export every event to Elasticsearch."""
+    """Export every event to Elasticsearch or OpenSearch."""
     from ingest.cli.summaries import export_line
     from ingest.search.export import export as export_sealed
 

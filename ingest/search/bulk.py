@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from ingest.errors import SearchServerError
 from ingest.search.body import Body
 from ingest.search.client import (
+    TITLES,
     ApiError,
     ConnectionTimeout,
     TlsError,
@@ -50,7 +51,7 @@ _DISK_FULL = "the cluster's disk is full and the index is read-only"
 
 
 class BulkClient(Protocol):
-    """What the loop needs of an Elasticsearch client."""
+    """What the loop needs of a client."""
 
     def bulk(self, *, index: str, operations: Any, filter_path: str) -> Any:
         """Send the body `operations`; returns the response or raises the client's errors."""
@@ -123,8 +124,9 @@ class _Stopped(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Sender:
-    """Sends bodies to one index. `on_dead_letter` gets each dead letter, one call at a time.
+    """Sends bodies to one index of a server of `product`.
 
+    `on_dead_letter` gets each dead letter, one call at a time.
     `most_bytes` is the largest size of a body; it shrinks when the server refuses one as too large.
     `window` limits the requests in flight; senders to one server take the same one in turn.
     After `deadline_seconds` without an accepted document it gives up, and at once when the server
@@ -134,6 +136,7 @@ class Sender:
     client: BulkClient
     index: str
     url: str
+    product: str
     most_bytes: int
     deadline_seconds: float
     on_dead_letter: Callable[[DeadLetter], None] = lambda _letter: None
@@ -331,7 +334,7 @@ class Sender:
         silent = self.clock() - self._accepted_at
         if silent >= self.deadline_seconds:
             raise SearchServerError(
-                f"Elasticsearch accepted no documents for {self.deadline_seconds:,.0f} s "
+                f"{TITLES[self.product]} accepted no documents for {self.deadline_seconds:,.0f} s "
                 f"(last error: {reason}); nothing is lost: run `clickstream export` again"
             )
         work = replace(work, pauses=work.pauses + 1)

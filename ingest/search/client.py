@@ -32,16 +32,19 @@ from elasticsearch import (
     OrjsonSerializer,
     UnsupportedProductError,
 )
+from elasticsearch import AuthorizationException as ForbiddenError
 
 from ingest.errors import SettingsError
 from ingest.search.credentials import certificate, credentials, public
 from ingest.settings import AUTO, ELASTICSEARCH, OPENSEARCH
 
 __all__ = [
+    "TITLES",
     "ApiError",
     "BadRequestError",
     "ConnectionTimeout",
     "Elasticsearch",
+    "ForbiddenError",
     "NotFoundError",
     "Target",
     "TlsError",
@@ -53,8 +56,10 @@ __all__ = [
 ]
 
 ANSWER_SECONDS = 60
+# The products by the names that messages use.
+TITLES = {ELASTICSEARCH: "Elasticsearch", OPENSEARCH: "OpenSearch"}
 # OpenSearch 2.7 brought the type flat_object.
-_OLDEST = {ELASTICSEARCH: ("Elasticsearch", 8, 9), OPENSEARCH: ("OpenSearch", 2, 7)}
+_OLDEST = {ELASTICSEARCH: (8, 9), OPENSEARCH: (2, 7)}
 _VENDOR = re.compile(r"application/vnd\.elasticsearch\+([\w-]+); *compatible-with=\d+")
 
 
@@ -95,16 +100,17 @@ def connect(
     url: str,
     *,
     product: str = AUTO,
+    compress: bool = False,
     retries: int = 0,
     seconds: float = ANSWER_SECONDS,
     environ: Mapping[str, str] | None = None,
 ) -> Elasticsearch:
     """Return a client of `url`, which the caller closes.
 
-    With the product AUTO the server is asked for it, otherwise nothing is sent yet. `retries` are
-    the client's own, for requests that may be repeated; the bulk loop has its own rules. An answer
-    has to come within `seconds`. Raises SettingsError for credentials that are misplaced,
-    incomplete or would be sent unencrypted.
+    With the product AUTO the server is asked for it, otherwise nothing is sent yet. `compress`
+    sends gzip. `retries` are the client's own, for requests that may be repeated; the bulk loop has
+    its own rules. An answer has to come within `seconds`. Raises SettingsError for credentials that
+    are misplaced, incomplete or would be sent unencrypted.
     """
     environ = os.environ if environ is None else environ
     parts = urlsplit(url)
@@ -117,7 +123,7 @@ def connect(
         "max_retries": retries,
         "retry_on_timeout": retries > 0,
         "request_timeout": seconds,
-        "http_compress": False,
+        "http_compress": compress,
         **credentials(environ, parts),
         **certificate(environ, parts),
     }
@@ -143,10 +149,12 @@ def identify(client: Elasticsearch, index: str) -> Target:
     about = _about(client)
     product = _product(about)
     version = str(about.get("number") or _oldest_node(client))
-    title, *oldest = _OLDEST[product]
-    if [int(part) for part in version.split(".")[:2]] < oldest:
+    oldest = _OLDEST[product]
+    if tuple(int(part) for part in version.split(".")[:2]) < oldest:
         needed = ".".join(map(str, oldest))
-        raise SettingsError(f"{title} {version} is not supported; {needed} or later is required")
+        raise SettingsError(
+            f"{TITLES[product]} {version} is not supported; {needed} or later is required"
+        )
     state = client.cluster.state(metric="metadata", filter_path="cluster_uuid")
     uuid = str(state["cluster_uuid"])
     digest = hashlib.sha256(uuid.encode()).hexdigest()[:12]

@@ -19,6 +19,7 @@ from ingest.search.credentials import public
 from ingest.search.exporter import Exporter, RunTasks
 from ingest.search.index import Index
 from ingest.search.plan import Plan
+from ingest.search.preparing import prepared
 from ingest.search.proof import Proof, prove
 from ingest.search.refusal import explained
 from ingest.search.template import Marks
@@ -109,7 +110,7 @@ def export(
             again = exporter.with_dead_letters(plan) if replay else ()
             return _summary(exporter, plan, again=again)
         record_acceptances(lake, to_accept)
-        with exporter.prepared():
+        with prepared(index, exporter.run_id):
             plan = exporter.plan(records, accepted_ids(lake), index.counts())
             with _done_so_far(exporter, plan):
                 exporter.send(plan, run_tasks, replay=replay)
@@ -166,7 +167,10 @@ def _connected(
         exclude=search.exclude,
         private_keys=search.private_keys,
     )
-    with explained(url), connect(url, product=search.product, retries=_RETRIES) as client:
+    with (
+        explained(url),
+        connect(url, product=search.product, compress=search.compress, retries=_RETRIES) as client,
+    ):
         target = identify(client, search.index)
         yield Index(client=client, search=search, marks=marks, product=target.product), target
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -25,23 +24,17 @@ from ingest.search.index import Counts, Index
 from ingest.search.letters import read_letters
 from ingest.search.months import check_number, is_monthly, months_in
 from ingest.search.plan import Delivery, Plan, make_plan, pack, refused_only, waves, whole
+from ingest.search.preparing import prepare
 from ingest.search.proof import Proof, prove
-from ingest.search.sealing import report_dead, seal_of
+from ingest.search.sealing import check_seal, report_dead, seal_of
 from ingest.search.seals import Seal, read_seals, write_seal
 from ingest.search.sweep import sweep
 from ingest.search.task import ExportTask, FileFacts, TaskFacts
 from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.terminal.interrupts import check_interrupted
-from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
-
-# The tombstone of a deleted document wins over our older version (index.gc_deletes).
-_VERSION_CONFLICT_REMEDY = (
-    "somebody deleted or changed documents by hand, and the server remembers deletions for 60 s: "
-    "wait and run `clickstream export` again; if that fails, run `clickstream export --recreate`"
-)
 
 # Runs tasks somewhere and returns their facts in order.
 RunTasks = Callable[[Sequence[ExportTask]], Sequence[TaskFacts]]
@@ -76,23 +69,6 @@ class Exporter:
     exported: list[Exported] = field(default_factory=list)
     _seals: dict[str, Seal] = field(default_factory=dict)
     _records: tuple[BatchRecord, ...] = ()
-
-    @contextmanager
-    def prepared(self) -> Iterator[None]:
-        """Keep the index ready inside the block: created if missing, tuned while it is filled.
-
-        The tuning is undone at the end. When that fails, because the server has died, the next run
-        does it first.
-        """
-        self.index.finalise()
-        self.index.prepare(self.run_id, () if self._is_monthly else (self.index.name,))
-        try:
-            yield
-        except BaseException:
-            with suppress(ApiError, TransportError):
-                self.index.finalise()
-            raise
-        self.index.finalise()
 
     def plan(
         self, records: Sequence[BatchRecord], accepted: Collection[str], counts: Counts
@@ -176,7 +152,7 @@ class Exporter:
         paths = [file.path for delivery in todo for file in delivery.files]
         names = months_in(self.lake, paths, index=self.index.name)
         check_number(names)
-        self.index.prepare(self.run_id, names)
+        prepare(self.index, self.run_id, names)
 
     def _wave(self, plan: Plan, wave: Sequence[Delivery], run: RunTasks) -> None:
         """Send the deliveries of `wave`, then seal the batches that are complete.
@@ -214,6 +190,7 @@ class Exporter:
                 files=members,
                 most_bytes=search.body_mib << 20,
                 deadline_seconds=deadline,
+                compress=search.compress,
                 monthly=self._is_monthly,
                 state_file=str(state_file(self.settings)) if is_local else None,
                 marks=self.index.marks,
@@ -255,14 +232,7 @@ class Exporter:
             begun=begun,
             writer=self.run_id,
         )
-        found = sum(there.values())
-        if seal.newer or seal.indexed != found or seal.events != seal.indexed + seal.dead:
-            raise BooksError(
-                f"batch {record.number}: {count_of(seal.events, 'event')} in the lake, {found:,} "
-                f"in the index, {seal.dead:,} refused, {seal.newer:,} with a newer version: "
-                "not sealed; "
-                + (_VERSION_CONFLICT_REMEDY if seal.newer else "run `clickstream export` again")
-            )
+        check_seal(seal)
         write_seal(self.lake, self.target.name, seal)
         report_dead(record, facts)
         self.exported.append(

@@ -1,12 +1,13 @@
-"""Makes sure that the indices are ours, strict and as the contract says; counts their documents.
+"""The indices behind our name: whether they are ours, and what they hold.
 
-There is one, or one for each month behind an alias of that name (`ingest.search.months`).
+There is one, or one for each month behind an alias of that name (`ingest.search.months`);
+`preparing` makes them.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -15,7 +16,7 @@ from ingest.errors import BooksError
 from ingest.render import elasticsearch_mappings
 from ingest.search import agreement, template
 from ingest.search.agreement import RECREATE
-from ingest.search.client import BadRequestError, Elasticsearch, NotFoundError
+from ingest.search.client import Elasticsearch, NotFoundError
 from ingest.search.months import is_month, is_monthly, oldest_kept
 from ingest.search.template import Marks
 from ingest.settings import SearchSettings
@@ -64,50 +65,33 @@ class Index:
 
         Raises SettingsError as `ingest.search.agreement.check` does.
         """
-        found = self._mappings()
+        found = self.mappings()
         agreement.check(self.search, self.marks, self.product, found)
         return bool(found)
 
+    def mappings(self) -> dict[str, Mapping[str, Any]]:
+        """Return the mapping of each index behind our name."""
+        try:
+            found = self.client.indices.get_mapping(index=self.name)
+        except NotFoundError:
+            return {}
+        return {name: found[name]["mappings"] for name in sorted(found)}
+
     def delete(self) -> None:
         """Delete our indices, of any layout and lake; raises SettingsError if one is not ours."""
-        found = self._mappings()
+        found = self.mappings()
         agreement.check_deletable(self.name, found)
         for name in found:
             self.client.indices.delete(index=name)
 
     def delete_old_months(self) -> None:
         """Delete the indices of months that are too old to be kept."""
-        for name in self._mappings():
+        for name in self.mappings():
             if not self.is_kept(name):
                 self.client.indices.delete(index=name)
                 _log.info(
                     "index %s deleted: search.keep_months is %d", name, self.search.keep_months
                 )
-
-    def prepare(self, run_id: str, names: Collection[str]) -> None:
-        """Create those of the indices `names` that are missing, complete all that are there.
-
-        `check` has accepted them. A new index has the mark `loading` and is tuned for that until
-        `finalise`.
-        """
-        found = self._mappings()
-        for name, mapping in found.items():
-            self._complete(name, mapping)
-        missing = sorted(set(names) - found.keys())
-        if missing:
-            self._put_templates()
-        for name in missing:
-            self._create(name, run_id)
-
-    def finalise(self) -> None:
-        """Undo the tuning of indices with the mark `loading`, of this run or of a crashed one."""
-        for name, mapping in self._mappings().items():
-            if "loading" in (template.owner(mapping) or {}):
-                self.client.indices.put_settings(
-                    index=name,
-                    settings={"refresh_interval": None, "number_of_replicas": self._replicas()},
-                )
-                self.client.indices.put_mapping(index=name, meta=self.marks.meta())
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the exact number of documents per batch id and index, after a refresh.
@@ -216,58 +200,8 @@ class Index:
         """Return the condition that leaves out months which the next export deletes, if any."""
         if self.oldest is None:
             return []
-        old = [name for name in self._mappings() if not self.is_kept(name)]
+        old = [name for name in self.mappings() if not self.is_kept(name)]
         return [{"bool": {"must_not": {"terms": {"_index": old}}}}] if old else []
-
-    def _mappings(self) -> dict[str, Mapping[str, Any]]:
-        """Return the mapping of each index behind our name."""
-        try:
-            found = self.client.indices.get_mapping(index=self.name)
-        except NotFoundError:
-            return {}
-        return {name: found[name]["mappings"] for name in sorted(found)}
-
-    def _complete(self, name: str, found: Mapping[str, Any]) -> None:
-        difference = template.compare(found, self.product)
-        if difference.missing or difference.lax:
-            self._put_templates()
-            wanted = template.mappings(self.marks, self.product)
-            self.client.indices.put_mapping(
-                index=name,
-                dynamic=wanted["dynamic"],
-                properties=wanted["properties"],
-                meta=found["_meta"] | wanted["_meta"],
-            )
-            _log.info("index %s: %s added", name, count_of(len(difference.missing), "field"))
-
-    def _put_templates(self) -> None:
-        parts = template.component_templates(
-            self.search, self.marks, product=self.product, replicas=self._replicas()
-        )
-        for name, content in parts.items():
-            self.client.cluster.put_component_template(name=name, template=content)
-        self.client.indices.put_index_template(
-            name=self.name, **template.index_template(self.search, self.product)
-        )
-
-    def _create(self, name: str, run_id: str) -> None:
-        """Create the index here, never by the first bulk request, which would accept any name."""
-        try:
-            self.client.indices.create(
-                index=name,
-                mappings={"_meta": self.marks.meta(loading=run_id)},
-                settings={"refresh_interval": "-1", "number_of_replicas": 0},
-            )
-        except BadRequestError as error:
-            if error.error != "resource_already_exists_exception":
-                raise
-            if name != self.name:  # one that has lost its alias
-                self.client.indices.put_alias(index=name, name=self.name)
-            self.check()  # another exporter was faster
-
-    def _replicas(self) -> int:
-        """Return 0 with one data node, so that a laptop is never yellow, else 1."""
-        return 0 if self.client.cluster.health()["number_of_data_nodes"] == 1 else 1
 
 
 def _source(name: str) -> dict[str, Any]:

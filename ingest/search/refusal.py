@@ -15,6 +15,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError, Protocol
 
 from ingest.errors import ClickstreamError, SearchServerError, SettingsError
 from ingest.search.client import (
+    TITLES,
     ApiError,
     ConnectionTimeout,
     TlsError,
@@ -38,6 +39,8 @@ PRIVILEGES = frozenset(
         "write",
     )
 )
+# The type of an error to which the server gives none.
+_UNNAMED = "error"
 # What OpenSSL and urllib3 say of a server without TLS, and of a certificate.
 _PLAIN = re.compile("wrong.version.number|http.request|record.layer", re.IGNORECASE)
 _CERTIFICATE = re.compile("certificate|fingerprint", re.IGNORECASE)
@@ -77,7 +80,7 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
             return SearchServerError(f"{place} did not answer in time: is it overloaded?")
         case TransportError():
             return SearchServerError(
-                f"{place} sent an answer that cannot be read: is it Elasticsearch?"
+                f"{place} sent an answer that cannot be read: is it {' or '.join(TITLES.values())}?"
             )
         case UnsupportedProductError():
             return SettingsError(
@@ -86,6 +89,14 @@ def explain(error: ApiError | TransportError, url: str) -> ClickstreamError:
             )
         case _:
             return _refused(error, url)
+
+
+def lacks_privilege(error: ApiError) -> bool:
+    """Return whether the server refuses what the key or user may not do.
+
+    A security plugin or a proxy may do so in plain text, or in a JSON of its own.
+    """
+    return error.status_code == 403 and error_type(error) in ("security_exception", _UNNAMED)
 
 
 def _unreachable(error: Unreachable, url: str) -> ClickstreamError:
@@ -113,7 +124,7 @@ def _refused(error: ApiError, url: str) -> ClickstreamError:
     place, kind = parts.netloc, error_type(error)
     if error.status_code == 401:
         return SettingsError(f"{place} {_unauthorised(os.environ, parts.hostname)}")
-    if error.status_code == 403 and kind == "security_exception":
+    if lacks_privilege(error):
         return SettingsError(f"{place} {_forbidden(str(error.body))}")
     if kind == "media_type_header_exception":
         return SettingsError(f"{place} does not support this client: install elasticsearch 8.19.x")
@@ -156,4 +167,4 @@ def error_type(error: ApiError) -> str:
     """Return the server's name for `error`, such as `index_not_found_exception`."""
     body = error.body
     inner = body.get("error") if isinstance(body, dict) else None
-    return str(inner.get("type", "error")) if isinstance(inner, dict) else "error"
+    return str(inner.get("type", _UNNAMED)) if isinstance(inner, dict) else _UNNAMED

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ingest.contract import CONTRACT_VERSION
+from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord
 from ingest.search.bulk import Tally
 from ingest.search.client import Target
@@ -18,6 +19,12 @@ from ingest.search.task import FileFacts
 from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
+
+# The tombstone of a deleted document wins over our older version (index.gc_deletes).
+_VERSION_CONFLICT_REMEDY = (
+    "somebody deleted or changed documents by hand, and the server remembers deletions for 60 s: "
+    "wait and run `clickstream export` again; if that fails, run `clickstream export --recreate`"
+)
 
 
 def seal_of(
@@ -33,7 +40,7 @@ def seal_of(
     begun: datetime,
     writer: str,
 ) -> Seal:
-    """Return the seal that follows `before`; the caller checks that it balances.
+    """Return the seal that follows `before`; `check_seal` says whether it balances.
 
     `indices` are the documents of the batch as the index counts them.
     """
@@ -64,6 +71,18 @@ def seal_of(
         bytes=sum(tally.bytes for tally in tallies),
         writer=writer,
     )
+
+
+def check_seal(seal: Seal) -> None:
+    """Raise BooksError when the index does not hold what `seal` says, or that is not the batch."""
+    found = sum(seal.indices.values())
+    if seal.newer or seal.indexed != found or seal.events != seal.indexed + seal.dead:
+        raise BooksError(
+            f"batch {seal.number}: {count_of(seal.events, 'event')} in the lake, {found:,} "
+            f"in the index, {seal.dead:,} refused, {seal.newer:,} with a newer version: "
+            "not sealed; "
+            + (_VERSION_CONFLICT_REMEDY if seal.newer else "run `clickstream export` again")
+        )
 
 
 def report_dead(record: BatchRecord, facts: Sequence[FileFacts]) -> None:

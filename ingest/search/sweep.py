@@ -25,6 +25,7 @@ def sweep(index: Index, batch_id: str, *, version: int, url: str) -> int:
         client=index.client,
         index=index.name,
         url=url,
+        product=index.product,
         most_bytes=index.search.body_mib << 20,
         deadline_seconds=index.search.deadline_seconds,
         on_dead_letter=_refused,

@@ -75,6 +75,7 @@ class ExportTask:
     deadline_seconds: float
     marks: Marks
     monthly: bool = False
+    compress: bool = False
     state_file: str | None = None
 
     def is_gone(self) -> bool:
@@ -125,7 +126,7 @@ def export_task(task: ExportTask, stop: threading.Event | None = None) -> TaskFa
     lake = open_storage(task.lake)
     try:
         how = rendering(task.marks, os.environ, monthly=task.index if task.monthly else None)
-        with connect(task.url, product=task.product) as client:
+        with connect(task.url, product=task.product, compress=task.compress) as client:
             sender = _sender(task, client, stop or threading.Event())
             for file in task.files:
                 # What it learned about the server holds for the next file too.
@@ -141,6 +142,7 @@ def _sender(task: ExportTask, client: Elasticsearch, stop: threading.Event) -> S
         client=client,
         index=task.index,
         url=task.url,
+        product=task.product,
         most_bytes=task.most_bytes,
         deadline_seconds=task.deadline_seconds,
         is_gone=task.is_gone,

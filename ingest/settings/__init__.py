@@ -67,7 +67,8 @@ class SearchSettings:
     """The search hop. `url` None = the local search server, "off" = the hop is skipped.
 
     With the `product` AUTO the server is asked what it is. `layout` is single or monthly;
-    `keep_months` 0 keeps all months.
+    `keep_months` 0 keeps all months. `replicas` None = as many as the cluster has room for, at
+    most one; `compress` sends gzip.
     `exclude` are columns that documents leave out, `private_keys` keys of `extra`; `pseudonymise`
     names what they show under another name, None = nothing, and `pseudonym_method` says how.
     """
@@ -78,8 +79,10 @@ class SearchSettings:
     layout: str = "single"
     keep_months: int = 0
     shards: int = 1
+    replicas: int | None = None
     writers: int = 2
     body_mib: int = 5
+    compress: bool = False
     deadline_seconds: int = 300
     max_dead: int = 0
     size: str = "small"
@@ -225,8 +228,10 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
         keep_months=table.whole("keep_months", usual.keep_months, least=0, most=1_200),
         product=table.choice("product", PRODUCTS) or usual.product,
         shards=table.whole("shards", usual.shards, least=1, most=1024),
+        replicas=table.whole_or_auto("replicas", least=0, most=5),
         writers=table.whole("writers", cores, least=1, most=64),
         body_mib=table.whole("body_mib", usual.body_mib, least=1, most=10),
+        compress=table.flag("compress", default=usual.compress),
         deadline_seconds=table.whole(
             "deadline_seconds", usual.deadline_seconds, least=1, most=86_400
         ),

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import Any, TypeGuard
 
 FILE = "clickstream.toml"
 _A_TEXT = "a non-empty string"
+_AUTO = "auto"
 _NO_LIMIT = 1_000_000_000
 
 
@@ -95,13 +96,23 @@ class Table:
     def whole(self, key: str, default: int, *, least: int, most: int, step: int = 1) -> int:
         """Return a whole number from `least` to `most` that is a multiple of `step`."""
         value = self._get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        if not _is_whole(value, least, most):
             self.wrong(key, f"a whole number from {least} to {most}")
             return default
         if value % step:
             self.wrong(key, f"a multiple of {step}")
             return default
-        return int(value)
+        return value
+
+    def whole_or_auto(self, key: str, *, least: int, most: int) -> int | None:
+        """Return a whole number from `least` to `most`, None for "auto", which is the default."""
+        value = self._get(key, _AUTO)
+        if value == _AUTO:
+            return None
+        if not _is_whole(value, least, most):
+            self.wrong(key, f"{_AUTO} or a whole number from {least} to {most}")
+            return None
+        return value
 
     def limit(self, key: str) -> int | None:
         """Return a whole number from 0 on, None when there is none."""
@@ -198,3 +209,7 @@ def _as_written(value: object) -> str:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,8 +12,6 @@ from elasticsearch import Elasticsearch
 from support.batches import Log, export, sources
 
 from ingest.books.status import status
-from ingest.render import elasticsearch_mappings
-from ingest.search import template
 from ingest.search.export import verify
 from ingest.search.seals import read_seals
 from ingest.settings import Settings
@@ -58,16 +56,6 @@ def test_dead_letters_within_the_limit_are_no_failure(settings: Settings, log: L
     lenient = replace(settings, search=replace(settings.search, max_dead=1))
     summary = export(lenient)
     assert (summary.dead, summary.exit_code) == (1, 0)
-
-
-@pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
-    """Take a field from the contract that the index is made of; calling it is the fix."""
-    mappings = elasticsearch_mappings()
-    del mappings["properties"]["product"]["properties"]["brand"]
-    with monkeypatch.context() as narrowed:
-        narrowed.setattr(template, "elasticsearch_mappings", lambda: mappings)
-        yield narrowed.undo
 
 
 def test_dead_letters_come_back_after_a_fix_of_the_mapping(

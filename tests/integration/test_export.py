@@ -7,7 +7,6 @@ import pickle
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,11 +62,12 @@ def test_every_event_becomes_a_document_once(
     assert (third.batches, third.created, third.total) == ((3,), 10, 1_510)
 
 
+@pytest.mark.parametrize(("replicas", "expected"), [(None, "0"), (2, "2")])
 def test_the_index_is_strict_durable_and_searchable_after_a_load(
-    settings: Settings, log: Log, elastic: Elasticsearch
+    settings: Settings, log: Log, elastic: Elasticsearch, replicas: int | None, expected: str
 ) -> None:
     log.seal(log.events(range(3)))
-    export(settings)
+    export(replace(settings, search=replace(settings.search, replicas=replicas)))
     name = settings.search.index
     mapping = elastic.indices.get_mapping(index=name)[name]["mappings"]
     lake = json.loads(log.lake.read("lake.json"))["id"]
@@ -76,7 +76,7 @@ def test_the_index_is_strict_durable_and_searchable_after_a_load(
     index = elastic.indices.get_settings(index=name)[name]["settings"]["index"]
     assert index["codec"] == "best_compression"
     assert index["translog"]["durability"] == "request"
-    assert index["number_of_replicas"] == "0"
+    assert index["number_of_replicas"] == expected
     assert "refresh_interval" not in index
 
 
@@ -276,7 +276,12 @@ def test_through_spark(settings: Settings, log: Log, spark: SparkSession) -> Non
 def test_through_threads_of_this_process(settings: Settings, log: Log) -> None:
     log.seal(log.events(range(300)), log.events(range(300, 500)))
     log.seal(log.events(range(500, 600)))
-    run_in_two = partial(run_in_threads, writers=2)
+    settings = replace(settings, search=replace(settings.search, compress=True))
+
+    def run_in_two(tasks: Sequence[ExportTask]) -> list[TaskFacts]:
+        assert all(task.compress for task in tasks)
+        return run_in_threads(tasks, writers=2)
+
     summary = export_with(settings, run_in_two)
     assert (summary.batches, summary.created, summary.total) == ((1, 2), 600, 600)
     assert export_with(settings, run_in_two).batches == ()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from support.batches import Log, export, sources
+from support.exact import problems
 
 from ingest.errors import SettingsError
 from ingest.search.export import verify
@@ -53,14 +54,6 @@ def test_values_that_differ_from_the_lake_are_seen(
     assert all("batches 1; run `clickstream export --rec" in one for one in problems(settings))
     assert export(settings, recreate=True).total == 30
     assert problems(settings) == []
-
-
-def problems(settings: Settings) -> list[str]:
-    """Return what the contents of the index differ in."""
-    proof = verify(settings)
-    assert proof is not None
-    assert proof.contents is not None
-    return proof.contents.problems
 
 
 def test_a_document_that_is_not_the_rendering_is_seen_after_the_export(

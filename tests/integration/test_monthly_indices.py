@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from typing import Any
+from datetime import date
 
 import pytest
 from elasticsearch import Elasticsearch
-from support.batches import Log, export
+from support.batches import Log, export, in_month
+from support.exact import months
 
 from ingest.errors import SettingsError
 from ingest.search.export import verify
@@ -26,17 +26,6 @@ def monthly(settings: Settings, elastic: Elasticsearch) -> Iterator[Settings]:
     yield replace(settings, search=replace(settings.search, layout="monthly"))
     for name in months(elastic, settings.search.index):
         elastic.indices.delete(index=name)
-
-
-def months(elastic: Elasticsearch, alias: str) -> dict[str, int]:
-    """Return the monthly indices with their documents."""
-    elastic.indices.refresh(index=f"{alias}-*")
-    stats = elastic.indices.stats(index=f"{alias}-*", metric="docs")["indices"]
-    return {name: int(one["primaries"]["docs"]["count"]) for name, one in stats.items()}
-
-
-def in_month(month: int) -> dict[str, Any]:
-    return {"event_date": date(2026, month, 3), "event_time": datetime(2026, month, 3, tzinfo=UTC)}
 
 
 def test_each_month_has_an_index_behind_one_alias(

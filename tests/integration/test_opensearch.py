@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from fixtures.product import ROOT
-from support.batches import Log, export, settings_for, sources
+from support.batches import Log, export, in_month, run_here, settings_for, sources
+from support.exact import assert_exact, months, problems
 
-from ingest.errors import SettingsError
+from ingest.errors import BooksError, SettingsError
 from ingest.search.client import connect
 from ingest.search.export import ExportSummary, verify
+from ingest.search.export import export as export_with
+from ingest.search.task import ExportTask, TaskFacts
 from ingest.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -39,15 +42,22 @@ def settings(tmp_path: Path, opensearch_url: str) -> Settings:
 def client(opensearch_url: str) -> Iterator[Elasticsearch]:
     with connect(opensearch_url, environ={}) as found:
         yield found
-        found.options(ignore_status=404).indices.delete(index=INDEX)
+        delete_all(found)
+
+
+def delete_all(client: Elasticsearch) -> None:
+    """Delete the index, or those of all months."""
+    for name in client.indices.get(index=f"{INDEX}*"):
+        client.indices.delete(index=name)
 
 
 def counts(summary: ExportSummary) -> tuple[Any, ...]:
     return summary.batches, summary.created, summary.updated, summary.swept, summary.total
 
 
-def test_from_the_first_export_to_a_new_index(settings: Settings, client: Elasticsearch) -> None:
-    log = Log(settings.lake)
+def test_from_the_first_export_to_a_new_index(
+    settings: Settings, log: Log, client: Elasticsearch
+) -> None:
     rows = log.events(range(300))
     rows[7]["duration_ms"] = 1e15  # beyond a long
     rows[7]["url_path"] = PLANTED
@@ -111,10 +121,88 @@ def test_from_the_first_export_to_a_new_index(settings: Settings, client: Elasti
     assert "refresh_interval" not in index
 
 
-def test_a_setting_for_the_other_product(settings: Settings) -> None:
-    Log(settings.lake)
+def test_a_setting_for_the_other_product(settings: Settings, log: Log) -> None:
+    del log
     with pytest.raises(SettingsError, match=r"for OpenSearch set search\.product"):
         export(replace(settings, search=replace(settings.search, product="elasticsearch")))
+
+
+def test_each_month_has_an_index(settings: Settings, log: Log, client: Elasticsearch) -> None:
+    monthly = replace(settings, search=replace(settings.search, layout="monthly"))
+    log.seal(log.events(range(10), **in_month(1)) + log.events(range(10, 15), **in_month(2)))
+    log.seal(log.events(range(20, 23), **in_month(2)))
+    assert counts(export(monthly)) == ((1, 2), 18, 0, 0, 18)
+    assert months(client, INDEX) == {f"{INDEX}-2026.01": 10, f"{INDEX}-2026.02": 8}
+
+    # Eight of the ten stay in their month, two move.
+    moved = log.events(range(8), **in_month(1)) + log.events(range(8, 10), **in_month(2))
+    log.seal(moved, replaces=[1])
+    assert counts(export(monthly)) == ((3,), 2, 8, 7, 13)
+    expected = {f"{INDEX}-2026.01": 8, f"{INDEX}-2026.02": 5}
+    assert months(client, INDEX) == expected
+
+    client.indices.delete(index=f"{INDEX}-2026.02")
+    proof = verify(monthly)
+    assert proof is not None
+    assert len(proof.problems) == 2
+    assert counts(export(monthly)) == ((2, 3), 5, 8, 0, 13)
+    assert months(client, INDEX) == expected
+    assert_exact(monthly, client, [*range(10), *range(20, 23)])
+
+
+def test_values_that_the_index_left_out(
+    settings: Settings, log: Log, client: Elasticsearch
+) -> None:
+    log.seal(log.events(range(3)) + log.events([3], url_original="/" + "x" * 4_000))
+    export(settings)
+    (seal,) = seals(log)
+    assert seal["ignored"] == {}  # which says nothing about values that are too long
+    assert problems(settings) == []
+    change = {"source": {"ip": "not an address"}}
+    client.update(index=INDEX, id=f"{1:032x}", doc=change, refresh=True)
+    (problem,) = problems(settings)
+    assert problem.startswith("values that the index left out: 0 != 1; source.ip; run")
+
+
+def test_dead_letters_come_back_after_a_fix_of_the_mapping(
+    settings: Settings, log: Log, client: Elasticsearch, narrow: Callable[[], None]
+) -> None:
+    rows = log.events(range(10)) + log.events(range(10, 13), brand="Norda")
+    rows[4]["duration_ms"] = 1e15  # what no fix of the mapping helps
+    log.seal(rows)
+    assert (export(settings).created, export(settings, replay=True).dead) == (9, 4)
+    narrow()
+    again = export(settings, replay=True)
+    assert (again.documents, again.created, again.dead, again.total) == (4, 3, 1, 12)
+    assert_exact(settings, client, [*range(4), *range(5, 13)])
+
+
+@pytest.mark.parametrize("layout", ["single", "monthly"])
+def test_an_index_that_is_deleted_during_an_export(
+    settings: Settings, log: Log, client: Elasticsearch, layout: str
+) -> None:
+    """The next request makes it again, from our template; the proof sees what it has lost."""
+    settings = replace(settings, search=replace(settings.search, layout=layout))
+
+    def deleting(tasks: Sequence[ExportTask]) -> list[TaskFacts]:
+        delete_all(client)
+        return run_here(tasks)
+
+    log.seal(log.events(range(30)))
+    assert counts(export_with(settings, deleting)) == ((1,), 30, 0, 0, 30)
+    assert_exact(settings, client, range(30))
+
+    log.seal(log.events(range(30, 50)))
+    with pytest.raises(
+        BooksError, match="batch 1: 30 events in the lake, 0 in the index"
+    ) as raised:
+        export_with(settings, deleting)
+    assert isinstance(raised.value.done, ExportSummary)
+    assert raised.value.done.batches == (2,)
+    assert counts(export(settings)) == ((1,), 30, 0, 0, 50)
+    assert_exact(settings, client, range(50))
+    mappings = {str(one["mappings"]["dynamic"]) for one in client.indices.get(index=INDEX).values()}
+    assert mappings == {"strict"}
 
 
 def by_command(settings: Settings) -> tuple[dict[str, Any], str]:

@@ -15,6 +15,7 @@ Each row of the fault table (section 7 of the specification of search) and where
 | two exporters at once | `test_two_exporters_at_once_make_each_document_once` |
 | index deleted after sealing, foreign lake, changed mapping | `test_export.py`: `test_a_deleted_index_is_filled_again`; `test_index_refusals.py`: `test_an_index_of_another_lake_is_refused`, `test_a_changed_mapping_is_refused_and_a_missing_field_added` |
 | wrong key, certificate, fingerprint; 9.x client on 8.x; not Elasticsearch | `tests/unit/search/test_client.py` |
+| a key that may not (403) finalise | `test_a_key_that_may_not_undo_the_tuning_of_a_first_load_exports_all_the_same` |
 | hostile text | `test_hostile_rows_arrive_as_the_oracle_says`; `test_document.py` without a server |
 """  # noqa: E501 -- a table has no line breaks
 
@@ -24,7 +25,7 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -148,10 +149,49 @@ def test_an_export_killed_at_any_step_is_completed_by_the_next(
 
     assert export(settings).total == 70
     assert_exact(settings, elastic, range(50, 120))
-    index = elastic.indices.get_settings(index=name)[name]["settings"]["index"]
-    assert "refresh_interval" not in index
-    mapping = elastic.indices.get_mapping(index=name)[name]["mappings"]
-    assert "loading" not in mapping["_meta"]["clickstream"]
+    assert not tuned(elastic, name)
+
+
+def tuned(elastic: Elasticsearch, name: str) -> bool:
+    """Return whether the index is as its first load wants it; settings and mark never disagree."""
+    (index,) = elastic.indices.get(index=name).values()
+    marked = "loading" in index["mappings"]["_meta"]["clickstream"]
+    assert marked == ("refresh_interval" in index["settings"]["index"])
+    return bool(marked)
+
+
+# --------------------------------------------------------------------------- a key that may not
+
+
+def forbidden(_app: faults.App, _environ: faults.Environ, start_response: Any) -> Iterable[bytes]:
+    """Refuse as a server does whose key has the role `write` only."""
+    body = b'{"error":{"type":"security_exception"},"status":403}'
+    start_response("403 Forbidden", [("Content-Type", "application/json")])
+    return [body]
+
+
+def test_a_key_that_may_not_undo_the_tuning_of_a_first_load_exports_all_the_same(
+    settings: Settings, log: Log, elastic: Elasticsearch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As where the export of a key with both roles has crashed."""
+    name = settings.search.index
+    with forwarded(settings.search.url or "") as (url, rules):
+        rules.add(f"PUT /{name}/_(settings|mapping)", forbidden, times=None)
+        limited = replace(settings, search=replace(settings.search, url=url))
+        for number in (1, 2):
+            log.seal(log.events(range(10 * number, 10 * number + 10)))
+            caplog.clear()
+            summary = export(limited)
+            assert (summary.batches, summary.total, summary.exit_code) == (
+                (number,),
+                10 * number,
+                0,
+            )
+            (notice,) = [record.message for record in caplog.records if "setup" in record.message]
+            assert f"index {name} keeps the settings of its first load" in notice
+            assert tuned(elastic, name)
+    assert_exact(settings, elastic, range(10, 30))
+    assert not tuned(elastic, name)
 
 
 # ------------------------------------------------------------------- an index that takes nothing

@@ -50,6 +50,11 @@ def event(i: int, batch: str, **columns: Any) -> dict[str, Any]:
     } | columns
 
 
+def in_month(month: int) -> dict[str, Any]:
+    """Return when an event of this month of 2026 happened."""
+    return {"event_date": date(2026, month, 3), "event_time": datetime(2026, month, 3, tzinfo=UTC)}
+
+
 class Log:
     """A lake with batches made by hand."""
 

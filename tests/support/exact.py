@@ -21,3 +21,18 @@ def assert_exact(settings: Settings, elastic: Elasticsearch, ids: Iterable[int])
     proof = verify(settings)
     assert proof is not None
     assert (proof.problems, proof.pending, proof.documents) == ((), (), len(found))
+
+
+def problems(settings: Settings) -> list[str]:
+    """Return what the contents of the index differ in."""
+    proof = verify(settings)
+    assert proof is not None
+    assert proof.contents is not None
+    return proof.contents.problems
+
+
+def months(elastic: Elasticsearch, alias: str) -> dict[str, int]:
+    """Return the monthly indices with their documents."""
+    elastic.indices.refresh(index=f"{alias}-*")
+    stats = elastic.indices.stats(index=f"{alias}-*", metric="docs")["indices"]
+    return {name: int(one["primaries"]["docs"]["count"]) for name, one in stats.items()}

@@ -169,6 +169,17 @@ refused_limit = -1
     assert caught.value.exit_code == 2
 
 
+def test_replicas_and_compression(tmp_path: Path) -> None:
+    assert (load(tmp_path).search.replicas, load(tmp_path).search.compress) == (None, False)
+    search = load(tmp_path, "[search]\nreplicas = 0\ncompress = true\n").search
+    assert (search.replicas, search.compress) == (0, True)
+    for wrong in ("6", "-1", "true", '"one"'):
+        with pytest.raises(
+            SettingsError, match=r"replicas = .*: must be auto or a whole number fr"
+        ):
+            load(tmp_path, f"[search]\nreplicas = {wrong}\n")
+
+
 def test_months_are_deleted_only_where_there_are_months(tmp_path: Path) -> None:
     monthly = load(tmp_path, '[search]\nlayout = "monthly"\nkeep_months = 13\n').search
     assert (monthly.layout, monthly.keep_months) == ("monthly", 13)

@@ -26,6 +26,7 @@ from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.search.body import DELETE, Body
 from ingest.search.bulk import DeadLetter, Sender
 from ingest.search.outcome import Outcome, outcome_of
+from ingest.settings import ELASTICSEARCH, OPENSEARCH
 
 DEADLINE = 300.0
 # The answer for one document of a request: status and error type (None without an error).
@@ -104,13 +105,18 @@ class Clock:
 
 
 def sender(
-    server: Server, clock: Clock | None = None, dead: list[DeadLetter] | None = None
+    server: Server,
+    clock: Clock | None = None,
+    dead: list[DeadLetter] | None = None,
+    *,
+    product: str = ELASTICSEARCH,
 ) -> Sender:
     clock = clock or Clock()
     return Sender(
         client=server,
         index="events",
         url="http://127.0.0.1:9200",
+        product=product,
         most_bytes=5 << 20,
         deadline_seconds=DEADLINE,
         on_dead_letter=(dead if dead is not None else []).append,
@@ -192,11 +198,16 @@ def test_backoff_grows_to_half_a_minute_and_obeys_the_server() -> None:
     assert clock.pauses == [1, 2, 4, 8, 16, 30, 30, 45]
 
 
-def test_gives_up_after_the_deadline_without_an_accepted_document() -> None:
+@pytest.mark.parametrize(
+    ("product", "title"), [(ELASTICSEARCH, "Elasticsearch"), (OPENSEARCH, "OpenSearch")]
+)
+def test_gives_up_after_the_deadline_without_an_accepted_document(product: str, title: str) -> None:
     clock = Clock()
     server = Server([refusal(503, "unavailable")] * 1_000)
-    with pytest.raises(SearchServerError, match="accepted no documents for 300 s") as raised:
-        sender(server, clock).send_all([body(1)])
+    with pytest.raises(
+        SearchServerError, match=f"^{title} accepted no documents for 300 s"
+    ) as raised:
+        sender(server, clock, product=product).send_all([body(1)])
     assert "unavailable" in str(raised.value)
     assert "nothing is lost" in str(raised.value)
     assert "secret" not in str(raised.value)

@@ -89,12 +89,19 @@ def test_an_old_server_is_refused(server: AnsweringServer) -> None:
         ask(opensearch(server, "2.6.0"))
 
 
+BLOCKED = {"error": {"type": "cluster_block_exception", "index": "events"}}
 REFUSALS = [
     (401, {"error": {"type": "security_exception"}}, SettingsError, "requires credentials: set ES"),
     (403, {"error": {"type": "security_exception"}}, SettingsError, "lacks a privilege"),
+    # OpenSearch, its security plugin, and Amazon's domains before it.
+    (401, "Unauthorized", SettingsError, "requires credentials: set ES"),
+    (403, "Forbidden", SettingsError, "refuses the request, because the key or user lacks a priv"),
+    (403, {"Message": "anonymous"}, SettingsError, "lacks a privilege"),
+    (403, {"error": "no permissions for [x:y]"}, SettingsError, "refuses x:y, because the key"),
+    (403, BLOCKED, SearchServerError, "^index events is blocked for writing"),
     (400, {"error": {"type": "media_type_header_exception"}}, SettingsError, "elasticsearch 8.19"),
     (500, {"error": {"type": "broken"}}, SearchServerError, "500 broken"),
-    (200, b"<html>", SearchServerError, "is it Elasticsearch"),
+    (200, b"<html>", SearchServerError, "is it Elasticsearch or OpenSearch"),
 ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pytest
+from fixtures.answering_server import AnsweringServer
 
 from ingest.contract import EVENTS
 from ingest.errors import BooksError, ObjectUnreadable
@@ -26,6 +27,7 @@ from ingest.search.letters import DeadLetters, KeptLetter, read_letters
 from ingest.search.seals import Seal
 from ingest.search.task import ExportFile, ExportTask, _bodies, export_task
 from ingest.search.template import Marks
+from ingest.settings import ELASTICSEARCH, OPENSEARCH
 from ingest.storage import Storage
 
 PLAIN = Rendering()
@@ -68,6 +70,7 @@ def sender() -> Sender:
         client=_NoServer(),
         index="i",
         url="",
+        product=ELASTICSEARCH,
         most_bytes=1 << 20,
         deadline_seconds=1,
         on_dead_letter=_no_dead,
@@ -154,13 +157,38 @@ def test_the_files_of_a_task_are_sent_through_one_window(
 
     monkeypatch.setattr(Sender, "send_all", send_all)
     monkeypatch.setattr("ingest.search.task.open_storage", lambda _: lake)
-    task = ExportTask(
-        lake="", url="http://127.0.0.1:1", index="i", target="t", product="elasticsearch",
-        files=(file, file), most_bytes=1 << 20, deadline_seconds=1, marks=Marks(lake=""),
-    )  # fmt: skip
-    assert export_task(task).failure() is None
+    assert export_task(_task(files=(file, file))).failure() is None
     first, second = windows
     assert first is second
+
+
+def _task(**values: Any) -> ExportTask:
+    usual: dict[str, Any] = {
+        "lake": "", "url": "http://127.0.0.1:1", "index": "i", "target": "t",
+        "product": ELASTICSEARCH, "files": (), "most_bytes": 1 << 20, "deadline_seconds": 1,
+        "marks": Marks(lake=""),
+    }  # fmt: skip
+    return ExportTask(**(usual | values))
+
+
+@pytest.mark.parametrize("product", [ELASTICSEARCH, OPENSEARCH])
+def test_a_task_compresses_what_it_sends_when_it_is_asked_to(
+    lake: Storage,
+    file: ExportFile,
+    answering_server: AnsweringServer,
+    monkeypatch: pytest.MonkeyPatch,
+    product: str,
+) -> None:
+    monkeypatch.setattr("ingest.search.task.open_storage", lambda _: lake)
+    items = [{"index": {"status": 201}}] * file.rows
+    answering_server.answers = {"/i/_bulk": (200, {"items": items})}
+    plain = _task(files=(file,), url=answering_server.url, product=product)
+    for task in (plain, replace(plain, compress=True)):
+        assert export_task(task).failure() is None
+    sent, compressed = answering_server.bodies
+    assert sent.startswith(b'{"index":')
+    assert gzip.decompress(compressed) == sent
+    assert answering_server.headers_received("content-encoding") == {None, "gzip"}
 
 
 def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportFile) -> None:
@@ -210,10 +238,7 @@ def test_a_task_knows_whether_the_local_server_has_ended(tmp_path: Path) -> None
         pid=me.pid, create_time=me.create_time(), url="", version="", node_name="", folder="",
         started_at="",
     )  # fmt: skip
-    task = ExportTask(
-        lake="", url="", index="i", target="t", product="elasticsearch", files=(), most_bytes=1,
-        deadline_seconds=1, marks=Marks(lake=""), state_file=str(state),
-    )  # fmt: skip
+    task = _task(state_file=str(state))
     assert task.is_gone()
     write_state(state, server)
     assert not task.is_gone()
