@@ -11,6 +11,7 @@ import click
 from ingest.cli.common import json_option, load_settings_for, show
 
 if TYPE_CHECKING:
+    from ingest.search.kibana.assets import Assets
     from ingest.search.kibana.time_field import TimeChoice
     from ingest.settings import Settings
 
@@ -61,10 +62,11 @@ def render(form: str, time_field: str, out: str | None, as_json: bool) -> None:
         -F file=@clickstream.ndjson \\
         "$KIBANA_URL/api/saved_objects/_import?overwrite=true"
     """
-    from ingest.search.kibana.assets import Assets, ndjson, pretty
+    from ingest.search.kibana.assets import ndjson, pretty
+    from ingest.search.kibana.time_field import TimeChoice
 
-    index = load_settings_for(None).search.index
-    assets = Assets(index=index, time_field=None if time_field == "none" else time_field)
+    choice = TimeChoice(time_field=None if time_field == "none" else time_field)
+    assets = _assets(load_settings_for(None), choice)
     text = ndjson(assets.saved()) if form == "ndjson" else pretty(assets.as_api())
     if out is not None:
         path = Path(out) / f"clickstream.{'ndjson' if form == 'ndjson' else 'json'}"
@@ -96,7 +98,6 @@ def install(url: str | None, space: str | None, time_field: str, as_json: bool) 
     back. Doing it again changes nothing; what you changed in these dashboards is replaced.
     """
     from ingest.errors import SettingsError
-    from ingest.search.kibana.assets import Assets
     from ingest.search.kibana.client import API_KEY, Kibana
     from ingest.search.kibana.install import install as put
 
@@ -105,15 +106,32 @@ def install(url: str | None, space: str | None, time_field: str, as_json: bool) 
         raise SettingsError("which Kibana? Set KIBANA_URL, or pass --url")
     settings = load_settings_for(None)
     with Kibana(url, space=space, api_key=os.environ.get(API_KEY, "").strip() or None) as found:
-        choice = _choice(settings, time_field)
-        done = put(
-            found,
-            Assets(index=settings.search.index, time_field=choice.time_field, period=choice.period),
-        )
-    if choice.notice:
-        click.echo(f"note: {choice.notice}", err=True)
+        done = put(found, _assets(settings, _choice(settings, time_field)))
     pages = "\n".join(done.dashboards.values())
     show(done, f"Kibana {done.version} ({done.form}):\n{pages}", as_json)
+
+
+def _assets(settings: Settings, choice: TimeChoice) -> Assets:
+    """Return the assets for the index of `settings`; tells what they leave out, and why."""
+    from ingest.errors import SettingsError
+    from ingest.search.kibana.assets import Assets
+    from ingest.search.kibana.fields import COLUMN_OF
+
+    search = settings.search
+    if choice.time_field and COLUMN_OF[choice.time_field] in search.exclude:
+        raise SettingsError(
+            f"search.exclude leaves {COLUMN_OF[choice.time_field]} out, so no document has"
+            f" {choice.time_field}: pass --time-field none"
+        )
+    assets = Assets(
+        index=search.index,
+        time_field=choice.time_field,
+        period=choice.period,
+        exclude=search.exclude,
+    )
+    for notice in filter(None, (choice.notice, assets.notice)):
+        click.echo(f"note: {notice}", err=True)
+    return assets
 
 
 def _choice(settings: Settings, time_field: str) -> TimeChoice:

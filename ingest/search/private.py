@@ -28,8 +28,14 @@ _LONGEST_NUMBER = 308
 
 def odd_pattern(private_keys: Collection[str]) -> str:
     """Return the pattern of a JSON text that `clean` must look at."""
-    more = "|".join(re.escape(plain(key)).replace("_", "[-_]") for key in private_keys)
+    more = "|".join(map(_as_json, private_keys))
     return f'{_ODD}|"(?:{more})"' if more else _ODD
+
+
+def _as_json(key: str) -> str:
+    """Return the pattern of `key` in a JSON text; _ODD finds what is spelled with \\u escapes."""
+    text = re.escape(json.dumps(plain(key))[1:-1])
+    return text.replace("/", r"\\?/").replace("_", "[-_]")
 
 
 def clean(text: str, private_keys: Collection[str] = ()) -> str | None:

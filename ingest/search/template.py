@@ -9,6 +9,7 @@ from typing import Any
 from ingest.contract import CONTRACT_VERSION
 from ingest.render import elasticsearch_mappings
 from ingest.search.months import is_monthly
+from ingest.search.private import plain
 from ingest.settings import OPENSEARCH, SearchSettings
 
 # Above the templates that come with the server and its agents.
@@ -40,8 +41,11 @@ class Marks:
         return {_OWNER: content}
 
     def left_out(self) -> dict[str, list[str]]:
-        """Return the settings of what is left out, in one order."""
-        return {"exclude": sorted(self.exclude), "private_keys": sorted(self.private_keys)}
+        """Return the settings of what is left out; equal when the same is."""
+        return {
+            "exclude": sorted(set(self.exclude)),
+            "private_keys": sorted(set(map(plain, self.private_keys))),
+        }
 
 
 def mappings(marks: Marks, product: str) -> dict[str, Any]:

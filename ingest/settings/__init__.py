@@ -53,12 +53,12 @@ MIB = 1 << 20
 DATA_BUCKET = "AWS_DATA_BUCKET"
 # What the search server may be.
 AUTO, ELASTICSEARCH, OPENSEARCH = PRODUCTS = ("auto", "elasticsearch", "opensearch")
-# A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
 # An event can always be found in its log and in its batch.
 _ALWAYS_SHOWN = ("event_id", "batch_id", "source_file", "source_offset")
 _CAN_BE_EXCLUDED = tuple(
     column.name for column in EVENTS.columns if column.search and column.name not in _ALWAYS_SHOWN
 )
+# A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
 HASH_CHUNK_BYTES = 8 * MIB
 
 
@@ -237,8 +237,8 @@ def _search(table: Table, given: Mapping[str, str]) -> SearchSettings:
         ),
         max_dead=table.whole("max_dead", usual.max_dead, least=0, most=1_000_000_000),
         size=table.choice("size", ("small", "large")) or usual.size,
-        exclude=table.texts("exclude") or (),
-        private_keys=table.texts("private_keys") or (),
+        exclude=table.texts("exclude", least=0) or (),
+        private_keys=table.texts("private_keys", least=0) or (),
         pseudonymise=table.text("pseudonymise", fits=CLIENT_IP.__eq__, wanted=repr(CLIENT_IP)),
         pseudonym_method=table.choice("pseudonym_method", METHODS) or usual.pseudonym_method,
     )

@@ -151,12 +151,12 @@ class Table:
         self.wrong(key, "a time with an offset, such as 1995-01-01T00:00:00Z, without quotes")
         return default
 
-    def texts(self, key: str) -> tuple[str, ...] | None:
-        """Return a list of texts, None when there is none."""
+    def texts(self, key: str, *, least: int = 1) -> tuple[str, ...] | None:
+        """Return a list of at least `least` texts, None when there is none."""
         value = self._get(key, None)
         if value is None:
             return None
-        if not isinstance(value, list) or not value or not all(map(_is_text, value)):
+        if not isinstance(value, list) or len(value) < least or not all(map(_is_text, value)):
             self.wrong(key, "a list of non-empty strings")
             return None
         return tuple(value)

@@ -12,6 +12,7 @@ import pytest
 
 from ingest.errors import SettingsError
 from ingest.job.plan import hash_settings
+from ingest.search.template import Marks
 from ingest.settings import (
     BY_FORMAT,
     ParseSettings,
@@ -132,6 +133,42 @@ def test_search_names_that_existing_users_know(tmp_path: Path) -> None:
 def test_what_cannot_be_hidden_is_refused(tmp_path: Path, line: str, must: str) -> None:
     with pytest.raises(SettingsError, match=must):
         load(tmp_path, f"[search]\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('exclude = ["brand", "colour"]', r"exclude: 'colour' .* these can: event_time, .*, extra"),
+        ('exclude = ["cookie"]', "exclude: 'cookie' is not a column that can be left out"),
+        *(
+            (f'exclude = ["{name}"]', f"exclude: '{name}' is not a column that can be left out")
+            for name in ("event_id", "batch_id", "source_file", "source_offset", "event_date")
+        ),
+        ('exclude = "brand"', "exclude = 'brand': must be a list of non-empty strings"),
+        ('private_keys = ["auth token"]', "private_keys: 'auth token' must be printable ASCII"),
+        ('private_keys = ["caf\\u00e9"]', "private_keys: 'café' must be printable ASCII"),
+        ('private_keys = [""]', "private_keys = .*: must be a list of non-empty strings"),
+    ],
+)
+def test_what_cannot_be_left_out_is_refused(tmp_path: Path, line: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=rf"search\.{problem}"):
+        load(tmp_path, f"[search]\n{line}\n")
+
+
+def test_the_order_of_what_is_left_out_does_not_matter(tmp_path: Path) -> None:
+    def marked(exclude: str, keys: str) -> dict[str, list[str]]:
+        toml = f"[search]\nexclude = [{exclude}]\nprivate_keys = [{keys}]\n"
+        search = load(tmp_path, toml).search
+        return Marks(lake="a", exclude=search.exclude, private_keys=search.private_keys).left_out()
+
+    assert marked('"user_agent", "brand"', '"x-id", "Token"') == {
+        "exclude": ["brand", "user_agent"],
+        "private_keys": ["token", "x_id"],
+    }
+    assert marked('"brand", "user_agent"', '"token", "x_id"') == marked(
+        '"user_agent", "brand", "user_agent"', '"X-Id", "x_id", "Token"'
+    )
+    assert marked("", "") == {"exclude": [], "private_keys": []}
 
 
 def test_all_problems_in_one_error(tmp_path: Path) -> None:

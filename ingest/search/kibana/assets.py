@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ingest.search.kibana import dashboards_api, saved_objects
 from ingest.search.kibana.checks import api_problems, check, panel_problems, saved_problems
+from ingest.search.kibana.fields import columns_of
 from ingest.search.kibana.panels import dashboards, data_view_of, data_views
-from ingest.search.kibana.spec import Dashboard, DataView, Period
+from ingest.search.kibana.spec import Dashboard, DataView, Panel, Period
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +19,14 @@ class Assets:
     """Two data views of `index`, and the dashboards on one of them.
 
     Without a time field the dashboards show all events, whatever the time picker says; `period` is
-    what it is set to at first, None leaves it alone.
+    what it is set to at first, None leaves it alone. Panels that read a column of `exclude`, which
+    no document has, are left out.
     """
 
     index: str
     time_field: str | None
     period: Period | None = None
+    exclude: Collection[str] = ()
 
     @property
     def views(self) -> tuple[DataView, DataView]:
@@ -32,10 +35,33 @@ class Assets:
 
     @property
     def dashboards(self) -> tuple[Dashboard, ...]:
-        """The dashboards, whose panels are checked."""
+        """The dashboards, of panels that show something."""
+        return tuple(
+            replace(page, panels=tuple(p for p in page.panels if not self._lacks(p)))
+            for page in self._complete()
+        )
+
+    @property
+    def notice(self) -> str | None:
+        """A sentence about the panels that are left out, None when there are none."""
+        left_out = ", ".join(
+            f"{panel.title} ({', '.join(lacking)})"
+            for page in self._complete()
+            for panel in page.panels
+            if (lacking := self._lacks(panel))
+        )
+        if not left_out:
+            return None
+        return f"panels that read a column of search.exclude are left out: {left_out}"
+
+    def _complete(self) -> tuple[Dashboard, ...]:
+        """Return the dashboards with all panels, which are checked."""
         pages = dashboards(self.time_field)
         check(panel_problems(pages))
         return pages
+
+    def _lacks(self, panel: Panel) -> list[str]:
+        return sorted(columns_of(panel).intersection(self.exclude))
 
     def api_bodies(self) -> dict[str, Any]:
         """Return the bodies of the dashboards API by the id of the dashboard."""

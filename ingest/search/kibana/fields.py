@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
+from ingest.contract import EVENTS
 from ingest.render import elasticsearch_properties
 from ingest.search.kibana.spec import TIME_FIELD, Dashboard, Panel, Times
 from ingest.search.template import fields
@@ -12,6 +13,7 @@ from ingest.search.template import fields
 _NUMBERS = frozenset({"integer", "long"})
 _VALUES = _NUMBERS | {"keyword", "ip"}
 _DATES = frozenset({"date"})
+COLUMN_OF = {column.search.field: column.name for column in EVENTS.columns if column.search}
 
 
 @cache
@@ -23,6 +25,11 @@ def _types() -> dict[str, str]:
 def type_of(field: str) -> str:
     """Return the Elasticsearch type of `field`; raises KeyError when the index has none."""
     return _types()[field]
+
+
+def columns_of(panel: Panel) -> set[str]:
+    """Return the columns of events that `panel` reads; fields that the index lacks have none."""
+    return {COLUMN_OF[field] for field, _, _ in _uses(panel) if field in COLUMN_OF}
 
 
 def field_problems(dashboard: Dashboard) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
-from support.documents import reference, tables
+from support.documents import EXCLUDES, PRIVATE_KEYS, private_left, reference, tables
 
 from ingest.contract import EVENTS
 from ingest.errors import BooksError
@@ -40,10 +40,12 @@ def event(**columns: Any) -> dict[str, Any]:
     } | columns
 
 
-def rendered(rows: list[dict[str, Any]], version: int = VERSION) -> list[tuple[Any, Any]]:
+def rendered(
+    rows: list[dict[str, Any]], version: int = VERSION, how: Rendering = PLAIN
+) -> list[tuple[Any, Any]]:
     """Return action and document of each row as the server would read them."""
     found = []
-    for text in render(batch(rows), PLAIN, version=version):
+    for text in render(batch(rows), how, version=version):
         action, document, rest = text.split("\n")
         assert rest == ""
         found.append((json.loads(action), json.loads(document)))
@@ -51,12 +53,17 @@ def rendered(rows: list[dict[str, Any]], version: int = VERSION) -> list[tuple[A
 
 
 @settings(max_examples=20, deadline=None)
-@given(tables())
-def test_columns_render_like_rows(rows: list[dict[str, Any]]) -> None:
-    for row, (action, document) in zip(rows, rendered(rows), strict=True):
+@given(tables(), EXCLUDES, PRIVATE_KEYS)
+def test_columns_render_like_rows(
+    rows: list[dict[str, Any]], exclude: set[str], private_keys: set[str]
+) -> None:
+    how = Rendering(exclude=exclude, private_keys=private_keys)
+    for row, (action, document) in zip(rows, rendered(rows, how=how), strict=True):
         target = {"_id": row["event_id"], "version": VERSION, "version_type": "external_gte"}
         assert action == {"index": target}
-        assert document == reference(row)
+        assert document == reference(row, exclude=exclude, private_keys=private_keys)
+        extra = document["clickstream"].get("extra")
+        assert not list(private_left(extra, private_keys))
 
 
 # -------------------------------------------------------------------------------- by hand
@@ -137,6 +144,33 @@ def test_columns_of_an_older_contract_are_left_out() -> None:
 def test_odd_extra(extra: str, expected: dict[str, Any] | None) -> None:
     ((_, document),) = rendered([event(extra=extra)])
     assert document["clickstream"].get("extra") == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "spelled"),
+    [
+        ("x_auth-id", '"X-Auth_ID"'),
+        ("token", '"\\u0074oken"'),
+        ("k", '"\u212a"'),
+        ("a.b[c", '"A.b[c"'),
+        ("a/b", '"a\\/b"'),
+        ('a"b', '"a\\"b"'),
+        ("a\\b", '"a\\\\b"'),
+        ("name", '"name"'),
+    ],
+)
+def test_a_private_key_is_left_out_however_json_spells_it(key: str, spelled: str) -> None:
+    texts = [
+        f'{{{spelled}:1,"b":2}}',
+        f'{{"b":2,"c":[{{{spelled}:1}}]}}',
+        f'{{"b":2,"c":[{{"name":{spelled},"v":1}}]}}',
+        '{"ab":2,"\u017f":1}',
+    ]
+    how = Rendering(private_keys=[key])
+    found = rendered([event(extra=text) for text in texts], how=how)
+    *extras, other = (document["clickstream"]["extra"] for _, document in found)
+    expected = [{"b": 2}, {"b": 2, "c": [{}]}, {"b": 2, "c": []}]
+    assert (extras, other) == (expected, {"ab": 2, "\u017f": 1})
 
 
 def test_a_number_that_only_the_text_holds_passes_unharmed() -> None:

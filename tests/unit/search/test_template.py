@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ingest.search import template
@@ -36,6 +38,19 @@ def test_46_fields_and_no_others() -> None:
     assert {field["type"] for field in FIELDS.values()} == {
         "date", "ip", "long", "integer", "keyword", "flattened",
     }  # fmt: skip
+
+
+def test_the_readme_lists_the_fields_and_no_others() -> None:
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+    _, table = readme.split("| About | Fields |\n| --- | --- |\n")
+    rows = table.split("\n\n")[0]
+    found = [name for text in re.findall("`([^`]+)`", rows) for name in _expanded(text)]
+    assert sorted(found) == sorted([*FIELDS, "clickstream.extra.client_port"])
+
+
+def _expanded(text: str) -> list[str]:
+    before, _, names = text.removesuffix("}").partition("{")
+    return [before + name for name in names.split(",")]
 
 
 def test_the_fields_that_are_not_plain_keywords() -> None:

@@ -28,7 +28,11 @@ TIMED = Assets(
 )
 
 
-@pytest.mark.parametrize("assets", [ALL, TIMED])
+# A column of a bucket, a metric, a breakdown, intervals of time; two of one panel.
+EXCLUDING = replace(TIMED, exclude=("client_ip", "event_type", "purchase_count", "event_time"))
+
+
+@pytest.mark.parametrize("assets", [ALL, TIMED, EXCLUDING])
 def test_both_forms_ask_the_same(assets: Assets) -> None:
     bodies = assets.api_bodies()
     pages = [line for line in assets.saved() if line["type"] == "dashboard"]
@@ -42,6 +46,28 @@ def test_both_forms_ask_the_same(assets: Assets) -> None:
 def test_panels_over_time_need_a_time_field() -> None:
     without, timed = (of_api(one.api_bodies()["clickstream-overview"]) for one in (ALL, TIMED))
     assert timed.keys() - without.keys() == {"Events over time"}
+
+
+def test_panels_of_excluded_columns_are_left_out_with_a_notice() -> None:
+    full, rest = (
+        {title for body in one.api_bodies().values() for title in of_api(body)}
+        for one in (TIMED, EXCLUDING)
+    )
+    assert full - rest == {
+        "Clients", "Purchases", "Views per session and action", "Views per session",
+        "Sessions per client", "Events per brand and action", "Events over time",
+    }  # fmt: skip
+    assert EXCLUDING.notice == (
+        "panels that read a column of search.exclude are left out: Clients (client_ip), "
+        "Purchases (purchase_count), Views per session and action (event_type), "
+        "Views per session (event_type), Sessions per client (client_ip), "
+        "Events per brand and action (event_type), Events over time (event_time, event_type)"
+    )
+
+
+def test_there_is_no_notice_of_panels_that_would_not_be_there_anyway() -> None:
+    assert TIMED.notice is None
+    assert replace(ALL, exclude=("event_time", "user_agent")).notice is None
 
 
 def test_the_data_view_follows_the_time_field() -> None:
@@ -91,6 +117,31 @@ def test_the_command_prints_one_object(form: str, capsys: pytest.CaptureFixture[
     assert printed == ({"objects": ALL.saved()} if form == "ndjson" else ALL.as_api())
 
 
+def _exclude(folder: Path, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "dbt_project.yml").touch()
+    (folder / "clickstream.toml").write_text(f"[search]\nexclude = [{columns}]\n")
+    monkeypatch.chdir(folder)
+
+
+def test_the_command_tells_which_panels_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _exclude(tmp_path, '"brand"', monkeypatch)
+    assert cli.run(["kibana", "render"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ndjson(replace(ALL, exclude=("brand",)).saved())
+    assert "note: panels that read a column of search.exclude are left out: " in printed.err
+    assert "Events per brand and action (brand)" in printed.err
+
+
+def test_a_time_field_that_no_document_has_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _exclude(tmp_path, '"event_time"', monkeypatch)
+    assert cli.run(["kibana", "render", "--time-field", "@timestamp"]) == 2
+    assert "no document has @timestamp: pass --time-field none" in capsys.readouterr().err
+
+
 # Each rule, broken once.
 
 
@@ -135,8 +186,9 @@ def test_a_wrong_panel_is_found(panels: list[Panel], problem: str) -> None:
 def test_a_renamed_column_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     types = {name: kind for name, kind in fields._types().items() if name != "product.brand"}
     monkeypatch.setattr(fields, "_types", lambda: types)
-    with pytest.raises(ClickstreamError, match=r"brand-chart .* no field product\.brand"):
-        ALL.api_bodies()
+    for assets in (ALL, replace(ALL, exclude=("brand",))):
+        with pytest.raises(ClickstreamError, match=r"brand-chart .* no field product\.brand"):
+            assets.api_bodies()
 
 
 def test_a_time_field_of_another_type_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

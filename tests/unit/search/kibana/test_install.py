@@ -232,6 +232,21 @@ def test_the_command_prints_where_they_are(
     assert len(kibana.dashboards["clickstream-overview"]["panels"]) == 12
 
 
+def test_the_command_tells_which_panels_it_leaves_out(
+    kibana: FakeKibana,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "dbt_project.yml").touch()
+    (tmp_path / "clickstream.toml").write_text('[search]\nexclude = ["client_ip"]\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KIBANA_API_KEY", KEY)
+    assert cli.run(["kibana", "install", "--url", kibana.url, "--time-field", "none"]) == 0
+    assert "Clients (client_ip), Sessions per client (client_ip)" in capsys.readouterr().err
+    assert len(kibana.dashboards["clickstream-overview"]["panels"]) == 10
+
+
 def test_auto_needs_a_search_server(
     kibana: FakeKibana, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
