@@ -12,22 +12,21 @@ from __future__ import annotations
 from functools import partial
 
 from ingest.parse.fast.path import parse_fast
-from ingest.parse.fields.addresses import choose_client, split_port
+from ingest.parse.fields.addresses import split_port
 from ingest.parse.fields.behind import read_behind
 from ingest.parse.fields.colours import without_colours
 from ingest.parse.fields.extra import key_of
 from ingest.parse.fields.head import read_head
-from ingest.parse.fields.parameters import read_shop
 from ingest.parse.fields.prefix import Prefix, read_prefix
 from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.tail import read_tail
-from ingest.parse.fields.text import cut, is_blank, is_wider, logged, repair, unescape, value
+from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime, read_time
-from ingest.parse.fields.urls import NO_URL, Url, domain_of, read_request, split_target
 from ingest.parse.format import FastPath, Format, Head, ParserOfLines
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Skip
+from ingest.parse.web import finish_request, put_client, put_request
 from ingest.settings import ParseSettings
 
 GRAMMAR = """\
@@ -88,7 +87,6 @@ _OWN_KEYS = frozenset(
         "server_port", "tail", "unplaced", "url_port",
     )
 )  # fmt: skip
-_REQUEST_LINE_BYTES = 8192
 
 
 def access_parser(
@@ -128,8 +126,9 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     if unplaced:
         event.warnings.add("unplaced_text")
         event.put_extra("unplaced", " ".join(unplaced))
-    _put_client(event, prefix, settings)
-    _put_request(event, head.request, settings)
+    put_client(event, prefix.client, settings, from_list=prefix.from_list)
+    url = put_request(event, unescape(head.request), logged=head.request)
+    finish_request(event, url, settings)
     return event
 
 
@@ -208,51 +207,6 @@ def _put_tail(event: Event, text: str) -> None:
         event.put_bigint("duration_other", tail.duration)
     if not tail.closed:
         event.warnings.add("unterminated_quote")
-
-
-def _put_client(event: Event, prefix: Prefix, settings: ParseSettings) -> None:
-    client = prefix.client
-    forwarded = event.values.get("forwarded_for")
-    if settings.client_from == "forwarded_for" and forwarded and not prefix.from_list:
-        event.put_extra("peer_address", client.address)
-        client = choose_client(forwarded)
-    event.put_client(client)
-
-
-def _put_request(event: Event, raw: str, settings: ParseSettings) -> None:
-    url = _put_request_line(event, raw)
-    cookie = event.values.get("cookie")
-    referrer = event.values.get("referrer")
-    event.values |= read_shop(url, settings, referrer=referrer, cookie=cookie)
-    if referrer is not None:
-        event.values["referrer_domain"] = domain_of(referrer)
-    if not settings.keep_cookie:
-        event.values["cookie"] = None
-
-
-def _put_request_line(event: Event, raw: str) -> Url:
-    """Store the request and return its URL; a bad request line is kept in `extra`."""
-    request = read_request(unescape(raw))
-    if request is None:
-        event.warnings.add("bad_request_line")
-        line = value(raw)
-        if line is not None and is_wider(line, _REQUEST_LINE_BYTES):
-            event.warnings.add("truncated_field")
-            line = cut(line, _REQUEST_LINE_BYTES)
-        event.put_extra("request_line", line)
-        return NO_URL
-    url = split_target(request.target, method=request.method)
-    event.put_extra("url_port", url.port)
-    event.values |= {
-        "http_method": request.method,
-        "http_version": request.version,
-        "url_original": request.target,
-        "url_scheme": url.scheme,
-        "url_domain": url.domain,
-        "url_path": url.path,
-        "url_query": url.query,
-    }
-    return url
 
 
 register(
