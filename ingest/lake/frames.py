@@ -16,18 +16,21 @@ MOST_SESSIONS = 1_000_000
 
 
 class Distinct:
-    """Counts distinct texts. More than `most` are not told apart, so that memory is bounded."""
+    """Counts distinct texts by hashes of 64 bits: of a million, two are equal once in 37 million.
+
+    More than `most` are not told apart, so that memory is bounded.
+    """
 
     def __init__(self, most: int = MOST_SESSIONS) -> None:
         self._most = most
-        self._known = pl.Series([], dtype=pl.String)
+        self._known = pl.Series([], dtype=pl.UInt64)
         self._waiting: list[pl.Series] = []
 
     def add(self, values: pl.Series) -> None:
         """Count `values` too; nulls are none."""
         if len(self._known) > self._most:
             return
-        self._waiting.append(values.cast(pl.String).drop_nulls().unique())
+        self._waiting.append(values.cast(pl.String).drop_nulls().hash().unique())
         # Only when as many wait as are known: else the work grows with the square of the rows.
         if sum(map(len, self._waiting)) > len(self._known):
             self._merge()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ingest.errors import SearchServerError
+from ingest.search.all_indexed import AllIndexed
 from ingest.search.body import Body
 from ingest.search.client import (
     TITLES,
@@ -30,7 +31,6 @@ from ingest.search.outcome import (
     STOPPING,
     Outcome,
     answer_to,
-    created_of_indexed,
     items,
     outcome_of,
     retry_after,
@@ -193,13 +193,13 @@ class Sender:
         if len(found) != len(work.body.rows):
             documents = count_of(len(work.body.rows), "document")
             return [self._later(work, f"{count_of(len(found), 'answer')} to {documents}")]
-        if (created := created_of_indexed(found)) is not None:
-            self._record(len(found), created, 0)
+        if isinstance(found, AllIndexed):
+            self._record(len(found), found.created, 0)
             self.window.widen()
             return []
         return self._sorted_out(work, found)
 
-    def _answers(self, work: _Work) -> list[Mapping[str, Any]]:
+    def _answers(self, work: _Work) -> list[Mapping[str, Any]] | AllIndexed:
         """Send the body of `work` when its turn comes and return the items of the answer."""
         with self.window.request():
             if self.stop.is_set():

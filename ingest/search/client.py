@@ -35,6 +35,7 @@ from elasticsearch import (
 from elasticsearch import AuthorizationException as ForbiddenError
 
 from ingest.errors import SettingsError
+from ingest.search.all_indexed import read_all_indexed
 from ingest.search.credentials import certificate, credentials, public
 from ingest.settings import AUTO, ELASTICSEARCH, OPENSEARCH
 
@@ -135,10 +136,17 @@ def connect(
 
 def _client(product: str, options: Mapping[str, Any]) -> Elasticsearch:
     node = OpenSearchNode if product == OPENSEARCH else Urllib3HttpNode
-    # An answer to a bulk request has an entry for each document: four times as fast as Python's.
-    json = OrjsonSerializer()
+    json = _Answers()
     serializers = {"application/json": json, "application/vnd.elasticsearch+json": json}
     return Elasticsearch(node_class=node, serializers=serializers, **options)
+
+
+class _Answers(OrjsonSerializer):
+    """Reads answers; those to bulk requests have an entry for each document."""
+
+    def loads(self, data: bytes) -> Any:
+        """Return what `data` says."""
+        return read_all_indexed(data) or super().loads(data)
 
 
 def identify(client: Elasticsearch, index: str) -> Target:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
+from ingest.search.all_indexed import AllIndexed
 from ingest.search.client import ApiError
 
-_UPDATED, CREATED = 200, 201
+CREATED = 201
 _LONGEST_RETRY_AFTER = 60.0
 
 
@@ -47,17 +48,10 @@ def outcome_of(status: int, kind: str | None) -> Outcome:
     return Outcome.SERVER_ERROR if status >= 500 else Outcome.DEAD
 
 
-def items(answer: Any) -> list[Mapping[str, Any]]:
+def items(answer: Any) -> list[Mapping[str, Any]] | AllIndexed:
     """Return the items of a bulk response, none for any other response."""
     found = answer.get("items") if hasattr(answer, "get") else None
-    return found if isinstance(found, list) else []
-
-
-def created_of_indexed(found: Sequence[Mapping[str, Any]]) -> int | None:
-    """Return how many documents are new where all were indexed, as nearly always; else None."""
-    statuses = [result["status"] for item in found for result in item.values()]
-    created = statuses.count(CREATED)
-    return created if created + statuses.count(_UPDATED) == len(found) else None
+    return found if isinstance(found, list | AllIndexed) else []
 
 
 def answer_to(item: Mapping[str, Any]) -> tuple[int, str | None, str]:

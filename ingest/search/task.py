@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest import errors
+from ingest.allocator import keep_freed_memory
 from ingest.errors import BooksError, ClickstreamError
 from ingest.lake.balance import sha256_of
 from ingest.lake.parquet import open_parquet
@@ -122,6 +123,7 @@ def export_task(task: ExportTask, stop: threading.Event | None = None) -> TaskFa
 
     Expected errors are not raised but returned in TaskFacts.
     """
+    keep_freed_memory()
     done: list[FileFacts] = []
     lake = open_storage(task.lake)
     try:
