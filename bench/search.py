@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -139,7 +138,7 @@ def _median(passes: Sequence[Pass]) -> Median:
 
 
 def one_pass(settings: Settings, way: str) -> Pass:
-    """Send the whole lake in one way into a fresh index, in this process and its children."""
+    """Send the whole lake in one way into a fresh index, in this process."""
     settings = _with_fresh_index(settings)
     server = control.up(settings)
     process = psutil.Process(server.pid)
@@ -148,13 +147,13 @@ def one_pass(settings: Settings, way: str) -> Pass:
         send = _sender(settings, way, client)
         if way != OURS:
             prepare(index, "bench", [index.name])
-        before, own, started = _cpu_of(process), _own_cpu(), time.perf_counter()
+        before, own, started = _cpu_of(process), time.process_time(), time.perf_counter()
         send()
         client.indices.refresh(index=index.name)
         found = Pass(
             documents=int(client.count(index=index.name)["count"]),
             seconds=time.perf_counter() - started,
-            client=_own_cpu() - own,
+            client=time.process_time() - own,
             server=_cpu_of(process) - before,
         )
         index.delete()
@@ -262,12 +261,6 @@ def _index(settings: Settings, client: Elasticsearch) -> Index:
 def _cpu_of(process: psutil.Process) -> float:
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def _own_cpu() -> float:
-    """Return the CPU seconds of this process and of its children that have ended."""
-    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def load() -> str:

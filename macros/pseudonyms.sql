@@ -85,20 +85,24 @@
 {% endmacro %}
 
 
+{#- A misspelt client_ip must not show addresses; YAML reads a bare no as false. -#}
 {% macro require_pseudonym_keys() %}
-    {%- set asked = flags.WHICH in ('run', 'build', 'test') -%}
-    {%- if execute and asked and var('pseudonymise') == 'client_ip' -%}
-        {%- set method = var('pseudonym_method') -%}
-        {%- if method not in ('hash', 'truncate') -%}
-            {%- do exceptions.raise_compiler_error(
-                "the var pseudonym_method must be hash or truncate"
-            ) -%}
-        {%- endif -%}
-        {%- if method == 'hash' and load_relation(pseudonym_keys_relation()) is none -%}
-            {%- do exceptions.raise_compiler_error(
-                "the key for pseudonyms has never been stored: set CLICKSTREAM_PSEUDONYM_KEY and "
-                ~ "run `clickstream run`"
-            ) -%}
-        {%- endif -%}
+    {%- set method = var('pseudonym_method') -%}
+    {%- if not execute or flags.WHICH not in ('run', 'build', 'test') -%}
+    {%- elif var('pseudonymise') not in ('client_ip', 'no', false) -%}
+        {%- do exceptions.raise_compiler_error("the var pseudonymise must be client_ip or no") -%}
+    {%- elif method not in ('hash', 'truncate') -%}
+        {%- do exceptions.raise_compiler_error(
+            "the var pseudonym_method must be hash or truncate"
+        ) -%}
+    {%- elif (
+        var('pseudonymise') == 'client_ip'
+        and method == 'hash'
+        and load_relation(pseudonym_keys_relation()) is none
+    ) -%}
+        {%- do exceptions.raise_compiler_error(
+            "the key for pseudonyms has never been stored: set CLICKSTREAM_PSEUDONYM_KEY and "
+            ~ "run `clickstream run`"
+        ) -%}
     {%- endif -%}
 {% endmacro %}

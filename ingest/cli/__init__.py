@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 
 import click
 
@@ -39,16 +38,12 @@ def main() -> None:
     # A service manager stops us with SIGTERM, which is treated like Ctrl-C: clean up, exit 130.
     interrupts.heed(signal.SIGINT, signal.SIGTERM)
     code = run()
-    if code == INTERRUPTED and any(not thread.daemon for thread in _other_threads()):
-        # Python would wait for their requests, to a server that may be silent for a minute.
+    if code == INTERRUPTED and sum(not thread.daemon for thread in threading.enumerate()) > 1:
+        # Python would wait for the other threads, whose server may be silent for a minute.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
-
-
-def _other_threads() -> Iterator[threading.Thread]:
-    return (thread for thread in threading.enumerate() if thread is not threading.main_thread())
 
 
 def run(arguments: list[str] | None = None) -> int:

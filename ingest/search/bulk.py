@@ -128,7 +128,7 @@ class Sender:
 
     `on_dead_letter` gets each dead letter, one call at a time.
     `most_bytes` is the largest size of a body; it shrinks when the server refuses one as too large.
-    `window` limits the requests in flight; senders to one server take the same one in turn.
+    `window` limits the requests in flight; what one file taught it holds for the next sender too.
     After `deadline_seconds` without an accepted document it gives up, and at once when the server
     cannot be reached and `is_gone`, or when `stop` is set.
     """

@@ -34,9 +34,7 @@ def without_clients(rows: pa.RecordBatch, pseudonyms: Pseudonyms) -> pa.RecordBa
     client_ip and client_address are null where they were null.
     """
     clients = _Clients(rows, pseudonyms)
-    columns = [_hidden(name, column, clients) for name, column in zip(
-        rows.schema.names, rows.columns, strict=True
-    )]  # fmt: skip
+    columns = [_hidden(name, rows[name], clients) for name in rows.schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=rows.schema)
 
 
@@ -44,8 +42,8 @@ def _hidden(name: str, column: pa.Array, clients: _Clients) -> pa.Array:
     if name == "forwarded_for":
         return pa.nulls(len(column), column.type)
     if name == "client_ip":
-        shown = zip(clients.names, clients.ips, strict=True)
-        return pa.array([None if ip is None else name for name, ip in shown], column.type)
+        shown = zip(clients.ips, clients.names, strict=True)
+        return pa.array([None if ip is None else pseudonym for ip, pseudonym in shown], column.type)
     if name == "client_address":
         return pa.array(clients.names, column.type)
     if name == "extra":

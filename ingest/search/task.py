@@ -131,7 +131,7 @@ def export_task(task: ExportTask, stop: threading.Event | None = None) -> TaskFa
         with connect(task.url, product=task.product, compress=task.compress) as client:
             sender = _sender(task, client, stop or threading.Event())
             for file in task.files:
-                # What it learned about the server holds for the next file too.
+                # Window and largest body, learned from the server, hold for the next file too.
                 sender = replace(sender, tally=Tally())
                 done.append(_export_file(task, file, lake, sender, how))
     except ClickstreamError as error:

@@ -19,6 +19,7 @@ def run_in_threads(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskFac
     An interruption does not wait for requests in flight: the next run sends again what is not
     sealed.
     """
+    # One each: a task that fails sets its own, and the others go on.
     stops = [threading.Event() for _ in tasks]
     pool = ThreadPoolExecutor(writers)
     try:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jinja2
 import pytest
@@ -33,17 +34,34 @@ CLIENTS = (
 Ask = Callable[[str], list[tuple[str | None, ...]]]
 
 
-def sql(method: str) -> str:
-    """Return what the staging view does to clients and to a text that they sent."""
-    options = {"pseudonymise": "client_ip", "pseudonym_method": method}
+def macros_with(pseudonymise: object, method: str) -> Any:
+    """Return the macros as dbt runs them with these vars, before any key was stored."""
+    options = {"pseudonymise": pseudonymise, "pseudonym_method": method}
     keys = SimpleNamespace(incorporate=lambda path: f"landing.{path['identifier']}")
     environment = jinja2.Environment(extensions=["jinja2.ext.do"])  # noqa: S701 - it is SQL
     environment.globals.update(
-        {"var": options.get, "source": lambda *_: keys, "return": lambda value: value}
+        {
+            "var": options.get,
+            "source": lambda *_: keys,
+            "return": lambda value: value,
+            "execute": True,
+            "flags": SimpleNamespace(WHICH="build"),
+            "load_relation": lambda _: None,
+            "exceptions": SimpleNamespace(raise_compiler_error=refuse),
+        }
     )
-    macros = environment.from_string((ROOT / "macros" / "pseudonyms.sql").read_text()).module
+    return environment.from_string((ROOT / "macros" / "pseudonyms.sql").read_text()).module
+
+
+def refuse(message: str) -> None:
+    raise ValueError(message)
+
+
+def sql(method: str) -> str:
+    """Return what the staging view does to clients and to a text that they sent."""
+    macros = macros_with("client_ip", method)
     columns = [
-        macros.without_client(name)  # type: ignore[attr-defined]
+        macros.without_client(name)
         for name in ("client_ip", "client_address", "session_id", "forwarded_for")
     ]
     rows = " union all ".join(
@@ -51,7 +69,7 @@ def sql(method: str) -> str:
         f" {_text(f'{sent}-{ip}')} as session_id, 'a, b' as forwarded_for"
         for at, (ip, sent) in enumerate(CLIENTS)
     )
-    named = macros.with_client_names("events")  # type: ignore[attr-defined]
+    named = macros.with_client_names("events")
     return (
         f"with events as ({rows}), named as ({named}) select {', '.join(columns)}"  # noqa: S608
         " from named order by number"
@@ -97,3 +115,26 @@ def test_the_staging_view_hides_each_text_that_the_export_hides() -> None:
     hidden = re.findall(r"^    \{\{ without_client\('(\w+)'\) \}\}", model, re.MULTILINE)
     clients = {"client_ip", "client_address", "forwarded_for"}
     assert set(hidden) == {*SENT_TEXTS, *clients} - NOT_STAGED
+
+
+@pytest.mark.parametrize(
+    ("pseudonymise", "method", "message"),
+    [
+        ("client-ip", "truncate", "pseudonymise must be client_ip or no"),
+        (True, "truncate", "pseudonymise must be client_ip or no"),
+        ("client_ip", "md5", "pseudonym_method must be hash or truncate"),
+        ("client_ip", "hash", "has never been stored: set CLICKSTREAM_PSEUDONYM_KEY"),
+    ],
+)
+def test_a_build_that_could_show_addresses_is_refused(
+    pseudonymise: object, method: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        macros_with(pseudonymise, method).require_pseudonym_keys()
+
+
+@pytest.mark.parametrize(
+    ("pseudonymise", "method"), [("no", "hash"), (False, "hash"), ("client_ip", "truncate")]
+)
+def test_a_build_that_needs_no_key_is_not_refused(pseudonymise: object, method: str) -> None:
+    assert macros_with(pseudonymise, method).require_pseudonym_keys().strip() == ""

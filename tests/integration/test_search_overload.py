@@ -9,19 +9,17 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from elasticsearch import ApiError, Elasticsearch
-from support.batches import Log, export
+from support.batches import Log, export, run_at_once
 from support.exact import assert_exact
 
 from ingest.search.bulk import Sender
 from ingest.search.export import export as export_with
 from ingest.search.export import verify
-from ingest.search.task import ExportTask, TaskFacts, export_task
 from ingest.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -55,20 +53,11 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
     return found
 
 
-def run_at_once(tasks: Sequence[ExportTask]) -> list[TaskFacts]:
-    """Send each file in a task of its own, all at once, in small bodies."""
-    alone = [
-        replace(task, files=(file,), most_bytes=10_000) for task in tasks for file in task.files
-    ]
-    with ThreadPoolExecutor(len(alone)) as pool:
-        return list(pool.map(export_task, alone))
-
-
 def test_documents_that_an_overloaded_server_refuses_are_sent_again(
     settings: Settings, log: Log, elastic: Elasticsearch, refused: Counter[tuple[str, int]]
 ) -> None:
     log.seal(*(log.events(range(i * 40, i * 40 + 40)) for i in range(WRITERS)))
-    summary = export_with(settings, run_at_once)
+    summary = export_with(settings, partial(run_at_once, most_bytes=10_000))
     assert refused["item", 429] > 0
     assert (summary.created, summary.total, summary.dead) == (480, 480, 0)
     assert (summary.retries > 0, summary.exit_code) == (True, 0)

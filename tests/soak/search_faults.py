@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from elasticsearch import Elasticsearch
 from support import faults
-from support.batches import Log, export, settings_for
+from support.batches import Log, export, run_at_once, settings_for
 from support.exact import assert_exact
 from support.faults import App, Environ, Fault
 from support.forwarding import forwarded
@@ -29,7 +29,6 @@ from support.killed_exports import Kill, exports_killed
 from ingest.errors import SearchServerError
 from ingest.search.client import connect
 from ingest.search.export import export as export_with
-from ingest.search.task import ExportTask, TaskFacts, export_task
 from ingest.settings import Settings
 
 ROUNDS = int(os.environ.get("SOAK_ROUNDS", "20"))
@@ -47,15 +46,6 @@ def pool() -> Iterator[ProcessPoolExecutor]:
 
 def impatient(settings: Settings, url: str, seconds: int) -> Settings:
     return replace(settings, search=replace(settings.search, url=url, deadline_seconds=seconds))
-
-
-def run_at_once(tasks: Sequence[ExportTask], *, most_bytes: int) -> list[TaskFacts]:
-    """Send each file in a task of its own, twelve of them at once."""
-    alone = [
-        replace(task, files=(file,), most_bytes=most_bytes) for task in tasks for file in task.files
-    ]
-    with ThreadPoolExecutor(12) as pool:
-        return list(pool.map(export_task, alone))
 
 
 @pytest.mark.integration

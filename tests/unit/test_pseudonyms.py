@@ -68,7 +68,7 @@ def test_another_key_gives_other_names_and_another_mark() -> None:
     assert len({HASHED.mark, TRUNCATED.mark}) == 2
 
 
-@pytest.mark.parametrize(("key", "what"), [("", "is not set"), ("secret", "is too short")])
+@pytest.mark.parametrize(("key", "what"), [("", "is not set"), ("x" * 31, "is too short")])
 def test_a_key_that_is_missing_or_can_be_guessed_is_refused(key: str, what: str) -> None:
     with pytest.raises(SettingsError, match=f"CLICKSTREAM_PSEUDONYM_KEY {what}.*openssl rand"):
         read_pseudonyms("client_ip", "hash", {"CLICKSTREAM_PSEUDONYM_KEY": key})

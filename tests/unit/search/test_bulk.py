@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from elasticsearch import ApiError, UnsupportedProductError
 
 from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.search.body import DELETE, Body
-from ingest.search.bulk import DeadLetter, Sender
+from ingest.search.bulk import DeadLetter, Sender, _raise_first, _Stopped
 from ingest.search.outcome import Outcome, outcome_of
 from ingest.settings import ELASTICSEARCH, OPENSEARCH
 
@@ -259,6 +261,13 @@ def test_a_body_refused_three_times_in_a_row_is_halved() -> None:
     assert server.taken == everything(8)
 
 
+@pytest.mark.parametrize("between", [refusal(503), lambda _: FULL])
+def test_other_failures_in_between_do_not_count_towards_halving(between: Step) -> None:
+    server = Server([refusal(429), refusal(429), between, refusal(429)])
+    sender(server).send_all([body(8)])
+    assert server.sizes == [8] * 5
+
+
 def test_the_halves_of_a_refused_body_begin_with_a_short_pause() -> None:
     clock = Clock()
     server = Server([refusal(429)] * 9)
@@ -401,6 +410,25 @@ def test_a_refused_request_names_rows_but_no_content(status: int) -> None:
     with pytest.raises(SearchServerError, match="rows 10 to 12") as raised:
         sender(Server([refusal(status, "illegal")])).send_all([body(3, first=10)])
     assert "secret" not in str(raised.value)
+
+
+def test_a_sender_that_is_told_to_stop_sends_nothing() -> None:
+    server = Server()
+    mine = sender(server)
+    mine.stop.set()
+    with pytest.raises(_Stopped):
+        mine.send_all([body(1)])
+    assert server.sizes == []
+
+
+def test_the_cause_of_a_stop_is_raised_rather_than_its_consequence() -> None:
+    cause: Future[None] = Future()
+    consequence: Future[None] = Future()
+    cause.set_exception(SearchServerError("the index is gone"))
+    consequence.set_exception(_Stopped())
+    for done in permutations([cause, consequence]):
+        with pytest.raises(SearchServerError, match="is gone"):
+            _raise_first(done)
 
 
 def test_a_stop_ends_the_other_request_and_the_rendering() -> None:

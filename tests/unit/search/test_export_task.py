@@ -162,6 +162,16 @@ def test_the_files_of_a_task_are_sent_through_one_window(
     assert first is second
 
 
+def test_a_file_whose_rows_have_not_all_an_outcome_stops_the_task(
+    lake: Storage, file: ExportFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sender, "send_all", lambda *_: Tally(indexed=9))
+    monkeypatch.setattr("ingest.search.task.open_storage", lambda _: lake)
+    facts = export_task(_task(files=(file,)))
+    assert facts.files == ()
+    assert facts.error == ("BooksError", f"{KEY}: 9 outcomes for 10 rows")
+
+
 def _task(**values: Any) -> ExportTask:
     usual: dict[str, Any] = {
         "lake": "", "url": "http://127.0.0.1:1", "index": "i", "target": "t",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from support.batches import Log
 
 from ingest.search.plan import files
-from ingest.search.task import ExportTask
+from ingest.search.task import ExportTask, TaskFacts, export_task
 from ingest.search.template import Marks
 from ingest.search.writers import run_in_threads
 
@@ -49,7 +50,7 @@ def test_without_tasks_nothing_is_done() -> None:
 
 @contextmanager
 def silent_server(asked: threading.Event, end: threading.Event) -> Iterator[str]:
-    """Return the address of a server that takes a request and does not answer before `end`."""
+    """Yield the address of a server that takes a request and does not answer before `end`."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(DEADLINE_SECONDS)
 
@@ -77,8 +78,17 @@ def test_an_interruption_does_not_wait_for_a_silent_server(
         raise KeyboardInterrupt
         yield
 
+    stops: list[threading.Event] = []
+
+    def begin(task: ExportTask, stop: threading.Event) -> TaskFacts:
+        stops.append(stop)
+        return export_task(task, stop)
+
     monkeypatch.setattr("ingest.search.writers.as_completed", interrupted)
+    monkeypatch.setattr("ingest.search.writers.export_task", begin)
     with silent_server(asked, end) as url:
+        started = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             run_in_threads(tasks_for(log, url, batches=2), writers=1)
-        assert not end.is_set()
+        assert time.monotonic() - started < DEADLINE_SECONDS / 2
+        assert [stop.is_set() for stop in stops] == [True]
