@@ -126,7 +126,8 @@ class _Stopped(Exception):
 class Sender:
     """Sends bodies to one index of a server of `product`.
 
-    `on_dead_letter` gets each dead letter, one call at a time.
+    `on_dead_letter` gets each dead letter, one call at a time; `on_done` how many documents have an
+    outcome now, from any thread.
     `most_bytes` is the largest size of a body; it shrinks when the server refuses one as too large.
     `window` limits the requests in flight; what one file taught it holds for the next sender too.
     After `deadline_seconds` without an accepted document it gives up, and at once when the server
@@ -140,6 +141,7 @@ class Sender:
     most_bytes: int
     deadline_seconds: float
     on_dead_letter: Callable[[DeadLetter], None] = lambda _letter: None
+    on_done: Callable[[int], object] = lambda _documents: None
     is_gone: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[float, float], float] = random.uniform
@@ -300,6 +302,7 @@ class Sender:
             self.tally.newer += newer
             if indexed or newer:
                 self._accepted_at = self.clock()
+        self.on_done(indexed + newer)
 
     def _set_aside(self, work: _Work, refused: Mapping[int, _Refusal]) -> None:
         """Make dead letters of the documents at the positions `refused`.
@@ -323,6 +326,7 @@ class Sender:
                 self.on_dead_letter(letter)
                 self.tally.dead += 1
                 tally = self.tally
+            self.on_done(1)
             if tally.dead >= _BRAKE_DOCUMENTS and tally.dead > _BRAKE_RATIO * tally.documents:
                 raise SearchServerError(
                     f"{tally.dead:,} of {tally.documents:,} documents were refused (last error: "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -118,8 +118,14 @@ class TaskFacts:
         return raised if isinstance(raised, ClickstreamError) else None
 
 
-def export_task(task: ExportTask, stop: threading.Event | None = None) -> TaskFacts:
+def export_task(
+    task: ExportTask,
+    stop: threading.Event | None = None,
+    on_done: Callable[[int], object] | None = None,
+) -> TaskFacts:
     """Send the files of `task`; gives up when `stop` is set.
+
+    `on_done` is called with the number of documents that have an outcome, whenever some have.
 
     Expected errors are not raised but returned in TaskFacts.
     """
@@ -130,6 +136,7 @@ def export_task(task: ExportTask, stop: threading.Event | None = None) -> TaskFa
         how = rendering(task.marks, os.environ, monthly=task.index if task.monthly else None)
         with connect(task.url, product=task.product, compress=task.compress) as client:
             sender = _sender(task, client, stop or threading.Event())
+            sender.on_done = on_done or sender.on_done
             for file in task.files:
                 # Window and largest body, learned from the server, hold for the next file too.
                 sender = replace(sender, tally=Tally())

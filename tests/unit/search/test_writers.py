@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.batches import Log
@@ -72,23 +74,46 @@ def test_an_interruption_does_not_wait_for_a_silent_server(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, end = threading.Event(), threading.Event()
-
-    def interrupted(_done: Sequence[object]) -> Iterator[object]:
-        assert asked.wait(DEADLINE_SECONDS)
-        raise KeyboardInterrupt
-        yield
-
     stops: list[threading.Event] = []
 
-    def begin(task: ExportTask, stop: threading.Event) -> TaskFacts:
+    def begin(task: ExportTask, *, stop: threading.Event, on_done: Any) -> TaskFacts:
         stops.append(stop)
-        return export_task(task, stop)
+        return export_task(task, stop, on_done)
 
-    monkeypatch.setattr("ingest.search.writers.as_completed", interrupted)
+    def interrupt() -> None:
+        asked.wait(DEADLINE_SECONDS)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
     monkeypatch.setattr("ingest.search.writers.export_task", begin)
-    with silent_server(asked, end) as url:
-        started = time.monotonic()
-        with pytest.raises(KeyboardInterrupt):
-            run_in_threads(tasks_for(log, url, batches=2), writers=1)
-        assert time.monotonic() - started < DEADLINE_SECONDS / 2
-        assert [stop.is_set() for stop in stops] == [True]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with silent_server(asked, end) as url:
+            started = time.monotonic()
+            thread = threading.Thread(target=interrupt)
+            thread.start()
+            with pytest.raises(KeyboardInterrupt):
+                run_in_threads(tasks_for(log, url, batches=2), writers=1)
+            assert time.monotonic() - started < DEADLINE_SECONDS / 2
+            assert [stop.is_set() for stop in stops] == [True]
+            thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_progress_counts_documents(
+    log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def send(_task: ExportTask, *, on_done: Any, **_: object) -> TaskFacts:
+        on_done(4)
+        on_done(6)
+        return TaskFacts(files=())
+
+    monkeypatch.setattr("ingest.search.writers.export_task", send)
+    caplog.set_level("INFO")
+    run_in_threads(tasks_for(log, NO_SERVER, batches=2), writers=1)
+    assert caplog.messages == [
+        "export: 20 % (4 of 20)",
+        "export: 50 % (10 of 20)",
+        "export: 70 % (14 of 20)",
+        "export: 100 % (20 of 20)",
+    ]
