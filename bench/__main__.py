@@ -95,9 +95,9 @@ def _print_search(where: Path | None, *, events: int, rounds: int) -> None:
         _print_ways(search.compare(settings, rounds=rounds))
         for times in (1, 10):
             lake = replace(settings, lake=f"{settings.lake}-{times}")
-            count = search.write_lake(lake, events=events * times, files=1)
+            count = search.write_lake(lake, events=events * times, files=search.FILES * times)
             peak = search.writer_peak(lake)
-            print(f"peak memory of a writer, {count:,} events: {peak:,.0f} MiB (at most 400)")
+            print(f"peak memory of an export, {count:,} events: {peak:,.0f} MiB (at most 400)")
         print(f"load {search.load()}")
 
 

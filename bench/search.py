@@ -33,14 +33,13 @@ from ingest.search.document import COLUMNS, Rendering, bodies
 from ingest.search.export import export
 from ingest.search.index import Index
 from ingest.search.preparing import prepare
-from ingest.search.task import export_task
 from ingest.search.template import Marks
 from ingest.search.writers import run_in_threads
 from ingest.settings import ELASTICSEARCH, SearchSettings, Settings
 from ingest.storage import open_storage
 
 WRITERS = 2
-_FILES = 4
+FILES = 4
 _CHUNK_ROWS = 8_192
 _BODY_BYTES = 5 << 20
 CEILING, OURS, PARALLEL, STREAMING = WAYS = (
@@ -88,7 +87,7 @@ def search_server(folder: Path) -> Iterator[Settings]:
         control.down(settings, delete_data=True)
 
 
-def write_lake(settings: Settings, *, events: int, files: int = _FILES) -> int:
+def write_lake(settings: Settings, *, events: int, files: int = FILES) -> int:
     """Write a lake with one batch of about `events` events; return how many there are."""
     lake = create_lake(settings.lake)
     path = settings.data / "access.log"
@@ -233,7 +232,7 @@ def render_rate(settings: Settings) -> tuple[float, float]:
 
 
 def writer_peak(settings: Settings) -> float:
-    """Return the peak memory in MiB of a process that exports the lake as one task."""
+    """Return the peak memory in MiB of a process that exports the lake."""
     settings = _with_fresh_index(settings)
     with connect(control.up(settings).url, environ={}) as client:
         peak = in_a_process(_peak_of_export, settings)
@@ -242,8 +241,7 @@ def writer_peak(settings: Settings) -> float:
 
 
 def _peak_of_export(settings: Settings) -> float:
-    pa.set_cpu_count(1)
-    export(settings, lambda tasks: [export_task(task) for task in tasks])
+    export(settings, partial(run_in_threads, writers=WRITERS))
     return peak_bytes() / (1 << 20)
 
 

@@ -37,6 +37,7 @@ from ingest.search.outcome import (
 )
 from ingest.search.refusal import error_type, explain
 from ingest.search.window import MOST_IN_FLIGHT, Window
+from ingest.search.work import DeadLetter, Tally, Work
 from ingest.terminal.text import count_of
 
 # Keeps one entry per document, so that item i is document i; halves the client's CPU time.
@@ -58,64 +59,8 @@ class BulkClient(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """A document that the server refuses for good. `reason` and `doc` hold log content."""
-
-    id: str
-    row: int
-    status: int
-    type: str
-    reason: str
-    attempts: int
-    doc: Mapping[str, Any]
-
-
-@dataclass(slots=True, kw_only=True)
-class Tally:
-    """What became of the documents sent, and what it took. `created` are part of `indexed`."""
-
-    indexed: int = 0
-    created: int = 0
-    newer: int = 0
-    dead: int = 0
-    requests: int = 0
-    retries: int = 0
-    bytes: int = 0
-    waited_seconds: float = 0.0
-
-    @property
-    def documents(self) -> int:
-        """Documents with an outcome."""
-        return self.indexed + self.newer + self.dead
-
-
 # Status, error type and reason from the server.
 _Refusal = tuple[int, str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """A body still to be sent, and how often its documents were.
-
-    `pauses` is how often this body has been waited with, `full` how many of its last attempts met
-    a full server, `errors` how often the server failed on its documents.
-    """
-
-    body: Body
-    attempts: int = 0
-    pauses: int = 0
-    full: int = 0
-    errors: int = 0
-
-    def part(self, positions: Sequence[int], outcome: Outcome) -> _Work:
-        """Return the documents at `positions`, which had `outcome`."""
-        errors = self.errors + (outcome is Outcome.SERVER_ERROR)
-        return replace(self, body=self.body.pick(positions), errors=errors)
-
-    def halves(self) -> list[_Work]:
-        """Return the halves of the body, each with its own pauses."""
-        return [replace(self, body=half, pauses=0, full=0) for half in self.body.halves()]
 
 
 class _Stopped(Exception):
@@ -175,7 +120,7 @@ class Sender:
 
     def send(self, body: Body) -> None:
         """Return when every document of `body` has an outcome."""
-        todo = [_Work(body=body)]
+        todo = [Work(body=body)]
         try:
             while todo:
                 todo += self._attempt(todo.pop())
@@ -183,7 +128,7 @@ class Sender:
             self.stop.set()
             raise
 
-    def _attempt(self, work: _Work) -> list[_Work]:
+    def _attempt(self, work: Work) -> list[Work]:
         """Send `work` once and return what must be sent again."""
         work = replace(work, attempts=work.attempts + 1)
         try:
@@ -201,7 +146,7 @@ class Sender:
             return []
         return self._sorted_out(work, found)
 
-    def _answers(self, work: _Work) -> list[Mapping[str, Any]] | AllIndexed:
+    def _answers(self, work: Work) -> list[Mapping[str, Any]] | AllIndexed:
         """Send the body of `work` when its turn comes and return the items of the answer."""
         with self.window.request():
             if self.stop.is_set():
@@ -215,7 +160,7 @@ class Sender:
             )
             return items(answer)
 
-    def _unanswered(self, work: _Work, error: TransportError) -> list[_Work]:
+    def _unanswered(self, work: Work, error: TransportError) -> list[Work]:
         if isinstance(error, TlsError):
             raise explain(error, self.url) from None
         if self.is_gone():
@@ -227,7 +172,7 @@ class Sender:
             self.window.narrow()
         return [self._later(work, type(error).__name__)]
 
-    def _refused(self, work: _Work, error: ApiError) -> list[_Work]:
+    def _refused(self, work: Work, error: ApiError) -> list[Work]:
         status, kind = error.status_code, error_type(error)
         reason = f"{status} {kind}"
         if isinstance(error, UnsupportedProductError):
@@ -244,7 +189,7 @@ class Sender:
         rows = work.body.rows
         raise SearchServerError(f"{known} (rows {rows[0]:,} to {rows[-1]:,})") from None
 
-    def _overloaded(self, work: _Work, reason: str, error: ApiError) -> list[_Work]:
+    def _overloaded(self, work: Work, reason: str, error: ApiError) -> list[Work]:
         self.window.narrow()
         work = self._later(replace(work, full=work.full + 1), reason, error)
         # A body above the node's memory limit for requests can never pass.
@@ -252,7 +197,7 @@ class Sender:
             return work.halves()
         return [work]
 
-    def _too_large(self, work: _Work, kind: str) -> list[_Work]:
+    def _too_large(self, work: Work, kind: str) -> list[Work]:
         if len(work.body.rows) == 1:
             self._set_aside(work, {0: (413, "too_large", kind)})
             return []
@@ -260,7 +205,7 @@ class Sender:
             self.most_bytes = min(self.most_bytes, len(work.body.data) // 2)
         return work.halves()
 
-    def _sorted_out(self, work: _Work, answers: Sequence[Mapping[str, Any]]) -> list[_Work]:
+    def _sorted_out(self, work: Work, answers: Sequence[Mapping[str, Any]]) -> list[Work]:
         """Record the outcome of each document; return those that must be sent again."""
         again: dict[Outcome, list[int]] = defaultdict(list)
         dead: dict[int, _Refusal] = {}
@@ -304,7 +249,7 @@ class Sender:
                 self._accepted_at = self.clock()
         self.on_done(indexed + newer)
 
-    def _set_aside(self, work: _Work, refused: Mapping[int, _Refusal]) -> None:
+    def _set_aside(self, work: Work, refused: Mapping[int, _Refusal]) -> None:
         """Make dead letters of the documents at the positions `refused`.
 
         Raises SearchServerError when there are so many that going on is pointless.
@@ -333,7 +278,7 @@ class Sender:
                     f"{status} {kind}): the mapping of {self.index} is wrong, not the data"
                 )
 
-    def _later(self, work: _Work, reason: str, error: ApiError | None = None) -> _Work:
+    def _later(self, work: Work, reason: str, error: ApiError | None = None) -> Work:
         """Back off and return `work`; raises SearchServerError when the deadline has passed."""
         silent = self.clock() - self._accepted_at
         if silent >= self.deadline_seconds:

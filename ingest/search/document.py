@@ -17,28 +17,19 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.contract import EVENTS, Column, Type
+from ingest.contract import EVENTS, Column
 from ingest.errors import BooksError
 from ingest.pseudonyms import Pseudonyms, read_mark
 from ingest.search.body import Body
 from ingest.search.clients import CLIENT, without_clients
+from ingest.search.json_values import json_extra, json_value
 from ingest.search.months import MONTH_OF, month_names
-from ingest.search.private import LONGEST_BYTES, clean, odd_pattern
 from ingest.search.template import Marks
 
 MOST_DOCUMENTS = 10_000
 COLUMNS = tuple(column for column in EVENTS.columns if column.search is not None)
 _NAMES = tuple(column.name for column in COLUMNS)
 _ID_LENGTH = 32
-_NS_IN_MS = 1_000_000
-_MOST_NS = 2**63 - 1024  # the largest double that a long holds
-# The same escapes as Python's json, so that both give the same bytes.
-_ESCAPED = {char: json.dumps(char)[1:-1] for char in ['"', "\\", *map(chr, range(32))]}
-_TIME_FORMAT = '"%Y-%m-%dT%H:%M:%S%.6fZ"'
-# The server reads years of four digits only.
-_FIRST_US = -62_135_596_800_000_000
-_LAST_US = 253_402_300_799_999_999
-
 
 # A part of a document: the same text for all, or one for each row, null where there is none.
 _Piece = str | pl.Expr
@@ -230,14 +221,14 @@ class _Members:
             return None
         key = f"{json.dumps(name)}:"
         if column.name == "extra":
-            text = pl.lit(_extra(values, self._private_keys))
+            text = pl.lit(json_extra(values, self._private_keys))
             return _Member(False, lambda before, after: [_or_null(before + key, text, after)])
         if _is_constant(values):
-            start, value, end = _value(column, values[:1])
+            start, value, end = json_value(column, values[:1])
             (constant,) = pl.select(value).to_series()
             whole = f"{key}{start}{constant}{end}"
             return _Member(True, lambda before, after: [before + whole + after])
-        start, value, end = _value(column, values)
+        start, value, end = json_value(column, values)
         if values.null_count:
             return _Member(
                 False, lambda before, after: [_or_null(before + key + start, value, end + after)]
@@ -282,71 +273,3 @@ def _is_constant(values: pa.Array) -> bool:
     if values.null_count or not values[0].equals(values[-1]):
         return False
     return bool(pc.all(pc.equal(values, values[0])).as_py())
-
-
-def _value(column: Column, values: pa.Array) -> tuple[str, pl.Expr, str]:
-    """Return the JSON values of a column, null where it is null, and the texts around each."""
-    if column.name == "parse_warnings":
-        return '["', _escaped(values).str.replace_all(",", '","', literal=True), '"]'
-    if column.name == "duration_ms":
-        return "", pl.lit(_nanoseconds(values)), ""
-    if column.type is Type.TIMESTAMP:
-        return "", pl.lit(_times(values)), ""
-    if column.type is Type.STRING:
-        return '"', _escaped(values), '"'
-    return "", pl.lit(pl.Series(values)).cast(pl.String), ""
-
-
-def _escaped(values: pa.Array) -> pl.Expr:
-    text = pl.lit(pl.Series(values))
-    if not _needs_escape(values):
-        return text
-    return text.str.replace_many(list(_ESCAPED), list(_ESCAPED.values()))
-
-
-def _needs_escape(values: pa.Array) -> bool:
-    """Return whether any value contains a quote, a backslash or a control character."""
-    values = values.cast(pa.large_string())
-    offsets = np.frombuffer(values.buffers()[1], np.int64)
-    start, end = offsets[values.offset], offsets[values.offset + len(values)]
-    raw = np.frombuffer(values.buffers()[2] or b"", np.uint8)[start:end]
-    return bool(((raw < 0x20) | (raw == ord('"')) | (raw == ord("\\"))).any())
-
-
-def _times(values: pa.Array) -> pl.Series:
-    times = values.cast(pa.timestamp("us"))
-    ends = pc.min_max(times.cast(pa.int64())).as_py()
-    if ends["min"] < _FIRST_US or ends["max"] > _LAST_US:
-        raise BooksError("a time is outside the years 1 to 9999")
-    return pl.Series(times).dt.to_string(_TIME_FORMAT)
-
-
-def _nanoseconds(values: pa.Array) -> pl.Series:
-    exact = np.rint(values.to_numpy(zero_copy_only=False) * _NS_IN_MS)
-    null = values.is_null().to_numpy(zero_copy_only=False)
-    if not np.all(null | (np.isfinite(exact) & (exact >= 0))):
-        raise BooksError("a duration is negative or not a number")
-    fits = null | (exact <= _MOST_NS)
-    digits = pl.Series(np.where(null | ~fits, 0, exact).astype(np.int64)).cast(pl.String)
-    if not fits.all():
-        # More than 292 years: the server refuses it, and the event becomes a dead letter.
-        huge = [None if ok else str(int(value)) for ok, value in zip(fits, exact, strict=True)]
-        digits = pl.Series(huge, dtype=pl.String).fill_null(digits)
-    return digits.set(pl.Series(null), None)
-
-
-def _extra(values: pa.Array, private_keys: Collection[str]) -> pl.Series:
-    text = pl.Series(values)
-    plain = (
-        text.str.starts_with("{")
-        & text.str.ends_with("}")
-        & text.str.len_bytes().is_between(len('{"":0}'), LONGEST_BYTES)
-        & ~text.str.contains(odd_pattern(private_keys))
-    )
-    if plain.all():  # nulls are passed over
-        return text
-    odd = (~plain).fill_null(False)
-    cleaned = [
-        clean(value, private_keys) if hit else value for value, hit in zip(text, odd, strict=True)
-    ]
-    return pl.Series(cleaned, dtype=pl.String)

@@ -21,8 +21,8 @@ from ingest.storage import Storage
 from ingest.terminal.text import count_of, printable
 
 if TYPE_CHECKING:  # the commands that only read the lake import no client
-    from ingest.search.bulk import DeadLetter
     from ingest.search.task import ExportFile
+    from ingest.search.work import DeadLetter
 
 _SHOWN_IDS = 5
 REPLAY = "after a fix of the contract or the mapping run `clickstream export --replay`"

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from ingest.contract import CONTRACT_VERSION
 from ingest.errors import BooksError
 from ingest.lake.records import BatchRecord
-from ingest.search.bulk import Tally
 from ingest.search.client import Target
 from ingest.search.letters import REPLAY, describe_ids, describe_types
 from ingest.search.plan import Delivery
 from ingest.search.seals import Seal
 from ingest.search.task import FileFacts
+from ingest.search.work import Tally
 from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from ingest.errors import SearchServerError
 from ingest.search.body import DELETE, Body
-from ingest.search.bulk import DeadLetter, Sender
+from ingest.search.bulk import Sender
 from ingest.search.index import Index
+from ingest.search.work import DeadLetter
 
 
 def sweep(index: Index, batch_id: str, *, version: int, url: str) -> int:

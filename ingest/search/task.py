@@ -25,11 +25,12 @@ from ingest.lake.balance import sha256_of
 from ingest.lake.parquet import open_parquet
 from ingest.local_search.state import read_state
 from ingest.search.body import Body
-from ingest.search.bulk import Sender, Tally
+from ingest.search.bulk import Sender
 from ingest.search.client import Elasticsearch, connect
 from ingest.search.document import Rendering, bodies, rendering
 from ingest.search.letters import DeadLetters
 from ingest.search.template import Marks
+from ingest.search.work import Tally
 from ingest.storage import Storage, open_storage
 from ingest.terminal.text import count_of
 

@@ -45,11 +45,11 @@ from support.killed_exports import Kill, exports_killed
 from ingest.contract import EVENTS
 from ingest.errors import ClickstreamError, SearchServerError
 from ingest.search import document
-from ingest.search.bulk import Tally
 from ingest.search.client import connect
 from ingest.search.export import export as export_with
 from ingest.search.export import verify
 from ingest.search.task import ExportTask, TaskFacts
+from ingest.search.work import Tally
 from ingest.settings import Settings
 
 pytestmark = pytest.mark.integration

@@ -26,8 +26,9 @@ from elasticsearch import ApiError, UnsupportedProductError
 
 from ingest.errors import BooksError, SearchServerError, SettingsError
 from ingest.search.body import DELETE, Body
-from ingest.search.bulk import DeadLetter, Sender, _raise_first, _Stopped
+from ingest.search.bulk import Sender, _raise_first, _Stopped
 from ingest.search.outcome import Outcome, outcome_of
+from ingest.search.work import DeadLetter
 from ingest.settings import ELASTICSEARCH, OPENSEARCH
 
 DEADLINE = 300.0

@@ -21,12 +21,13 @@ from ingest.lake.parquet import ParquetSink
 from ingest.local_search.state import LocalServer, write_state
 from ingest.render import arrow_schema
 from ingest.search.body import Body
-from ingest.search.bulk import DeadLetter, Sender, Tally
+from ingest.search.bulk import Sender
 from ingest.search.document import Rendering
 from ingest.search.letters import DeadLetters, KeptLetter, read_letters
 from ingest.search.seals import Seal
 from ingest.search.task import ExportFile, ExportTask, _bodies, export_task
 from ingest.search.template import Marks
+from ingest.search.work import DeadLetter, Tally
 from ingest.settings import ELASTICSEARCH, OPENSEARCH
 from ingest.storage import Storage
 
