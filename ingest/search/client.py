@@ -28,8 +28,8 @@ from elasticsearch import (
     ApiError,
     BadRequestError,
     Elasticsearch,
+    JsonSerializer,
     NotFoundError,
-    OrjsonSerializer,
     UnsupportedProductError,
 )
 from elasticsearch import AuthorizationException as ForbiddenError
@@ -141,7 +141,7 @@ def _client(product: str, options: Mapping[str, Any]) -> Elasticsearch:
     return Elasticsearch(node_class=node, serializers=serializers, **options)
 
 
-class _Answers(OrjsonSerializer):
+class _Answers(JsonSerializer):
     """Reads answers; those to bulk requests have an entry for each document."""
 
     def loads(self, data: bytes) -> Any:
