@@ -33,5 +33,13 @@ def _vars(settings: Settings) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{path} cannot be read: {error}") from error
-    found = project.get("vars") if isinstance(project, dict) else None
+    if not isinstance(project, dict):
+        return {}
+    found = _table(project, "vars")
+    # Those of the project itself, below its name, win in dbt too.
+    return found | _table(found, str(project.get("name")))
+
+
+def _table(holder: dict[str, Any], key: str) -> dict[str, Any]:
+    found = holder.get(key)
     return found if isinstance(found, dict) else {}

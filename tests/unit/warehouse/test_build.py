@@ -161,7 +161,7 @@ def test_the_marts_find_the_keys_of_pseudonyms_and_only_where_they_hash(
         project.write_text(f"vars: {{pseudonymise: {hidden}}}")
         dbt.build()
         assert not dbt.warehouse.exists("landing.pseudonym_keys")
-    project.write_text("vars: {pseudonymise: client_ip}")
+    project.write_text("{name: shop, vars: {shop: {pseudonymise: client_ip}}}")
     dbt.build(full_refresh=True)
     ((inner, outer),) = dbt.warehouse.query("select * from landing.pseudonym_keys").rows
     assert len({inner, outer, "k" * 32}) == 3
