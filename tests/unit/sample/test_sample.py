@@ -180,7 +180,7 @@ def test_a_big_day_comes_in_parts_that_follow_each_other(
     [
         ({"lines": 100, "seed": 1}, "at least 500 lines, not 100"),
         ({"lines": 500, "seed": -1}, "seed must not be negative"),
-        ({"lines": 500, "seed": 1, "formats": ["alb"]}, "cannot write a sample of alb"),
+        ({"lines": 500, "seed": 1, "formats": ["xml"]}, "cannot write a sample of xml"),
         ({"lines": 500, "seed": 1, "formats": []}, "cannot write a sample of no format"),
     ],
 )
