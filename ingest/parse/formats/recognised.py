@@ -13,15 +13,10 @@ from ingest.parse.format import Format, Head
 from ingest.parse.registry import register
 from ingest.settings import ParseSettings
 
-_ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[0-9.]*Z?")
 _CLOUDFRONT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\t[0-9]{2}:[0-9]{2}:[0-9]{2}\t")
-_S3 = re.compile(r"[^ ]+ [^ ]+ \[[^\]]+\] [^ ]+ ")
-_S3_OPERATION = re.compile(r" (?:REST|WEBSITE|SOAP|BATCH|S3)\.[A-Z0-9_.]+ ")
 _JSON_ARRAY = re.compile(r"\[[ \t]*\{")
-_HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^: ]+):[0-9]+|-")
 _SNOWPLOW_TABS = 130
 _CLOUDFRONT_TABS = 11
-_ALB_FIELDS = 20
 
 Score = Callable[[Head, ParseSettings], int]
 
@@ -59,29 +54,6 @@ def _is_cloudfront(line: str) -> bool:
     return _CLOUDFRONT.match(line) is not None and line.count("\t") >= _CLOUDFRONT_TABS
 
 
-def _is_alb(line: str) -> bool:
-    fields = line.split()
-    return (
-        len(fields) >= _ALB_FIELDS
-        and _ISO_TIME.fullmatch(fields[1]) is not None
-        and "/" in fields[2]
-    )
-
-
-def _is_clb(line: str) -> bool:
-    fields = line.split(None, 3)
-    return (
-        len(fields) > 3
-        and _ISO_TIME.fullmatch(fields[0]) is not None
-        and _HOST_PORT.fullmatch(fields[2]) is not None
-    )
-
-
-def _is_s3(line: str) -> bool:
-    start = _S3.match(line)
-    return start is not None and _S3_OPERATION.search(line, start.end() - 1) is not None
-
-
 for _form in (
     Format(
         name="cloudfront",
@@ -102,24 +74,6 @@ for _form in (
         description="Snowplow's enriched events",
         score=_count(_is_snowplow),
         rank=4,
-    ),
-    Format(
-        name="alb",
-        description="access log of an AWS application load balancer",
-        score=_count(_is_alb),
-        rank=6,
-    ),
-    Format(
-        name="clb",
-        description="access log of an AWS classic load balancer",
-        score=_count(_is_clb),
-        rank=7,
-    ),
-    Format(
-        name="s3",
-        description="server access log of Amazon S3",
-        score=_count(_is_s3),
-        rank=8,
     ),
 ):
     register(_form)

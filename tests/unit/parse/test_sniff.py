@@ -74,9 +74,7 @@ def test_four_known_names_are_no_header() -> None:
     assert found("Action,Brand,SessionID,URL,x", "a,b") == UNKNOWN
 
 
-@pytest.mark.parametrize(
-    "line", [ALB, CLB, CLOUDFRONT, S3, SNOWPLOW, JSON, "[{}]", "random text", "a,b,c"]
-)
+@pytest.mark.parametrize("line", [CLOUDFRONT, SNOWPLOW, JSON, "[{}]", "random text", "a,b,c"])
 def test_other_content_is_refused(line: str) -> None:
     assert found(line, line) == UNKNOWN
 
@@ -86,14 +84,22 @@ def test_fields_line_without_software_is_cloudfront() -> None:
     assert found("#Software: x", "#Fields: date time", LINE) == ACCESS
 
 
+@pytest.mark.parametrize(("name", "line"), [("alb", ALB), ("clb", CLB), ("s3", S3)])
+def test_logs_of_aws(name: str, line: str) -> None:
+    assert found(line) == Sniffed(format=name, splittable=True)
+    assert found("# a comment", line, line, LINE) == Sniffed(format=name, splittable=True)
+
+
 @pytest.mark.parametrize("other", [ALB, CLB, CLOUDFRONT, S3, JSON, SNOWPLOW])
 def test_the_format_of_most_lines_wins(other: str) -> None:
     assert found(LINE, LINE, other) == ACCESS
-    assert found(other, other, LINE) == UNKNOWN
+    assert found(other, other, LINE) != ACCESS
 
 
 def test_of_equals_the_earlier_signature_wins() -> None:
-    assert found(LINE, ALB) == UNKNOWN
+    assert found(LINE, CLB, ALB).format == "alb"
+    assert found(LINE, S3, CLB).format == "clb"
+    assert found(LINE, S3).format == "s3"
 
 
 def test_one_line_among_garbage_is_enough() -> None:
