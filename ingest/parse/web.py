@@ -5,14 +5,64 @@ Rules: sections 2.4, 3.7 and 3.8 of the format specification.
 
 from __future__ import annotations
 
+import re
+
 from ingest.parse.fields.addresses import Client, choose_client
 from ingest.parse.fields.parameters import read_shop
 from ingest.parse.fields.text import cut, is_wider, value
+from ingest.parse.fields.times import read_time
 from ingest.parse.fields.urls import NO_URL, Url, domain_of, read_request, split_target
-from ingest.parse.verdict import Event
+from ingest.parse.verdict import MAX_BIGINT, Event, bounded
 from ingest.settings import ParseSettings
 
 _REQUEST_LINE_BYTES = 8192
+_STATUS = re.compile("[0-9]{3}|0|-1")
+_DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+# 31 years: the index keeps a duration as nanoseconds in 64 bits.
+_MAX_DURATION_MS = 1e12
+
+
+def put_time(event: Event, text: str, settings: ParseSettings) -> None:
+    """Store when the request was, unless nothing is logged; raises BadTime."""
+    if value(text) is None:
+        event.warnings.add("no_timestamp")
+    else:
+        event.values["event_time"] = read_time(text, event.warnings, timezone=settings.timezone)
+
+
+def read_status(event: Event, text: str) -> int | None:
+    """Return the status `text`, None when nothing is logged or, with a warning, it is not one."""
+    if value(text) is None:
+        return None
+    if _STATUS.fullmatch(text):
+        return event.checked_status(text)
+    event.warnings.add("invalid_status")
+    return None
+
+
+def read_count(event: Event, text: str, *, too_big: str = "bytes_overflow") -> int | None:
+    """Return the count `text`, None when nothing is logged or it is no count that can be kept.
+
+    The latter warns: with `too_big` when only its size is wrong.
+    """
+    if value(text) is None:
+        return None
+    is_count = text.isascii() and text.isdigit()
+    count = bounded(text, MAX_BIGINT) if is_count else None
+    if count is None:
+        event.warnings.add(too_big if is_count else "invalid_number")
+    return count
+
+
+def read_milliseconds(event: Event, text: str, *, unit: int) -> float | None:
+    """Return the duration `text`, in units of `unit` ms; None when it is not logged or invalid."""
+    if value(text) is None or text == "-1":
+        return None
+    duration = float(text) * unit if _DECIMAL.fullmatch(text) else _MAX_DURATION_MS
+    if duration >= _MAX_DURATION_MS:
+        event.warnings.add("invalid_number")
+        return None
+    return round(duration, 6)
 
 
 def put_request(event: Event, text: str, *, logged: str | None = None) -> Url:

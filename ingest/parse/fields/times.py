@@ -63,6 +63,19 @@ def read_time(text: str, warnings: set[str], *, timezone: str) -> int:
     return _within(local - _offset(zone))
 
 
+def is_iso_time(text: str) -> bool:
+    """Return whether `text` is written like a time, its year first."""
+    return text[4:5] == "-" and is_time_text(text)
+
+
+def read_utc(text: str, warnings: set[str]) -> int:
+    """Return `text` as `read_time` does; without a zone it is in UTC, which needs no warning."""
+    codes: set[str] = set()
+    time = read_time(text, codes, timezone="UTC")
+    warnings |= codes - {"no_timezone"}
+    return time
+
+
 def _local_micros(match: re.Match[str], warnings: set[str]) -> int:
     days = _days(match)
     hour, minute, second = int(match[7]), int(match[8]), int(match[9])
