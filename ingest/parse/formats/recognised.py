@@ -17,7 +17,6 @@ _ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[0
 _CLOUDFRONT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\t[0-9]{2}:[0-9]{2}:[0-9]{2}\t")
 _S3 = re.compile(r"[^ ]+ [^ ]+ \[[^\]]+\] [^ ]+ ")
 _S3_OPERATION = re.compile(r" (?:REST|WEBSITE|SOAP|BATCH|S3)\.[A-Z0-9_.]+ ")
-_JSON_ARRAY = re.compile(r"\[[ \t]*\{")
 _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^: ]+):[0-9]+|-")
 _SNOWPLOW_TABS = 130
 _CLOUDFRONT_TABS = 11
@@ -33,14 +32,6 @@ def _count(fits: Callable[[str], bool]) -> Score:
         return sum(fits(line.decode(errors="replace")) for line in head.sample)
 
     return score
-
-
-def _is_json(line: str) -> bool:
-    return line.startswith("{") or _JSON_ARRAY.match(line) is not None
-
-
-def _pretty_printed(head: Head) -> str | None:
-    return "multiline_json" if head.first.strip(b" \t") in (b"{", b"[") else None
 
 
 def _is_snowplow(line: str) -> bool:
@@ -88,14 +79,6 @@ for _form in (
         description="CloudFront's standard log",
         score=_score_cloudfront,
         rank=1,
-    ),
-    Format(
-        name="jsonl",
-        description="one JSON value per line",
-        score=_count(_is_json),
-        rank=2,
-        refusal=_pretty_printed,
-        remedies={"multiline_json": "write one JSON value per line"},
     ),
     Format(
         name="snowplow",

@@ -111,7 +111,7 @@ def test_what_is_kept(raw: bytes, expected: Any) -> None:
         (b"1 2", "trailing_data"),
     ],
 )
-def test_what_is_no_value(raw: bytes, reason: str) -> None:
+def test_other_text_is_refused(raw: bytes, reason: str) -> None:
     """1.3: RFC 8259 without extensions, at most 100 levels, and nothing behind the value."""
     assert value(raw) == reason
     assert MAX_DEPTH == 100
