@@ -216,6 +216,40 @@ def test_values_of_nginx(
     assert {name: row.get(name) for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("uri", "args", "original", "extra"),
+    [
+        ("/a?b", "b", "/a?b", {}),
+        ("/a?b#c", "b", "/a?b#c", {}),
+        ("/a?b", "c", "/a?b", {"args": "c"}),
+        ("/a", "c", "/a?c", {}),
+        ("https://www.example.com/a", "-", "https://www.example.com/a", {}),
+    ],
+)
+def test_a_query_beside_the_url(uri: str, args: str, original: str, extra: dict[str, str]) -> None:
+    """The table of 4.2; what an absolute URL says of its scheme wins."""
+    line = changed(NGINX, request=..., pid=..., method="GET", uri=uri, args=args, scheme="HTTP")
+    row = row_of(line)
+    assert (row["url_original"], row["extra"]) == (original, extra)
+    assert row["url_scheme"] == ("https" if "://" in uri else "http")
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "port"),
+    [("2001:db8::1", "2001:db8::1", None), ("[2001:db8::1]:81", "2001:db8::1", 81),
+     ("a:81", "a", 81), ("[2001:db8::1]", "2001:db8::1", None)],
+)  # fmt: skip
+def test_a_host_and_its_port(host: str, name: str, port: int | None) -> None:
+    """7.3."""
+    row = row_of(changed(NGINX, host=host))
+    assert (row["server_name"], row["extra"].get("server_port")) == (name, port)
+
+
+def test_an_object_is_no_request_of_nginx() -> None:
+    """4.3."""
+    assert reason_of(changed(NGINX, request={"method": "GET"})) == "no_match"
+
+
 def test_total_bytes_of_nginx_where_the_body_is_not_logged() -> None:
     """The table of 4.2."""
     row = row_of(changed(NGINX, body_bytes_sent=..., bytes_sent=400))

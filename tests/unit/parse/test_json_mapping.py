@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def by(unit: str | None = None, **mapping: str) -> ParseSettings:
 def test_paths_and_columns() -> None:
     line = {
         "a.b": {"0": "zero", "list": [{"ip": "192.0.2.1:81"}, 5]}, "ms": "1.5", "size": 9, "ts": 5,
-        "left": {"x": [None, "-"], "y": None}, "user": "-", "name": "",
+        "left": {"x": [None, "-", ""], "y": None}, "user": "-", "name": "",
     }  # fmt: skip
     settings = by(
         client_ip=r"a\.b.list.0.ip", response_bytes="size", duration_ms="ms", user_name="user",
@@ -35,7 +36,7 @@ def test_paths_and_columns() -> None:
             "event_time": "1970-01-01T00:00:05.000000Z", "event_type": "other",
             "source_format": "json_mapping", "warnings": ["stale_timestamp"],
         },
-        {"client_port": 81, "five": 5, "zero": "zero", "left": {"x": [None, "-"]}},
+        {"client_port": 81, "five": 5, "zero": "zero", "left": {"x": [None, "-", ""]}},
     )  # fmt: skip
 
 
@@ -45,6 +46,9 @@ def test_paths_and_columns() -> None:
         (None, 1714979289, "2024-05-06T07:08:09.000000Z"),
         ("auto", 1714979289123, "2024-05-06T07:08:09.123000Z"),
         ("s", "1714979289.25", "2024-05-06T07:08:09.250000Z"),
+        ("ms", 820454400000, "1996-01-01T00:00:00.000000Z"),
+        ("us", 820454400000000, "1996-01-01T00:00:00.000000Z"),
+        ("s", 1e11, "5138-11-16T09:46:40.000000Z"),
         ("ms", 1714979289123.5, "2024-05-06T07:08:09.123500Z"),
         ("us", 1714979289123456, "2024-05-06T07:08:09.123456Z"),
         ("us", "2024-05-06T07:08:09Z", "2024-05-06T07:08:09.000000Z"),
@@ -120,6 +124,12 @@ def test_counts_that_were_mapped() -> None:
     row = row_of({"t": "purchase", "p": "0", "v": 2}, mapping)
     assert (row["purchase_count"], row.get("view_count")) == (0, 0)
     assert row["warnings"] == ["invalid_number", "no_timestamp"]
+
+
+def test_cookies_are_not_kept_where_the_settings_say_so() -> None:
+    settings = replace(by(cookie="c"), keep_cookie=False)
+    assert row_of({"c": "a=b"}, settings).get("cookie") is None
+    assert row_of({"c": "a=b"}, by(cookie="c"))["cookie"] == "a=b"
 
 
 def test_two_columns_may_be_at_one_place() -> None:
