@@ -82,16 +82,13 @@ def find(members: Members, table: Keys) -> dict[str, Found]:
     found: dict[str, Found] = {}
     places: list[Path] = []
     for target, where in table.items():
-        hits = (
-            (path, text, one.unit)
-            for one in where
-            for path in one.paths
-            if (text := members.text(path)) is not None
-        )
-        for path, text, unit in hits:
-            found[target] = Found(text, unit)
-            places.append(path)
-            break
+        for one in where:
+            place = members.place(one.paths)
+            if place is not None:
+                path, text = place
+                found[target] = Found(text, one.unit)
+                places.append(path)
+                break
     for path in places:
         members.drop(path)
     return found

@@ -34,9 +34,14 @@ class Members:
             found = _member(found, step)
         return found
 
-    def text(self, path: Path) -> str | None:
-        """Return the text, number or truth value at `path` as text; None for all else."""
-        return self.text_of(self.at(path))
+    def place(self, paths: tuple[Path, ...]) -> tuple[Path, str] | None:
+        """Return the first of `paths` at which a text, number or truth value is, and its text."""
+        for path in paths:
+            value = self.value.get(path[0]) if len(path) == 1 else self.at(path)
+            text = None if value is None else self._text_of(value)
+            if text is not None:
+                return path, text
+        return None
 
     def kept(self, path: Path) -> Any:
         """Return what `extra` keeps of the value at `path`, None for nothing."""
@@ -53,12 +58,11 @@ class Members:
 
     def take(self, *paths: Path) -> str | None:
         """Return the first text at one of `paths`, and take it away."""
-        for path in paths:
-            text = self.text(path)
-            if text is not None:
-                self.drop(path)
-                return text
-        return None
+        place = self.place(paths)
+        if place is None:
+            return None
+        self.drop(place[0])
+        return place[1]
 
     def take_entry(
         self, array: Path, name: tuple[str, str], values: tuple[Path, ...], *, fold: bool = False
@@ -78,7 +82,7 @@ class Members:
                 return text
         return None
 
-    def text_of(self, value: Any) -> str | None:
+    def _text_of(self, value: Any) -> str | None:
         """Return a text, number or truth value as text, None for all else and for nulls."""
         if isinstance(value, str):
             return None if value in self.nulls else value

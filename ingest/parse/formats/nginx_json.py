@@ -81,7 +81,7 @@ def put_named(event: Event, members: Members, settings: ParseSettings, *, names:
 
 
 def _hide_secrets(event: Event, members: Members) -> None:
-    for name in list(members.value):
+    for name in [name for name in members.value if "http" in name.lower()]:
         secret = _SECRET.match(key_of(name))
         if secret is not None:
             prefix = "resp_header_" if secret[1] else "header_"

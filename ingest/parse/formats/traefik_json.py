@@ -77,7 +77,7 @@ def put(event: Event, members: Members, settings: ParseSettings) -> None:
 def _put_headers(event: Event, members: Members) -> None:
     """Keep headers under the names by which `extra` knows cookies and credentials."""
     origin: dict[str, Any] = {}
-    for name in [name for name in members.value if members.text((name,)) is not None]:
+    for name in [name for name in members.value if members.kept((name,)) is not None]:
         prefix, _, header = name.partition("_")
         if f"{prefix}_" == _ORIGIN:
             origin[header] = members.value.pop(name)
