@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import re
 
-from ingest.parse.fields.addresses import Client, choose_client
+from ingest.parse.fields.addresses import (
+    Client,
+    choose_client,
+    read_client,
+    split_port,
+)
 from ingest.parse.fields.parameters import read_shop
 from ingest.parse.fields.text import cut, is_wider, value
 from ingest.parse.fields.times import read_time
-from ingest.parse.fields.urls import NO_URL, Url, domain_of, read_request, split_target
+from ingest.parse.fields.urls import NO_URL, Url, domain_of, is_method, read_request, split_target
 from ingest.parse.verdict import MAX_BIGINT, Event, bounded
 from ingest.settings import ParseSettings
 
@@ -54,7 +59,7 @@ def read_count(event: Event, text: str, *, too_big: str = "bytes_overflow") -> i
     return count
 
 
-def read_milliseconds(event: Event, text: str, *, unit: int) -> float | None:
+def read_milliseconds(event: Event, text: str, *, unit: float) -> float | None:
     """Return the duration `text`, in units of `unit` ms; None when it is not logged or invalid."""
     if value(text) is None or text == "-1":
         return None
@@ -72,15 +77,28 @@ def put_request(event: Event, text: str, *, logged: str | None = None) -> Url:
     """
     request = read_request(text)
     if request is None:
-        event.warnings.add("bad_request_line")
-        line = value(text if logged is None else logged)
-        if line is not None and is_wider(line, _REQUEST_LINE_BYTES):
-            event.warnings.add("truncated_field")
-            line = cut(line, _REQUEST_LINE_BYTES)
-        event.put_extra("request_line", line)
-        return NO_URL
+        return put_bad_request(event, text if logged is None else logged)
     event.values |= {"http_method": request.method, "http_version": request.version}
     return put_url(event, request.target, method=request.method)
+
+
+def put_split_request(event: Event, method: str | None, target: str | None) -> Url:
+    """Store a request that was logged in parts, None where nothing is; return its URL."""
+    if target is None or not (method is None or is_method(method)):
+        return put_bad_request(event, " ".join(filter(None, (method, target))))
+    event.values["http_method"] = method
+    return put_url(event, target, method=method)
+
+
+def put_bad_request(event: Event, line: str) -> Url:
+    """Keep a `line` that is no request as it was logged; it has no URL."""
+    event.warnings.add("bad_request_line")
+    sent = value(line)
+    if sent is not None and is_wider(sent, _REQUEST_LINE_BYTES):
+        event.warnings.add("truncated_field")
+        sent = cut(sent, _REQUEST_LINE_BYTES)
+    event.put_extra("request_line", sent)
+    return NO_URL
 
 
 def put_url(event: Event, target: str, *, method: str | None = None) -> Url:
@@ -109,6 +127,24 @@ def put_client(
         event.put_extra("peer_address", client.address)
         client = choose_client(forwarded)
     event.put_client(client)
+
+
+def put_logged_client(event: Event, text: str | None, settings: ParseSettings) -> None:
+    """Store the client that a field of its own names: an address, a name, or a list of them."""
+    if text is None or "," not in text:
+        put_client(event, read_client(text or ""), settings)
+        return
+    event.values["forwarded_for"] = text
+    put_client(event, choose_client(text), settings, from_list=True)
+
+
+def put_server(event: Event, text: str) -> None:
+    """Store the host that was asked for, and the port behind it."""
+    if text.count(":") == 1 or text.startswith("["):  # not an IPv6 address without brackets
+        text, port = split_port(text)
+        if port is not None:
+            event.put_port("server_port", port)
+    event.values["server_name"] = text.removeprefix("[").removesuffix("]")
 
 
 def finish_request(

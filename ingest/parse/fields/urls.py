@@ -46,7 +46,7 @@ NO_URL = Url()
 def read_request(line: str) -> Request | None:
     """Return the request of the unescaped `line`, None when it is a bad request line."""
     method, blank, rest = line.partition(" ")
-    if not blank or method == "-" or not _METHOD.fullmatch(method):
+    if not blank or not is_method(method):
         return None
     # The space before HTTP may be the one after the method: then the target is empty.
     tail = line[-_PROTOCOL_LENGTH:]
@@ -58,6 +58,11 @@ def read_request(line: str) -> Request | None:
     if " " not in rest and (rest.startswith("/") or "://" in rest):
         return Request(method, rest, None)
     return None
+
+
+def is_method(text: str) -> bool:
+    """Return whether `text` can be the method of a request."""
+    return text != "-" and _METHOD.fullmatch(text) is not None
 
 
 def split_target(target: str, *, method: str | None = None) -> Url:
