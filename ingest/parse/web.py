@@ -115,6 +115,16 @@ def put_url(event: Event, target: str, *, method: str | None = None) -> Url:
     return url
 
 
+def put_path(event: Event, path: str, query: str | None) -> Url:
+    """Store a URL that was logged in parts, and return it: a `?` in the path belongs to it."""
+    event.values |= {
+        "url_original": path if query is None else f"{path}?{query}",
+        "url_path": path,
+        "url_query": query,
+    }
+    return Url(path=path, query=query)
+
+
 def put_client(
     event: Event, client: Client, settings: ParseSettings, *, from_list: bool = False
 ) -> None:
@@ -136,6 +146,14 @@ def put_logged_client(event: Event, text: str | None, settings: ParseSettings) -
         return
     event.values["forwarded_for"] = text
     put_client(event, choose_client(text), settings, from_list=True)
+
+
+def put_logged_port(event: Event, key: str, text: str) -> None:
+    """Keep a port under `key` of `extra`; a text that is not one is lost, with `invalid_number`."""
+    if text.isascii() and text.isdigit():
+        event.put_port(key, text)
+    else:
+        event.warnings.add("invalid_number")
 
 
 def put_server(event: Event, text: str) -> None:

@@ -16,7 +16,7 @@ _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _PATH = re.compile(r"[^?#]*")
 _QUERY = re.compile(r"\?([^#]*)")
-_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _MAX_PORT = 65_535
 
 
@@ -136,7 +136,7 @@ def parameters(query: str | None) -> dict[str, str]:
 def decode(text: str) -> str:
     """Return `text` with `+` as a space and percent-decoded once; bad sequences stay."""
     text = text.replace("+", " ")
-    return _ENCODED.sub(_decoded, text) if "%" in text else text
+    return ENCODED.sub(_decoded, text) if "%" in text else text
 
 
 def _decoded(match: re.Match[str]) -> str:
