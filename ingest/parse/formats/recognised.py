@@ -13,10 +13,7 @@ from ingest.parse.format import Format, Head
 from ingest.parse.registry import register
 from ingest.settings import ParseSettings
 
-_CLOUDFRONT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\t[0-9]{2}:[0-9]{2}:[0-9]{2}\t")
 _JSON_ARRAY = re.compile(r"\[[ \t]*\{")
-_SNOWPLOW_TABS = 130
-_CLOUDFRONT_TABS = 11
 
 Score = Callable[[Head, ParseSettings], int]
 
@@ -38,29 +35,7 @@ def _pretty_printed(head: Head) -> str | None:
     return "multiline_json" if head.first.strip(b" \t") in (b"{", b"[") else None
 
 
-def _is_snowplow(line: str) -> bool:
-    return line.count("\t") == _SNOWPLOW_TABS
-
-
-def _score_cloudfront(head: Head, settings: ParseSettings) -> int:
-    lines = [line.lower() for line in head.lines if line.startswith(b"#")]
-    has_fields = any(line.startswith(b"#fields:") for line in lines)
-    if has_fields and not any(line.startswith(b"#software:") for line in lines):
-        return len(head.sample)
-    return _count(_is_cloudfront)(head, settings)
-
-
-def _is_cloudfront(line: str) -> bool:
-    return _CLOUDFRONT.match(line) is not None and line.count("\t") >= _CLOUDFRONT_TABS
-
-
-for _form in (
-    Format(
-        name="cloudfront",
-        description="CloudFront's standard log",
-        score=_score_cloudfront,
-        rank=1,
-    ),
+register(
     Format(
         name="jsonl",
         description="one JSON value per line",
@@ -68,12 +43,5 @@ for _form in (
         rank=2,
         refusal=_pretty_printed,
         remedies={"multiline_json": "write one JSON value per line"},
-    ),
-    Format(
-        name="snowplow",
-        description="Snowplow's enriched events",
-        score=_count(_is_snowplow),
-        rank=4,
-    ),
-):
-    register(_form)
+    )
+)
