@@ -6,10 +6,13 @@ import gzip
 import json
 from typing import Any
 
+import numpy as np
 import pytest
-from fixtures.outcome import Outcome, event, read, reason, warnings
+from fixtures.outcome import IDENTITY, Outcome, event, read, reason, warnings
 
 from ingest.errors import SettingsError
+from ingest.parse.formats.cloudfront import v1_parser
+from ingest.parse.model import Lines
 from ingest.settings import ParseSettings
 
 NAMES = (
@@ -159,6 +162,7 @@ def test_widths_without_a_header(width: int) -> None:
         ("192.0.2.1\t/a\t200", "no_timestamp"),
         ("192.0.2.1\t/a", "missing_fields,no_timestamp"),
         ("192.0.2.1\t/a\t200\t", "extra_fields,no_timestamp"),
+        ("192.0.2.1\t/a\tx\t", "extra_fields,invalid_status,no_timestamp"),
     ],
 )
 def test_widths_with_a_header(record: str, codes: str) -> None:
@@ -200,11 +204,11 @@ def test_a_time_that_cannot_exist(date: str, time: str) -> None:
     assert reason(tabbed(date, time, *FULL[2:]), format="cloudfront") == "bad_timestamp"
 
 
-def test_half_a_time_is_none() -> None:
+@pytest.mark.parametrize(("name", "text"), [("date", "2024-05-02"), ("time", "10:11:12")])
+def test_half_a_time_is_none(name: str, text: str) -> None:
     """1.2: the record holds no time."""
-    row = named(date="2024-05-02", time="-", c_ip="192.0.2.1")
-    assert row["parse_warnings"] == "no_timestamp"
-    assert extra(row) == {"date": "2024-05-02"}
+    row = named(**{"date": "-", "time": "-", name: text})
+    assert (row["parse_warnings"], extra(row)) == ("no_timestamp", {name: text})
 
 
 @pytest.mark.parametrize(
@@ -247,13 +251,13 @@ def test_a_method_that_is_none_is_kept_with_its_target() -> None:
 
 def test_columns_of_one_name_or_key_are_all_kept() -> None:
     """7: every byte is placed."""
-    (row,) = lines(
-        "#Fields: c-ip x-a x-a X_A edge-location x-edge-location\n192.0.2.1\t1\t2\t3\t4\t5\n"
-    ).events
+    names = "c-ip x-a x-a X_A edge-location x-edge-location -- cs(Host) cs-host"
+    (row,) = lines(f"#Fields: {names}\n192.0.2.1\t1\t2\t3\t4\t5\t6\ta.example\tb.example\n").events
     assert set(row["parse_warnings"].split(",")) == {"no_timestamp", "unplaced_text"}
+    assert row["server_name"] == "a.example"
     assert extra(row) == {
-        "x_a": "1", "column_3": "2", "edge_location": "5",
-        "unplaced": {"x_a": "3", "edge-location": "4"},
+        "x_a": "1", "column_3": "2", "edge_location": "5", "distribution_host": "a.example",
+        "cs_host": "b.example", "unplaced": {"x_a": "3", "edge-location": "4", "--": "6"},
     }  # fmt: skip
 
 
@@ -290,6 +294,23 @@ def test_headers_before_the_place_of_resuming_count(pack: Any, settings: ParseSe
     assert (later.lines, row["source_offset"]) == (
         {"ok": 0, "warn": 1, "skip": 0, "reject": 0}, len(head),
     )  # fmt: skip
+
+
+def test_of_lines_that_are_known_only_headers_are_read() -> None:
+    """3.1: a log that grows is not parsed again from its beginning."""
+    parser = v1_parser(IDENTITY, CF)
+    parser.begin(100, None)
+    text = b"#Fields: c-ip\n192.0.2.1\n"
+    parsed = parser.parse(
+        Lines(
+            buffer=np.frombuffer(text, dtype=np.uint8),
+            starts=np.array([0, 14, len(text)]),
+            ends=np.array([13, 23, len(text)]),
+            offset=0,
+            first_line=None,
+        )
+    )
+    assert (parsed.rows, parsed.skips.num_rows) == ((), 0)
 
 
 def test_it_is_not_read_in_ranges() -> None:
@@ -330,6 +351,12 @@ def test_v2_takes_any_subset_in_any_order() -> None:
     ).events
     assert row["event_time"].isoformat() == "2024-05-06T07:08:09.123000+00:00"
     assert (row["parse_status"], extra(row)) == ("ok", {"asn": "64500", "c_country": "DE"})
+
+
+def test_of_two_epochs_the_one_in_milliseconds_counts() -> None:
+    """4.7."""
+    (row,) = lines("#Fields: timestamp timestamp(ms)\n1714979289\t1714979289123\n", V2).events
+    assert row["event_time"].microsecond == 123_000
 
 
 def test_v2_without_timestamp_in_milliseconds_has_date_and_time() -> None:
