@@ -66,6 +66,12 @@ def _pairs(
     return tuple(sorted(pairs.items())) or None
 
 
+def _names(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> tuple[str, ...] | None:
+    return tuple((text or "").split()) or None
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -95,12 +101,25 @@ def _pairs(
     callback=_pairs,
     help="Where a column is in the JSON, for formats that take it; may be repeated.",
 )
+@click.option(
+    "--fields",
+    metavar="NAMES",
+    callback=_names,
+    help="Names of the columns, between blanks, for formats without a header that take them.",
+)
+@click.option(
+    "--delimiter",
+    metavar="TEXT",
+    help="What is between two columns, for formats that take it.",
+)
 def parse(
     file: Path,
     format_name: str,
     timezone: str,
     log_format: str | None,
     mapping: tuple[tuple[str, str], ...] | None,
+    fields: tuple[str, ...] | None,
+    delimiter: str | None,
 ) -> None:
     """Print the verdict on each line of FILE as JSON lines.
 
@@ -119,6 +138,8 @@ def parse(
         timezone=check_timezone(timezone),
         log_format=log_format,
         mapping=mapping,
+        fields=fields,
+        delimiter=delimiter or None,
     )
     out = sys.stdout.buffer
     try:

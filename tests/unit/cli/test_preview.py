@@ -188,6 +188,7 @@ def test_formats_that_are_not_supported(log: Path) -> None:
     [
         (["--log-format", "%h"], "log_format needs a format that reads it; `combined` does not"),
         (["--mapping", "url=a.b"], "mapping needs a format that reads it; `combined` does not"),
+        (["--fields", "asn"], "fields needs a format that reads it; `combined` does not"),
         (["--mapping", "url"], "'url' does not have the form COLUMN=PATH"),
     ],
 )
@@ -211,11 +212,15 @@ def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("ingest.cli.preview.json_lines", keep)
     mapping = ["--mapping", "url=page.url", "--mapping", "event_name=a=b"]
-    assert cli.run(["parse", str(log), "--timezone", "+01:00", "--log-format", "%h", *mapping]) == 0
+    columns = ["--fields", "c-ip  asn", "--delimiter", "|"]
+    options = ["--timezone", "+01:00", "--log-format", "%h", *mapping, *columns]
+    assert cli.run(["parse", str(log), *options]) == 0
     assert given == [
         ParseSettings(
             timezone="+01:00",
             log_format="%h",
             mapping=(("event_name", "a=b"), ("url", "page.url")),
+            fields=("c-ip", "asn"),
+            delimiter="|",
         )
     ]
