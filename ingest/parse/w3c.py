@@ -38,7 +38,8 @@ _NUMBERS = (
     "sc-status", "sc-substatus", "sc-win32-status", "sc-bytes", "cs-bytes", "s-port", "c-port",
     "time-taken", "time-to-first-byte",
 )  # fmt: skip
-_NUMBER = re.compile(r"-|-?[0-9]+(?:\.[0-9]+)?")
+# Or the beginning of one, where a line is cut.
+_NUMBER = re.compile(r"-?[0-9]*(?:\.[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,6 @@ class W3cLines:
         self._settings = settings
         self._dialect = dialect
         self._split = _splitter(delimiter)
-        self._may_shift = delimiter != TAB
         self._columns = usual
 
     def __call__(self, raw: bytes) -> Verdict:
@@ -143,8 +143,6 @@ class W3cLines:
         texts = self._split(repair(raw, event.warnings))
         fields = dict(zip(self._columns.names, texts, strict=False))
         reject = _misfit(fields, len(texts), self._columns)
-        if reject is None and self._may_shift and len(texts) > len(self._columns.names):
-            reject = _shift(fields)
         if reject is not None:
             return reject
         _put_width(event, texts, self._columns)
@@ -167,7 +165,7 @@ def _misfit(fields: dict[str, str], count: int, columns: Columns) -> Reject | No
     least = min(columns.widths, default=0)
     if count < least:
         return Reject("wrong_field_count", f"{count} of at least {least} columns")
-    return None
+    return None if _width_code(count, columns) is None else _shift(fields)
 
 
 def _fits(name: str, fields: dict[str, str]) -> bool:
@@ -176,11 +174,22 @@ def _fits(name: str, fields: dict[str, str]) -> bool:
 
 
 def _shift(fields: dict[str, str]) -> Reject | None:
-    """Return why a line is refused in which a delimiter may be part of a text, None if none is."""
+    """Return why a line with an unusual number of columns is refused: some are not at their place.
+
+    A delimiter was lost, or is part of a text before the column that is not a number.
+    """
     for name in _NUMBERS:
-        if not _NUMBER.fullmatch(fields.get(name) or "-"):
-            return Reject("no_match", f"the column {name}: a delimiter inside a text before it?")
+        if not _NUMBER.fullmatch(fields.get(name, "")):
+            return Reject("no_match", f"the column {name}, and an unusual number of columns")
     return None
+
+
+def _width_code(count: int, columns: Columns) -> str | None:
+    """Return the warning about a line of `count` columns, None when that is usual."""
+    known = len(columns.names)
+    if count > known:
+        return "extra_fields"
+    return "missing_fields" if count < known and count not in columns.widths else None
 
 
 def _splitter(delimiter: str) -> Callable[[str], list[str]]:
@@ -191,12 +200,10 @@ def _splitter(delimiter: str) -> Callable[[str], list[str]]:
 
 
 def _put_width(event: Event, texts: list[str], columns: Columns) -> None:
-    count, known = len(texts), len(columns.names)
-    if count > known:
-        event.warnings.add("extra_fields")
-        event.put_extra("extra_fields", texts[known:])
-    elif count < known and count not in columns.widths:
-        event.warnings.add("missing_fields")
+    code = _width_code(len(texts), columns)
+    if code is not None:
+        event.warnings.add(code)
+    event.put_extra("extra_fields", texts[len(columns.names) :] or None)
 
 
 class W3cParser(ParserOfLines):

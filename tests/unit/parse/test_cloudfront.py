@@ -126,6 +126,19 @@ def test_every_column_is_placed(header: str) -> None:
     }  # fmt: skip
 
 
+def test_a_line_that_is_cut_inside_a_number_is_kept() -> None:
+    """4.6, widths."""
+    (row,) = lines("#Fields: c-ip time-taken sc-status\n192.0.2.1\t0.\n").events
+    assert row["parse_warnings"] == "invalid_number,missing_fields,no_timestamp"
+
+
+@pytest.mark.parametrize("record", ["192.0.2.1\t/a\t200https://a.example/", "/a\t200\tx\ty\tz"])
+def test_a_lost_or_surplus_delimiter_is_no_match(record: str) -> None:
+    """7: a column that is not a number, among too few or too many, shows a shift."""
+    text = f"#Fields: c-ip cs-uri-stem sc-status cs(Referer)\n{record}\n"
+    assert [row["reason"] for row in lines(text).rejects] == ["no_match"]
+
+
 def test_header_lines_are_skipped_and_each_replaces_the_columns() -> None:
     """4.6, shape: names match without case, anywhere in the object."""
     outcome = lines(
@@ -162,7 +175,7 @@ def test_widths_without_a_header(width: int) -> None:
         ("192.0.2.1\t/a\t200", "no_timestamp"),
         ("192.0.2.1\t/a", "missing_fields,no_timestamp"),
         ("192.0.2.1\t/a\t200\t", "extra_fields,no_timestamp"),
-        ("192.0.2.1\t/a\tx\t", "extra_fields,invalid_status,no_timestamp"),
+        ("192.0.2.1\t/a\t20x", "invalid_status,no_timestamp"),
     ],
 )
 def test_widths_with_a_header(record: str, codes: str) -> None:

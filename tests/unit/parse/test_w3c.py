@@ -132,7 +132,7 @@ def test_columns_too_few_or_too_many() -> None:
         (
             "cs(User-Agent) sc-status",
             "Mozilla/5.0 (raw 200",
-            ("no_match", "the column sc-status: a delimiter inside a text before it?"),
+            ("no_match", "the column sc-status, and an unusual number of columns"),
         ),
         ("", "2024-05-02 10:11:12", ("no_match", "no header names its columns")),
     ],
