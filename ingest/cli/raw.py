@@ -34,7 +34,7 @@ from ingest.terminal.text import count_of
     "formats",
     multiple=True,
     metavar="F",
-    help="A format to write; may be repeated. [default: all]",
+    help="A format to write; may be repeated. [default: combined, schematic-csv, splunk_tutorial]",
 )
 @json_option
 def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_json: bool) -> None:
@@ -43,9 +43,9 @@ def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_
     The logs go to DIRECTORY/raw, the expected numbers to DIRECTORY/truth.json. The same --lines
     and --seed give the same bytes; other files in DIRECTORY are left alone.
     """
-    from ingest.sample import FORMATS, write_sample
+    from ingest.sample import USUAL_FORMATS, write_sample
 
-    truth = write_sample(directory, lines=lines, seed=seed, formats=formats or FORMATS)
+    truth = write_sample(directory, lines=lines, seed=seed, formats=formats or USUAL_FORMATS)
     text = (
         f"{lines:,} lines in {count_of(len(truth['files']), 'file')} below {directory / 'raw'}; "
         f"the answers are in {directory / 'truth.json'}"
