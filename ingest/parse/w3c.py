@@ -15,7 +15,8 @@ import numpy as np
 from ingest.parse.collector import NOTHING
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
-from ingest.parse.format import Head, ParserOfLines
+from ingest.parse.format import Head, LineParser, ParserOfLines
+from ingest.parse.json_lines import is_json
 from ingest.parse.lines import LongLine
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.verdict import BLANK, COMMENT, HEADER, Event, Reject, Skip, Verdict
@@ -109,12 +110,17 @@ class W3cLines:
         dialect: Dialect,
         delimiter: str = TAB,
         usual: Columns | None = None,
+        json: LineParser | None = None,
     ) -> None:
-        """`usual` are the columns before the first header; None = there are no records there."""
+        """`usual` are the columns before the first header; None = there are no records there.
+
+        `json` reads the lines that are JSON; None = there are none.
+        """
         self._settings = settings
         self._dialect = dialect
         self._split = _splitter(delimiter)
         self._columns = usual
+        self._json = json
 
     def __call__(self, raw: bytes) -> Verdict:
         """Return the verdict on one line, given without its line end."""
@@ -122,6 +128,8 @@ class W3cLines:
             return BLANK
         if raw.startswith(b"#"):
             return self.see(raw)
+        if self._json is not None and is_json(raw):
+            return self._json(raw)
         return self._read(raw)
 
     def see(self, raw: bytes) -> Skip:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
 
 from ingest.parse.fields.percent import decode_agent, decode_percent
 from ingest.parse.format import Format, Head
+from ingest.parse.json_lines import Shape, offer, read_line
+from ingest.parse.json_object import Members
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
+from ingest.parse.verdict import Event
 from ingest.parse.w3c import TAB, Columns, Header, W3cLines, W3cParser, columns_of, header_of
-from ingest.parse.w3c_fields import Dialect
+from ingest.parse.w3c_fields import Dialect, put_fields
 from ingest.settings import ParseSettings
 
 _MEANING = """\
@@ -46,6 +51,7 @@ _V2 = f"""\
 One record a line, of any fields in any order:
 
 w3c    TAB-separated, named by the #Fields line before them
+json   one object a line; its names are those of the columns
 plain  without a header: `fields` names the columns (default: the 33 of the standard log),
        `delimiter` is between them (default: TAB)
 
@@ -121,8 +127,39 @@ def v1_parser(identity: Identity, settings: ParseSettings) -> W3cParser:
 def v2_parser(identity: Identity, settings: ParseSettings) -> W3cParser:
     """Return the parser of one object of the standard log v2."""
     usual = _V1_COLUMNS if settings.fields is None else columns_of(settings.fields)
-    lines = W3cLines(settings, dialect=STANDARD, delimiter=settings.delimiter or TAB, usual=usual)
+    lines = W3cLines(
+        settings,
+        dialect=STANDARD,
+        delimiter=settings.delimiter or TAB,
+        usual=usual,
+        json=partial(read_line, shapes=(_V2_OBJECT,), settings=settings),
+    )
     return W3cParser(identity, settings, lines)
+
+
+def fits_v2(value: dict[str, Any]) -> bool:
+    """Return whether the object is a record of the standard log v2."""
+    return not _V2_KEYS.isdisjoint(value)
+
+
+def put_v2(event: Event, members: Members, settings: ParseSettings) -> None:
+    """Store a record whose names and texts are the members of an object."""
+    fields: dict[str, str] = {}
+    for name, value in list(members.value.items()):
+        lower = name.lower()
+        text = "-" if value in _NULLS else members.take((name,)) if lower not in fields else None
+        if text is not None:
+            fields.setdefault(lower, text)
+    put_fields(event, fields, settings, STANDARD)
+
+
+# Also texts that are logged as nothing: a request that is declared and not logged is a bad one.
+_NULLS = ("", "-", None)
+_V2_KEYS = frozenset(
+    ("timestamp(ms)", "x-edge-location", "x-edge-request-id", "cs-uri-stem", "sc-status")
+)
+_V2_OBJECT = Shape(name="cloudfront_v2", rank=4, fits=fits_v2, put=put_v2)
+offer(_V2_OBJECT)
 
 
 def rt_parser(identity: Identity, settings: ParseSettings) -> W3cParser:
@@ -192,7 +229,7 @@ register(
 register(
     Format(
         name="cloudfront_v2",
-        description="CloudFront's standard log v2: w3c, or plain with `fields`",
+        description="CloudFront's standard log v2: w3c, JSON lines, or plain with `fields`",
         grammar=_V2,
         splittable=False,
         parser=v2_parser,

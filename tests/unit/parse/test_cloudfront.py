@@ -398,6 +398,35 @@ def test_v2_plain_with_a_delimiter_inside_a_text_is_not_read() -> None:
     assert warnings("1714979289123,a,200,x", **changes) == ["extra_fields"]
 
 
+@pytest.mark.parametrize("format_name", ["cloudfront_v2", "jsonl", "auto"])
+def test_worked_example_of_v2_as_json(format_name: str) -> None:
+    """The example of `cloudfront_v2` in section 6, and 4.3: `jsonl` chooses it."""
+    line = (
+        '{"timestamp(ms)":"1714979289123","c-ip":"192.0.2.44","cs-uri-stem":"/v2",'
+        '"sc-status":"000","asn":"64500"}'
+    )
+    (row,) = lines(line, ParseSettings(format=format_name)).events
+    assert (row["parse_status"], row["source_format"]) == ("ok", "cloudfront_v2")
+    assert row["event_time"].isoformat() == "2024-05-06T07:08:09.123000+00:00"
+    assert (row["status_code"], row["url_path"]) == (0, "/v2")
+    assert (row["client_ip"], extra(row)) == ("192.0.2.44", {"asn": "64500"})
+
+
+def test_v2_as_json_has_the_rules_of_text() -> None:
+    """4.7: names without case, decoding, null texts; what is not a text stays as it is."""
+    row = event(
+        '{"Date":"2024-05-06","time":"07:08:09","CS-uri-stem":"-","cs(User-Agent)":"a%2520b",'
+        '"sc-status":404,"c-country":"DE","x":{"y":1},"SC-Status":"500"}',
+        format="cloudfront_v2",
+    )
+    assert row["parse_warnings"] == "bad_request_line"
+    assert (row["status_code"], row["user_agent"]) == (404, "a b")
+    assert extra(row) == {"c_country": "DE", "x": {"y": 1}, "SC-Status": "500"}
+    bad = '{"timestamp(ms)":"soon","sc-status":"200"}'
+    assert reason(bad, format="cloudfront_v2") == "bad_timestamp"
+    assert reason('{"a":1}', format="cloudfront_v2") == "no_match"
+
+
 def test_worked_example_of_the_real_time_log() -> None:
     """The example of `cloudfront_rt` in section 6."""
     row = rt("1714979289.123\t192.0.2.45\t200\t/rt?x=1", "timestamp c-ip sc-status cs-uri-stem")

@@ -74,9 +74,29 @@ def test_four_known_names_are_no_header() -> None:
     assert found("Action,Brand,SessionID,URL,x", "a,b") == UNKNOWN
 
 
-@pytest.mark.parametrize("line", [JSON, "[{}]", "random text", "a,b,c"])
+@pytest.mark.parametrize("line", ["random text", "a,b,c"])
 def test_other_content_is_refused(line: str) -> None:
     assert found(line, line) == UNKNOWN
+
+
+@pytest.mark.parametrize("line", [JSON, "[ {}]", "{"])
+def test_json_lines(line: str) -> None:
+    assert found(JSON, line) == Sniffed(format="jsonl", splittable=True)
+    assert found(LINE, LINE, line) == ACCESS
+
+
+def test_json_lines_that_docker_wrapped() -> None:
+    wrapped = '{"log":"a\\n","stream":"stdout","time":"2024-05-06T07:08:09Z"}'
+    assert found(wrapped, wrapped, JSON) == Sniffed(format="docker_json", splittable=False)
+
+
+@pytest.mark.parametrize("first", ["{", " [ "])
+def test_pretty_printed_json_is_refused_also_when_its_format_is_configured(first: str) -> None:
+    """Section 4.3."""
+    lines = f'\n{first}\n"a": 1\n'.encode()
+    for name in ("jsonl", "segment", "docker_json"):
+        settings = replace(SETTINGS, format=name)
+        assert find_format(lines, whole=True, settings=settings).reason == "multiline_json"
 
 
 def test_fields_line_without_software_is_cloudfront() -> None:
@@ -93,7 +113,7 @@ def test_logs_of_aws(name: str, line: str) -> None:
     assert found("# a comment", line, line, LINE) == Sniffed(format=name, splittable=True)
 
 
-@pytest.mark.parametrize("other", [ALB, CLB, CLOUDFRONT, S3, JSON, SNOWPLOW])
+@pytest.mark.parametrize("other", [ALB, CLB, CLOUDFRONT, S3, SNOWPLOW])
 def test_the_format_of_most_lines_wins(other: str) -> None:
     assert found(LINE, LINE, other) == ACCESS
     assert found(other, other, LINE) != ACCESS
