@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.parse.collector import NOTHING, Collector
-from ingest.parse.fast.merge import with_fast
 from ingest.parse.guard import guarded
 from ingest.parse.lines import LongLine
+from ingest.parse.merge import with_fast
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.verdict import Verdict, warn
 from ingest.settings import ParseSettings
