@@ -150,7 +150,7 @@ class ParserOfLines:
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts on `lines`."""
-        if self._fast_path is None or len(lines.starts) <= FEW_LINES:
+        if self._fast_path is None or not self._settings.fast or len(lines.starts) <= FEW_LINES:
             return self._parse_each(lines, range(len(lines.starts)))
         events, handled = self._fast_path(lines, self._identity, self._settings)
         if lines.nuls is not None:  # a warning that the fast path does not know
