@@ -238,7 +238,7 @@ class _Reader:
 
     def parameters(self, query: Span, referrer: Span, names: dict[str, str]) -> dict[str, Span]:
         """Return the values of the parameters `names`, by column."""
-        begins, stops = np.empty((2, len(names), self._size + _PADDING), dtype=np.uint32)
+        begins, stops = np.zeros((2, len(names), self._size + _PADDING), dtype=np.uint32)
         read_parameters(
             self._buffer, self.plain, *query, *referrer, as_words(*names.items()), begins, stops
         )

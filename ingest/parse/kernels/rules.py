@@ -21,10 +21,9 @@ from ingest.parse.fields.prefix import Prefix, read_prefix
 from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.text import unescape
 from ingest.parse.fields.urls import domain_of, read_request
-from ingest.parse.kernels.columns import DictionaryColumn, Mask
+from ingest.parse.kernels.addresses import are_ipv4
+from ingest.parse.kernels.columns import DictionaryColumn, Mask, holds
 
-_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
 # Some client, and what follows one that is all there is.
 _CLIENT, _NOBODY = "192.0.2.1", " - -"
 _SOMEBODY = Prefix(client=Client(_CLIENT, _CLIENT))
@@ -57,7 +56,7 @@ def ask(
 
 def read_clients(tokens: DictionaryColumn) -> tuple[DictionaryColumn, Mask]:
     """Return the canonical addresses, and which rows are addresses or host names without port."""
-    is_ipv4 = pc.match_substring_regex(tokens.values, _IPV4).to_numpy(zero_copy_only=False)
+    is_ipv4 = are_ipv4(tokens.values)
     if is_ipv4.all():
         return tokens, tokens.codes >= 0
     addresses: list[str | None] = tokens.values.to_pylist()
@@ -142,7 +141,7 @@ def host_of(origin: str) -> str | None:
 
 def unescaped(texts: DictionaryColumn) -> DictionaryColumn:
     """Return `texts` as the reference parser undoes their escapes."""
-    if not pc.any(pc.match_substring(texts.values, "\\")).as_py():
+    if not holds(texts.values, b"\\"):
         return texts
     return _mapped(texts, [unescape(text) for text in texts.values.to_pylist()])
 

@@ -242,7 +242,7 @@ def read_parameters(
     begins: npt.NDArray[np.uint32],
     stops: npt.NDArray[np.uint32],
 ) -> None:
-    """Note the values of the parameters `names`, a row each, empty where there is none.
+    """Note the values of the parameters `names`, a row each; `begins` and `stops` are zeros before.
 
     A name is two words, each with its mask, its length, whether a referrer may have it, how many
     bytes a value may take, and whether it may not be encoded; lines with other values are not
@@ -256,9 +256,8 @@ def read_parameters(
     for number in range(plain.size):
         line = np.uint64(number)
         begin, stop = np.uint64(query_begins[line]), np.uint64(query_stops[line])
-        for index in range(names.shape[0]):
-            begins[np.uint64(index), line] = stops[np.uint64(index), line] = begin
-        if plain[line] == NOT_PLAIN:
+        other, end = np.uint64(referrer_begins[line]), np.uint64(referrer_stops[line])
+        if plain[line] == NOT_PLAIN or (begin == stop and other == end):
             continue
         _put_parameters(buffer, begin, stop, names, everything, line, begins, stops)
         missing = of_referrers
@@ -266,11 +265,10 @@ def read_parameters(
             name = np.uint64(index)
             if begins[name, line] != stops[name, line]:
                 missing &= ~(ONE << name)
-        begin, stop = np.uint64(referrer_begins[line]), np.uint64(referrer_stops[line])
-        _put_parameters(buffer, begin, stop, names, missing, line, begins, stops)
+        _put_parameters(buffer, other, end, names, missing, line, begins, stops)
         for index in range(names.shape[0]):
             name = np.uint64(index)
-            at, end = np.uint64(begins[name, line]), np.uint64(stops[name, line])
-            is_encoded = names[name, 7] != ZERO and _is_encoded(buffer, at, end)
-            if end - at > names[name, 6] or is_encoded:
+            at, after = np.uint64(begins[name, line]), np.uint64(stops[name, line])
+            is_encoded = names[name, 7] != ZERO and _is_encoded(buffer, at, after)
+            if after - at > names[name, 6] or is_encoded:
                 plain[line] = NOT_PLAIN
