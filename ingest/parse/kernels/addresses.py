@@ -40,4 +40,4 @@ def are_ipv4(texts: pa.StringArray) -> Mask:
         _, offsets, data = texts.buffers()
         codes = np.frombuffer(offsets, dtype=np.int32)[: found.size + 1].copy()
         _find_ipv4(np.frombuffer(data, dtype=np.uint8), codes, found)
-    return found != 0
+    return found.view(np.bool_)

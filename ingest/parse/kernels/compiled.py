@@ -38,11 +38,14 @@ LAYOUTS = types.Array(types.uint64, 3, "C")
 
 
 class _Locator(caching.InTreeCacheLocator):
-    """Finds the machine code beside the kernels, also where nobody may write.
+    """Finds the machine code in `machine_code_folder`, also where nobody may write.
 
-    numba's own locators pass over such a folder, and its stamp is that of one module; but a kernel
-    holds the code of the helpers that it calls.
+    numba's own locators pass over such a folder, and know a kernel by its own module: but it holds
+    the code of the helpers that it calls.
     """
+
+    def get_cache_path(self) -> str:
+        return str(machine_code_folder())
 
     def get_source_stamp(self) -> str:
         return _source_stamp()
@@ -58,6 +61,11 @@ def _source_stamp() -> str:
     for path in sorted(_FOLDER.glob("*.py")):
         sources.update(path.read_bytes())
     return sources.hexdigest()
+
+
+def machine_code_folder() -> Path:
+    """Return where the machine code of these sources is kept, or would be."""
+    return _FOLDER / "__pycache__" / f"machine-code-{_source_stamp()[:16]}"
 
 
 caching.CacheImpl._locator_classes.insert(0, _Locator)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ingest.parse.kernels.words import WORD, mask, word
 
-END: Final = np.uint64(0)
+LAST: Final = np.uint64(0)
 TOKEN: Final = np.uint64(1)
 QUOTED: Final = np.uint64(2)
 REST: Final = np.uint64(3)

@@ -17,7 +17,7 @@ from ingest.parse.kernels.compiled import (
     helper,
     kernel,
 )
-from ingest.parse.kernels.layout import END, QUOTED, REST, TOKEN, Layouts
+from ingest.parse.kernels.layout import LAST, QUOTED, REST, TOKEN, Layouts
 from ingest.parse.kernels.words import (
     EIGHT,
     HIGH,
@@ -149,7 +149,7 @@ def split(
                 begins[np.uint64(slot), line] = stops[np.uint64(slot), line] = start
             at, row, fits = start, ZERO, True
             fields = layouts[np.uint64(alternative)]
-            while fits and fields[row, 0] != END:
+            while fits and fields[row, 0] != LAST:
                 kind, slot_, first = fields[row, 0], fields[row, 1], fields[row, 2]
                 stop = end
                 if kind == TOKEN:
