@@ -39,10 +39,13 @@ SCHEMA = encoded_schema(EVENTS)
 _NO_EVENTS = SCHEMA.empty_table()
 # Lines that are parsed at once: few enough for the arrays of a step to fit into the caches.
 _PIECE = 1 << 14
-# By bits: 1 future, 2 no zone, 4 stale; each text is sorted as the reference parser sorts it.
-_CODES = ("future_timestamp", "no_timezone", "stale_timestamp")
+# By bits, 1 the first; each text is sorted as the reference parser sorts it.
+_CODES = ("bad_request_line", "future_timestamp", "no_timezone", "stale_timestamp")
 _WARNINGS = pa.array(
-    [",".join(c for bit, c in enumerate(_CODES) if codes >> bit & 1) for codes in range(1, 8)]
+    [
+        ",".join(code for bit, code in enumerate(_CODES) if codes >> bit & 1)
+        for codes in range(1, 1 << len(_CODES))
+    ]
 )
 _STATUSES = pa.array(["ok", "warn"])
 
@@ -116,7 +119,10 @@ def _time(parts: Parts, identity: Identity, settings: ParseSettings) -> Columns:
     limits = time_limits(identity, settings)
     future, stale = micros > limits.latest, micros < limits.earliest
     days = np.where(future | stale, limits.ingest_day, micros // DAY)
-    warnings = future.astype(np.int32) | ~parts.zoned << 1 | stale << 2
+    flags = (parts.versions < 0, future, ~parts.zoned, stale)
+    warnings = np.zeros(micros.size, dtype=np.int32)
+    for bit, flag in enumerate(flags):
+        warnings |= flag << np.int32(bit)
     timestamp = SCHEMA.field("event_time").type
     return {
         "event_time": pa.array(micros).cast(timestamp),
@@ -140,12 +146,9 @@ def _request(parts: Parts) -> Columns:
 
 def _rare(parts: Parts) -> Columns:
     """Return the columns that are null in most logs, where they are not."""
-    columns: Columns = {}
-    if len(parts.servers.values):
-        columns["server_name"] = parts.servers.texts()
-    if len(parts.ports.values) or len(parts.tails.values):
-        columns["extra"] = pc.coalesce(parts.ports.texts(), parts.tails.texts())
-    return columns
+    columns = {name: texts.texts() for name, texts in parts.rare.items() if len(texts.values)}
+    extra = [texts.texts() for texts in parts.extra.values() if len(texts.values)]
+    return columns | ({"extra": pc.coalesce(*extra)} if extra else {})
 
 
 def _shop(parts: Parts) -> Columns:
@@ -167,4 +170,5 @@ def _path_has_no_session(paths: pa.StringArray, settings: ParseSettings) -> Mask
     with_session = pc.match_substring(paths, f";{settings.session_parameter.lower()}=")
     if not pc.any(with_session).as_py():
         return None
-    return np.asarray(pc.invert(with_session).to_numpy(zero_copy_only=False))
+    without = pc.fill_null(pc.invert(with_session), True)
+    return np.asarray(without.to_numpy(zero_copy_only=False))

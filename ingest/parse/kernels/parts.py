@@ -10,20 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingest.parse.kernels import rules
+from ingest.parse.kernels import rules, urls
 from ingest.parse.kernels.columns import Codes, DictionaryColumn, Mask
 from ingest.parse.kernels.layout import QUOTED, REST, TOKEN, Field, layouts
 from ingest.parse.kernels.parameters import SESSION, as_words, decoded
 from ingest.parse.kernels.split import NOT_PLAIN, split
 from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.times import read_clf_times
-from ingest.parse.kernels.urls import (
-    VERSIONS,
-    doubt_escapes,
-    read_parameters,
-    read_referrers,
-    read_requests,
-)
+from ingest.parse.kernels.urls import VERSIONS, doubt_escapes, read_parameters, read_referrers
 from ingest.parse.kernels.values import read_numbers, read_statuses, read_tails
 from ingest.parse.kernels.words import Bytes, Flags, Positions
 from ingest.parse.model import Lines
@@ -64,7 +58,8 @@ class Parts:
 
     `texts` are where the texts of columns begin and stop in `buffer`, an item per line of the
     piece; all else has an item per row. `seconds` since 1970 are UTC, `zoned` those that say so.
-    `ports` and `tails` are JSON of `extra`.
+    `versions` are -1 for a bad request line. `rare` are columns that most logs leave empty,
+    `extra` is the JSON of that column by its one key.
     """
 
     rows: Positions
@@ -72,29 +67,34 @@ class Parts:
     texts: dict[str, Span]
     seconds: npt.NDArray[np.int64]
     zoned: Mask
+    versions: Codes
     statuses: Codes
     sizes: npt.NDArray[np.int64]
     durations: npt.NDArray[np.int64]
     dictionaries: dict[str, DictionaryColumn]
     shop: dict[str, DictionaryColumn]
-    servers: DictionaryColumn
-    ports: DictionaryColumn
-    tails: DictionaryColumn
+    rare: dict[str, DictionaryColumn]
+    extra: dict[str, DictionaryColumn]
+
+    def has_one_extra(self) -> Mask:
+        """Return which rows have at most one key of `extra`: more would have to be one object."""
+        counts = sum(
+            (texts.codes >= 0).astype(np.int8) for texts in self.extra.values() if len(texts.values)
+        )
+        return np.asarray(counts <= np.int8(1))
 
     def keep(self, valid: Mask) -> Parts:
         """Return the parts of only the rows that are true in `valid`."""
         if valid.all():
             return self
         kept: dict[str, Any] = {name: getattr(self, name)[valid] for name in _ARRAYS}
-        kept |= {name: getattr(self, name).keep(valid) for name in _COLUMNS}
         for name in _TABLES:
             kept[name] = {key: texts.keep(valid) for key, texts in getattr(self, name).items()}
         return replace(self, **kept)
 
 
-_ARRAYS = ("rows", "seconds", "zoned", "statuses", "sizes", "durations")
-_COLUMNS = ("servers", "ports", "tails")
-_TABLES = ("dictionaries", "shop")
+_ARRAYS = ("rows", "seconds", "zoned", "versions", "statuses", "sizes", "durations")
+_TABLES = ("dictionaries", "shop", "rare", "extra")
 
 
 def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> Parts:
@@ -121,33 +121,41 @@ def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> 
         texts=texts,
         seconds=seconds[rows],
         zoned=zoned[rows] != 0,
+        versions=request.versions[rows],
         statuses=statuses[rows],
         sizes=sizes[rows],
         durations=tail.numbers[rows],
         dictionaries={
             **encoder.clients(),
             "user_name": encoder.asked(reader.spans[USER], rules.user_of),
-            "http_method": encoder.asked(request.method, rules.method_of, null=False),
+            "http_method": encoder.asked(request.method, rules.method_of),
             "http_version": DictionaryColumn(request.versions[rows], _VERSIONS),
             "referrer_domain": encoder.asked(referrer.origin, rules.host_of),
             "user_agent": rules.unescaped(encoder.texts(reader.spans[AGENT])),
             "forwarded_for": encoder.asked(tail.quoted, rules.list_of),
         },
         shop={name: decoded(encoder.texts(span)) for name, span in shop.items()},
-        servers=encoder.asked(reader.spans[SERVER], rules.server_of),
-        ports=rules.ports(encoder.texts(reader.spans[SERVER])),
-        tails=rules.tails(encoder.texts(tail.rest)),
+        rare={
+            "server_name": encoder.asked(reader.spans[SERVER], rules.server_of),
+            "url_scheme": encoder.asked(request.origin, rules.scheme_of),
+            "url_domain": encoder.asked(request.origin, rules.host_of),
+        },
+        extra={
+            "server_port": rules.ports(encoder.texts(reader.spans[SERVER])),
+            "request_line": encoder.asked(request.odd, rules.bad_request_of),
+            "tail": rules.tails(encoder.texts(tail.rest)),
+        },
     )
-    # Both together would have to be one JSON object.
-    encoder.valid &= (parts.ports.codes < 0) | (parts.tails.codes < 0)
-    return parts.keep(encoder.valid)
+    return parts.keep(encoder.valid & parts.has_one_extra())
 
 
 class _Request(NamedTuple):
     method: Span
     target: Span
+    origin: Span
     path: Span
     query: Span
+    odd: Span
     versions: Codes
 
 
@@ -179,8 +187,7 @@ class _Reader:
         longest = np.uint64(min(LONGEST_LINE, settings.max_line_bytes))
         starts, ends = lines.starts, lines.ends
         split(self._buffer, starts, ends, _LAYOUTS, table[0], table[1], self.plain, longest)
-        for slot in (REQUEST, REFERRER):
-            doubt_escapes(self._buffer, *self.spans[slot], self.plain)
+        doubt_escapes(self._buffer, *self.spans[REFERRER], self.plain)
 
     @property
     def buffer(self) -> Bytes:
@@ -205,14 +212,18 @@ class _Reader:
     def request(self) -> _Request:
         """Return the parts of the requests."""
         begins, stops = self.spans[REQUEST]
-        method, target, end, path, query, query_stop = self._positions(6)
+        parts = np.empty((urls.PARTS, self._size + _PADDING), dtype=np.uint32)
         versions = np.empty(self._size, dtype=np.int32)
-        read_requests(
-            self._buffer, begins, stops, self.plain,
-            method, target, end, versions, path, query, query_stop,
-        )  # fmt: skip
+        urls.read_requests(self._buffer, begins, stops, self.plain, parts, versions)
+        rows = list(parts[:, : self._size])
         return _Request(
-            (begins, method), (target, end), (target, path), (query, query_stop), versions
+            method=(begins, rows[urls.METHOD_STOP]),
+            target=(rows[urls.TARGET], rows[urls.TARGET_STOP]),
+            origin=(rows[urls.TARGET], rows[urls.ORIGIN_STOP]),
+            path=(rows[urls.PATH], rows[urls.PATH_STOP]),
+            query=(rows[urls.QUERY], rows[urls.QUERY_STOP]),
+            odd=(begins, rows[urls.ODD_STOP]),
+            versions=versions,
         )
 
     def referrer(self) -> _Referrer:
@@ -267,11 +278,9 @@ class _Encoder:
         """Return the texts at `span` as they are."""
         return encode(self._buffer, *span, self._rows)
 
-    def asked(
-        self, span: Span, rule: Callable[[str], str | None], *, null: bool = True
-    ) -> DictionaryColumn:
+    def asked(self, span: Span, rule: Callable[[str], str | None]) -> DictionaryColumn:
         """Return what `rule` makes of the texts at `span`; see `rules.ask`."""
-        texts, known = rules.ask(self.texts(span), rule, null=null)
+        texts, known = rules.ask(self.texts(span), rule)
         self.valid &= known
         return texts
 

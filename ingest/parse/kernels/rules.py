@@ -20,7 +20,7 @@ from ingest.parse.fields.extra import encode_extra
 from ingest.parse.fields.prefix import Prefix, read_prefix
 from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.text import unescape
-from ingest.parse.fields.urls import domain_of, read_request
+from ingest.parse.fields.urls import domain_of, read_request, split_target
 from ingest.parse.kernels.addresses import are_ipv4
 from ingest.parse.kernels.columns import DictionaryColumn, Mask, holds
 
@@ -30,9 +30,11 @@ _SOMEBODY = Prefix(client=Client(_CLIENT, _CLIENT))
 _NO_USER = frozenset("[,")
 
 
-def _known(texts: DictionaryColumn, answers: Sequence[object], *, null: bool) -> Mask:
-    """Return which rows have a text with an answer; `null` is that for rows without a text."""
-    known: Mask = np.array([*(answer is not None for answer in answers), null])[texts.codes]
+def _known(texts: DictionaryColumn, answers: Sequence[object]) -> Mask | bool:
+    """Return which rows have no text, or one with an answer; True = all."""
+    if None not in answers:
+        return True
+    known: Mask = np.array([*(answer is not None for answer in answers), True])[texts.codes]
     return known
 
 
@@ -41,15 +43,16 @@ def _mapped(texts: DictionaryColumn, answers: Sequence[str | None]) -> Dictionar
 
 
 def ask(
-    texts: DictionaryColumn, rule: Callable[[str], str | None], *, null: bool = True
-) -> tuple[DictionaryColumn, Mask]:
-    """Return what `rule` says of each text, where it is not None, and in which rows it is not.
+    texts: DictionaryColumn, rule: Callable[[str], str | None]
+) -> tuple[DictionaryColumn, Mask | bool]:
+    """Return what `rule` says of each text, and in which rows that is not None (True = all).
 
-    An empty answer is null. `null` says whether a row may have no text.
+    An empty answer is null, and so is a row without a text.
     """
-    answers = [rule(text) for text in texts.values.to_pylist()]
-    known = _known(texts, answers, null=null)
-    if answers == texts.values.to_pylist():
+    sent = texts.values.to_pylist()
+    answers = [rule(text) for text in sent]
+    known = _known(texts, answers)
+    if answers == sent:
         return texts, known
     return _mapped(texts, answers), known
 
@@ -124,6 +127,20 @@ def method_of(token: str) -> str | None:
     """Return `token` if it is the method of a request."""
     request = read_request(f"{token} / HTTP/1.1")
     return token if request is not None and request.method == token else None
+
+
+def scheme_of(origin: str) -> str | None:
+    """Return the scheme of scheme and authority, None where a port or its length needs more."""
+    url = split_target(origin)
+    fits = len(url.scheme or "") <= (EVENTS.column("url_scheme").width or 0)
+    return url.scheme if fits and url.port is None else None
+
+
+def bad_request_of(text: str) -> str | None:
+    """Return the JSON of `extra` for a bad request line, None for a request."""
+    if read_request(unescape(text)) is not None:
+        return None
+    return encode_extra({"request_line": text}, set())
 
 
 def list_of(text: str) -> str | None:

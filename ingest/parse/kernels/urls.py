@@ -36,13 +36,25 @@ VERSIONS: Final = tuple(
     [f"{major}.{minor}" for major in range(10) for minor in range(10)]
     + [str(major) for major in range(10)]
 )
+# Rows of the parts of requests. The method begins where the request does, the origin of an absolute
+# target (scheme and authority) where the target does.
+METHOD_STOP: Final = np.uint64(0)
+TARGET: Final = np.uint64(1)
+TARGET_STOP: Final = np.uint64(2)
+ORIGIN_STOP: Final = np.uint64(3)
+PATH: Final = np.uint64(4)
+PATH_STOP: Final = np.uint64(5)
+QUERY: Final = np.uint64(6)
+QUERY_STOP: Final = np.uint64(7)
+ODD_STOP: Final = np.uint64(8)
+PARTS: Final = 9
 _ONE_DIGIT: Final = 100
 _AMPERSAND: Final = np.uint64(ord("&"))
 _BACKSLASH: Final = np.uint64(ord("\\"))
 _BLANK: Final = np.uint64(ord(" "))
 _COLON: Final = np.uint64(ord(":"))
 _FRAGMENT: Final = np.uint64(ord("#"))
-_QUERY: Final = np.uint64(ord("?"))
+_QUESTION: Final = np.uint64(ord("?"))
 _SLASH: Final = np.uint64(ord("/"))
 _SHORT: Final = np.uint64(len(" HTTP/1"))
 _LONG: Final = np.uint64(len(" HTTP/1.1"))
@@ -83,51 +95,6 @@ def _version(buffer: Bytes, begin: np.uint64, stop: np.uint64) -> int:
     return -1
 
 
-@kernel(
-    BYTES, POSITIONS, POSITIONS, FLAGS,
-    POSITIONS, POSITIONS, POSITIONS, CODES, POSITIONS, POSITIONS, POSITIONS,
-)  # fmt: skip
-def read_requests(
-    buffer: Bytes,
-    begins: Positions,
-    stops: Positions,
-    plain: Flags,
-    method_stops: Positions,
-    target_begins: Positions,
-    target_stops: Positions,
-    versions: npt.NDArray[np.int32],
-    path_stops: Positions,
-    query_begins: Positions,
-    query_stops: Positions,
-) -> None:
-    """Fill the parts of `METHOD /target HTTP/d.d`; other requests are not `plain`.
-
-    The version is a code of VERSIONS, a query that is not there is empty. Whether the text before
-    the first space is a method has still to be asked.
-    """
-    for number in range(begins.size):
-        line = np.uint64(number)
-        if plain[line] == NOT_PLAIN:
-            continue
-        begin, stop = np.uint64(begins[line]), np.uint64(stops[line])
-        version = _version(buffer, begin, stop)
-        end = stop - (_LONG if version < _ONE_DIGIT else _SHORT)
-        target = find(buffer, begin, stop, _BLANK) + ONE
-        if version < 0 or target >= end or target - begin > _LONGEST_METHOD + ONE:
-            plain[line] = NOT_PLAIN
-            continue
-        if buffer[target] != ord("/") or buffer[end - ONE] == ord(" "):
-            plain[line] = NOT_PLAIN
-            continue
-        method_stops[line], versions[line] = target - ONE, version
-        target_begins[line], target_stops[line] = target, end
-        fragment = find(buffer, target, end, _FRAGMENT)
-        query = find(buffer, target, fragment, _QUERY)
-        path_stops[line] = query
-        query_begins[line] = min(query + ONE, fragment)
-        query_stops[line] = fragment
-
-
 @helper
 def _authority(buffer: Bytes, begin: np.uint64, stop: np.uint64) -> np.uint64:
     """Return where the authority of the absolute URL [begin, stop) begins, `begin` for others."""
@@ -145,6 +112,78 @@ def _authority(buffer: Bytes, begin: np.uint64, stop: np.uint64) -> np.uint64:
         if not is_letter and (index == begin or not is_other):
             return begin
     return end
+
+
+@helper
+def _put_target(
+    buffer: Bytes,
+    begin: np.uint64,
+    stop: np.uint64,
+    line: np.uint64,
+    parts: npt.NDArray[np.uint32],
+) -> bool:
+    """Note the parts of the target [begin, stop), and return whether it is a path or absolute."""
+    authority = begin if buffer[begin] == _SLASH else _authority(buffer, begin, stop)
+    fragment = find(buffer, authority, stop, _FRAGMENT)
+    query = find(buffer, authority, fragment, _QUESTION)
+    path = find(buffer, authority, query, _SLASH)
+    parts[TARGET, line], parts[TARGET_STOP, line] = begin, stop
+    parts[ORIGIN_STOP, line] = path
+    parts[PATH, line], parts[PATH_STOP, line] = path, query
+    parts[QUERY, line], parts[QUERY_STOP, line] = min(query + ONE, fragment), fragment
+    return path != query and (path == begin or authority != begin)
+
+
+@helper
+def _put_request(
+    buffer: Bytes,
+    begin: np.uint64,
+    stop: np.uint64,
+    line: np.uint64,
+    parts: npt.NDArray[np.uint32],
+) -> int:
+    """Note the parts of the request [begin, stop), and return its version, -1 if it is odd."""
+    version = _version(buffer, begin, stop)
+    end = stop - (_LONG if version < _ONE_DIGIT else _SHORT)
+    blank = find(buffer, begin, stop, _BLANK)
+    target = blank + ONE
+    # An empty method would be null, as that of a bad request is.
+    if version < 0 or target >= end or blank == begin or blank - begin > _LONGEST_METHOD:
+        return -1
+    if buffer[target] == _BLANK or buffer[end - ONE] == _BLANK:
+        return -1
+    parts[METHOD_STOP, line] = blank
+    return version if _put_target(buffer, target, end, line, parts) else -1
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, TABLE, CODES)
+def read_requests(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    parts: npt.NDArray[np.uint32],
+    versions: npt.NDArray[np.int32],
+) -> None:
+    """Fill the parts of `METHOD target HTTP/d.d`, a row of `parts` each, and the version.
+
+    The version is a code of VERSIONS, a query or origin that is not there is empty. Whether the
+    text before the first space is a method has still to be asked. All parts of another request are
+    empty but `ODD_STOP`, where it stops, and its version is -1.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        if plain[line] == NOT_PLAIN:
+            continue
+        begin, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        # What a backslash is, and whether it is one, the reference parser knows.
+        is_raw = plain[line] & ESCAPED and find(buffer, begin, stop, _BACKSLASH) != stop
+        version = -1 if is_raw else _put_request(buffer, begin, stop, line, parts)
+        if version < 0:
+            for index in range(parts.shape[0]):
+                parts[np.uint64(index), line] = begin
+        parts[ODD_STOP, line] = stop if version < 0 else begin
+        versions[line] = version
 
 
 @kernel(BYTES, POSITIONS, POSITIONS, FLAGS)
@@ -186,7 +225,7 @@ def read_referrers(
         if not sure[line]:
             continue
         fragment = find(buffer, authority, stop, _FRAGMENT)
-        query = find(buffer, authority, fragment, _QUERY)
+        query = find(buffer, authority, fragment, _QUESTION)
         if authority != begin:
             origin_stops[line] = find(buffer, authority, query, _SLASH)
         query_begins[line], query_stops[line] = min(query + ONE, fragment), fragment

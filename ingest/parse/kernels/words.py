@@ -59,6 +59,19 @@ def word_at(buffer: Bytes, at: np.uint64) -> np.uint64:
 
 
 @helper
+def put_word(buffer: Bytes, at: np.uint64, bytes_: np.uint64) -> None:
+    """Store a word at `at`: one store, as LLVM sees."""
+    buffer[at] = np.uint8(bytes_)
+    buffer[at + _INDEX[1]] = np.uint8(bytes_ >> _SHIFTS[1])
+    buffer[at + _INDEX[2]] = np.uint8(bytes_ >> _SHIFTS[2])
+    buffer[at + _INDEX[3]] = np.uint8(bytes_ >> _SHIFTS[3])
+    buffer[at + _INDEX[4]] = np.uint8(bytes_ >> _SHIFTS[4])
+    buffer[at + _INDEX[5]] = np.uint8(bytes_ >> _SHIFTS[5])
+    buffer[at + _INDEX[6]] = np.uint8(bytes_ >> _SHIFTS[6])
+    buffer[at + _INDEX[7]] = np.uint8(bytes_ >> _SHIFTS[7])
+
+
+@helper
 def low_bytes(count: np.uint64) -> np.uint64:
     """Return the word that keeps the first `count` characters, at least one, of another."""
     return ALL if count >= EIGHT else ALL >> (_TOP + EIGHT - count * EIGHT)

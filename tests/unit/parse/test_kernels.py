@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from ingest.contract import EVENTS
 from ingest.parse.format import FEW_LINES
 from ingest.parse.formats.access import access_parser, parse_fast
-from ingest.parse.kernels import access
+from ingest.parse.kernels import access, texts
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
@@ -274,6 +275,9 @@ GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "
         ("GET /a", "GET  /a"),
         (" HTTP/1.1", ""),
         ("GET", "G\u00c9T"),
+        ("/a?b=1", "http://a.example:80/"),
+        ("/a?b=1", "http://a.example"),
+        ("/a?b=1", "show.do?b=1"),
         ("b=1", "JSESSIONID=a%20b"),
         ("/a", "/a\\x22"),
         (" 1 ", " 1234567890123456789 "),
@@ -329,6 +333,54 @@ def test_less_usual_lines_are_read_too(old: str, new: str, column: str, value: o
     assert row["parse_status"] == "ok"
 
 
+def test_absolute_targets() -> None:
+    (row,) = parsed(GOOD.replace("/a?b=1", "HTTP://me@A.example/x/?itemId=I#f").encode())
+    assert row["url_original"] == "HTTP://me@A.example/x/?itemId=I#f"
+    assert (row["url_scheme"], row["url_domain"]) == ("http", "a.example")
+    assert (row["url_path"], row["url_query"], row["item_id"]) == ("/x/", "itemId=I", "I")
+    assert row["parse_status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("-", None),
+        ("", None),
+        (r"\x16\x03\x01", r'{"request_line":"\\x16\\x03\\x01"}'),
+        ("GET", '{"request_line":"GET"}'),
+        ("GET - HTTP/1.1", '{"request_line":"GET - HTTP/1.1"}'),
+        (" /a HTTP/1.1", '{"request_line":" /a HTTP/1.1"}'),
+    ],
+)
+def test_bad_requests_bring_their_warning(sent: str, kept: str | None) -> None:
+    line = GOOD.replace('"-"', '"http://a.example/?action=x"').replace("GET /a?b=1 HTTP/1.1", sent)
+    (row,) = parsed(line.encode())
+    assert (row["parse_warnings"], row["extra"]) == ("bad_request_line", kept)
+    assert {row[name] for name in ("http_method", "http_version", "url_original", "url_path")} == {
+        None
+    }
+    # What the referrer says still counts (section 2.4).
+    assert (row["event_type"], row["event_name"]) == ("request", "x")
+
+
+def test_a_session_in_the_path_is_seen_beside_a_bad_request() -> None:
+    bad, session = GOOD.replace("GET /a?b=1 HTTP/1.1", "-"), GOOD.replace("/a", "/a;jsessionid=1")
+    _, handled = parse_fast(
+        lines_of([bad.encode(), session.encode(), bad.encode()]), IDENTITY, SETTINGS
+    )
+    assert handled.tolist() == [True, False, True]
+
+
+def test_a_warning_of_each_kind() -> None:
+    line = GOOD.replace("GET /a?b=1 HTTP/1.1", "-").replace("03/Mar/2024:07:08:10 +0000", "{}")
+    first, last = (
+        parsed(line.format(time).encode())[0]["parse_warnings"]
+        for time in ("31/Dec/1994:23:59:59", "02/May/2024:12:00:01")
+    )
+    assert first == "bad_request_line,no_timezone,stale_timestamp"
+    assert last == "bad_request_line,future_timestamp,no_timezone"
+
+
 NOT_UTF8 = (
     "c181", "e09fbf", "eda080", "f08fbfbf", "f4908080", "f5808080", "80", "e282", "c3", "e28228"
 )  # fmt: skip
@@ -350,10 +402,11 @@ def test_a_doubtful_referrer_is_left_to_the_reference_parser(sent: str) -> None:
     assert handled.tolist() == [True, False]
 
 
-def test_a_port_and_decimals_are_left_to_the_reference_parser() -> None:
+def test_two_keys_of_extra_are_left_to_the_reference_parser() -> None:
     line = f"web:80 {GOOD}".encode()
-    _, handled = parse_fast(lines_of([line, line + b" 0.5"]), IDENTITY, SETTINGS)
-    assert handled.tolist() == [True, False]
+    bad = line.replace(b"GET /a?b=1 HTTP/1.1", b"hello")
+    _, handled = parse_fast(lines_of([line, line + b" 0.5", bad]), IDENTITY, SETTINGS)
+    assert handled.tolist() == [True, False, False]
 
 
 def test_a_long_parameter_name_leaves_all_to_the_reference_parser() -> None:
@@ -542,6 +595,35 @@ def test_its_rows_are_those_of_the_reference_parser(
     table, handled = parse_fast(lines, IDENTITY, parse)
     expected = {row["source_line"]: row for row in reference(lines, parse).to_pylist()}
     assert table.to_pylist() == [expected[int(i) + 1] for i in np.flatnonzero(handled)]
+
+
+def test_a_source_can_turn_kernels_off() -> None:
+    lines = lines_of([GOOD.encode()] * (FEW_LINES + 1))
+    slow = access_parser(IDENTITY, replace(SETTINGS, fast=False)).parse(lines)
+    assert (slow.table.num_rows, len(slow.rows)) == (0, FEW_LINES + 1)
+
+
+def test_texts_that_collide_are_encoded_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = [GOOD.replace("agent", f"agent {number}").encode() for number in range(100)]
+    expected = parsed(*raw)
+    monkeypatch.setattr(texts, "_FACTOR", np.uint64(0))  # every text has the same hash
+    assert parsed(*raw) == expected
+
+
+HOSTILE = ('"', "\\", '\\"', " ", "&", "&itemId=", "%", "?", "/", "[", "] [", ", ", "1.", "\u00e9")
+
+
+@pytest.mark.parametrize("character", HOSTILE)
+def test_hostile_lines_take_linear_time(character: str) -> None:
+    body = character * (3900 // len(character.encode()))
+    places = ("192.0.2.9", "- -", "03/Mar/2024:07:08:10", "/a?b=1", '"-"', "agent", '"agent"')
+    raw = [GOOD.replace(place, place + body).encode() for place in places] * 20
+    raw.append(body.encode())
+    lines = lines_of(raw)
+    started = time.process_time()
+    parse_fast(lines, IDENTITY, SETTINGS)
+    # 0.5 MB: a millisecond or two; anything quadratic takes seconds.
+    assert time.process_time() - started < 0.25
 
 
 def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
