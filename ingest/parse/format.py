@@ -21,7 +21,7 @@ from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.verdict import Verdict, warn
 from ingest.settings import ParseSettings
 
-# The fast path takes as long for one line as the line parser does for about forty.
+# The fast path takes as long for one line as the line parser does for about twenty.
 FEW_LINES = 32
 
 
