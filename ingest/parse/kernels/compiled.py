@@ -47,9 +47,6 @@ class _Locator(caching.InTreeCacheLocator):
     def get_cache_path(self) -> str:
         return str(machine_code_folder())
 
-    def get_source_stamp(self) -> str:
-        return _source_stamp()
-
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> _Locator | None:
         return cls(py_func, py_file) if Path(py_file).parent == _FOLDER else None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from ingest.parse.kernels import compiled
 from ingest.parse.kernels.compiled import machine_code_folder
 from ingest.parse.kernels.layout import QUOTED, TOKEN, Field, layouts
 
@@ -60,6 +62,19 @@ def test_machine_code_is_loaded_where_nobody_may_write() -> None:
 
 def test_without_machine_code_and_a_folder_for_it_kernels_are_compiled() -> None:
     assert run(READ_ONLY.format(stamp="'other'")) == "0 1"
+
+
+def test_machine_code_is_that_of_all_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "_FOLDER", tmp_path)
+    folders = set()
+    for helper in ("x = 1", "x = 2"):
+        (tmp_path / "words.py").write_text(helper)
+        compiled._source_stamp.cache_clear()
+        folders.add(compiled.machine_code_folder())
+    compiled._source_stamp.cache_clear()
+    assert len(folders) == 2
 
 
 def test_bounds_are_checked_when_a_test_asks_for_it() -> None:

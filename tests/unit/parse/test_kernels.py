@@ -200,6 +200,7 @@ def test_other_clients(client: str, ip: str | None) -> None:
     ("time", "warnings", "day"),
     [
         ("02/May/2024:12:00:00 +0000", None, date(2024, 5, 2)),
+        ("29/Feb/2000:00:00:00 +0000", None, date(2000, 2, 29)),
         ("02/May/2024:12:00:01 +0000", "future_timestamp", date(2024, 5, 1)),
         ("02/May/2024:12:00:01", "future_timestamp,no_timezone", date(2024, 5, 1)),
         ("31/Dec/1994:23:59:59", "no_timezone,stale_timestamp", date(2024, 5, 1)),
@@ -253,6 +254,8 @@ GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "
         ("b=1", "action=" + "a" * 257),
         ("200", "099"),
         ("03/Mar", "30/Feb"),
+        ("03/Mar/2024", "29/Feb/2100"),
+        ('200 1 "-" "agent"', "200 "),
         ("+0000", "+1401"),
         ("07:08:10", "07:08:60"),
         ("192.0.2.9", "192.0.2.300"),
