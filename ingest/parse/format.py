@@ -83,6 +83,10 @@ class Head:
     first: bytes
 
 
+def _no_check(_settings: ParseSettings) -> None:
+    return None
+
+
 def _no_refusal(_head: Head) -> None:
     return None
 
@@ -101,7 +105,9 @@ class Format:
     content of which nothing but blank lines and comments was seen.
 
     `splittable`: an object that is not compressed may be read in byte ranges. `reads` names the
-    settings among `BY_FORMAT` that the format takes. `remedies` says what to do about an object
+    settings among `BY_FORMAT` that the format takes; `check` raises SettingsError unless they can
+    be used. `named_by` is the one that describes lines of a user's own: together with it `format`
+    may be a name that the user chose. `remedies` says what to do about an object
     that is refused as a whole: file_reason -> remedy.
     """
 
@@ -115,6 +121,8 @@ class Format:
     refusal: Callable[[Head], str | None] = _no_refusal
     is_fallback: bool = False
     reads: frozenset[str] = frozenset()
+    check: Callable[[ParseSettings], None] = _no_check
+    named_by: str | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, identity: Identity, settings: ParseSettings) -> Parser:

@@ -22,6 +22,9 @@ from ingest.settings import ParseSettings
 
 _REQUEST_LINE_BYTES = 8192
 _STATUS = re.compile("[0-9]{3}|0|-1")
+_VERSION = re.compile(r"(?:HTTP/)?([0-9](?:\.[0-9])?)")
+# nginx asks one upstream after the other, and logs what each of them gave.
+_BETWEEN_UPSTREAMS = re.compile(", ?| : ")
 _DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 # 31 years: the index keeps a duration as nanoseconds in 64 bits.
 _MAX_DURATION_MS = 1e12
@@ -68,6 +71,42 @@ def read_milliseconds(event: Event, text: str, *, unit: float) -> float | None:
         event.warnings.add("invalid_number")
         return None
     return round(duration, 6)
+
+
+def upstream_entries(text: str) -> list[str]:
+    """Return what several upstreams gave, in their order, without those that gave nothing."""
+    entries = (entry.strip(" ") for entry in _BETWEEN_UPSTREAMS.split(text))
+    return [entry for entry in entries if value(entry) is not None]
+
+
+def last_status(event: Event, text: str) -> int | None:
+    """Return the last status of a list, as `read_status` does."""
+    entries = upstream_entries(text)
+    return read_status(event, entries[-1]) if entries else None
+
+
+def total_milliseconds(event: Event, text: str, *, unit: float) -> float | None:
+    """Return the sum of a list of durations, as `read_milliseconds` does."""
+    each = [read_milliseconds(event, entry, unit=unit) for entry in upstream_entries(text)]
+    known = [duration for duration in each if duration is not None]
+    return round(sum(known), 6) if known else None
+
+
+def put_version(event: Event, text: str) -> None:
+    """Store the version of HTTP that a field of its own names; another protocol is kept."""
+    version = _VERSION.fullmatch(text)
+    if version is None:
+        event.put_extra("protocol", text)
+    else:
+        event.values["http_version"] = version[1]
+
+
+def put_port(event: Event, key: str, text: str) -> None:
+    """Keep the port `text` under `key` of `extra`, with `invalid_number` when it is not one."""
+    if text.isascii() and text.isdigit():
+        event.put_port(key, text)
+    else:
+        event.warnings.add("invalid_number")
 
 
 def put_request(event: Event, text: str, *, logged: str | None = None) -> Url:
