@@ -107,8 +107,8 @@ class Format:
     `splittable`: an object that is not compressed may be read in byte ranges. `reads` names the
     settings among `BY_FORMAT` that the format takes; `check` raises SettingsError unless they can
     be used. `named_by` is the one that describes lines of a user's own: together with it `format`
-    may be a name that the user chose. `remedies` says what to do about an object
-    that is refused as a whole: file_reason -> remedy.
+    may be a name that the user chose. `layout` is the log format string of its lines. `remedies`
+    says what to do about an object that is refused as a whole: file_reason -> remedy.
     """
 
     name: str
@@ -123,6 +123,7 @@ class Format:
     reads: frozenset[str] = frozenset()
     check: Callable[[ParseSettings], None] = _no_check
     named_by: str | None = None
+    layout: str | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, identity: Identity, settings: ParseSettings) -> Parser:

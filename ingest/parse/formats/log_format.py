@@ -81,7 +81,8 @@ for _name, (_description, _string) in _NAMED.items():
         Format(
             name=_name,
             description=_description,
-            grammar=_string,
+            grammar="Read exactly as the string says.",
+            layout=_string,
             splittable=True,
             parser=partial(layout_parser, string=_string),
         )

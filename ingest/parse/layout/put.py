@@ -29,7 +29,7 @@ from ingest.parse.web import (
 )
 from ingest.settings import ParseSettings
 
-_COLUMNS = frozenset(column.name for column in EVENTS.columns)
+COLUMNS = frozenset(column.name for column in EVENTS.columns)
 # The parts of a request, of which some are logged in other lines than others.
 _PARTS = ("http_method", "url", "args", "http_version")
 
@@ -158,7 +158,7 @@ def _target(event: Event, parts: Mapping[str, _Found], text: Mapping[str, str]) 
 
 
 def _put_text(event: Event, raw: str, meaning: Meaning) -> None:
-    if meaning.target in _COLUMNS:
+    if meaning.target in COLUMNS:
         event.values[meaning.target] = logged(raw)
     else:
         _put_other(event, meaning.target, raw)

@@ -57,7 +57,7 @@ _MONTHS = {"name", "month"}
 
 
 def items_of(text: str) -> list[str]:
-    """Return the codes and the literal texts of what stands in the braces of `%{...}t`.
+    """Return the codes and the literal texts of the text in the braces of `%{...}t`.
 
     Raises KeyError for a code that does not exist.
     """
