@@ -86,7 +86,7 @@ def test_any_string_compiles_or_is_a_settings_error(string: str, line: bytes) ->
 def test_long_lines_take_linear_time(string: str) -> None:
     line = LAYOUTS[string]
     for unit in UNITS:
-        for place in (b"", b"GET ", b" 200", b"0.1", b"[web]"):
+        for place in (b"", b"ann", b"GET ", b"0.1", b"[web]"):
             long = line.replace(place, place + unit * (MEGABYTE // 4 // len(unit)), 1)
             before = time.process_time()
             assert read(b"x\n" + long, settings=of(string)).verdict.lines_read == 2

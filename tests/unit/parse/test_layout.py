@@ -10,7 +10,7 @@ from fixtures.outcome import read
 
 from ingest.errors import SettingsError
 from ingest.parse.layout.compiled import compile_layout
-from ingest.parse.registry import check_settings
+from ingest.parse.registry import check_settings, is_splittable
 from ingest.settings import ParseSettings
 
 COMMON = '%h %l %u %t "%r" %>s %b'
@@ -276,3 +276,62 @@ def test_ranges_of_an_own_format() -> None:
 
 def test_a_layout_is_compiled_once() -> None:
     assert compile_layout(COMMON) is compile_layout(COMMON)
+
+
+def test_a_value_does_not_reach_beyond_its_quotes() -> None:
+    assert picked('"%m %U" %v', '"GET /a" www', "url_path", "server_name") == ["/a", "www"]
+    assert refusal('"%m %U" %v', '"GET" /a" www')[0] == "no_match"
+
+
+def test_text_directly_behind_the_last_value() -> None:
+    string = f'{COMMON} "%{{User-Agent}}i"'
+    found = values(string, f'{LINE} "an "odd" agent"')
+    assert (found["user_agent"], found["parse_warnings"]) == (
+        'an "odd" agent',
+        "unterminated_quote",
+    )
+    assert refusal("$status [$pipe]", "200 [p]x")[0] == "no_match"
+
+
+def test_colours_of_terminals_at_the_ends_of_values() -> None:
+    found = values(COMMON, LINE.replace("ann", "\x1b[31mann\x1b[0m"))
+    assert (found["user_name"], found["parse_warnings"]) == ("ann", "control_char")
+
+
+def test_a_second_list_of_addresses_is_kept_aside() -> None:
+    found = values('%h "%{X-Forwarded-For}i"', '192.0.2.7, 10.0.0.1 "192.0.2.8"')
+    assert (found["client_ip"], found["forwarded_for"]) == ("192.0.2.7", "192.0.2.7, 10.0.0.1")
+    assert found["header_x_forwarded_for"] == "192.0.2.8"
+
+
+def test_parts_of_a_request_that_are_logged_twice() -> None:
+    string = "$request_uri $args"
+    assert picked(string, "/a?b=1 b=1", "url_query", "args") == ["b=1", None]
+    assert picked(string, "/a?b=1 c=2", "url_query", "args") == ["b=1", "c=2"]
+    string = '"%r" %m %U %q %H'
+    line = '"GET /a?b=1 HTTP/1.1" '
+    names = ("apache_m", "apache_u", "apache_q", "apache_h")
+    assert picked(string, f"{line}GET /a ?b=1 HTTP/1.1", *names) == [None] * 4
+    assert picked(string, f"{line}POST /x ?c=2 HTTP/2.0", *names) == [
+        "POST", "/x", "?c=2", "HTTP/2.0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("string", "line", "target", "expected"),
+    [
+        ("$tail $pipe", "t p", "nginx_tail", "t"),
+        ("$upstream_status x", "502, - x", "backend_status", 502),
+        ("$upstream_response_time x", "-, 0.5 x", "target_duration_ms", 500.0),
+        ("$server_protocol", "SPDY", "protocol", "SPDY"),
+        ("$http_host", "www.example.net:81", "server_port", 81),
+        ("$remote_port", "x", "parse_warnings", "invalid_number,no_timestamp"),
+    ],
+)
+def test_odd_values(string: str, line: str, target: str, expected: object) -> None:
+    assert picked(string, line, target) == [expected]
+
+
+def test_objects_of_own_names_are_read_in_ranges() -> None:
+    assert is_splittable("shop")
+    assert not is_splittable("schematic-csv")
