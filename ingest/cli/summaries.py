@@ -106,16 +106,16 @@ def export_line(summary: ExportSummary) -> str:
         numbers = ", ".join(map(str, summary.planned))
         return f"would export {'batch' if len(summary.planned) == 1 else 'batches'} {numbers}"
     if not summary.batches:
-        line = f"nothing new, no documents added; {summary.index} holds {summary.total:,}"
+        is_counted = summary.total is not None
+        line = "nothing new, no documents added" if is_counted else "nothing to export"
     else:
         line = (
             f"{count_of(len(summary.batches), 'batch', 'batches')}, "
             f"{count_of(summary.documents, 'document')} "
             f"({summary.created:,} new, {summary.updated:,} updated, {summary.dead:,} refused), "
-            f"{count_of(summary.retries, 'retry', 'retries')}; "
-            f"{summary.index} holds {summary.total:,}"
+            f"{count_of(summary.retries, 'retry', 'retries')}"
         )
-    line += f" of the lake's {count_of(summary.expected, 'event')}"
+    line += _held(summary)
     if summary.compared:
         line += (
             f"; {count_of(summary.compared, 'value')} and {count_of(summary.sampled, 'document')} "
@@ -124,6 +124,21 @@ def export_line(summary: ExportSummary) -> str:
     if summary.quarantined:
         line += f", {len(summary.quarantined)} QUARANTINED"
     return f"{line} ({summary.seconds:.1f} s)"
+
+
+def _held(summary: ExportSummary) -> str:
+    """Return what the index holds of the lake and why not all of it; "" where nobody counted."""
+    if summary.total is None or summary.expected is None:
+        return ""
+    text = (
+        f"; {summary.index} holds {summary.total:,} of the lake's "
+        f"{count_of(summary.expected, 'event')}"
+    )
+    if summary.refused:
+        text += f", {count_of(summary.refused, 'dead letter')} (see `clickstream status`)"
+    if summary.expired:
+        text += f", {summary.expired:,} in months that are no longer kept"
+    return text
 
 
 def summary_text(settings: Settings, summary: RunSummary) -> str:

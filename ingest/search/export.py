@@ -17,7 +17,7 @@ from ingest.search.client import Target, connect, identify
 from ingest.search.contents import compare
 from ingest.search.credentials import public
 from ingest.search.exporter import Exporter, RunTasks
-from ingest.search.index import Index
+from ingest.search.index import Counts, Index
 from ingest.search.plan import Plan
 from ingest.search.preparing import prepared
 from ingest.search.proof import Proof, prove
@@ -36,12 +36,14 @@ OFF = "off"
 class ExportSummary:
     """What one export did, and what the index holds after it.
 
-    `skipped` is whether search is off; then all counts are 0. `batches` are the numbers exported,
+    `skipped` is whether search is off; then the counts are 0. `batches` are the numbers exported,
     `documents` = created + updated + dead of this run. `total` are the documents in the index and
-    `expected` the events of the live batches: they differ by the dead letters only. `quarantined`
-    are ids that wait for `--accept`. `compared` are the values that index and lake agree on for the
-    new batches, `sampled` their documents that were read back. `planned` are the
-    numbers of the batches to export.
+    `expected` the events of the live batches: they differ by the dead letters of all runs
+    (`refused`) and the documents of months that are no longer kept (`expired`). Both are None when
+    that was not counted: in a dry run, and when the export failed. `quarantined` are ids that wait
+    for `--accept`. `compared` are the values that index and lake agree on for the new batches,
+    `sampled` their documents that were read back. `planned` are the numbers of the batches to
+    export.
     """
 
     skipped: bool = False
@@ -60,8 +62,10 @@ class ExportSummary:
     quarantined: tuple[str, ...] = ()
     compared: int = 0
     sampled: int = 0
-    total: int = 0
-    expected: int = 0
+    total: int | None = None
+    expected: int | None = None
+    refused: int = 0
+    expired: int = 0
     seconds: float = 0.0
 
     @property
@@ -102,16 +106,16 @@ def export(
         exporter = Exporter(
             settings=settings, url=public(url), lake=lake, index=index, target=target
         )
-        exists = index.check()
         if dry_run:
-            counts = index.counts() if exists else {}
+            counts = _kept_by(index, recreate=recreate)
             accepted = accepted_ids(lake).union(to_accept)
-            plan = exporter.plan(records, accepted, counts)
+            plan = exporter.plan(records, accepted, counts, afresh=recreate)
             again = exporter.with_dead_letters(plan) if replay else ()
             return _summary(exporter, plan, again=again)
+        index.check()
         record_acceptances(lake, to_accept)
         with prepared(index, exporter.run_id):
-            plan = exporter.plan(records, accepted_ids(lake), index.counts())
+            plan = exporter.plan(records, accepted_ids(lake), index.counts(), afresh=recreate)
             with _done_so_far(exporter, plan):
                 exporter.send(plan, run_tasks, replay=replay)
         with _done_so_far(exporter, plan):
@@ -186,6 +190,14 @@ def _address(settings: Settings) -> str:
     return settings.search.url or control.up(settings).url
 
 
+def _kept_by(index: Index, *, recreate: bool) -> Counts:
+    """Return what an export would find in the index, which `recreate` would delete before."""
+    if recreate:
+        index.deletable()
+        return {}
+    return index.counts() if index.check() else {}
+
+
 @contextmanager
 def _done_so_far(exporter: Exporter, plan: Plan) -> Iterator[None]:
     """Attach to an error the summary of the batches that were exported before it."""
@@ -221,8 +233,10 @@ def _summary(
         swept=sum(sum(seal.swept.values()) for seal in seals),
         retries=sum(seal.retries for seal in seals),
         quarantined=tuple(record.batch_id for record in plan.quarantined),
-        total=proof.documents if proof else 0,
-        expected=proof.expected if proof else 0,
+        total=proof.documents if proof else None,
+        expected=proof.expected if proof else None,
+        refused=proof.dead if proof else 0,
+        expired=proof.expired if proof else 0,
         compared=proof.contents.compared if proof and proof.contents else 0,
         sampled=proof.contents.sampled if proof and proof.contents else 0,
         seconds=time.monotonic() - exporter.started,

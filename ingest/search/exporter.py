@@ -71,9 +71,17 @@ class Exporter:
     _records: tuple[BatchRecord, ...] = ()
 
     def plan(
-        self, records: Sequence[BatchRecord], accepted: Collection[str], counts: Counts
+        self,
+        records: Sequence[BatchRecord],
+        accepted: Collection[str],
+        counts: Counts,
+        *,
+        afresh: bool = False,
     ) -> Plan:
-        """Return what is to be done of `records`, the whole log; `accepted` are batch ids."""
+        """Return what is to be done of `records`, the whole log; `accepted` are batch ids.
+
+        Where the index is made `afresh`, nobody is told that it lacks what it held.
+        """
         self._records = tuple(records)
         self._seals = read_seals(self.lake, self.target.name)
         plan = make_plan(
@@ -83,7 +91,7 @@ class Exporter:
             counts=counts,
             is_kept=self.index.is_kept,
         )
-        for notice in plan.notices:
+        for notice in () if afresh else plan.notices:
             _log.warning("%s", notice)
         return plan
 

@@ -77,11 +77,15 @@ class Index:
             return {}
         return {name: found[name]["mappings"] for name in sorted(found)}
 
-    def delete(self) -> None:
-        """Delete our indices, of any layout and lake; raises SettingsError if one is not ours."""
+    def deletable(self) -> list[str]:
+        """Return our indices, of any layout and lake; raises SettingsError if one is not ours."""
         found = self.mappings()
         agreement.check_deletable(self.name, found)
-        for name in found:
+        return list(found)
+
+    def delete(self) -> None:
+        """Delete our indices, as `deletable` returns them."""
+        for name in self.deletable():
             self.client.indices.delete(index=name)
 
     def delete_old_months(self) -> None:

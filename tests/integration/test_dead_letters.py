@@ -45,7 +45,7 @@ def test_a_document_the_index_refuses_is_kept_and_counted(
     assert "2 document_parsing_exception" in caplog.text
     assert "secret" not in caplog.text
     again = export(settings)
-    assert (again.batches, again.total, again.exit_code) == ((), 48, 0)
+    assert (again.batches, again.total, again.refused, again.exit_code) == ((), 48, 2, 0)
     proof = verify(settings)
     assert proof is not None
     assert (proof.documents, proof.dead, proof.expected, proof.problems) == (48, 2, 50, ())

@@ -97,6 +97,23 @@ def test_a_dry_run_changes_nothing(settings: Settings, log: Log, elastic: Elasti
     assert not elastic.indices.exists(index=settings.search.index)
     assert list(log.lake.list("exports/")) == []
 
+    export(settings)
+    done = export(settings, dry_run=True)
+    assert (done.planned, done.total, done.expected) == ((), None, None)
+
+
+def test_a_dry_run_of_recreate_plans_all_of_it(
+    settings: Settings, log: Log, elastic: Elasticsearch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.seal(log.events(range(3)))
+    export(settings)
+    monthly = replace(settings, search=replace(settings.search, layout="monthly"))
+    for one in (settings, monthly):
+        assert export(one, recreate=True, dry_run=True).planned == (1,)
+    assert elastic.count(index=settings.search.index)["count"] == 3
+    assert export(settings, recreate=True).created == 3
+    assert "exporting it again" not in caplog.text
+
 
 def test_search_that_is_off_is_skipped(settings: Settings) -> None:
     off = replace(settings, search=SearchSettings(url="off"))

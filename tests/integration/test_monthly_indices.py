@@ -70,7 +70,7 @@ def test_old_months_are_deleted_and_not_missed(
     monkeypatch.setattr(Index, "oldest", property(lambda _self: f"{name}-2026.02"))
     log.seal(log.events(range(10), **in_month(1)) + log.events(range(10, 15), **in_month(2)))
     first = export(keeping)
-    assert (first.created, first.total, first.expected) == (15, 5, 15)
+    assert (first.created, first.total, first.expired, first.expected) == (15, 5, 10, 15)
     assert months(elastic, name) == {f"{name}-2026.02": 5}
     assert export(keeping).batches == ()
     proof = verify(keeping)

@@ -36,7 +36,7 @@ LOADED = LoadSummary(loaded=("b",), replaced=(), quarantined=(), live=2, events=
 BUILT = DbtSummary(passed=70, warned=1, failed=2, skipped=3, failures=(), seconds=20.0)
 EXPORTED = ExportSummary(
     index="i", batches=(1, 2), planned=(1, 2), documents=12, created=9, updated=2, dead=1,
-    retries=1, total=1234, expected=1235, seconds=2.0,
+    retries=1, total=1234, expected=1235, refused=1, seconds=2.0,
 )  # fmt: skip
 
 
@@ -107,27 +107,35 @@ def test_ingest(
             export_line,
             EXPORTED,
             "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry; i holds 1,234 "
-            "of the lake's 1,235 events (2.0 s)",
+            "of the lake's 1,235 events, 1 dead letter (see `clickstream status`) (2.0 s)",
         ),
         (
             export_line,
-            replace(EXPORTED, compared=17, sampled=1),
-            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry; i holds 1,234 "
+            replace(EXPORTED, total=1235, refused=0, compared=17, sampled=1),
+            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry; i holds 1,235 "
             "of the lake's 1,235 events; 17 values and 1 document compared (2.0 s)",
         ),
         (
             export_line,
-            replace(EXPORTED, batches=(), planned=()),
-            "nothing new, no documents added; i holds 1,234 of the lake's 1,235 events (2.0 s)",
+            replace(EXPORTED, batches=(), planned=(), total=1200, expired=34),
+            "nothing new, no documents added; i holds 1,200 of the lake's 1,235 events, "
+            "1 dead letter (see `clickstream status`), 34 in months that are no longer kept "
+            "(2.0 s)",
         ),
         (
             export_line,
-            replace(EXPORTED, batches=(), planned=(), quarantined=("b1",)),
-            "nothing new, no documents added; i holds 1,234 of the lake's 1,235 events, "
+            replace(EXPORTED, batches=(), planned=(), total=1235, refused=0, quarantined=("b1",)),
+            "nothing new, no documents added; i holds 1,235 of the lake's 1,235 events, "
             "1 QUARANTINED (2.0 s)",
         ),
         (export_line, replace(EXPORTED, batches=(), planned=(7,)), "would export batch 7"),
         (export_line, replace(EXPORTED, batches=()), "would export batches 1, 2"),
+        (export_line, ExportSummary(seconds=0.5), "nothing to export (0.5 s)"),
+        (
+            export_line,
+            replace(EXPORTED, total=None, expected=None, refused=0),
+            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry (2.0 s)",
+        ),
         (export_line, ExportSummary(skipped=True), "search is off: nothing was indexed"),
     ],
 )
