@@ -30,8 +30,8 @@ def mart_value_checks(
     """Compare events per status, brand and action, and the number of sessions.
 
     `live` are the batches that the marts are made from, `pseudonyms` what these show in place of
-    addresses, None to show these. Raises ObjectUnreadable for a file of the
-    lake, ClickstreamError for a mart that cannot be read.
+    addresses, None to show these. Raises ObjectUnreadable for a file of the lake, ClickstreamError
+    for a mart that cannot be read.
     """
     schemas = warehouse.schemas
     catalogue = dict(
