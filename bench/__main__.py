@@ -93,11 +93,16 @@ def _print_search(where: Path | None, *, events: int, rounds: int) -> None:
         print(f"{count:,} events, {size:,.0f} bytes a document; load {search.load()}")
         print(f"rendering, one core: {rate:,.0f} documents/s (at least 60,000)", flush=True)
         _print_ways(search.compare(settings, rounds=rounds))
+        peaks = []
         for times in (1, 10):
             lake = replace(settings, lake=f"{settings.lake}-{times}")
             count = search.write_lake(lake, events=events * times, files=search.FILES * times)
-            peak = search.writer_peak(lake)
-            print(f"peak memory of an export, {count:,} events: {peak:,.0f} MiB (at most 400)")
+            peaks.append(search.writer_peak(lake))
+            print(
+                f"peak memory of an export by {search.WRITERS} writers, {count:,} events: "
+                f"{peaks[-1]:,.0f} MiB (at most 400 a writer)"
+            )
+        print(f"10 times the events: {peaks[1] / peaks[0]:.2f} times the memory (flat: below 1.25)")
         print(f"load {search.load()}")
 
 

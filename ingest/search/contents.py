@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
@@ -74,20 +75,24 @@ def compare(
     """
     shown = Shown(index.marks)
     tally = _Tally(shown)
-    for at in range(0, len(batches), _BATCHES):
-        group = batches[at : at + _BATCHES]
-        ids = [record.batch_id for record, _ in group]
-        found = shown.in_index(index, ids)
-        tally.ignored.update(index.ignored(ids))
-        for record, seal in group:
-            refused = frozenset(one.id for one in read_letters(lake, seal)) if seal.dead else ()
-            try:
-                wanted = shown.in_lake(lake, record, _where(index, seal, refused))
-                tally.add(record, wanted, found[record.batch_id])
-                if sample:
-                    tally.add_sample(record, *differing(index, lake, record, refused=refused))
-            except ObjectUnreadable:
-                tally.unread.append(record.number)
+    # The server adds up its side while we add up ours.
+    with ThreadPoolExecutor(1) as server:
+        for at in range(0, len(batches), _BATCHES):
+            group = batches[at : at + _BATCHES]
+            ids = [record.batch_id for record, _ in group]
+            found = server.submit(shown.in_index, index, ids)
+            ignored = server.submit(index.ignored, ids)
+            for record, seal in group:
+                refused = frozenset(one.id for one in read_letters(lake, seal)) if seal.dead else ()
+                try:
+                    wanted = shown.in_lake(lake, record, _where(index, seal, refused))
+                    sampled = differing(index, lake, record, refused=refused) if sample else (0, ())
+                except ObjectUnreadable:
+                    tally.unread.append(record.number)
+                    continue
+                tally.add(record, wanted, found.result()[record.batch_id])
+                tally.add_sample(record, *sampled)
+            tally.ignored.update(ignored.result())
     return tally.contents()
 
 
