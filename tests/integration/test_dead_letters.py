@@ -62,7 +62,7 @@ def test_dead_letters_come_back_after_a_fix_of_the_mapping(
     settings: Settings,
     log: Log,
     elastic: Elasticsearch,
-    narrow: Callable[[], None],
+    fix_mapping: Callable[[], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rows, more = log.events(range(30)), log.events(range(30, 40))
@@ -75,7 +75,7 @@ def test_dead_letters_come_back_after_a_fix_of_the_mapping(
     assert (first.created, first.dead, first.exit_code) == (46, 4, 3)
     assert export(settings, replay=True, dry_run=True).planned == (1,)
 
-    narrow()
+    fix_mapping()
     caplog.clear()
     again = export(settings, replay=True)
 
@@ -99,11 +99,11 @@ def test_dead_letters_come_back_after_a_fix_of_the_mapping(
 
 
 def test_a_replay_ends_when_no_dead_letter_is_left(
-    settings: Settings, log: Log, narrow: Callable[[], None]
+    settings: Settings, log: Log, fix_mapping: Callable[[], None]
 ) -> None:
     log.seal(log.events(range(10)) + log.events(range(10, 13), brand="Norda"))
     assert export(settings).dead == 3
-    narrow()
+    fix_mapping()
     assert export(settings).batches == ()  # they wait until they are asked for
     assert export(settings, replay=True).created == 3
     last = export(settings, replay=True)
@@ -112,12 +112,12 @@ def test_a_replay_ends_when_no_dead_letter_is_left(
 
 
 def test_a_batch_whose_dead_letters_are_lost_is_sent_again(
-    settings: Settings, log: Log, narrow: Callable[[], None], caplog: pytest.LogCaptureFixture
+    settings: Settings, log: Log, fix_mapping: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     log.seal(log.events(range(10)) + log.events([10], brand="Norda"))
     (key,) = export(settings).dead_files
     log.lake.delete([key])
-    narrow()
+    fix_mapping()
     again = export(settings, replay=True)
     assert "the dead letters of batch 1 cannot be read" in caplog.text
     assert (again.created, again.updated, again.total) == (1, 10, 11)
