@@ -94,20 +94,28 @@ def test_dead_letters_come_back_after_a_fix_of_the_mapping(
     assert (seal.revision, seal.events, seal.indexed, seal.dead) == (2, 40, 39, 1)
 
     elastic.indices.delete(index=settings.search.index)
-    settled = export(settings, replay=True)  # all of it is sent, the dead one once more
+    caplog.clear()
+    waiting = export(settings, replay=True)
+    assert (waiting.batches, waiting.total, waiting.exit_code) == ((), None, 0)
+    assert "run `clickstream export` for 2 batches that the index lacks" in caplog.text
+    settled = export(settings)  # all of it is sent, the dead one once more
     assert (settled.batches, settled.created, settled.dead) == ((1, 2), 49, 1)
 
 
 def test_a_replay_ends_when_no_dead_letter_is_left(
-    settings: Settings, log: Log, fix_mapping: Callable[[], None]
+    settings: Settings, log: Log, fix_mapping: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     log.seal(log.events(range(10)) + log.events(range(10, 13), brand="Norda"))
     assert export(settings).dead == 3
     fix_mapping()
     assert export(settings).batches == ()  # they wait until they are asked for
-    assert export(settings, replay=True).created == 3
+    log.seal(log.events(range(20, 25)))
+    again = export(settings, replay=True)
+    assert (again.batches, again.created, again.total, again.exit_code) == ((1,), 3, None, 0)
+    assert "run `clickstream export` for 1 batch that the index lacks" in caplog.text
+    assert export(settings).batches == (2,)
     last = export(settings, replay=True)
-    assert (last.batches, last.total, last.expected, last.exit_code) == ((), 13, 13, 0)
+    assert (last.batches, last.total, last.expected, last.exit_code) == ((), 18, 18, 0)
     assert status(settings).dead_letters == ()
 
 
