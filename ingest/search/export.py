@@ -91,10 +91,10 @@ def export(
 
     `accept` are ids of quarantined batches, or beginnings of ids; every target accepts them then.
     `recreate` deletes our index first; `replay` sends the dead letters again, and nothing else;
-    `dry_run` only plans and accepts nothing. Raises SettingsError without a lake, for an index that is not ours, or when `accept` names no batch,
-    SearchServerError when the server is unreachable, BooksError when counts differ; nothing is
-    lost, and the next run continues. Without an address the local search server is started, and
-    stays up.
+    `dry_run` only plans and accepts nothing. Raises SettingsError without a lake, for an index that
+    is not ours, or when `accept` names no batch, SearchServerError when the server is unreachable,
+    BooksError when counts differ; nothing is lost, and the next run continues. Without an address
+    the local search server is started, and stays up.
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
