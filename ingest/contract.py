@@ -31,12 +31,14 @@ class Search:
     """Where a column goes in a search document.
 
     `field` is a dotted path, `type` the Elasticsearch type, `parameters` its further mapping
-    parameters as (name, value) pairs. The field `_id` has no mapping.
+    parameters as (name, value) pairs. The field `_id` has no mapping. `note` says what of the
+    column's description is different in documents.
     """
 
     field: str
     type: str
     parameters: tuple[tuple[str, bool | int], ...] = ()
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,8 +133,8 @@ def _number(
     )
 
 
-def _keyword(field: str) -> Search:
-    return Search(field=field, type="keyword")
+def _keyword(field: str, note: str | None = None) -> Search:
+    return Search(field=field, type="keyword", note=note)
 
 
 def _long_keyword(field: str) -> Search:
@@ -141,8 +143,10 @@ def _long_keyword(field: str) -> Search:
     return Search(field=field, type="keyword", parameters=(("ignore_above", 2048),))
 
 
-def _typed(field: str, kind: str, *parameters: tuple[str, bool | int]) -> Search:
-    return Search(field=field, type=kind, parameters=parameters)
+def _typed(
+    field: str, kind: str, *parameters: tuple[str, bool | int], note: str | None = None
+) -> Search:
+    return Search(field=field, type=kind, parameters=parameters, note=note)
 
 
 _SOURCE_FILE = (
@@ -150,6 +154,7 @@ _SOURCE_FILE = (
     "source, or as s3://bucket/key. A later log at the same place has @ and 12 hexadecimal digits "
     "of a hash appended."
 )
+_MICROSECONDS = "searched by the millisecond; `_source` keeps microseconds."
 
 # fmt: off
 EVENTS = Table(
@@ -159,15 +164,15 @@ EVENTS = Table(
     columns=(
         _text("event_id", 32, "Hash of source_file and source_offset: 32 lower-case hexadecimal characters.", search=_keyword("_id"), unique=True),
         _text("batch_id", 64, "Batch that the event belongs to.", search=_keyword("clickstream.batch_id"), dictionary=True, statistics=True),
-        _number("event_time", Type.TIMESTAMP, "When the event happened, UTC.", "the record holds no time", _typed("@timestamp", "date")),
+        _number("event_time", Type.TIMESTAMP, "When the event happened, UTC.", "the record holds no time", _typed("@timestamp", "date", note=_MICROSECONDS)),
         _number("event_date", Type.DATE, "UTC date of event_time; the date of ingest_time where event_time is null, in the future or stale.", statistics=True),
-        _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC.", search=_typed("event.ingested", "date")),
+        _number("ingest_time", Type.TIMESTAMP, "Start of the batch, UTC.", search=_typed("event.ingested", "date", note=_MICROSECONDS)),
         _text("source_format", 32, "Format that the line was read as.", search=_keyword("event.dataset"), dictionary=True),
         _text("source_file", 1100, _SOURCE_FILE, search=_keyword("log.file.path"), dictionary=True),
         _number("source_offset", Type.BIGINT, "Number of bytes before the line in the decompressed object.", search=_typed("log.offset", "long"), statistics=True),
         _number("source_line", Type.BIGINT, "Line number from 1.", "the object was read in byte ranges"),
         _text("parse_status", 4, "ok, or warn when there are parse_warnings.", search=_keyword("clickstream.parse_status"), dictionary=True),
-        _text("parse_warnings", 512, "Warning codes, sorted and joined by commas.", "parse_status is ok", _keyword("clickstream.warnings"), dictionary=True),
+        _text("parse_warnings", 512, "Warning codes, sorted and joined by commas.", "parse_status is ok", _keyword("clickstream.warnings", "a list of codes."), dictionary=True),
         _text("event_type", 32, "Kind of event, from a closed list: request, a shop action, or a type of an event log.", search=_keyword("event.action"), dictionary=True),
         _text("event_name", 256, "Name of the event as sent.", "none was sent", _keyword("clickstream.event_name"), dictionary=True),
         _text("native_id", 256, "Id given by the source; may repeat, since sources deliver at least once.", "the source gives none", _keyword("clickstream.native_id")),
@@ -189,7 +194,7 @@ EVENTS = Table(
         _number("request_bytes", Type.BIGINT, "Bytes received from the client.", "not logged", _typed("http.request.bytes", "long")),
         _number("response_bytes", Type.BIGINT, "Bytes sent to the client.", "not logged", _typed("http.response.bytes", "long")),
         _text("bytes_scope", 5, "What response_bytes counts: body, or total with headers. Never add the two.", "the format has no byte count", _keyword("clickstream.bytes_scope"), dictionary=True),
-        _number("duration_ms", Type.DOUBLE, "Total time of the request in milliseconds.", "not logged", _typed("event.duration", "long")),
+        _number("duration_ms", Type.DOUBLE, "Total time of the request in milliseconds.", "not logged", _typed("event.duration", "long", note="whole nanoseconds.")),
         _number("duration_other", Type.BIGINT, "Trailing integer of unknown meaning.", "there is none", _typed("clickstream.duration_other", "long")),
         _text("referrer", 8192, "Referring URL as sent.", "none was sent", _long_keyword("http.request.referrer")),
         _text("referrer_domain", 255, "Host of an absolute referrer in lower case.", "there is none", _keyword("clickstream.referrer_domain"), dictionary=True),
@@ -206,9 +211,12 @@ EVENTS = Table(
         _text("campaign_source", 256, "utm_source of the URL.", "there is none", _keyword("clickstream.campaign.source"), dictionary=True),
         _text("campaign_medium", 256, "utm_medium of the URL.", "there is none", _keyword("clickstream.campaign.medium"), dictionary=True),
         _text("campaign_name", 256, "utm_campaign of the URL.", "there is none", _keyword("clickstream.campaign.name"), dictionary=True),
-        _text("extra", 65535, "JSON object with everything else that was logged; keys sorted.", "nothing else was logged", _typed("clickstream.extra", "flattened", ("depth_limit", 128), ("ignore_above", 2048))),
+        _text("extra", 65535, "JSON object with everything else that was logged; keys sorted.", "nothing else was logged", _typed("clickstream.extra", "flattened", ("depth_limit", 128), ("ignore_above", 2048), note="an object whose keys are fields, such as `clickstream.extra.client_port`; without cookies and credentials.")),
     ),
 )
+
+# An event can always be found in its log and in its batch: what no setting leaves out of documents.
+ALWAYS_SHOWN = ("event_id", "batch_id", "source_file", "source_offset")
 
 REJECTS = Table(
     name="rejects",

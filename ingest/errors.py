@@ -11,6 +11,7 @@
             |-- ObjectChanged       1  size or etag moved while reading
             |-- ObjectUnavailable   1  not given for now: a task that meets it is run again
     |-- SearchServerError       1  the search server cannot be fetched, started or reached
+        |-- WrongMapping        1  it refuses so many documents that the mapping must be wrong
     |-- KibanaError             1  Kibana refused a request, or did not answer
     |-- WarehouseBusy           1  another process holds the local warehouse
     |-- EmrError                1  EMR refused a call, or a job there did not succeed
@@ -100,6 +101,10 @@ class ObjectUnavailable(ObjectError):
 
 class SearchServerError(ClickstreamError):
     """The search server could not be fetched, started or reached."""
+
+
+class WrongMapping(SearchServerError):
+    """The search server refuses so many documents that going on is pointless."""
 
 
 class KibanaError(ClickstreamError):

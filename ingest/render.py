@@ -1,4 +1,4 @@
-"""The contract in the forms that others read: Arrow, Spark DDL, dbt YAML, Elasticsearch.
+"""The contract in the forms that others read: Arrow, Spark DDL, dbt YAML, Elasticsearch, docs.
 
 Generated files are committed; `stale_files` returns those that differ from the contract. In the
 YAML of the staging models only the blocks between two marks are generated; the rest is written by
@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingest.contract import BATCHES, EVENTS, TABLES, Column, Table, Type
+from ingest.contract import ALWAYS_SHOWN, BATCHES, EVENTS, TABLES, Column, Search, Table, Type
 from ingest.errors import SettingsError
 
 _ARROW: dict[Type, pa.DataType] = {
@@ -54,6 +54,21 @@ PARTITIONS = ("batch_id", "part")
 SOURCES_YAML = Path("models/staging/_landing__sources.yml")
 COLUMN_DOCS = Path("models/staging/_landing__columns.md")
 STAGING_YAML = Path("models/staging/_staging__models.yml")
+INDEX_FIELDS = Path("docs/reference/index-fields.md")
+_FIELDS_PAGE = """\
+# Fields of the index
+
+<!-- Rendered from ingest/contract.py by `clickstream contract render`: change it there. -->
+
+Each event is a document. It has no field for what is null, and none for a column that
+`search.exclude` leaves out: any of these but {shown}.
+
+A `keyword` is found by its whole value (`term`) or by parts of it (`wildcard`). What is longer than
+`ignore_above` characters is in `_source` only. On OpenSearch, `flattened` is `flat_object`, without
+a limit.
+
+| Field | Type | Column | Holds |
+| --- | --- | --- | --- |"""
 # Columns that staging does not pass on: no model needs them, and cookies are personal.
 NOT_STAGED = frozenset({"cookie", "extra"})
 _STAGING_BLOCK = re.compile(
@@ -215,6 +230,19 @@ def elasticsearch_mappings() -> dict[str, Any]:
     return {"dynamic": "strict", "properties": elasticsearch_properties()}
 
 
+def index_fields() -> str:
+    """Return the page that says which field of a document holds which column, sorted by field."""
+    shown = ", ".join(f"`{name}`" for name in ALWAYS_SHOWN)
+    rows = sorted(_field_row(one, one.search) for one in EVENTS.columns if one.search)
+    return "\n".join([_FIELDS_PAGE.format(shown=shown), *rows, ""])
+
+
+def _field_row(column: Column, search: Search) -> str:
+    kind = ", ".join((search.type, *(f"{name} {value}" for name, value in search.parameters)))
+    text = _described(column) + (f" In documents: {search.note}" if search.note else "")
+    return f"| `{search.field}` | {kind.lower()} | `{column.name}` | {text} |"
+
+
 def _arrow_text() -> str:
     schemas = (f"{table.name}\n{_indented(str(arrow_schema(table)))}" for table in TABLES)
     return "\n".join(schemas) + "\n"
@@ -266,6 +294,7 @@ def generated_files(root: Path) -> dict[Path, str]:
     return {
         root / SOURCES_YAML: dbt_sources(),
         root / COLUMN_DOCS: dbt_docs(),
+        root / INDEX_FIELDS: index_fields(),
         staging: staging_models(models),
     }
 

@@ -53,5 +53,6 @@ def render() -> None:
     from ingest.settings import project_root
 
     for path, text in generated_files(project_root()).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         click.echo(str(path))

@@ -209,7 +209,9 @@ def dbt(arguments: tuple[str, ...]) -> None:
 @click.option("--recreate", is_flag=True, help="Delete the index and export everything again.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation of --recreate.")
 @click.option(
-    "--replay", is_flag=True, help="Send the dead letters again, after a fix; status lists them."
+    "--replay",
+    is_flag=True,
+    help="Send only the dead letters, again after a fix; status lists them.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be exported, and change nothing.")
 @target_option
@@ -227,6 +229,8 @@ def export(
     from ingest.cli.summaries import export_line
     from ingest.search.export import export as export_sealed
 
+    if recreate and replay:
+        raise click.UsageError("--recreate sends all events, dead letters too: omit --replay")
     settings = load_settings_for(target)
     if recreate and not dry_run and not yes:
         click.confirm(f"Delete the index {settings.search.index}?", abort=True, err=True)

@@ -100,11 +100,17 @@ def install(url: str | None, space: str | None, time_field: str, as_json: bool) 
     from ingest.errors import SettingsError
     from ingest.search.kibana.client import API_KEY, Kibana
     from ingest.search.kibana.install import install as put
+    from ingest.settings import OPENSEARCH
 
     url = url or os.environ.get("KIBANA_URL", "").strip()
     if not url:
         raise SettingsError("which Kibana? Set KIBANA_URL, or pass --url")
     settings = load_settings_for(None)
+    if settings.search.product == OPENSEARCH:
+        raise SettingsError(
+            "search.product is opensearch, and the dashboards are for Kibana with Elasticsearch: "
+            "OpenSearch Dashboards is not supported"
+        )
     with Kibana(url, space=space, api_key=os.environ.get(API_KEY, "").strip() or None) as found:
         done = put(found, _assets(settings, _choice(settings, time_field)))
     pages = "\n".join(done.dashboards.values())

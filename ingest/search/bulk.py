@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from ingest.errors import SearchServerError
+from ingest.errors import SearchServerError, WrongMapping
 from ingest.search.all_indexed import AllIndexed
 from ingest.search.body import Body
 from ingest.search.client import (
@@ -252,7 +252,7 @@ class Sender:
     def _set_aside(self, work: Work, refused: Mapping[int, _Refusal]) -> None:
         """Make dead letters of the documents at the positions `refused`.
 
-        Raises SearchServerError when there are so many that going on is pointless.
+        Raises WrongMapping when there are so many that going on is pointless.
         """
         documents = work.body.documents(list(refused))
         for (position, (status, kind, reason)), (name, doc) in zip(
@@ -273,7 +273,7 @@ class Sender:
                 tally = self.tally
             self.on_done(1)
             if tally.dead >= _BRAKE_DOCUMENTS and tally.dead > _BRAKE_RATIO * tally.documents:
-                raise SearchServerError(
+                raise WrongMapping(
                     f"{tally.dead:,} of {tally.documents:,} documents were refused (last error: "
                     f"{status} {kind}): the mapping of {self.index} is wrong, not the data"
                 )

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from elastic_transport import ConnectionError as Unreachable
 from elastic_transport import (
     ConnectionTimeout,
     HttpHeaders,
+    SerializationError,
     TlsError,
     TransportError,
     Urllib3HttpNode,
@@ -61,6 +63,9 @@ ANSWER_SECONDS = 60
 TITLES = {ELASTICSEARCH: "Elasticsearch", OPENSEARCH: "OpenSearch"}
 # OpenSearch 2.7 brought the type flat_object.
 _OLDEST = {ELASTICSEARCH: (8, 9), OPENSEARCH: (2, 7)}
+# How the local search server answers to `GET /`, and how servers do at a path that is not theirs.
+_NO_GET = HTTPStatus.METHOD_NOT_ALLOWED
+_NO_ROOT = (301, 302, 307, 308, HTTPStatus.NOT_FOUND, _NO_GET)
 _VENDOR = re.compile(r"application/vnd\.elasticsearch\+([\w-]+); *compatible-with=\d+")
 
 
@@ -179,15 +184,40 @@ def _about(client: Elasticsearch) -> Mapping[str, Any]:
     """Return what the server says about its version.
 
     Nothing for the distribution of the local search server, which has no handler for `GET /`.
+    Raises SettingsError where the path of the address does not lead to a server.
     """
     try:
         answer = client.info().body
-    except ApiError as error:
-        if error.status_code != 405:
-            raise
-        return {}
+    except (ApiError, SerializationError) as error:
+        if isinstance(error, ApiError) and error.status_code == _NO_GET:
+            return {}
+        _check_path(client, error)
+        raise
     about = answer.get("version") if isinstance(answer, dict) else None
-    return about if isinstance(about, dict) else {}
+    if isinstance(about, dict):
+        return about
+    _check_path(client)
+    return {}
+
+
+def _check_path(client: Elasticsearch, error: ApiError | SerializationError | None = None) -> None:
+    """Raise SettingsError when the address has a path, and `error` shows that it is the reason.
+
+    None is an answer that no root of a server gives.
+    """
+    parts = urlsplit(client.transport.node_pool.get().base_url)
+    if parts.path and not (isinstance(error, ApiError) and _is_of_a_server(error)):
+        raise SettingsError(
+            f"ES_URL: there is no search server at the path {parts.path} of {parts.netloc}; leave "
+            "out the path, unless it is that of a proxy (ES_INDEX names the index)"
+        ) from None
+
+
+def _is_of_a_server(error: ApiError) -> bool:
+    """Return whether the root of a server, or a proxy before it, may answer with `error`."""
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return "no handler found" not in str(error.message)
+    return error.status_code not in _NO_ROOT
 
 
 def _product(about: Mapping[str, Any]) -> str:
@@ -195,5 +225,9 @@ def _product(about: Mapping[str, Any]) -> str:
 
 
 def _oldest_node(client: Elasticsearch) -> str:
-    nodes = client.nodes.info(filter_path="nodes.*.version")["nodes"]
+    try:
+        nodes = client.nodes.info(filter_path="nodes.*.version")["nodes"]
+    except ApiError as error:
+        _check_path(client, error)
+        raise
     return min(str(node["version"]) for node in nodes.values())

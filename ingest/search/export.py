@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -25,6 +26,9 @@ from ingest.search.refusal import explained
 from ingest.search.template import Marks
 from ingest.settings import Settings
 from ingest.storage import Storage
+from ingest.terminal.text import count_of
+
+_log = logging.getLogger(__name__)
 
 # The driver's requests may be repeated; the bulk loop has its own rules.
 _RETRIES = 3
@@ -86,12 +90,11 @@ def export(
     """Export what the index lacks; `run_tasks` runs the tasks of each wave.
 
     `accept` are ids of quarantined batches, or beginnings of ids; every target accepts them then.
-    `recreate` deletes our index first; `replay` sends the dead letters again; `dry_run` only plans
-    and accepts nothing. Raises
-    SettingsError without a lake, for an index that is not ours, or when `accept` names no batch,
-    SearchServerError when the server is unreachable, BooksError when counts differ; nothing is
-    lost, and the next run continues. Without an address the local search server is started, and
-    stays up.
+    `recreate` deletes our index first; `replay` sends the dead letters again, and nothing else;
+    `dry_run` only plans and accepts nothing. Raises SettingsError without a lake, for an index that
+    is not ours, or when `accept` names no batch, SearchServerError when the server is unreachable,
+    BooksError when counts differ; nothing is lost, and the next run continues. Without an address
+    the local search server is started, and stays up.
     """
     if settings.search.url == OFF:
         return ExportSummary(skipped=True)
@@ -109,17 +112,19 @@ def export(
         if dry_run:
             counts = _kept_by(index, recreate=recreate)
             accepted = accepted_ids(lake).union(to_accept)
-            plan = exporter.plan(records, accepted, counts, afresh=recreate)
+            plan = _plan(exporter, records, accepted, counts, afresh=recreate, replay=replay)
             again = exporter.with_dead_letters(plan) if replay else ()
             return _summary(exporter, plan, again=again)
         index.check()
         record_acceptances(lake, to_accept)
         with prepared(index, exporter.run_id):
-            plan = exporter.plan(records, accepted_ids(lake), index.counts(), afresh=recreate)
+            accepted, counts = accepted_ids(lake), index.counts()
+            plan = _plan(exporter, records, accepted, counts, afresh=recreate, replay=replay)
             with _done_so_far(exporter, plan):
                 exporter.send(plan, run_tasks, replay=replay)
         with _done_so_far(exporter, plan):
-            proof = exporter.prove(plan)
+            # The index lacks what waits: there is nothing to prove.
+            proof = None if plan.waiting else exporter.prove(plan)
         return _summary(exporter, plan, proof)
 
 
@@ -188,6 +193,28 @@ def _pseudonyms(settings: Settings) -> str | None:
 
 def _address(settings: Settings) -> str:
     return settings.search.url or control.up(settings).url
+
+
+def _plan(
+    exporter: Exporter,
+    records: Sequence[BatchRecord],
+    accepted: Collection[str],
+    counts: Counts,
+    *,
+    afresh: bool,
+    replay: bool,
+) -> Plan:
+    """Return what is to be done; a replay leaves what is not in the index, and says so."""
+    plan = exporter.plan(records, accepted, counts, afresh=afresh or replay)
+    if not replay:
+        return plan
+    if plan.todo:
+        _log.warning(
+            "--replay sends dead letters only: run `clickstream export` for %s that the index lacks"
+            " or holds in part",
+            count_of(len(plan.todo), "batch", "batches"),
+        )
+    return plan.exported_only()
 
 
 def _kept_by(index: Index, *, recreate: bool) -> Counts:

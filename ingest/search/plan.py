@@ -32,7 +32,8 @@ class Plan:
 
     `live` must be in the index, `todo` are those that are not (yet, or no longer), `quarantined`
     wait for `--accept`. `successors` maps the id of each replaced batch to the live record in its
-    place. `notices` tell why a sealed batch is exported again.
+    place. `notices` tell why a sealed batch is exported again. `waiting` are live batches that are
+    not in the index and are left alone.
     """
 
     live: tuple[BatchRecord, ...]
@@ -40,6 +41,22 @@ class Plan:
     quarantined: tuple[BatchRecord, ...]
     successors: Mapping[str, BatchRecord]
     notices: tuple[str, ...]
+    waiting: tuple[BatchRecord, ...] = ()
+
+    def exported_only(self) -> Plan:
+        """Return the plan without what is not in the index, and without what that replaces."""
+        numbers = {record.number for record in self.todo}
+        return replace(
+            self,
+            live=tuple(record for record in self.live if record.number not in numbers),
+            todo=(),
+            successors={
+                old: record
+                for old, record in self.successors.items()
+                if record.number not in numbers
+            },
+            waiting=self.todo,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

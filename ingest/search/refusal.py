@@ -46,6 +46,8 @@ _PLAIN = re.compile("wrong.version.number|http.request|record.layer", re.IGNOREC
 _CERTIFICATE = re.compile("certificate|fingerprint", re.IGNORECASE)
 # How Elasticsearch and OpenSearch name what they refuse; nothing else of their text is shown.
 _ACTION = re.compile(r"(?:action|no permissions for) \[([\w:/*]+)")
+_INDEX = re.compile(r"index \[([\w.,*-]+)\]")
+_WHOLE_CLUSTER = re.compile(r"blocked by: \[\w+/\d+/cluster ")
 _INDICES = re.compile(r"on indices \[([\w.,*-]+)\]")
 _GRANTED_BY = re.compile(r"granted by the (?:index|cluster) privileges \[([\w,]+)\]")
 
@@ -129,13 +131,16 @@ def _refused(error: ApiError, url: str) -> ClickstreamError:
     if kind == "media_type_header_exception":
         return SettingsError(f"{place} does not support this client: install elasticsearch 8.19.x")
     if remedy := STOPPING.get((error.status_code, kind)):
-        return SearchServerError(f"index {_index(error)} {remedy}")
+        return SearchServerError(f"{_refusing(error) or f'the cluster of {place}'} {remedy}")
     return SearchServerError(f"{place} refuses the request: {error.status_code} {kind}")
 
 
-def _index(error: ApiError) -> str:
+def _refusing(error: ApiError) -> str | None:
+    """Return which index refuses the request, None when the whole cluster does."""
     inner = error.body["error"]
-    return str(inner.get("index") or ", ".join(inner.get("resource.id", ())))
+    reason = str(inner.get("reason"))
+    name = inner.get("index") or _first(_INDEX, reason)
+    return f"index {name}" if name and not _WHOLE_CLUSTER.search(reason) else None
 
 
 def _unauthorised(environ: Mapping[str, str], host: str | None) -> str:

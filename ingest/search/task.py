@@ -20,10 +20,11 @@ import pyarrow.compute as pc
 
 from ingest import errors
 from ingest.allocator import keep_freed_memory
-from ingest.errors import BooksError, ClickstreamError
+from ingest.errors import BooksError, ClickstreamError, WrongMapping
 from ingest.lake.balance import sha256_of
 from ingest.lake.parquet import open_parquet
 from ingest.local_search.state import read_state
+from ingest.search.agreement import RECREATE
 from ingest.search.body import Body
 from ingest.search.bulk import Sender
 from ingest.search.client import Elasticsearch, connect
@@ -171,6 +172,13 @@ def _export_file(
             raise BooksError(
                 f"{count_of(tally.documents, 'outcome')} for {count_of(file.events, 'row')}"
             )
+    except WrongMapping as error:
+        # No seal names them: they only show the reasons.
+        kept = letters.write(lake, task.target)
+        raise WrongMapping(
+            f"{file.path}: {error}; the first reasons are in {lake.uri}/{kept}: after a fix of the "
+            f"contract or the mapping {RECREATE}"
+        ) from error
     except ClickstreamError as error:
         raise type(error)(f"{file.path}: {error}") from error
     return FileFacts(

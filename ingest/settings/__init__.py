@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingest.contract import EVENTS
 from ingest.errors import SettingsError
 from ingest.pseudonyms import CLIENT_IP, HASH, METHODS
 from ingest.settings.emr import ARCHITECTURES, EmrSettings, Prices, bucket_uri, read_emr
+from ingest.settings.excluded import wrong_names
 from ingest.settings.sources import (
     BY_FORMAT,
     MAX_EXPANSION_RATIO,
@@ -53,11 +53,7 @@ MIB = 1 << 20
 DATA_BUCKET = "AWS_DATA_BUCKET"
 # What the search server may be.
 AUTO, ELASTICSEARCH, OPENSEARCH = PRODUCTS = ("auto", "elasticsearch", "opensearch")
-# An event can always be found in its log and in its batch.
-_ALWAYS_SHOWN = ("event_id", "batch_id", "source_file", "source_offset")
-_CAN_BE_EXCLUDED = tuple(
-    column.name for column in EVENTS.columns if column.search and column.name not in _ALWAYS_SHOWN
-)
+_ADDRESS = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
 # A range is cut at multiples of the hashing chunk (8 MiB), so that ranges hash without rereading.
 HASH_CHUNK_BYTES = 8 * MIB
 
@@ -258,17 +254,16 @@ def _search_problems(search: SearchSettings) -> Iterator[str]:
             f"{index}: Elasticsearch keeps names like logs-*-*, metrics-*-* and traces-*-* for data"
             " streams; choose another"
         )
-    for name in search.exclude:
-        if name not in _CAN_BE_EXCLUDED:
-            yield (
-                f"search.exclude: {name!r} is not a column that can be left out; these can:"
-                f" {', '.join(_CAN_BE_EXCLUDED)}"
-            )
+    if wrong := wrong_names(search.exclude):
+        yield f"search.exclude: {wrong}"
     for key in search.private_keys:
         if not re.fullmatch(r"[\x21-\x7e]+", key):
             yield f"search.private_keys: {key!r} must be printable ASCII without blanks"
     if search.keep_months and search.layout != "monthly":
         yield 'search.keep_months needs search.layout = "monthly": a single index keeps all events'
-    if search.url and search.url != "off" and not re.match(r"https?://[^/\s]+", search.url):
+    if search.url and search.url != "off" and not _ADDRESS.fullmatch(search.url):
         # The address may hold a password: it is not shown.
-        yield "ES_URL / search.url must be http(s)://host[:port], or off"
+        yield (
+            "ES_URL / search.url must be http(s)://host[:port], or off; a path only where a proxy"
+            " adds one; no query or fragment (in a password, ? is %3F, # is %23 and / is %2F)"
+        )

@@ -62,7 +62,7 @@ def test_dead_letters_come_back_after_a_fix_of_the_mapping(
     settings: Settings,
     log: Log,
     elastic: Elasticsearch,
-    narrow: Callable[[], None],
+    fix_mapping: Callable[[], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rows, more = log.events(range(30)), log.events(range(30, 40))
@@ -75,7 +75,7 @@ def test_dead_letters_come_back_after_a_fix_of_the_mapping(
     assert (first.created, first.dead, first.exit_code) == (46, 4, 3)
     assert export(settings, replay=True, dry_run=True).planned == (1,)
 
-    narrow()
+    fix_mapping()
     caplog.clear()
     again = export(settings, replay=True)
 
@@ -94,30 +94,38 @@ def test_dead_letters_come_back_after_a_fix_of_the_mapping(
     assert (seal.revision, seal.events, seal.indexed, seal.dead) == (2, 40, 39, 1)
 
     elastic.indices.delete(index=settings.search.index)
-    settled = export(settings, replay=True)  # all of it is sent, the dead one once more
+    caplog.clear()
+    waiting = export(settings, replay=True)
+    assert (waiting.batches, waiting.total, waiting.exit_code) == ((), None, 0)
+    assert "run `clickstream export` for 2 batches that the index lacks" in caplog.text
+    settled = export(settings)  # all of it is sent, the dead one once more
     assert (settled.batches, settled.created, settled.dead) == ((1, 2), 49, 1)
 
 
 def test_a_replay_ends_when_no_dead_letter_is_left(
-    settings: Settings, log: Log, narrow: Callable[[], None]
+    settings: Settings, log: Log, fix_mapping: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     log.seal(log.events(range(10)) + log.events(range(10, 13), brand="Norda"))
     assert export(settings).dead == 3
-    narrow()
+    fix_mapping()
     assert export(settings).batches == ()  # they wait until they are asked for
-    assert export(settings, replay=True).created == 3
+    log.seal(log.events(range(20, 25)))
+    again = export(settings, replay=True)
+    assert (again.batches, again.created, again.total, again.exit_code) == ((1,), 3, None, 0)
+    assert "run `clickstream export` for 1 batch that the index lacks" in caplog.text
+    assert export(settings).batches == (2,)
     last = export(settings, replay=True)
-    assert (last.batches, last.total, last.expected, last.exit_code) == ((), 13, 13, 0)
+    assert (last.batches, last.total, last.expected, last.exit_code) == ((), 18, 18, 0)
     assert status(settings).dead_letters == ()
 
 
 def test_a_batch_whose_dead_letters_are_lost_is_sent_again(
-    settings: Settings, log: Log, narrow: Callable[[], None], caplog: pytest.LogCaptureFixture
+    settings: Settings, log: Log, fix_mapping: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     log.seal(log.events(range(10)) + log.events([10], brand="Norda"))
     (key,) = export(settings).dead_files
     log.lake.delete([key])
-    narrow()
+    fix_mapping()
     again = export(settings, replay=True)
     assert "the dead letters of batch 1 cannot be read" in caplog.text
     assert (again.created, again.updated, again.total) == (1, 10, 11)

@@ -115,3 +115,15 @@ def test_a_changed_mapping_is_refused_and_a_missing_field_added(
     assert export(settings).total == 3
     assert elastic.count(index=name, query={"term": {"product.brand": "x"}})["count"] == 3
     assert elastic.indices.get_mapping(index=name)[name]["mappings"]["dynamic"] == "strict"
+
+
+@pytest.mark.parametrize("path", ["no-index", "a/b", "{index}"])
+def test_an_address_with_the_path_of_an_index_is_refused(
+    settings: Settings, log: Log, elastic: Elasticsearch, path: str
+) -> None:
+    elastic.indices.create(index=settings.search.index)
+    log.seal(log.events(range(3)))
+    path = path.format(index=settings.search.index)
+    wrong = replace(settings.search, url=f"{settings.search.url}/{path}")
+    with pytest.raises(SettingsError, match=f"no search server at the path /{path} of 127"):
+        export(replace(settings, search=wrong))

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 from elasticsearch import Elasticsearch
 
 from ingest.errors import SettingsError
 from ingest.render import elasticsearch_mappings
+from ingest.search.kibana.assets import Assets
+from ingest.search.kibana.client import Kibana
+from ingest.search.kibana.install import install
 from ingest.search.kibana.spec import Period
 from ingest.search.kibana.time_field import TimeChoice, choose
 
 pytestmark = pytest.mark.integration
+
+
+def test_a_search_server_is_not_taken_for_a_kibana(search_server: str) -> None:
+    with (
+        closing(Kibana(search_server)) as client,
+        pytest.raises(SettingsError, match="is a search server, not Kibana"),
+    ):
+        install(client, Assets(index="events", time_field=None))
 
 
 def test_the_documents_decide_on_the_time_field(elastic: Elasticsearch, index_name: str) -> None:

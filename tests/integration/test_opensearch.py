@@ -165,13 +165,13 @@ def test_values_that_the_index_left_out(
 
 
 def test_dead_letters_come_back_after_a_fix_of_the_mapping(
-    settings: Settings, log: Log, client: Elasticsearch, narrow: Callable[[], None]
+    settings: Settings, log: Log, client: Elasticsearch, fix_mapping: Callable[[], None]
 ) -> None:
     rows = log.events(range(10)) + log.events(range(10, 13), brand="Norda")
     rows[4]["duration_ms"] = 1e15  # what no fix of the mapping helps
     log.seal(rows)
     assert (export(settings).created, export(settings, replay=True).dead) == (9, 4)
-    narrow()
+    fix_mapping()
     again = export(settings, replay=True)
     assert (again.documents, again.created, again.dead, again.total) == (4, 3, 1, 12)
     assert_exact(settings, client, [*range(4), *range(5, 13)])

@@ -112,9 +112,12 @@ def test_columns_are_taken_by_their_place_and_not_by_their_name(copying: Copying
 
 def test_fillrecord_fills_the_last_columns(copying: Copying) -> None:
     copying.cursor.execute("create table t (a int, b int, c varchar)")
-    narrow = copying.put_rows("a", {"a": array(1, type=INT)})
-    wide = copying.put_rows("b", {"a": array(2, type=INT), "b": array(3, type=INT)})
-    assert copying.load(narrow, wide, options="fillrecord") == [(1, None, None), (2, 3, None)]
+    one_column = copying.put_rows("a", {"a": array(1, type=INT)})
+    two_columns = copying.put_rows("b", {"a": array(2, type=INT), "b": array(3, type=INT)})
+    assert copying.load(one_column, two_columns, options="fillrecord") == [
+        (1, None, None),
+        (2, 3, None),
+    ]
 
 
 def test_large_files_are_copied_in_parts(copying: Copying) -> None:

@@ -14,12 +14,12 @@ pytestmark = pytest.mark.integration
 
 def test_number_of_columns(copying: Copying) -> None:
     copying.cursor.execute("create table t (a int, b int)")
-    narrow = copying.put_rows("a", {"a": array(1, type=INT)})
-    wide = copying.put_rows("b", dict.fromkeys("abc", array(1, type=INT)))
+    fewer = copying.put_rows("a", {"a": array(1, type=INT)})
+    more = copying.put_rows("b", dict.fromkeys("abc", array(1, type=INT)))
     said = "Unmatched number of columns between table and file. Table columns: 2, Data columns"
-    copying.refuses(copying.manifest(narrow), f"{said}: 1")
-    copying.refuses(copying.manifest(wide), f"{said}: 3")
-    copying.refuses(f"{copying.manifest(wide)} fillrecord", f"{said}: 3")
+    copying.refuses(copying.manifest(fewer), f"{said}: 1")
+    copying.refuses(copying.manifest(more), f"{said}: 3")
+    copying.refuses(f"{copying.manifest(more)} fillrecord", f"{said}: 3")
 
 
 def test_types_in_another_order(copying: Copying) -> None:
@@ -74,8 +74,8 @@ def test_null_where_none_may_be(copying: Copying) -> None:
     one, null = array(1, type=INT), array(None, type=INT)
     file = copying.put_rows("a", {"a": one, "b": null})
     copying.refuses(copying.manifest(file), said)
-    narrow = copying.put_rows("b", {"a": one})
-    copying.refuses(f"{copying.manifest(narrow)} fillrecord", said)
+    fewer = copying.put_rows("b", {"a": one})
+    copying.refuses(f"{copying.manifest(fewer)} fillrecord", said)
     fine = copying.put_rows("c", {"b": one})
     with pytest.raises(ProgrammingError, match='null value in column "b"'):
         copying.load(fine, columns="(a)")

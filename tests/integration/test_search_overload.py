@@ -28,9 +28,9 @@ WRITERS = 12
 
 
 @pytest.fixture
-def search_server(narrow_search_server: str) -> str:
+def search_server(weak_search_server: str) -> str:
     """The server of this module: other fixtures take it too."""
-    return narrow_search_server
+    return weak_search_server
 
 
 @pytest.fixture

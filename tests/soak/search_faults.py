@@ -183,12 +183,12 @@ def indexed(elastic: Elasticsearch, index: str) -> int:
 
 
 @pytest.mark.integration
-def test_twelve_writers_and_an_overloaded_server(tmp_path: Path, narrow_search_server: str) -> None:
-    settings = settings_for(tmp_path, narrow_search_server, "overloaded")
+def test_twelve_writers_and_an_overloaded_server(tmp_path: Path, weak_search_server: str) -> None:
+    settings = settings_for(tmp_path, weak_search_server, "overloaded")
     log = Log(settings.lake)
     log.seal(*(log.events(range(i, i + 1_000)) for i in range(0, 24_000, 1_000)))
     summary = export_with(settings, partial(run_at_once, most_bytes=20_000))
     assert (summary.created, summary.total, summary.exit_code) == (24_000, 24_000, 0)
     assert summary.retries > 0
-    with connect(narrow_search_server, environ={}) as client:
+    with connect(weak_search_server, environ={}) as client:
         assert_exact(settings, client, range(24_000))

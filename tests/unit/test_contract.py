@@ -19,12 +19,14 @@ from ingest.errors import SettingsError
 from ingest.render import (
     COLUMN_DOCS,
     FORMS,
+    INDEX_FIELDS,
     SOURCES_YAML,
     STAGING_YAML,
     arrow_schema,
     dbt_sources,
     elasticsearch_properties,
     generated_files,
+    index_fields,
     spark_ddl,
     staged_columns,
     staging_models,
@@ -32,6 +34,7 @@ from ingest.render import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
+GENERATED = (SOURCES_YAML, COLUMN_DOCS, INDEX_FIELDS, STAGING_YAML)
 
 
 def test_fifty_columns_in_their_order() -> None:
@@ -89,6 +92,21 @@ def test_search_mapping() -> None:
     assert properties["source"]["properties"]["ip"] == {"type": "ip", "ignore_malformed": True}
     assert properties["url"]["properties"]["path"] == {"type": "keyword", "ignore_above": 2048}
     assert "cookie" not in json.dumps(properties)
+
+
+def test_the_page_of_the_fields_has_a_row_for_each() -> None:
+    rows = [line for line in index_fields().splitlines() if line.startswith("| `")]
+    assert len(rows) == 47  # and _id
+    assert all(row.count(" | ") == 3 for row in rows)
+    assert not any("`cookie`" in row for row in rows)
+    assert (
+        "| `event.duration` | long | `duration_ms` | Total time of the request in milliseconds. "
+        "Null when not logged. In documents: whole nanoseconds. |"
+    ) in rows
+    assert (
+        "| `http.request.referrer` | keyword, ignore_above 2048 | `referrer` | Referring URL as "
+        "sent. Null when none was sent. |"
+    ) in rows
 
 
 def test_dbt_sources_are_yaml_with_every_column_described() -> None:
@@ -155,13 +173,13 @@ def test_a_block_without_its_marks_is_not_lost(old: str, new: str) -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with nothing but the generated files, copied from this one."""
-    for path in (SOURCES_YAML, COLUMN_DOCS, STAGING_YAML):
+    for path in GENERATED:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     return tmp_path
 
 
-@pytest.mark.parametrize("path", [SOURCES_YAML, COLUMN_DOCS, STAGING_YAML])
+@pytest.mark.parametrize("path", GENERATED)
 def test_drift_of_a_generated_file_is_found(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], path: Path
 ) -> None:
@@ -179,10 +197,15 @@ def test_drift_of_a_generated_file_is_found(
     assert drifted.read_text(encoding="utf-8") == text
 
 
-def test_a_generated_file_that_is_missing_is_out_of_date(project: Path) -> None:
-    (project / COLUMN_DOCS).unlink()
+def test_a_generated_file_that_is_missing_is_out_of_date(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.settings.project_root", lambda: project)
+    shutil.rmtree((project / INDEX_FIELDS).parent)
 
-    assert stale_files(project) == [project / COLUMN_DOCS]
+    assert stale_files(project) == [project / INDEX_FIELDS]
+    assert cli.run(["contract", "render"]) == 0
+    assert stale_files(project) == []
 
 
 def test_what_is_written_by_hand_cannot_be_rendered(project: Path) -> None:

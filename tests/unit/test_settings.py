@@ -138,7 +138,11 @@ def test_what_cannot_be_hidden_is_refused(tmp_path: Path, line: str, must: str) 
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ('exclude = ["brand", "colour"]', r"exclude: 'colour' .* these can: event_time, .*, extra"),
+        (
+            'exclude = ["brand", "colour", "usr_agent", "Source.IP", "colour"]',
+            r"exclude: 'colour', 'usr_agent' \(user_agent.*\?\), 'Source\.IP' \(client_ip.*\?\) are"
+            r" not columns that can be left out; docs/reference/index-fields\.md lists those",
+        ),
         ('exclude = ["cookie"]', "exclude: 'cookie' is not a column that can be left out"),
         *(
             (f'exclude = ["{name}"]', f"exclude: '{name}' is not a column that can be left out")
@@ -153,6 +157,27 @@ def test_what_cannot_be_hidden_is_refused(tmp_path: Path, line: str, must: str) 
 def test_what_cannot_be_left_out_is_refused(tmp_path: Path, line: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=rf"search\.{problem}"):
         load(tmp_path, f"[search]\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "fine"),
+    [
+        ("https://search.example/es/", True),
+        ("http://u:p%23w@[::1]:9200", True),
+        ("http://h:9200/?pretty", False),
+        ("http://h:9200?pretty", False),
+        ("http://h:9200/es#top", False),
+        ("http://u:p#w@h:9200", False),
+        ("h:9200", False),
+    ],
+)
+def test_the_address_of_the_search_server(tmp_path: Path, url: str, fine: bool) -> None:
+    if fine:
+        assert load(tmp_path, "", ES_URL=url).search.url == url
+        return
+    with pytest.raises(SettingsError, match=r"ES_URL .* no query or fragment") as raised:
+        load(tmp_path, "", ES_URL=url)
+    assert url not in str(raised.value)
 
 
 def test_the_order_of_what_is_left_out_does_not_matter(tmp_path: Path) -> None:

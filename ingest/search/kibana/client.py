@@ -85,6 +85,11 @@ class Kibana:
             )
         except requests.RequestException as error:
             raise self._no_answer(error) from None  # its own text holds the whole address
+        if _is_search_server(response):
+            raise SettingsError(
+                f"{self.place} is a search server, not Kibana: set KIBANA_URL to the address of "
+                "Kibana, which usually has port 5601"
+            )
         if response.status_code in accepting:
             return response.status_code
         if response.status_code != HTTPStatus.OK and response.status_code != HTTPStatus.CREATED:
@@ -164,6 +169,15 @@ def _checked(url: str, api_key: str | None) -> str:
             f"the key for {parts.netloc} would be sent unencrypted: use https in KIBANA_URL"
         )
     return parts.netloc
+
+
+def _is_search_server(response: requests.Response) -> bool:
+    """Return whether Elasticsearch answers, or OpenSearch, which knows no path of Kibana."""
+    if "kbn-name" in response.headers:
+        return False
+    if "x-elastic-product" in response.headers:
+        return True
+    return response.status_code == HTTPStatus.BAD_REQUEST and "no handler found" in response.text
 
 
 def _reason(response: requests.Response) -> str:

@@ -115,6 +115,13 @@ def test_a_hop_that_did_nothing_gives_only_the_error(
     assert json.loads(capsys.readouterr().out) == {"error": "3 != 4", "exit_code": 4}
 
 
+def test_dead_letters_are_not_sent_again_alone_into_a_new_index(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run(["export", "--recreate", "--yes", "--replay"]) == 2
+    assert "--recreate sends all events, dead letters too: omit --replay" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["load", "export", "run"])
 def test_a_hop_that_went_well_ends_with_its_own_code(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

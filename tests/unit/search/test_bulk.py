@@ -24,7 +24,7 @@ from elastic_transport import (
 )
 from elasticsearch import ApiError, UnsupportedProductError
 
-from ingest.errors import BooksError, SearchServerError, SettingsError
+from ingest.errors import BooksError, SearchServerError, SettingsError, WrongMapping
 from ingest.search.body import DELETE, Body
 from ingest.search.bulk import Sender, _raise_first, _Stopped
 from ingest.search.outcome import Outcome, outcome_of
@@ -358,7 +358,7 @@ def test_a_document_of_a_later_batch_is_newer() -> None:
 
 def test_many_dead_letters_pull_the_brake() -> None:
     server = Server([lambda _: (400, "strict_dynamic_mapping_exception")])
-    with pytest.raises(SearchServerError, match="the mapping of events is wrong, not the data"):
+    with pytest.raises(WrongMapping, match="the mapping of events is wrong, not the data"):
         sender(server).send_all([body(5_000)])
 
 

@@ -90,6 +90,16 @@ def test_an_old_server_is_refused(server: AnsweringServer) -> None:
 
 
 BLOCKED = {"error": {"type": "cluster_block_exception", "index": "events"}}
+# As Elasticsearch and OpenSearch answer to a bulk request, and to making or changing an index.
+_READ_ONLY = "blocked by: [FORBIDDEN/6/cluster read-only (api)];"
+CLUSTER_BLOCKED, MAKING_BLOCKED, WRITING_BLOCKED = (
+    {"error": {"type": "cluster_block_exception", "reason": reason}}
+    for reason in (
+        _READ_ONLY,
+        f"index [events] {_READ_ONLY}",
+        "index [events] blocked by: [FORBIDDEN/8/index write (api)];",
+    )
+)
 REFUSALS = [
     (401, {"error": {"type": "security_exception"}}, SettingsError, "requires credentials: set ES"),
     (403, {"error": {"type": "security_exception"}}, SettingsError, "lacks a privilege"),
@@ -99,10 +109,53 @@ REFUSALS = [
     (403, {"Message": "anonymous"}, SettingsError, "lacks a privilege"),
     (403, {"error": "no permissions for [x:y]"}, SettingsError, "refuses x:y, because the key"),
     (403, BLOCKED, SearchServerError, "^index events is blocked for writing"),
+    (403, WRITING_BLOCKED, SearchServerError, "^index events is blocked for writing"),
+    (403, CLUSTER_BLOCKED, SearchServerError, r"^the cluster of 127.*:\d+ is blocked for writing"),
+    (403, MAKING_BLOCKED, SearchServerError, r"^the cluster of 127.*:\d+ is blocked for writing"),
     (400, {"error": {"type": "media_type_header_exception"}}, SettingsError, "elasticsearch 8.19"),
     (500, {"error": {"type": "broken"}}, SearchServerError, "500 broken"),
     (200, b"<html>", SearchServerError, "is it Elasticsearch or OpenSearch"),
 ]
+
+
+NO_INDEX = {"error": {"type": "index_not_found_exception", "index": "events"}}
+INCORRECT = {"error": "Incorrect HTTP method for uri [/a/b] and method [GET], allowed: [POST]"}
+NO_HANDLER = {"error": "no handler found for uri [/a/b/] and method [GET]"}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"/events/": (404, NO_INDEX)},
+        {"/events/": (200, {"events": {"mappings": {}}})},
+        {"/events/": (200, "=^.^=")},
+        {"/events/": (200, b"<html>")},
+        {"/events/": (302, "moved")},
+        {"/events/": (400, NO_HANDLER)},
+        {"/events/": (405, INCORRECT), "/events/_nodes": (400, NO_HANDLER)},
+    ],
+)
+def test_a_path_that_leads_to_no_server_is_named(
+    server: AnsweringServer, answers: dict[str, tuple[int, object]]
+) -> None:
+    server.answers = answers
+    message = (
+        f"no search server at the path /events of 127.0.0.1:{server.port}; leave out the path, "
+        "unless it is that of a proxy (ES_INDEX names the index)"
+    )
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        ask(server.url + "/events")
+
+
+def test_the_path_of_a_proxy(server: AnsweringServer) -> None:
+    root = (200, {"version": {"number": "8.19.0"}})
+    server.answers = {"/es/": root, **{f"/es{path}": how for path, how in UUID_ANSWER.items()}}
+    assert ask(server.url + "/es")[2] == ask(server.url + "/es/")[2] == "8.19.0"
+    media = {"error": {"type": "media_type_header_exception"}}
+    for answer, message in (((401, {}), "requires credentials"), ((400, media), "install elastic")):
+        server.answers["/es/"] = answer
+        with pytest.raises(SettingsError, match=message):
+            ask(server.url + "/es")
 
 
 @pytest.mark.parametrize(("status", "content", "kind", "message"), REFUSALS)

@@ -79,6 +79,13 @@ def test_new_batches_in_order() -> None:
     assert numbers(plan([record(1), record(2)]).todo) == [1, 2]
 
 
+def test_a_plan_of_what_is_exported_keeps_what_a_waiting_batch_replaces() -> None:
+    records = [record(1), record(2), record(3, replaces=[1]), record(4, replaces=[2])]
+    found = plan(records, sealed=[1, 2, 3], counts={1: 10, 2: 10, 3: 10}).exported_only()
+    assert (numbers(found.live), found.todo, numbers(found.waiting)) == ([3], (), [4])
+    assert {old: one.number for old, one in found.successors.items()} == {"b1": 3}
+
+
 def test_done_is_sealed_and_counted() -> None:
     found = plan([record(1), record(2), record(3)], sealed=[1, 2], counts={1: 10, 2: 9, 3: 10})
     assert numbers(found.live) == [1, 2, 3]

@@ -16,7 +16,7 @@ import pytest
 from fixtures.answering_server import AnsweringServer
 
 from ingest.contract import EVENTS
-from ingest.errors import BooksError, ObjectUnreadable
+from ingest.errors import BooksError, ObjectUnreadable, WrongMapping
 from ingest.lake.parquet import ParquetSink
 from ingest.local_search.state import LocalServer, write_state
 from ingest.render import arrow_schema
@@ -200,6 +200,28 @@ def test_a_task_compresses_what_it_sends_when_it_is_asked_to(
     assert sent.startswith(b'{"index":')
     assert gzip.decompress(compressed) == sent
     assert answering_server.headers_received("content-encoding") == {None, "gzip"}
+
+
+def test_a_wrong_mapping_leaves_the_reasons_and_the_remedy(
+    lake: Storage,
+    file: ExportFile,
+    answering_server: AnsweringServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ingest.search.task.open_storage", lambda _: lake)
+    monkeypatch.setattr("ingest.search.bulk._BRAKE_DOCUMENTS", 5)
+    error = {"type": "strict_dynamic_mapping_exception", "reason": "no [event]"}
+    items = [{"index": {"status": 400, "error": error}}] * file.rows
+    answering_server.answers = {"/i/_bulk": (200, {"items": items})}
+    failure = export_task(_task(files=(file,), url=answering_server.url)).failure()
+    assert isinstance(failure, WrongMapping)
+    (key,) = [entry.key for entry in lake.list("exports/t/dead/")]
+    assert str(failure).endswith(
+        f"the mapping of i is wrong, not the data; the first reasons are in {lake.uri}/{key}: "
+        "after a fix of the contract or the mapping run `clickstream export --recreate`"
+    )
+    letters = [json.loads(line) for line in gzip.decompress(lake.read(key)).splitlines()]
+    assert [letter["reason"] for letter in letters] == ["no [event]"] * 5
 
 
 def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportFile) -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from fixtures.answering_server import AnsweringServer
 from support.fake_kibana import KEY, FakeKibana
 
 from ingest import cli
@@ -199,6 +200,26 @@ def test_addresses_that_will_not_do(url: str, key: str | None, message: str) -> 
     assert "pw" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("headers", "status", "content"),
+    [
+        ({"X-Elastic-Product": "Elasticsearch"}, 405, {"error": "Incorrect HTTP method for uri"}),
+        ({"X-Elastic-Product": "Elasticsearch"}, 401, {"error": {"type": "security_exception"}}),
+        ({}, 400, {"error": "no handler found for uri [/api/status] and method [GET]"}),
+    ],
+)
+def test_the_address_of_a_search_server_is_not_that_of_a_kibana(
+    answering_server: AnsweringServer, headers: dict[str, str], status: int, content: object
+) -> None:
+    answering_server.headers = headers
+    answering_server.answers = {"/api/status": (status, content)}
+    with (
+        closing(Kibana(answering_server.url, api_key=KEY)) as client,
+        pytest.raises(SettingsError, match="is a search server, not Kibana: set KIBANA_URL"),
+    ):
+        install(client, Assets(index="events", time_field=None))
+
+
 def test_a_missing_key_is_named(kibana: FakeKibana) -> None:
     with pytest.raises(SettingsError, match="requires an API key: set KIBANA_API_KEY"):
         put(kibana, key=None)
@@ -245,6 +266,20 @@ def test_the_command_tells_which_panels_it_leaves_out(
     assert cli.run(["kibana", "install", "--url", kibana.url, "--time-field", "none"]) == 0
     assert "Clients (client_ip), Sessions per client (client_ip)" in capsys.readouterr().err
     assert len(kibana.dashboards["clickstream-overview"]["panels"]) == 10
+
+
+def test_the_dashboards_are_not_for_opensearch(
+    kibana: FakeKibana,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "dbt_project.yml").touch()
+    (tmp_path / "clickstream.toml").write_text('[search]\nproduct = "opensearch"\n')
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(["kibana", "install", "--url", kibana.url]) == 2
+    assert "OpenSearch Dashboards is not supported" in capsys.readouterr().err
+    assert kibana.requests == []
 
 
 def test_auto_needs_a_search_server(
