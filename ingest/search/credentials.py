@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from ingest.errors import SettingsError
+from ingest.settings import TITLES
 
 API_KEY, SECRET, USER, ADDRESS = (
     "ES_API_KEY",
@@ -36,6 +37,11 @@ def public(url: str) -> str:
         ) from None
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return parts._replace(netloc=f"{host}:{port}").geturl()
+
+
+def server_name(product: str, url: str, *, version: str = "") -> str:
+    """Return the server at `url` as messages name it, such as `OpenSearch 2.19.6 at http://...`."""
+    return f"{TITLES[product]}{' ' * bool(version)}{version} at {public(url)}"
 
 
 def found_in(environ: Mapping[str, str], host: str | None) -> str | None:

@@ -23,13 +23,12 @@ from ingest.search.preparing import prepared
 from ingest.search.proof import Proof, prove
 from ingest.search.refusal import explained
 from ingest.search.template import Marks
-from ingest.settings import Settings
+from ingest.settings import OFF, Settings
 from ingest.storage import Storage
 
 # The driver's requests may be repeated; the bulk loop has its own rules.
 _RETRIES = 3
 _ASK_SECONDS = 2.0
-OFF = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
