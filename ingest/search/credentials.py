@@ -39,9 +39,13 @@ def public(url: str) -> str:
     return parts._replace(netloc=f"{host}:{port}").geturl()
 
 
-def server_name(product: str, url: str, *, version: str = "") -> str:
-    """Return the server at `url` as messages name it, such as `OpenSearch 2.19.6 at http://...`."""
-    return f"{TITLES[product]}{' ' * bool(version)}{version} at {public(url)}"
+def server_name(product: str | None, url: str | None, *, version: str | None = None) -> str:
+    """Return a server as messages name it, such as `OpenSearch 2.19.6 at http://host:9200`.
+
+    What is None is left out; the default ports are named, user and password are not.
+    """
+    title = TITLES.get(product or "", "a search server")
+    return f"{title}{f' {version}' if version else ''}{f' at {public(url)}' if url else ''}"
 
 
 def found_in(environ: Mapping[str, str], host: str | None) -> str | None:
