@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-_COMMAND = re.compile(r" *\S+  +([A-Z][A-Z0-9_]*=\S.* )?clickstream ")
+_COMMAND = re.compile(r" *\S+  +([A-Z][A-Z0-9_]*=\S.* )?(clickstream|curl) ")
 # Between two columns of a table.
 _GAP = "  "
 # A text of which less than this is seen tells nothing.

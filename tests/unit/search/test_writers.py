@@ -133,4 +133,6 @@ def test_writers_say_together_that_they_wait(
     tasks = [replace(task, deadline_seconds=0.1) for task in tasks_for(log, NO_SERVER, batches=3)]
     run_in_threads(tasks, writers=3)
     (message,) = caplog.messages
-    assert message.startswith("Elasticsearch at http://127.0.0.1:9 accepts no documents (last error")
+    assert message.startswith(
+        "Elasticsearch at http://127.0.0.1:9 accepts no documents (last error"
+    )
