@@ -206,13 +206,8 @@ def _judge(settings: Settings, summary: RunSummary) -> None:
             f"{settings.data / 'logs' / 'dbt.log'} for details:{failures}",
             1,
         )
-    if summary.export is not None and summary.export.dead > summary.export.max_dead:
-        files = ", ".join(summary.export.dead_files[:5])
-        summary.add_problem(
-            f"export: the server refused {count_of(summary.export.dead, 'document')}; see the dead "
-            f"letters in the lake: {files}",
-            TooManyRejects.exit_code,
-        )
+    if summary.export is not None and summary.export.refusal is not None:
+        summary.add_problem(f"export: {summary.export.refusal}", TooManyRejects.exit_code)
     if summary.verification is not None and not summary.verification.balanced:
         wrong = ", ".join(check.name for check in summary.verification.checks if not check.ok)
         summary.add_problem(

@@ -77,8 +77,9 @@ class Books:
     """All that is recorded about one lake.
 
     `counts` maps each warning code, skip reason and reject reason to its number of lines in live
-    batches; `exports` maps each target of an export to its number of documents, `dead_letters` are
-    those that it refused. `orphans` are files in the lake that `clickstream clean` removes.
+    batches; `exports` maps each target of an export to its number of documents, `servers` to its
+    server, and `dead_letters` are the documents that it refused. `orphans` are files in the lake
+    that `clickstream clean` removes.
     """
 
     lake: str
@@ -86,6 +87,7 @@ class Books:
     files: tuple[FileState, ...]
     counts: Mapping[str, int]
     exports: Mapping[str, int]
+    servers: Mapping[str, str]
     dead_letters: tuple[DeadLetters, ...]
     orphans: Orphans
 
@@ -125,6 +127,11 @@ def status(settings: Settings) -> Books:
                 seal.indexed for seal in of_target.values() if decided.get(seal.batch_id) == LIVE
             )
             for target, of_target in seals.items()
+        },
+        servers={
+            target: max(of_target.values(), key=lambda seal: seal.finished_at).server
+            for target, of_target in seals.items()
+            if of_target
         },
         dead_letters=tuple(
             _dead_letters(lake, target, seal)
@@ -209,7 +216,7 @@ def status_text(books: Books) -> str:
     if books.files:
         parts.append(_files_text(books.files))
     exports = [
-        f"exported to {name}: {count_of(count, 'document')}"
+        f"exported to {name}{_server_text(books, name)}: {count_of(count, 'document')}"
         for name, count in books.exports.items()
     ]
     parts.append("\n".join(exports) or "nothing has been exported yet")
@@ -221,6 +228,11 @@ def status_text(books: Books) -> str:
             " `clickstream clean` removes them"
         )
     return "\n\n".join(parts)
+
+
+def _server_text(books: Books, target: str) -> str:
+    """Return the server of `target` in brackets; "" where no seal names one."""
+    return f" ({printable(books.servers[target])})" if target in books.servers else ""
 
 
 def _dead_text(letters: DeadLetters) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ingest.books.sources import source_check
 from ingest.books.truth import lake_checks, mart_checks, other_objects, read_truth
-from ingest.errors import ClickstreamError, ObjectUnreadable
+from ingest.errors import BooksError, ClickstreamError, ObjectUnreadable, TooManyRejects
 from ingest.lake.accepted import accepted_ids, how_to_accept
 from ingest.lake.balance import has_its_bytes, has_its_size, imbalance
 from ingest.lake.checks import Check, first_few
@@ -18,7 +19,8 @@ from ingest.lake.ownership import check_whole
 from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED, BatchState, decide, in_state
-from ingest.settings import Settings
+from ingest.search.letters import refused_problem
+from ingest.settings import OFF, Settings
 from ingest.storage import Storage
 from ingest.terminal.progress import progress
 from ingest.terminal.text import count_of, table_text
@@ -34,6 +36,8 @@ from ingest.warehouse.marts import (
 if TYPE_CHECKING:
     from ingest.search.proof import Proof
 
+_log = logging.getLogger(__name__)
+
 LANDED = ("events", "rejects", "files")
 _REBUILD = "run `clickstream run --full-refresh`"
 _RELOAD = "drop the landing tables of this target, and `clickstream load` fills them again"
@@ -45,16 +49,25 @@ class Verification:
 
     `marts_differ`: marts cannot be read, or hold other numbers than landing, or than the truth
     where all else agrees with it; they are made from landing, so the remedy is to rebuild them.
+    `refused`: the server refused more documents of a batch than the settings allow.
     """
 
     checks: tuple[Check, ...]
     notes: tuple[str, ...] = ()
     marts_differ: bool = False
+    refused: bool = False
 
     @property
     def balanced(self) -> bool:
         """Whether every check holds."""
         return all(check.ok for check in self.checks)
+
+    @property
+    def exit_code(self) -> int:
+        """4 when a check fails, else 3 when too many documents were refused, else 0."""
+        if not self.balanced:
+            return BooksError.exit_code
+        return TooManyRejects.exit_code if self.refused else 0
 
     @property
     def sentence(self) -> str:
@@ -88,9 +101,11 @@ def verify(
             checks=(), notes=(f"nothing is in {lake.uri} yet: start with `clickstream run`",)
         )
     live = [record for record in records if shown.get(record.batch_id) == LIVE]
+    _log.info("comparing the sources with what was read of them")
     in_sources, notes = source_check(settings, records, whole=whole_sources)
     # A damaged file of a batch that was read again harms nobody.
     kept = [record for record in records if states[record.batch_id].state != REPLACED]
+    _log.info("comparing the files of %s in the lake", count_of(len(kept), "batch", "batches"))
     in_lake = [*_record_checks(records), *_file_checks(lake, kept, deep=deep)]
     checks = [in_sources, *in_lake]
     notes += [_quarantined(record) for record in in_state(records, states, QUARANTINED)]
@@ -99,6 +114,7 @@ def verify(
     of_marts: list[Check] = []
     is_landing_whole = True
     if is_lake_whole:
+        _log.info("comparing landing and marts with the lake")
         checks.append(_loaded(records, states, shown))
         landed = [*_landing_checks(warehouse, live)]
         checks += landed
@@ -118,6 +134,9 @@ def verify(
             "run again from the raw logs"
         )
     proof = _index_proof(settings)
+    refused = proof.over_limit(settings.search.max_dead) if proof else ()
+    if refused:
+        notes.append(refused_problem(refused, settings.search.max_dead))
     if proof is None:
         notes.append("the index was not compared: search is off")
     else:
@@ -125,6 +144,7 @@ def verify(
         if proof.contents is not None:
             notes += proof.contents.notes
             if marts is not None and all(check.ok for check in checks):
+                _log.info("comparing the values in the marts with the lake")
                 checks += (by_value := list(_value_checks(settings, lake, live, warehouse)))
                 of_marts += by_value
     if truth is not None and is_lake_whole:
@@ -144,6 +164,7 @@ def verify(
         notes=tuple(notes),
         # What is made from a landing that is wrong is no better when it is made again.
         marts_differ=is_landing_whole and not all(check.ok for check in of_marts),
+        refused=bool(refused),
     )
 
 
@@ -390,4 +411,6 @@ def _one_sided(landed: Collection[str], indexed: Collection[str]) -> Iterator[st
 def _index_proof(settings: Settings) -> Proof | None:
     from ingest.search.export import verify as prove_index
 
+    if settings.search.url != OFF:
+        _log.info("comparing the index with the lake")
     return prove_index(settings)

@@ -27,7 +27,7 @@ from ingest.cli.raw import formats, parse, sample
 from ingest.cli.search import search
 from ingest.errors import ClickstreamError, described, remedy_for
 from ingest.terminal import interrupts
-from ingest.terminal.text import PrintableFormatter, json_text, printable_lines
+from ingest.terminal.text import PrintableFormatter, StderrHandler, json_text, printable_lines
 
 INTERRUPTED = 130
 _INTERRUPTED = "interrupted; nothing is lost: run the command again"
@@ -118,7 +118,7 @@ def cli(verbose: bool) -> None:
     Exit codes: 0 done, 1 failed, 2 usage or settings, 3 too many rejects, 4 the books do not
     balance, 130 interrupted.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StderrHandler()
     handler.setFormatter(PrintableFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("ingest").setLevel(logging.DEBUG if verbose else logging.INFO)

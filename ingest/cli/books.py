@@ -18,9 +18,8 @@ from ingest.cli.common import (
     show,
     target_option,
 )
-from ingest.cli.engines import warehouse_for
+from ingest.cli.engines import announcing_search_server, warehouse_for
 from ingest.cli.opened import open_option, show_page
-from ingest.errors import BooksError
 from ingest.lake.clean import DAYS
 from ingest.terminal.text import terminal_width
 
@@ -75,24 +74,28 @@ def verify(
 ) -> None:
     """Recount every hop where its rows are.
 
-    Sources = lake = landing = marts = index; exits with 4 when they disagree. Of each plain log in
+    Sources = lake = landing = marts = index; exits with 4 when they disagree, and with 3 when the
+    search server refused more documents than search.max_dead allows. Of each plain log in
     a folder that is as the last ingest saw it, the first and last 4 KiB are compared with what was
     read; in S3 the etag tells.
     """
     from ingest.books.verify import verify as compare
     from ingest.books.verify import verify_text
 
-    if targets is not None:
-        if truth or whole_sources or deep or target:
-            raise click.UsageError("--targets compares marts only: omit all options but --json")
-        result = _compared(targets)
-    else:
-        with warehouse_for(target) as (settings, warehouse):
-            result = compare(
-                settings, warehouse, truth=truth, whole_sources=whole_sources, deep=deep
-            )
-    show(result, verify_text(result), as_json)
-    exit_with(0 if result.balanced else BooksError.exit_code)
+    with ExitStack() as stack:
+        if targets is not None:
+            if truth or whole_sources or deep or target:
+                raise click.UsageError("--targets compares marts only: omit all options but --json")
+            result = _compared(targets)
+        else:
+            settings = load_settings_for(target)
+            stack.enter_context(announcing_search_server(settings))
+            with warehouse_for(target, settings) as (_, warehouse):
+                result = compare(
+                    settings, warehouse, truth=truth, whole_sources=whole_sources, deep=deep
+                )
+        show(result, verify_text(result), as_json)
+    exit_with(result.exit_code)
 
 
 def _compared(targets: str) -> Verification:

@@ -18,6 +18,7 @@ import click
 from ingest.cli.stdin import STDIN, keep_stdin
 from ingest.errors import ClickstreamError, described
 from ingest.lake.records import BatchRecord
+from ingest.terminal.interrupts import check_interrupted
 from ingest.terminal.text import (
     count_of,
     fitted_text,
@@ -74,6 +75,15 @@ def load_settings_for(target: str | None, raw: str | None = None) -> Settings:
 def environ_with(raw: str | None) -> dict[str, str]:
     """Return the environment in which the settings find the source `raw`, where there is one."""
     return {**os.environ, **({} if raw is None else {"CLICKSTREAM_RAW": raw})}
+
+
+def confirmed(question: str) -> bool:
+    """Return the answer to `question`: no where nobody is there to give one."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        check_interrupted()
+        return False
 
 
 def exit_with(exit_code: int) -> None:

@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+import click
+
 from ingest.cli.common import load_settings_for
 from ingest.errors import SettingsError
 from ingest.spark import is_submitted
@@ -123,6 +125,23 @@ def export_tasks_on(session: SparkSession, settings: Settings) -> RunExportTasks
         return fanout(session, tasks, export_task, label="export", at_most=settings.search.writers)
 
     return run
+
+
+@contextmanager
+def announcing_search_server(settings: Settings) -> Iterator[None]:
+    """Say after the block that the local search server is running, if the block has started it."""
+    from ingest.local_search.control import state_file
+    from ingest.local_search.state import read_state
+
+    before = read_state(state_file(settings))
+    try:
+        yield
+    finally:
+        if read_state(state_file(settings)) != before:
+            from ingest.cli.summaries import local_server_lines
+
+            for line in local_server_lines(settings):
+                click.echo(line, err=True)
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from ingest.settings import Settings
+from ingest.search.credentials import public
+from ingest.settings import OFF, Settings
 from ingest.warehouse.remembered import SECRET
 from ingest.warehouse.target import engine_of
 
@@ -48,6 +49,22 @@ def given(settings: Settings) -> str:
 def secrets_given(settings: Settings) -> list[str]:
     """Return the names of the secrets that the next command needs too: they are never printed."""
     return [name for name, value in _of_services(settings) if _is_secret(name, value)]
+
+
+def search_place(settings: Settings) -> str:
+    """Return where the index is, as in `the index events at http://host:9200`."""
+    url = settings.search.url
+    return f"at {public(url)}" if url else "on the local search server"
+
+
+def search_elsewhere(settings: Settings) -> str | None:
+    """Return what an export uses in place of the local search server, None when it uses that."""
+    url = settings.search.url
+    if url is None:
+        return None
+    if url == OFF:
+        return "ES_URL / search.url is off: nothing is exported"
+    return f"ES_URL / search.url is {public(url)}: an export uses that, not this server"
 
 
 def how_to_stop_search(settings: Settings) -> str:

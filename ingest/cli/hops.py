@@ -11,6 +11,7 @@ import click
 
 from ingest.cli.common import (
     accept_option,
+    confirmed,
     environ_with,
     exit_with,
     json_option,
@@ -23,9 +24,14 @@ from ingest.cli.common import (
     showing_what_was_done,
     target_option,
 )
-from ingest.cli.engines import export_tasks_for, ingest_tasks_for, warehouse_for
+from ingest.cli.engines import (
+    announcing_search_server,
+    export_tasks_for,
+    ingest_tasks_for,
+    warehouse_for,
+)
 from ingest.cli.stdin import STDIN
-from ingest.errors import gravest
+from ingest.errors import ClickstreamError, gravest
 from ingest.terminal.text import printable_lines
 
 if TYPE_CHECKING:
@@ -225,25 +231,38 @@ def export(
     target: str | None,
     as_json: bool,
 ) -> None:
-    """Export every event to Elasticsearch or OpenSearch."""
+    """Export every event to Elasticsearch or OpenSearch.
+
+    ES_URL, or search.url in clickstream.toml, names the server, and off turns the export off.
+    Without either the local search server is started, and stays up: `clickstream search`.
+    """
+    from ingest.cli.given import search_place
     from ingest.cli.summaries import export_line
     from ingest.search.export import export as export_sealed
+    from ingest.settings import OFF
 
     if recreate and replay:
         raise click.UsageError("--recreate sends all events, dead letters too: omit --replay")
     settings = load_settings_for(target)
-    if recreate and not dry_run and not yes:
-        click.confirm(f"Delete the index {settings.search.index}?", abort=True, err=True)
-    with showing_what_was_done(export_line, as_json), export_tasks_for(settings) as run_tasks:
-        summary = export_sealed(
-            settings,
-            run_tasks,
-            accept=accept,
-            recreate=recreate,
-            replay=replay,
-            dry_run=dry_run,
-        )
-    show(summary, export_line(summary), as_json)
+    if recreate and not (dry_run or yes or settings.search.url == OFF):
+        index = f"the index {settings.search.index} {search_place(settings)}"
+        if not confirmed(f"Delete {index}?"):
+            raise ClickstreamError(
+                f"nothing was changed: to delete {index}, answer y or pass --yes"
+            )
+    with announcing_search_server(settings):
+        with showing_what_was_done(export_line, as_json), export_tasks_for(settings) as run_tasks:
+            summary = export_sealed(
+                settings,
+                run_tasks,
+                accept=accept,
+                recreate=recreate,
+                replay=replay,
+                dry_run=dry_run,
+            )
+        show(summary, export_line(summary), as_json)
+        if summary.refusal is not None:
+            click.echo(f"error: {printable_lines(summary.refusal)}", err=True)
     exit_with(summary.exit_code)
 
 

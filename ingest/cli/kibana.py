@@ -157,7 +157,7 @@ def _search_url(settings: Settings) -> str:
     """Return the address of the running search server; it is not started for this."""
     from ingest.errors import SettingsError
     from ingest.local_search.control import status
-    from ingest.search.export import OFF
+    from ingest.settings import OFF
 
     url = settings.search.url
     if url is not None and url != OFF:

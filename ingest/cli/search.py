@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ingest.cli.common import exit_with, json_option, load_settings_for, plain, show
 from ingest.terminal.text import count_of
+
+if TYPE_CHECKING:
+    from ingest.settings import Settings
 
 
 @click.group()
@@ -22,8 +27,10 @@ def up(as_json: bool) -> None:
     """Start the local search server unless it is already running."""
     from ingest.local_search.control import up as start
 
-    server = start(load_settings_for(None))
-    show(server, f"Elasticsearch {server.version} at {server.url} (pid {server.pid})", as_json)
+    settings = load_settings_for(None)
+    server = start(settings)
+    text = f"Elasticsearch {server.version} at {server.url} (pid {server.pid})"
+    show(server, _with_note(settings, text), as_json)
 
 
 @search.command()
@@ -50,7 +57,8 @@ def search_status(as_json: bool) -> None:
     settings = load_settings_for(None)
     state = look(settings)
     if state is None:
-        show({"running": False}, "not running; start it with: clickstream search up", as_json)
+        text = "not running; start it with: clickstream search up"
+        show({"running": False}, _with_note(settings, text), as_json)
         exit_with(1)
     else:
         server, count = state.server, state.documents
@@ -59,4 +67,12 @@ def search_status(as_json: bool) -> None:
             f"{state.line()}\n{documents}; running since {server.started_at} in {server.folder}\n"
             f"  stop     {how_to_stop_search(settings)}"
         )
-        show({"running": True, **plain(state)}, text, as_json)
+        show({"running": True, **plain(state)}, _with_note(settings, text), as_json)
+
+
+def _with_note(settings: Settings, text: str) -> str:
+    """Return `text`, and what an export uses in place of the local search server, if it does."""
+    from ingest.cli.given import search_elsewhere
+
+    note = search_elsewhere(settings)
+    return f"{text}\nnote: {note}" if note else text

@@ -102,18 +102,20 @@ def export_line(summary: ExportSummary) -> str:
     """Return one line about the hop."""
     if summary.skipped:
         return "search is off: nothing was indexed"
-    if summary.planned and not summary.batches:
-        numbers = ", ".join(map(str, summary.planned))
-        return f"would export {'batch' if len(summary.planned) == 1 else 'batches'} {numbers}"
+    if summary.total is None and not summary.batches:
+        return _planned(summary)
+    time = f" ({summary.seconds:.1f} s)"
     if not summary.batches:
-        is_counted = summary.total is not None
-        line = "nothing new, no documents added" if is_counted else "nothing to export"
+        line = "nothing new, no documents added"
     else:
+        rate = summary.documents / max(summary.seconds, 0.001)
+        time = ""
         line = (
             f"{count_of(len(summary.batches), 'batch', 'batches')}, "
             f"{count_of(summary.documents, 'document')} "
             f"({summary.created:,} new, {summary.updated:,} updated, {summary.dead:,} refused), "
-            f"{count_of(summary.retries, 'retry', 'retries')}"
+            f"{count_of(summary.retries, 'retry', 'retries')}, "
+            f"{summary.seconds:.1f} s, {rate:,.0f}/s"
         )
     line += _held(summary)
     if summary.compared:
@@ -121,9 +123,25 @@ def export_line(summary: ExportSummary) -> str:
             f"; {count_of(summary.compared, 'value')} and {count_of(summary.sampled, 'document')} "
             "compared"
         )
+    if summary.old_months:
+        line += f"; {count_of(len(summary.old_months), 'old month')} deleted"
     if summary.quarantined:
         line += f", {len(summary.quarantined)} QUARANTINED"
-    return f"{line} ({summary.seconds:.1f} s)"
+    return f"{line}{time}"
+
+
+def _planned(summary: ExportSummary) -> str:
+    """Return what an export would do, or that one found nothing to do."""
+    numbers = ", ".join(map(str, summary.planned))
+    batches = "batch" if len(summary.planned) == 1 else "batches"
+    steps = [f"export {batches} {numbers} to {_index(summary)}"] if numbers else []
+    if summary.old_months:
+        steps.append(f"delete {', '.join(summary.old_months)} (search.keep_months)")
+    return f"would {' and '.join(steps)}" if steps else "nothing to export"
+
+
+def _index(summary: ExportSummary) -> str:
+    return f"index {summary.index} at {summary.url}"
 
 
 def _held(summary: ExportSummary) -> str:
@@ -131,7 +149,7 @@ def _held(summary: ExportSummary) -> str:
     if summary.total is None or summary.expected is None:
         return ""
     text = (
-        f"; {summary.index} holds {summary.total:,} of the lake's "
+        f"; {_index(summary)} holds {summary.total:,} of the lake's "
         f"{count_of(summary.expected, 'event')}"
     )
     if summary.refused:
@@ -154,8 +172,9 @@ def summary_text(settings: Settings, summary: RunSummary) -> str:
     if summary.verification is not None:
         lines += ["", *_checks(summary.verification)]
     lines += ["", *(f"problem: {problem}" for problem in summary.problems)]
-    if not summary.problems:
-        lines += _next_steps(settings, summary)
+    if not is_submitted():  # somebody is there to take them
+        steps = local_server_lines(settings) if summary.problems else _next_steps(settings, summary)
+        lines += steps
     return "\n".join(lines).rstrip()
 
 
@@ -177,28 +196,33 @@ def _verify_line(verification: Verification) -> str:
 
 
 def _next_steps(settings: Settings, summary: RunSummary) -> list[str]:
-    from ingest.local_search.control import status
-
-    if is_submitted():
-        return []  # nobody is there to take them
     before = given(settings)
-    lines = [
+    return [
         "Next steps (after `. .venv/bin/activate`, in the project root):",
         *_what_to_export(secrets_given(settings)),
         f'  query    {before}clickstream query "select * from {_filled_mart(summary)}"',  # noqa: S608
         f"  report   {before}clickstream report --open",
         f"  docs     {before}clickstream docs --open",
         f"  books    {before}clickstream status",
+        *_where_to_search(summary.export),
+        *local_server_lines(settings),
     ]
+
+
+def _where_to_search(export: ExportSummary | None) -> Iterator[str]:
+    if export is not None and export.url:
+        place = f"{export.url.rstrip('/')}/{export.index}/_search?q=event.action:purchase"
+        yield f"  search   curl '{place}'"
+
+
+def local_server_lines(settings: Settings) -> list[str]:
+    """Return what a person has to know of the local search server, nothing unless it is running."""
+    from ingest.local_search.control import status
+
     local = status(settings) if settings.search.url is None else None
-    if local is not None:
-        search = f"{local.server.url}/{settings.search.index}/_search"
-        lines += [
-            f"  search   {search}?q=event.action:purchase",
-            f"  stop     {how_to_stop_search(settings)}",
-            local.line(),
-        ]
-    return lines
+    if local is None:
+        return []
+    return [f"{local.line()}; stop it with: {how_to_stop_search(settings)}"]
 
 
 def _what_to_export(secrets: Sequence[str]) -> Iterator[str]:

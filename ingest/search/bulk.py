@@ -6,35 +6,25 @@ unknown outcome (a timeout, a cut reply) is sent again. Nothing here knows Spark
 
 from __future__ import annotations
 
-import random
 import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ingest.errors import SearchServerError, WrongMapping
+from ingest.search.activity import Activity
 from ingest.search.all_indexed import AllIndexed
 from ingest.search.body import Body
 from ingest.search.client import (
-    TITLES,
     ApiError,
     ConnectionTimeout,
     TlsError,
     TransportError,
     UnsupportedProductError,
 )
-from ingest.search.outcome import (
-    CREATED,
-    STOPPING,
-    Outcome,
-    answer_to,
-    items,
-    outcome_of,
-    retry_after,
-)
+from ingest.search.outcome import OVERLOADED, Refusal, items, retry_after, sort_out
+from ingest.search.patience import Patience
 from ingest.search.refusal import error_type, explain
 from ingest.search.window import MOST_IN_FLIGHT, Window
 from ingest.search.work import DeadLetter, Tally, Work
@@ -42,13 +32,9 @@ from ingest.terminal.text import count_of
 
 # Keeps one entry per document, so that item i is document i; halves the client's CPU time.
 FILTER_PATH = "errors,items.*.status,items.*.error.type,items.*.error.reason"
-_OVERLOADED = 429
-_LONGEST_PAUSE = 30.0
 _FULL_UNTIL_HALVED = 3
-_SERVER_ERRORS_UNTIL_DEAD = 5
 # That many dead letters mean that the mapping is wrong, not the data.
 _BRAKE_DOCUMENTS, _BRAKE_RATIO = 1_000, 0.1
-_DISK_FULL = "the cluster's disk is full and the index is read-only"
 
 
 class BulkClient(Protocol):
@@ -59,43 +45,35 @@ class BulkClient(Protocol):
         ...
 
 
-# Status, error type and reason from the server.
-_Refusal = tuple[int, str, str]
-
-
 class _Stopped(Exception):
     """Another request has stopped the sender."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Sender:
-    """Sends bodies to one index of a server of `product`.
+    """Sends bodies to one index of the `server`, as messages name it, at `url`.
 
-    `on_dead_letter` gets each dead letter, one call at a time; `on_done` how many documents have an
-    outcome now, from any thread.
+    `on_dead_letter` gets each dead letter, one call at a time; `activity` is told what is done.
     `most_bytes` is the largest size of a body; it shrinks when the server refuses one as too large.
     `window` limits the requests in flight; what one file taught it holds for the next sender too.
-    After `deadline_seconds` without an accepted document it gives up, and at once when the server
-    cannot be reached and `is_gone`, or when `stop` is set.
+    When `patience` ends it gives up, and at once when the server cannot be reached and `is_gone`,
+    or when `stop` is set.
     """
 
     client: BulkClient
     index: str
     url: str
-    product: str
+    server: str
     most_bytes: int
-    deadline_seconds: float
+    patience: Patience
+    activity: Activity
     on_dead_letter: Callable[[DeadLetter], None] = lambda _letter: None
-    on_done: Callable[[int], object] = lambda _documents: None
     is_gone: Callable[[], bool] = lambda: False
-    clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[float, float], float] = random.uniform
     pause: Callable[[float], object] | None = None
     window: Window = field(default_factory=Window)
     stop: threading.Event = field(default_factory=threading.Event)
     tally: Tally = field(default_factory=Tally)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _accepted_at: float = 0.0
 
     def send_all(self, bodies: Iterable[Body]) -> Tally:
         """Send `bodies` and return what became of them.
@@ -103,7 +81,7 @@ class Sender:
         Rendering waits for the server: one body more than may be in flight is kept.
         Raises SearchServerError when it gives up or must stop, SettingsError for wrong credentials.
         """
-        self._accepted_at = self.clock()
+        self.patience.succeeded()
         with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
             pending: set[Future[None]] = set()
             try:
@@ -144,7 +122,7 @@ class Sender:
             self._record(len(found), found.created, 0)
             self.window.widen()
             return []
-        return self._sorted_out(work, found)
+        return self._settle(work, found)
 
     def _answers(self, work: Work) -> list[Mapping[str, Any]] | AllIndexed:
         """Send the body of `work` when its turn comes and return the items of the answer."""
@@ -155,6 +133,8 @@ class Sender:
                 self.tally.requests += 1
                 self.tally.retries += work.attempts > 1
                 self.tally.bytes += len(work.body.data)
+            if work.attempts > 1:
+                self.activity.retried()
             answer = self.client.bulk(
                 index=self.index, operations=work.body.data, filter_path=FILTER_PATH
             )
@@ -179,7 +159,7 @@ class Sender:
             raise explain(error, self.url) from None
         if status == 413:
             return self._too_large(work, kind)
-        if status == _OVERLOADED:
+        if status == OVERLOADED:
             return self._overloaded(work, reason, error)
         if status >= 500:
             return [self._later(replace(work, full=0), reason, error)]
@@ -205,51 +185,29 @@ class Sender:
             self.most_bytes = min(self.most_bytes, len(work.body.data) // 2)
         return work.halves()
 
-    def _sorted_out(self, work: Work, answers: Sequence[Mapping[str, Any]]) -> list[Work]:
+    def _settle(self, work: Work, answers: Sequence[Mapping[str, Any]]) -> list[Work]:
         """Record the outcome of each document; return those that must be sent again."""
-        again: dict[Outcome, list[int]] = defaultdict(list)
-        dead: dict[int, _Refusal] = {}
-        reason, indexed, created, newer, overloaded = "", 0, 0, 0, False
-        for position, item in enumerate(answers):
-            status, kind, why = answer_to(item)
-            found = outcome_of(status, kind)
-            if found is Outcome.SERVER_ERROR and work.errors >= _SERVER_ERRORS_UNTIL_DEAD:
-                found = Outcome.DEAD
-            match found:
-                case Outcome.INDEXED:
-                    indexed += 1
-                    created += status == CREATED
-                case Outcome.VERSION_CONFLICT:
-                    newer += 1
-                case Outcome.STOP:
-                    remedy = STOPPING[status, kind or ""]
-                    raise SearchServerError(f"index {self.index} {remedy} (nothing is lost)")
-                case Outcome.DEAD:
-                    dead[position] = status, kind or "", why
-                case _:
-                    again[found].append(position)
-                    overloaded |= found is Outcome.RETRY and status == _OVERLOADED
-                    reason = _DISK_FULL if found is Outcome.DISK_FULL else f"{status} {kind}"
-        self._record(indexed, created, newer)
-        self._set_aside(work, dead)
-        if not again:
+        found = sort_out(answers, index=self.index, errors=work.errors)
+        self._record(found.indexed, found.created, found.newer)
+        self._set_aside(work, found.dead)
+        if not found.again:
             self.window.widen()
             return []
-        if overloaded:
+        if found.overloaded:
             self.window.narrow()
-        work = self._later(replace(work, full=0), reason)
-        return [work.part(positions, outcome) for outcome, positions in again.items()]
+        work = self._later(replace(work, full=0), found.reason)
+        return [work.part(positions, outcome) for outcome, positions in found.again.items()]
 
     def _record(self, indexed: int, created: int, newer: int) -> None:
         with self._lock:
             self.tally.indexed += indexed
             self.tally.created += created
             self.tally.newer += newer
-            if indexed or newer:
-                self._accepted_at = self.clock()
-        self.on_done(indexed + newer)
+        if indexed or newer:
+            self.patience.succeeded()
+            self.activity.accepted(indexed + newer)
 
-    def _set_aside(self, work: Work, refused: Mapping[int, _Refusal]) -> None:
+    def _set_aside(self, work: Work, refused: Mapping[int, Refusal]) -> None:
         """Make dead letters of the documents at the positions `refused`.
 
         Raises WrongMapping when there are so many that going on is pointless.
@@ -271,7 +229,7 @@ class Sender:
                 self.on_dead_letter(letter)
                 self.tally.dead += 1
                 tally = self.tally
-            self.on_done(1)
+            self.activity.refused(1)
             if tally.dead >= _BRAKE_DOCUMENTS and tally.dead > _BRAKE_RATIO * tally.documents:
                 raise WrongMapping(
                     f"{tally.dead:,} of {tally.documents:,} documents were refused (last error: "
@@ -280,18 +238,17 @@ class Sender:
 
     def _later(self, work: Work, reason: str, error: ApiError | None = None) -> Work:
         """Back off and return `work`; raises SearchServerError when the deadline has passed."""
-        silent = self.clock() - self._accepted_at
-        if silent >= self.deadline_seconds:
+        left = self.patience.left()
+        if not left:
             raise SearchServerError(
-                f"{TITLES[self.product]} accepted no documents for {self.deadline_seconds:,.0f} s "
+                f"{self.server} accepted no documents for {self.patience.deadline_seconds:,.0f} s "
                 f"(last error: {reason}); nothing is lost: run `clickstream export` again"
             )
         work = replace(work, pauses=work.pauses + 1)
-        seconds = self.jitter(0.0, min(_LONGEST_PAUSE, 0.5 * 2 ** min(work.pauses, 10)))
-        seconds = max(seconds, retry_after(error))
-        seconds = min(seconds, self.deadline_seconds - silent)
+        seconds = self.patience.pause(work.pauses, asked=retry_after(error))
         with self._lock:
             self.tally.waited_seconds += seconds
+        self.activity.waits(seconds, reason, left=left)
         (self.pause or self.stop.wait)(seconds)
         return work
 

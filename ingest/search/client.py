@@ -39,10 +39,9 @@ from elasticsearch import AuthorizationException as ForbiddenError
 from ingest.errors import SettingsError
 from ingest.search.all_indexed import read_all_indexed
 from ingest.search.credentials import certificate, credentials, public
-from ingest.settings import AUTO, ELASTICSEARCH, OPENSEARCH
+from ingest.settings import AUTO, ELASTICSEARCH, OPENSEARCH, TITLES
 
 __all__ = [
-    "TITLES",
     "ApiError",
     "BadRequestError",
     "ConnectionTimeout",
@@ -59,8 +58,6 @@ __all__ = [
 ]
 
 ANSWER_SECONDS = 60
-# The products by the names that messages use.
-TITLES = {ELASTICSEARCH: "Elasticsearch", OPENSEARCH: "OpenSearch"}
 # OpenSearch 2.7 brought the type flat_object.
 _OLDEST = {ELASTICSEARCH: (8, 9), OPENSEARCH: (2, 7)}
 # How the local search server answers to `GET /`, and how servers do at a path that is not theirs.

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from ingest.errors import SettingsError
+from ingest.settings import TITLES
 
 API_KEY, SECRET, USER, ADDRESS = (
     "ES_API_KEY",
@@ -36,6 +37,15 @@ def public(url: str) -> str:
         ) from None
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return parts._replace(netloc=f"{host}:{port}").geturl()
+
+
+def server_name(product: str | None, url: str | None, *, version: str | None = None) -> str:
+    """Return a server as messages name it, such as `OpenSearch 2.19.6 at http://host:9200`.
+
+    What is None is left out; the default ports are named, user and password are not.
+    """
+    title = TITLES.get(product or "", "a search server")
+    return f"{title}{f' {version}' if version else ''}{f' at {public(url)}' if url else ''}"
 
 
 def found_in(environ: Mapping[str, str], host: str | None) -> str | None:

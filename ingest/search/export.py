@@ -19,12 +19,13 @@ from ingest.search.contents import compare
 from ingest.search.credentials import public
 from ingest.search.exporter import Exporter, RunTasks
 from ingest.search.index import Counts, Index
+from ingest.search.letters import refused_problem
 from ingest.search.plan import Plan
 from ingest.search.preparing import prepared
 from ingest.search.proof import Proof, prove
 from ingest.search.refusal import explained
 from ingest.search.template import Marks
-from ingest.settings import Settings
+from ingest.settings import OFF, Settings
 from ingest.storage import Storage
 from ingest.terminal.text import count_of
 
@@ -33,7 +34,6 @@ _log = logging.getLogger(__name__)
 # The driver's requests may be repeated; the bulk loop has its own rules.
 _RETRIES = 3
 _ASK_SECONDS = 2.0
-OFF = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +45,11 @@ class ExportSummary:
     `expected` the events of the live batches: they differ by the dead letters of all runs
     (`refused`) and the documents of months that are no longer kept (`expired`). Both are None when
     that was not counted: in a dry run, and when the export failed. `quarantined` are ids that wait
-    for `--accept`. `compared` are the values that index and lake agree on for the new batches,
-    `sampled` their documents that were read back. `planned` are the numbers of the batches to
-    export.
+    for `--accept`, `over_limit` numbers of batches with more dead letters than `max_dead`, of this
+    run or an earlier one. `compared` are the values that index and lake agree on for the new
+    batches, `sampled` their documents that were read back. `planned` are the numbers of the batches
+    to export. `old_months` are indices that were deleted since their months are no longer kept, in
+    a dry run those that would be.
     """
 
     skipped: bool = False
@@ -61,6 +63,8 @@ class ExportSummary:
     dead: int = 0
     max_dead: int = 0
     dead_files: tuple[str, ...] = ()
+    over_limit: tuple[int, ...] = ()
+    old_months: tuple[str, ...] = ()
     swept: int = 0
     retries: int = 0
     quarantined: tuple[str, ...] = ()
@@ -75,7 +79,12 @@ class ExportSummary:
     @property
     def exit_code(self) -> int:
         """3 when there are more dead letters than allowed or quarantined batches, else 0."""
-        return TooManyRejects.exit_code if self.dead > self.max_dead or self.quarantined else 0
+        return TooManyRejects.exit_code if self.over_limit or self.quarantined else 0
+
+    @property
+    def refusal(self) -> str | None:
+        """What is wrong with the batches `over_limit`, None without any."""
+        return refused_problem(self.over_limit, self.max_dead) if self.over_limit else None
 
 
 def export(
@@ -114,6 +123,7 @@ def export(
             accepted = accepted_ids(lake).union(to_accept)
             plan = _plan(exporter, records, accepted, counts, afresh=recreate, replay=replay)
             again = exporter.with_dead_letters(plan) if replay else ()
+            exporter.old_months = () if recreate else tuple(index.old_months())
             return _summary(exporter, plan, again=again)
         index.check()
         record_acceptances(lake, to_accept)
@@ -246,6 +256,7 @@ def _summary(
     created = sum(one.created for one in exporter.exported)
     indexed = sum(one.indexed for one in exporter.exported)
     dead = sum(seal.dead for seal in seals)
+    max_dead = exporter.settings.search.max_dead
     return ExportSummary(
         url=exporter.url,
         index=exporter.index.name,
@@ -255,8 +266,10 @@ def _summary(
         created=created,
         updated=indexed - created,
         dead=dead,
-        max_dead=exporter.settings.search.max_dead,
+        max_dead=max_dead,
         dead_files=tuple(name for seal in seals for name in seal.dead_files),
+        over_limit=proof.over_limit(max_dead) if proof else (),
+        old_months=exporter.old_months,
         swept=sum(sum(seal.swept.values()) for seal in seals),
         retries=sum(seal.retries for seal in seals),
         quarantined=tuple(record.batch_id for record in plan.quarantined),

@@ -56,7 +56,8 @@ class Exported:
 class Exporter:
     """One run of the export to one index. `url` contains no password.
 
-    `exported` are the batches that have been sealed so far.
+    `exported` are the batches that have been sealed so far, `old_months` the indices that were
+    deleted because their months are no longer kept, in a dry run those that would be.
     """
 
     settings: Settings
@@ -67,6 +68,7 @@ class Exporter:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     started: float = field(default_factory=time.monotonic)
     exported: list[Exported] = field(default_factory=list)
+    old_months: tuple[str, ...] = ()
     _seals: dict[str, Seal] = field(default_factory=dict)
     _records: tuple[BatchRecord, ...] = ()
 
@@ -122,7 +124,7 @@ class Exporter:
                 if counts.get(old):
                     self._sweep(old, successor)
         if self._is_monthly:
-            self.index.delete_old_months()
+            self.old_months = tuple(self.index.delete_old_months())
 
     def prove(self, plan: Plan) -> Proof:
         """Return the proof of the finished index; raises BooksError when it fails."""
@@ -239,6 +241,7 @@ class Exporter:
             ignored=self.index.ignored([record.batch_id]) if there else {},
             begun=begun,
             writer=self.run_id,
+            url=self.url,
         )
         check_seal(seal)
         write_seal(self.lake, self.target.name, seal)

@@ -88,14 +88,17 @@ class Index:
         for name in self.deletable():
             self.client.indices.delete(index=name)
 
-    def delete_old_months(self) -> None:
-        """Delete the indices of months that are too old to be kept."""
-        for name in self.mappings():
-            if not self.is_kept(name):
-                self.client.indices.delete(index=name)
-                _log.info(
-                    "index %s deleted: search.keep_months is %d", name, self.search.keep_months
-                )
+    def old_months(self) -> list[str]:
+        """Return the indices of months that are too old to be kept."""
+        return [name for name in self.mappings() if not self.is_kept(name)]
+
+    def delete_old_months(self) -> list[str]:
+        """Delete the indices that `old_months` returns, and return them."""
+        found = self.old_months()
+        for name in found:
+            _log.info("deleting index %s: search.keep_months is %d", name, self.search.keep_months)
+            self.client.indices.delete(index=name)
+        return found
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the exact number of documents per batch id and index, after a refresh.
@@ -204,7 +207,7 @@ class Index:
         """Return the condition that leaves out months which the next export deletes, if any."""
         if self.oldest is None:
             return []
-        old = [name for name in self.mappings() if not self.is_kept(name)]
+        old = self.old_months()
         return [{"bool": {"must_not": {"terms": {"_index": old}}}}] if old else []
 
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ingest.errors import BooksError, StorageError
+from ingest.lake.checks import first_few
 from ingest.search.seals import Seal
 from ingest.storage import Storage
 from ingest.terminal.text import count_of, printable
@@ -26,6 +27,15 @@ if TYPE_CHECKING:  # the commands that only read the lake import no client
 
 _SHOWN_IDS = 5
 REPLAY = "after a fix of the contract or the mapping run `clickstream export --replay`"
+
+
+def refused_problem(batches: Sequence[int], max_dead: int) -> str:
+    """Return what is wrong with `batches`, which have more dead letters than `max_dead` allows."""
+    what = "batch" if len(batches) == 1 else "batches"
+    return (
+        f"the server refused more documents of {what} {first_few(batches)} than search.max_dead ="
+        f" {max_dead:,} allows: `clickstream status` lists them; {REPLAY}, or raise search.max_dead"
+    )
 
 
 class DeadLetters:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from ingest.errors import SearchServerError
 from ingest.search.all_indexed import AllIndexed
 from ingest.search.client import ApiError
 
-CREATED = 201
+OVERLOADED = 429
+_CREATED = 201
+_SERVER_ERRORS_UNTIL_DEAD = 5
+_DISK_FULL = "the cluster's disk is full and the index is read-only"
 _LONGEST_RETRY_AFTER = 60.0
 
 
@@ -23,6 +29,27 @@ class Outcome(Enum):
     DISK_FULL = auto()
     STOP = auto()
     DEAD = auto()
+
+
+# Status, error type and reason from the server.
+Refusal = tuple[int, str, str]
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The documents of a request by their outcome; positions are those in its body.
+
+    `again` must be sent again, for the `reason` that was met last; `overloaded` is whether the
+    server said that it is.
+    """
+
+    indexed: int = 0
+    created: int = 0
+    newer: int = 0
+    dead: dict[int, Refusal] = field(default_factory=dict)
+    again: defaultdict[Outcome, list[int]] = field(default_factory=lambda: defaultdict(list))
+    reason: str = ""
+    overloaded: bool = False
 
 
 STOPPING = {
@@ -41,11 +68,42 @@ def outcome_of(status: int, kind: str | None) -> Outcome:
         return Outcome.VERSION_CONFLICT
     if (status, kind) in STOPPING:
         return Outcome.STOP
-    if status == 429 and kind == "cluster_block_exception":
+    if status == OVERLOADED and kind == "cluster_block_exception":
         return Outcome.DISK_FULL
-    if status in (429, 503):
+    if status in (OVERLOADED, 503):
         return Outcome.RETRY
     return Outcome.SERVER_ERROR if status >= 500 else Outcome.DEAD
+
+
+def sort_out(answers: Sequence[Mapping[str, Any]], *, index: str, errors: int) -> Sorted:
+    """Return what the items `answers` of a response say about their documents.
+
+    Each of these has met `errors` server errors before. Raises SearchServerError when an answer
+    concerns the `index` and not its document.
+    """
+    found = Sorted()
+    for position, item in enumerate(answers):
+        status, kind, why = answer_to(item)
+        outcome = outcome_of(status, kind)
+        if outcome is Outcome.SERVER_ERROR and errors >= _SERVER_ERRORS_UNTIL_DEAD:
+            outcome = Outcome.DEAD
+        match outcome:
+            case Outcome.INDEXED:
+                found.indexed += 1
+                found.created += status == _CREATED
+            case Outcome.VERSION_CONFLICT:
+                found.newer += 1
+            case Outcome.STOP:
+                remedy = STOPPING[status, kind or ""]
+                raise SearchServerError(f"index {index} {remedy} (nothing is lost)")
+            case Outcome.DEAD:
+                found.dead[position] = status, kind or "", why
+            case _:
+                found.again[outcome].append(position)
+                found.overloaded |= outcome is Outcome.RETRY and status == OVERLOADED
+                is_full = outcome is Outcome.DISK_FULL
+                found.reason = _DISK_FULL if is_full else f"{status} {kind}"
+    return found
 
 
 def items(answer: Any) -> list[Mapping[str, Any]] | AllIndexed:

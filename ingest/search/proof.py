@@ -39,6 +39,10 @@ class Proof:
     problems: tuple[str, ...]
     contents: Contents | None = None
 
+    def over_limit(self, max_dead: int) -> tuple[int, ...]:
+        """Return the numbers of the batches with more dead letters than `max_dead` allows."""
+        return tuple(record.number for record, seal in self.sealed if seal.dead > max_dead)
+
 
 def prove(
     lake: Storage, target: Target, counts: Counts, *, is_kept: IsKept = lambda _name: True

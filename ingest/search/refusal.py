@@ -15,7 +15,6 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError, Protocol
 
 from ingest.errors import ClickstreamError, SearchServerError, SettingsError
 from ingest.search.client import (
-    TITLES,
     ApiError,
     ConnectionTimeout,
     TlsError,
@@ -25,6 +24,7 @@ from ingest.search.client import (
 )
 from ingest.search.credentials import found_in, public
 from ingest.search.outcome import STOPPING
+from ingest.settings import TITLES
 
 # What the two keys of docs/operations/search.md may do.
 PRIVILEGES = frozenset(

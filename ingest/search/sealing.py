@@ -39,10 +39,11 @@ def seal_of(
     ignored: Mapping[str, int],
     begun: datetime,
     writer: str,
+    url: str,
 ) -> Seal:
     """Return the seal that follows `before`; `check_seal` says whether it balances.
 
-    `indices` are the documents of the batch as the index counts them.
+    `url` contains no password. `indices` are the documents of the batch as the index counts them.
     """
     record = delivery.record
     return Seal(
@@ -54,6 +55,7 @@ def seal_of(
             "product": target.product,
             "version": target.version,
             "index": target.index,
+            "url": url,
         },
         contract_version=CONTRACT_VERSION,
         events=record.totals.events,

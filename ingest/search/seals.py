@@ -15,6 +15,7 @@ from typing import Any
 
 from ingest.errors import BooksError
 from ingest.lake.records import to_json
+from ingest.search.credentials import server_name
 from ingest.storage import Storage
 
 SEAL_FORMAT = 1
@@ -29,7 +30,7 @@ class Seal:
     the lake). `indices` are the documents per index; those of a month that is no longer kept have
     been deleted since. `swept` maps each replaced batch to the number of its documents that were
     deleted, `ignored` a field to its values that cannot be searched. `target` has cluster_uuid,
-    product, version and index.
+    product, version, index and, but for older seals, url.
     """
 
     format: int = SEAL_FORMAT
@@ -52,6 +53,12 @@ class Seal:
     retries: int
     bytes: int
     writer: str
+
+    @property
+    def server(self) -> str:
+        """The server that it was exported to, as far as the seal names it."""
+        product, version, url = map(self.target.get, ("product", "version", "url"))
+        return server_name(product, url, version=version)
 
 
 def write_seal(lake: Storage, target: str, seal: Seal) -> None:

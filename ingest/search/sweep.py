@@ -10,9 +10,12 @@ import json
 from collections.abc import Iterator
 
 from ingest.errors import SearchServerError
+from ingest.search.activity import Activity
 from ingest.search.body import DELETE, Body
 from ingest.search.bulk import Sender
+from ingest.search.credentials import server_name
 from ingest.search.index import Index
+from ingest.search.patience import Patience
 from ingest.search.work import DeadLetter
 
 
@@ -22,13 +25,15 @@ def sweep(index: Index, batch_id: str, *, version: int, url: str) -> int:
     `version` is the number of the batch record that replaces it; the index has been refreshed.
     Raises SearchServerError when the server refuses.
     """
+    server = server_name(index.product, url)
     sender = Sender(
         client=index.client,
         index=index.name,
         url=url,
-        product=index.product,
+        server=server,
         most_bytes=index.search.body_mib << 20,
-        deadline_seconds=index.search.deadline_seconds,
+        patience=Patience(deadline_seconds=index.search.deadline_seconds),
+        activity=Activity(server),
         on_dead_letter=_refused,
     )
     return sender.send_all(_deletes(index, batch_id, version)).indexed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,15 @@ from ingest.errors import BooksError, ClickstreamError, WrongMapping
 from ingest.lake.balance import sha256_of
 from ingest.lake.parquet import open_parquet
 from ingest.local_search.state import read_state
+from ingest.search.activity import Activity
 from ingest.search.agreement import RECREATE
 from ingest.search.body import Body
 from ingest.search.bulk import Sender
 from ingest.search.client import Elasticsearch, connect
+from ingest.search.credentials import server_name
 from ingest.search.document import Rendering, bodies, rendering
 from ingest.search.letters import DeadLetters
+from ingest.search.patience import Patience
 from ingest.search.template import Marks
 from ingest.search.work import Tally
 from ingest.storage import Storage, open_storage
@@ -81,6 +84,11 @@ class ExportTask:
     compress: bool = False
     state_file: str | None = None
 
+    @property
+    def server(self) -> str:
+        """The server as messages name it."""
+        return server_name(self.product, self.url)
+
     def is_gone(self) -> bool:
         """Return whether the local search server has ended."""
         if self.state_file is None:
@@ -123,11 +131,11 @@ class TaskFacts:
 def export_task(
     task: ExportTask,
     stop: threading.Event | None = None,
-    on_done: Callable[[int], object] | None = None,
+    activity: Activity | None = None,
 ) -> TaskFacts:
     """Send the files of `task`; gives up when `stop` is set.
 
-    `on_done` is called with the number of documents that have an outcome, whenever some have.
+    `activity` is told what is done; tasks in one process share it.
 
     Expected errors are not raised but returned in TaskFacts.
     """
@@ -137,8 +145,8 @@ def export_task(
     try:
         how = rendering(task.marks, os.environ, monthly=task.index if task.monthly else None)
         with connect(task.url, product=task.product, compress=task.compress) as client:
-            sender = _sender(task, client, stop or threading.Event())
-            sender.on_done = on_done or sender.on_done
+            activity = activity or Activity(task.server)
+            sender = _sender(task, client, activity, stop or threading.Event())
             for file in task.files:
                 # Window and largest body, learned from the server, hold for the next file too.
                 sender = replace(sender, tally=Tally())
@@ -148,14 +156,17 @@ def export_task(
     return TaskFacts(files=tuple(done))
 
 
-def _sender(task: ExportTask, client: Elasticsearch, stop: threading.Event) -> Sender:
+def _sender(
+    task: ExportTask, client: Elasticsearch, activity: Activity, stop: threading.Event
+) -> Sender:
     return Sender(
         client=client,
         index=task.index,
         url=task.url,
-        product=task.product,
+        server=task.server,
         most_bytes=task.most_bytes,
-        deadline_seconds=task.deadline_seconds,
+        patience=Patience(deadline_seconds=task.deadline_seconds),
+        activity=activity,
         is_gone=task.is_gone,
         stop=stop,
     )

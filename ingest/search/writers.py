@@ -6,10 +6,11 @@ Rendering and sending hardly hold Python's lock, and the server is far slower th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ingest.search.task import ExportTask, TaskFacts, export_task
+from ingest.search.activity import Activity
+from ingest.search.task import ExportFile, ExportTask, TaskFacts, export_task
 from ingest.terminal.progress import progress
 
 
@@ -19,15 +20,17 @@ def run_in_threads(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskFac
     An interruption does not wait for requests in flight: the next run sends again what is not
     sealed.
     """
+    if not tasks:
+        return []
     # One each: a task that fails sets its own, and the others go on.
     stops = [threading.Event() for _ in tasks]
     pool = ThreadPoolExecutor(writers)
-    documents = sum(file.events for task in tasks for file in task.files)
+    files = [file for task in tasks for file in task.files]
     try:
-        with progress("export", documents) as show:
-            done = _Done(show)
+        with progress(_label(files), sum(file.events for file in files)) as show:
+            activity = Activity(tasks[0].server, show)
             futures = [
-                pool.submit(export_task, task, stop=stop, on_done=done.add)
+                pool.submit(export_task, task, stop=stop, activity=activity)
                 for task, stop in zip(tasks, stops, strict=True)
             ]
             return [future.result() for future in futures]
@@ -37,15 +40,9 @@ def run_in_threads(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskFac
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-class _Done:
-    """Adds up the documents that have an outcome, for whoever waits."""
-
-    def __init__(self, show: Callable[[int], None]) -> None:
-        self._show = show
-        self._documents = 0
-        self._lock = threading.Lock()
-
-    def add(self, documents: int) -> None:
-        with self._lock:
-            self._documents += documents
-            self._show(self._documents)
+def _label(files: Sequence[ExportFile]) -> str:
+    """Return what is exported: a large lake is in several waves, each with its own progress."""
+    numbers = [file.number for file in files]
+    first, last = min(numbers), max(numbers)
+    batches = f"batch {first}" if first == last else f"batches {first} to {last}"
+    return f"export of {batches}"

@@ -9,9 +9,9 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
-_COMMAND = re.compile(r" *\S+  +([A-Z][A-Z0-9_]*=\S.* )?clickstream ")
+_COMMAND = re.compile(r" *\S+  +([A-Z][A-Z0-9_]*=\S.* )?(clickstream|curl) ")
 # Between two columns of a table.
 _GAP = "  "
 # A text of which less than this is seen tells nothing.
@@ -56,6 +56,15 @@ class PrintableFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the record with every unprintable character escaped."""
         return printable_lines(super().format(record))
+
+
+class StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to what stderr is at that moment: while there is a bar, that is above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record`."""
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def count_of(count: int, one: str, many: str | None = None) -> str:

@@ -45,10 +45,11 @@ def test_a_document_the_index_refuses_is_kept_and_counted(
     assert "2 document_parsing_exception" in caplog.text
     assert "secret" not in caplog.text
     again = export(settings)
-    assert (again.batches, again.total, again.refused, again.exit_code) == ((), 48, 2, 0)
+    assert (again.batches, again.total, again.refused, again.exit_code) == ((), 48, 2, 3)
     proof = verify(settings)
     assert proof is not None
     assert (proof.documents, proof.dead, proof.expected, proof.problems) == (48, 2, 50, ())
+    assert (proof.over_limit(1), proof.over_limit(2)) == ((1,), ())
 
 
 def test_dead_letters_within_the_limit_are_no_failure(settings: Settings, log: Log) -> None:

@@ -89,6 +89,7 @@ def test_a_seal_says_what_was_exported(settings: Settings, log: Log) -> None:
     assert (seal["events"], seal["indexed"], seal["newer"], seal["dead"]) == (25, 25, 0, 0)
     assert seal["indices"] == {settings.search.index: 25}
     assert seal["target"]["index"] == settings.search.index
+    assert seal["target"]["url"] == settings.search.url
 
 
 def test_a_dry_run_changes_nothing(settings: Settings, log: Log, elastic: Elasticsearch) -> None:

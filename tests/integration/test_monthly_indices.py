@@ -63,14 +63,21 @@ def test_each_month_has_an_index_behind_one_alias(
 
 
 def test_old_months_are_deleted_and_not_missed(
-    monthly: Settings, log: Log, elastic: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+    monthly: Settings,
+    log: Log,
+    elastic: Elasticsearch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     name = monthly.search.index
     keeping = replace(monthly, search=replace(monthly.search, keep_months=2))
     monkeypatch.setattr(Index, "oldest", property(lambda _self: f"{name}-2026.02"))
     log.seal(log.events(range(10), **in_month(1)) + log.events(range(10, 15), **in_month(2)))
     first = export(keeping)
     assert (first.created, first.total, first.expired, first.expected) == (15, 5, 10, 15)
+    assert first.old_months == (f"{name}-2026.01",)
+    assert f"deleting index {name}-2026.01: search.keep_months is 2" in caplog.messages
     assert months(elastic, name) == {f"{name}-2026.02": 5}
     assert export(keeping).batches == ()
     proof = verify(keeping)
@@ -86,6 +93,9 @@ def test_old_months_are_deleted_and_not_missed(
     assert proof.contents is not None
     assert (proof.documents, proof.expired, proof.problems) == (0, 15, ())
     assert proof.contents.problems == []
+    assert export(keeping, dry_run=True).old_months == (f"{name}-2026.02",)
+    assert export(keeping, dry_run=True, recreate=True).old_months == ()
+    assert months(elastic, name) == {f"{name}-2026.02": 5}
 
     monkeypatch.undo()  # now all are kept: they come back
     assert export(monthly).total == 15

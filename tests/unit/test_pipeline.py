@@ -311,9 +311,11 @@ def test_the_most_severe_exit_code_is_kept(codes: list[int], most_severe: int) -
         ),
         (
             "export",
-            replace(EXPORTED, dead=2, max_dead=1, dead_files=("exports/x",)),
+            replace(EXPORTED, max_dead=1, over_limit=(2, 4)),
             3,
-            "export: the server refused 2 documents; see the dead letters in the lake: exports/x",
+            "export: the server refused more documents of batches 2, 4 than search.max_dead = 1 "
+            "allows: `clickstream status` lists them; after a fix of the contract or the mapping "
+            "run `clickstream export --replay`, or raise search.max_dead",
         ),
         (
             "verify",

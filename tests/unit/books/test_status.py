@@ -25,6 +25,7 @@ from ingest.warehouse.ledger import LedgerRow
 from ingest.warehouse.spark.ledger import local_ledgers
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TARGET = {"product": "elasticsearch", "version": "8.19.21", "url": "https://es:9200"}
 
 
 @pytest.fixture
@@ -75,6 +76,7 @@ def seal(
     *,
     revision: int = 1,
     dead: int = 0,
+    target: Mapping[str, str] = TARGET,
     dead_files: tuple[str, ...] = (),
 ) -> None:
     """Write the seal of an export of `record` to the target `es`."""
@@ -82,7 +84,7 @@ def seal(
         open_storage(settings.lake),
         "es",
         Seal(
-            number=record.number, batch_id=record.batch_id, revision=revision, target={},
+            number=record.number, batch_id=record.batch_id, revision=revision, target=target,
             contract_version=1, events=indexed, indexed=indexed, newer=0, dead=dead, indices={},
             dead_files=dead_files, swept={}, started_at=AT,
             finished_at=AT.replace(day=1 + revision), requests=1, retries=0, bytes=1, writer="w",
@@ -243,11 +245,25 @@ def test_the_text_shows_it_all(settings: Settings, hop: Hop) -> None:
         "batch 2 exceeds the reject limit and is quarantined (50 of 1,050 lines rejected; by code "
         f"and reason: 50 no_match); accept it with: clickstream run --accept {bad.batch_id}"
     ) in text
-    assert "exported to es: 1 document\n" in f"{text}\n"
+    server = "Elasticsearch 8.19.21 at https://es:9200"
+    assert f"exported to es ({server}): 1 document\n" in f"{text}\n"
     rows = [line.split() for line in text.splitlines()]
     assert f"1 {good.batch_id[:12]} raw live 2 32 30 0 0 2 30 1".split() in rows
     assert ["no_match", "2"] in rows
     assert ["empty", "1", "raw/odd.log"] in [row[:3] for row in rows]
+
+
+def test_an_older_seal_names_its_server_without_an_address(settings: Settings, hop: Hop) -> None:
+    record = hop.add_log("one.log", 30)
+    seal(settings, record, 30, target={"product": "opensearch", "version": "2.19.6"})
+    assert "exported to es (OpenSearch 2.19.6): 30 documents" in status_text(status(settings))
+
+
+def test_the_newest_seal_says_where_a_target_is(settings: Settings, hop: Hop) -> None:
+    record = hop.add_log("one.log", 30)
+    for revision, url in ((1, "https://old:9200"), (2, "https://new:9200")):
+        seal(settings, record, 30, revision=revision, target={**TARGET, "url": url})
+    assert status(settings).servers == {"es": "Elasticsearch 8.19.21 at https://new:9200"}
 
 
 def test_a_long_list_of_objects_is_cut_and_says_so(settings: Settings, hop: Hop) -> None:

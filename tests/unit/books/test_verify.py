@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -411,6 +412,38 @@ def test_an_index_with_other_documents_is_seen(
     monkeypatch.setattr("ingest.search.export.verify", lambda _settings: replace(proof, **changes))
 
     assert books.wrong() == wrong
+
+
+@pytest.mark.parametrize(("max_dead", "code"), [(0, 3), (1, 3), (2, 0)])
+def test_more_dead_letters_than_allowed_are_no_success(
+    books: Books, monkeypatch: pytest.MonkeyPatch, max_dead: int, code: int
+) -> None:
+    seal: Any = SimpleNamespace(dead=2)
+    proof = Proof(
+        index="i", documents=EVENTS - 2, dead=2, expected=EVENTS, pending=(), problems=(),
+        complete=(books.record.batch_id,), sealed=((books.record, seal),),
+    )  # fmt: skip
+    monkeypatch.setattr("ingest.search.export.verify", lambda _settings: proof)
+    settings = books.hop.settings
+    settings = replace(settings, search=replace(settings.search, max_dead=max_dead))
+
+    found = verify(settings, books.warehouse)
+
+    assert (found.balanced, found.exit_code) == (True, code)
+    said = [note for note in found.notes if f"of batch 1 than search.max_dead = {max_dead}" in note]
+    assert bool(said) == bool(code)
+    wrong = Check(name="a", expected=1, found=2)
+    assert replace(found, checks=(wrong,)).exit_code == 4
+
+
+def test_each_step_is_said_once(books: Books, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "ingest.books")
+    books.verify()  # search is off
+    assert caplog.messages == [
+        "comparing the sources with what was read of them",
+        "comparing the files of 1 batch in the lake",
+        "comparing landing and marts with the lake",
+    ]
 
 
 def test_the_index_is_compared_with_landing_too(

@@ -17,6 +17,8 @@ import pytest
 from ingest import cli
 from ingest.cli.common import plain
 from ingest.errors import BooksError, ClickstreamError, SettingsError, TooManyRejects
+from ingest.local_search.control import LocalServerStatus
+from ingest.local_search.state import LocalServer
 from ingest.settings import Settings
 
 LINE = b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /a HTTP/1.1" 200 5 "-" "x"\n'
@@ -168,6 +170,40 @@ def test_a_command_that_ends_with_a_code_exits_with_it(
     monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
     assert cli.run(["search", "status"]) == 1
     assert "not running" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("url", "note"),
+    [
+        ("", None),
+        ("off", "note: ES_URL / search.url is off: nothing is exported"),
+        (
+            "https://me:hunter2@es",
+            "note: ES_URL / search.url is https://es:443: an export uses that, not this server",
+        ),
+    ],
+)
+def test_the_local_search_server_says_when_it_is_not_used(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str,
+    note: str | None,
+) -> None:
+    server = LocalServer(
+        pid=1, create_time=0.0, url="http://here", version="8", node_name="n", folder="f",
+        started_at="now",
+    )  # fmt: skip
+    state = LocalServerStatus(server=server, memory_bytes=0, documents=None)
+    monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
+    monkeypatch.setenv("ES_URL", url)
+    monkeypatch.setattr("ingest.local_search.control.up", lambda _settings: server)
+    for found in (None, state):
+        monkeypatch.setattr("ingest.local_search.control.status", lambda _, found=found: found)
+        for command in ("up", "status"):
+            cli.run(["search", command])
+            lines = capsys.readouterr().out.splitlines()
+            assert [line for line in lines if line.startswith("note: ")] == ([note] if note else [])
 
 
 def test_usage_errors_exit_with_two(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from ingest import cli
 from ingest.cli import hops
 from ingest.errors import BooksError, ClickstreamError
 from ingest.job.run import RunTasks
+from ingest.local_search.control import LocalServerStatus
+from ingest.local_search.state import LocalServer, write_state
 from ingest.pipeline import RunSummary
 from ingest.search.export import ExportSummary
 from ingest.settings import Settings
@@ -166,3 +170,103 @@ def test_a_dry_run_prints_the_steps_one_a_line(
     assert capsys.readouterr().out == f"BEGIN;\n{long}\n"
     assert cli.run(["load", "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"steps": ["BEGIN;", long]}
+
+
+@pytest.mark.parametrize("batches", [(), (1,)])
+def test_dead_letters_of_an_earlier_export_are_an_error_of_this_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], batches: tuple[int, ...]
+) -> None:
+    done = replace(EXPORTED, batches=batches, over_limit=(3,))
+    monkeypatch.setattr("ingest.search.export.export", lambda *_, **__: done)
+
+    assert cli.run(["export"]) == 3
+    assert capsys.readouterr().err.startswith(
+        "error: the server refused more documents of batch 3 than search.max_dead = 0 allows"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://me:hunter2@s", "at http://s:9200"),
+        (None, "on the local search server"),
+    ],
+)
+@pytest.mark.parametrize("typed", ["n\n", "\n", ""])  # the last one: no terminal
+def test_an_index_is_deleted_only_when_the_answer_is_yes(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    url: str | None,
+    place: str,
+    typed: str,
+) -> None:
+    exported: list[bool] = []
+
+    def export(*_: object, recreate: bool, **__: object) -> ExportSummary:
+        exported.append(recreate)
+        return EXPORTED
+
+    monkeypatch.setattr("ingest.search.export.export", export)
+    monkeypatch.setenv("ES_INDEX", "events")
+    if url is None:
+        monkeypatch.delenv("ES_URL", raising=False)
+    else:
+        monkeypatch.setenv("ES_URL", url)
+    monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+
+    assert cli.run(["export", "--recreate"]) == 1
+    err = capsys.readouterr().err
+    assert f"Delete the index events {place}? [y/N]: " in err
+    assert f"error: nothing was changed: to delete the index events {place}, answer y" in err
+    assert exported == []
+    for arguments, answer in ([], "y\n"), (["--yes"], ""), (["--dry-run"], ""):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        assert cli.run(["export", "--recreate", *arguments]) == 0
+    assert exported == [True] * 3
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("was_running", [False, True])
+def test_an_export_ends_with_the_server_that_it_started(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    was_running: bool,
+    fails: bool,
+) -> None:
+    server = LocalServer(
+        pid=1, create_time=0.0, url="http://here", version="8", node_name="n", folder="f",
+        started_at="now",
+    )  # fmt: skip
+    state = tmp_path / "search" / "server.json"
+
+    def export(*_: object, **__: object) -> ExportSummary:
+        state.parent.mkdir(exist_ok=True)
+        write_state(state, server)
+        if fails:
+            raise BooksError("3 != 4")
+        return EXPORTED
+
+    running = LocalServerStatus(server=server, memory_bytes=600_000_000, documents=None)
+    monkeypatch.setattr("ingest.local_search.control.status", lambda _settings: running)
+    monkeypatch.setattr("ingest.search.export.export", export)
+    monkeypatch.delenv("ES_URL", raising=False)
+    if was_running:
+        with suppress(BooksError):
+            export()
+
+    assert cli.run(["export", "--json"]) == (4 if fails else 0)
+    streams = capsys.readouterr()
+    json.loads(streams.out)
+    line = (
+        "Elasticsearch 8 is running at http://here (pid 1, 0.6 GB); stop it with: "
+        f"CLICKSTREAM_DATA={tmp_path} clickstream search down\n"
+    )
+    assert streams.err.count(line) == (not was_running)
+
+
+def test_the_help_of_export_names_its_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["export", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "ES_URL, or search.url in clickstream.toml, names the server" in text
+    assert "the local search server is started, and stays up" in text

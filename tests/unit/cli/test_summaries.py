@@ -35,8 +35,8 @@ INGESTED = IngestSummary(
 LOADED = LoadSummary(loaded=("b",), replaced=(), quarantined=(), live=2, events=1234, seconds=0.5)
 BUILT = DbtSummary(passed=70, warned=1, failed=2, skipped=3, failures=(), seconds=20.0)
 EXPORTED = ExportSummary(
-    index="i", batches=(1, 2), planned=(1, 2), documents=12, created=9, updated=2, dead=1,
-    retries=1, total=1234, expected=1235, refused=1, seconds=2.0,
+    url="http://s:9200", index="i", batches=(1, 2), planned=(1, 2), documents=12, created=9,
+    updated=2, dead=1, retries=1, total=1234, expected=1235, refused=1, seconds=2.0,
 )  # fmt: skip
 
 
@@ -106,35 +106,51 @@ def test_ingest(
         (
             export_line,
             EXPORTED,
-            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry; i holds 1,234 "
-            "of the lake's 1,235 events, 1 dead letter (see `clickstream status`) (2.0 s)",
+            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry, 2.0 s, 6/s; index i "
+            "at http://s:9200 holds 1,234 of the lake's 1,235 events, 1 dead letter (see "
+            "`clickstream status`)",
         ),
         (
             export_line,
             replace(EXPORTED, total=1235, refused=0, compared=17, sampled=1),
-            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry; i holds 1,235 "
-            "of the lake's 1,235 events; 17 values and 1 document compared (2.0 s)",
+            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry, 2.0 s, 6/s; index i "
+            "at http://s:9200 holds 1,235 of the lake's 1,235 events; 17 values and 1 document "
+            "compared",
         ),
         (
             export_line,
-            replace(EXPORTED, batches=(), planned=(), total=1200, expired=34),
-            "nothing new, no documents added; i holds 1,200 of the lake's 1,235 events, "
-            "1 dead letter (see `clickstream status`), 34 in months that are no longer kept "
-            "(2.0 s)",
+            replace(EXPORTED, batches=(), total=1200, expired=34, old_months=("i-2026.01",)),
+            "nothing new, no documents added; index i at http://s:9200 holds 1,200 of the lake's "
+            "1,235 events, 1 dead letter (see `clickstream status`), 34 in months that are no "
+            "longer kept; 1 old month deleted (2.0 s)",
         ),
         (
             export_line,
             replace(EXPORTED, batches=(), planned=(), total=1235, refused=0, quarantined=("b1",)),
-            "nothing new, no documents added; i holds 1,235 of the lake's 1,235 events, "
-            "1 QUARANTINED (2.0 s)",
+            "nothing new, no documents added; index i at http://s:9200 holds 1,235 of the lake's "
+            "1,235 events, 1 QUARANTINED (2.0 s)",
         ),
-        (export_line, replace(EXPORTED, batches=(), planned=(7,)), "would export batch 7"),
-        (export_line, replace(EXPORTED, batches=()), "would export batches 1, 2"),
-        (export_line, ExportSummary(seconds=0.5), "nothing to export (0.5 s)"),
+        (
+            export_line,
+            replace(EXPORTED, batches=(), planned=(7,), total=None),
+            "would export batch 7 to index i at http://s:9200",
+        ),
+        (
+            export_line,
+            replace(EXPORTED, batches=(), total=None, old_months=("i-2026.01", "i-2026.02")),
+            "would export batches 1, 2 to index i at http://s:9200 and delete i-2026.01, "
+            "i-2026.02 (search.keep_months)",
+        ),
+        (
+            export_line,
+            ExportSummary(old_months=("i-2026.01",)),
+            "would delete i-2026.01 (search.keep_months)",
+        ),
+        (export_line, ExportSummary(seconds=0.5), "nothing to export"),
         (
             export_line,
             replace(EXPORTED, total=None, expected=None, refused=0),
-            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry (2.0 s)",
+            "2 batches, 12 documents (9 new, 2 updated, 1 refused), 1 retry, 2.0 s, 6/s",
         ),
         (export_line, ExportSummary(skipped=True), "search is off: nothing was indexed"),
     ],
@@ -289,10 +305,10 @@ def test_the_next_steps_name_only_what_is_used(
     assert "first    export AWS_SECRET_ACCESS_KEY (" in in_bucket
 
 
-def test_the_local_search_server_is_stopped_where_it_was_started(
-    make_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    running = LocalServerStatus(
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> LocalServerStatus:
+    """A local search server that is running."""
+    found = LocalServerStatus(
         server=LocalServer(
             pid=1, create_time=0.0, url="http://here", version="8", node_name="n", folder="f",
             started_at="now",
@@ -300,8 +316,32 @@ def test_the_local_search_server_is_stopped_where_it_was_started(
         memory_bytes=0,
         documents=None,
     )  # fmt: skip
-    monkeypatch.setattr("ingest.local_search.control.status", lambda _: running)
+    monkeypatch.setattr("ingest.local_search.control.status", lambda _: found)
+    return found
+
+
+@pytest.mark.parametrize("problem", [None, "load: no space"])
+def test_the_local_search_server_is_stopped_where_it_was_started(
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    running: LocalServerStatus,
+    problem: str | None,
+) -> None:
     data = tmp_path / "mine"
     settings = replace(make_settings(), search=SearchSettings(), data=data, target="local_large")
-    text = summary_text(settings, RunSummary())
-    assert f"  stop     CLICKSTREAM_DATA={data} clickstream search down\n" in text
+    summary = RunSummary()
+    if problem is not None:
+        summary.add_problem(problem, 1)
+    assert summary_text(settings, summary).splitlines()[-1] == (
+        f"{running.line()}; stop it with: CLICKSTREAM_DATA={data} clickstream search down"
+    )
+
+
+def test_the_next_steps_search_the_server_of_the_export(
+    make_settings: Callable[..., Settings],
+) -> None:
+    settings = replace(make_settings(), search=SearchSettings(url="http://me:hunter2@s"))
+    text = summary_text(settings, RunSummary(export=EXPORTED))
+    assert "  search   curl 'http://s:9200/i/_search?q=event.action:purchase'" in text
+    assert "hunter2" not in text
+    assert " is running at " not in text

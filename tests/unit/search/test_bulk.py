@@ -6,6 +6,7 @@ The scripted server keeps what it took, so each test also sees that nothing was 
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -25,13 +26,15 @@ from elastic_transport import (
 from elasticsearch import ApiError, UnsupportedProductError
 
 from ingest.errors import BooksError, SearchServerError, SettingsError, WrongMapping
+from ingest.search.activity import Activity
 from ingest.search.body import DELETE, Body
 from ingest.search.bulk import Sender, _raise_first, _Stopped
 from ingest.search.outcome import Outcome, outcome_of
+from ingest.search.patience import Patience
 from ingest.search.work import DeadLetter
-from ingest.settings import ELASTICSEARCH, OPENSEARCH
 
 DEADLINE = 300.0
+SERVER = "Elasticsearch at http://127.0.0.1:9200"
 # The answer for one document of a request: status and error type (None without an error).
 Answer = tuple[int, str | None]
 # What a request meets: a refusal as a whole, or an answer for each document by its id.
@@ -108,23 +111,18 @@ class Clock:
 
 
 def sender(
-    server: Server,
-    clock: Clock | None = None,
-    dead: list[DeadLetter] | None = None,
-    *,
-    product: str = ELASTICSEARCH,
+    server: Server, clock: Clock | None = None, dead: list[DeadLetter] | None = None
 ) -> Sender:
     clock = clock or Clock()
     return Sender(
         client=server,
         index="events",
         url="http://127.0.0.1:9200",
-        product=product,
+        server=SERVER,
         most_bytes=5 << 20,
-        deadline_seconds=DEADLINE,
+        patience=Patience(deadline_seconds=DEADLINE, clock=clock, jitter=lambda _, high: high),
+        activity=Activity(SERVER, clock=clock),
         on_dead_letter=(dead if dead is not None else []).append,
-        clock=clock,
-        jitter=lambda _, high: high,
         pause=clock.pause,
     )
 
@@ -201,20 +199,36 @@ def test_backoff_grows_to_half_a_minute_and_obeys_the_server() -> None:
     assert clock.pauses == [1, 2, 4, 8, 16, 30, 30, 45]
 
 
-@pytest.mark.parametrize(
-    ("product", "title"), [(ELASTICSEARCH, "Elasticsearch"), (OPENSEARCH, "OpenSearch")]
-)
-def test_gives_up_after_the_deadline_without_an_accepted_document(product: str, title: str) -> None:
+def test_gives_up_after_the_deadline_without_an_accepted_document() -> None:
     clock = Clock()
     server = Server([refusal(503, "unavailable")] * 1_000)
     with pytest.raises(
-        SearchServerError, match=f"^{title} accepted no documents for 300 s"
+        SearchServerError, match=f"^{SERVER} accepted no documents for 300 s"
     ) as raised:
-        sender(server, clock, product=product).send_all([body(1)])
+        sender(server, clock).send_all([body(1)])
     assert "unavailable" in str(raised.value)
     assert "nothing is lost" in str(raised.value)
     assert "secret" not in str(raised.value)
     assert clock.now == DEADLINE
+
+
+def test_a_wait_and_its_end_are_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    server = Server([refusal(503, "unavailable")] * 5)
+    sender(server, Clock()).send_all([body(1), body(1, first=1)])
+    waits, ends = caplog.messages
+    assert re.fullmatch(
+        rf"{SERVER} accepts no documents \(last error: 503 unavailable\); nothing is lost: trying "
+        r"again until \d\d:\d\d:\d\d UTC",
+        waits,
+    )
+    assert re.fullmatch(rf"{SERVER} accepts documents again, after \d+ s", ends)
+
+
+def test_a_short_wait_is_not_worth_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    sender(Server([refusal(503)] * 2)).send_all([body(1)])
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("gone_after", [1, 3])

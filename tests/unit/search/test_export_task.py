@@ -20,10 +20,12 @@ from ingest.errors import BooksError, ObjectUnreadable, WrongMapping
 from ingest.lake.parquet import ParquetSink
 from ingest.local_search.state import LocalServer, write_state
 from ingest.render import arrow_schema
+from ingest.search.activity import Activity
 from ingest.search.body import Body
 from ingest.search.bulk import Sender
 from ingest.search.document import Rendering
 from ingest.search.letters import DeadLetters, KeptLetter, read_letters
+from ingest.search.patience import Patience
 from ingest.search.seals import Seal
 from ingest.search.task import ExportFile, ExportTask, _bodies, export_task
 from ingest.search.template import Marks
@@ -71,9 +73,10 @@ def sender() -> Sender:
         client=_NoServer(),
         index="i",
         url="",
-        product=ELASTICSEARCH,
+        server="",
         most_bytes=1 << 20,
-        deadline_seconds=1,
+        patience=Patience(deadline_seconds=1),
+        activity=Activity(""),
         on_dead_letter=_no_dead,
     )
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.batches import Log
 
+from ingest.search.activity import Activity
 from ingest.search.plan import files
 from ingest.search.task import ExportTask, TaskFacts, export_task
 from ingest.search.template import Marks
@@ -76,9 +78,9 @@ def test_an_interruption_does_not_wait_for_a_silent_server(
     asked, end = threading.Event(), threading.Event()
     stops: list[threading.Event] = []
 
-    def begin(task: ExportTask, *, stop: threading.Event, on_done: Any) -> TaskFacts:
+    def begin(task: ExportTask, *, stop: threading.Event, activity: Activity) -> TaskFacts:
         stops.append(stop)
-        return export_task(task, stop, on_done)
+        return export_task(task, stop, activity)
 
     def interrupt() -> None:
         asked.wait(DEADLINE_SECONDS)
@@ -103,17 +105,34 @@ def test_an_interruption_does_not_wait_for_a_silent_server(
 def test_progress_counts_documents(
     log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def send(_task: ExportTask, *, on_done: Any, **_: object) -> TaskFacts:
-        on_done(4)
-        on_done(6)
+    def send(_task: ExportTask, *, activity: Activity, **_: object) -> TaskFacts:
+        activity.accepted(1_204)
+        activity.retried()
+        activity.refused(1)
         return TaskFacts(files=())
 
     monkeypatch.setattr("ingest.search.writers.export_task", send)
     caplog.set_level("INFO")
-    run_in_threads(tasks_for(log, NO_SERVER, batches=2), writers=1)
-    assert caplog.messages == [
-        "export: 20 % (4 of 20)",
-        "export: 50 % (10 of 20)",
-        "export: 70 % (14 of 20)",
-        "export: 100 % (20 of 20)",
+    tasks = [
+        replace(task, files=(replace(task.files[0], rows=1_205),))
+        for task in tasks_for(log, NO_SERVER, batches=2)
     ]
+    run_in_threads(tasks, writers=1)
+    assert [re.sub(r"[\d,]+/s", "9/s", message) for message in caplog.messages] == [
+        "export of batches 1 to 2: 40 % (1,204 of 2,410), 9/s, 0 retries",
+        "export of batches 1 to 2: 50 % (1,205 of 2,410), 9/s, 1 retry",
+        "export of batches 1 to 2: 90 % (2,409 of 2,410), 9/s, 1 retry",
+        "export of batches 1 to 2: 100 % (2,410 of 2,410), 9/s, 2 retries",
+    ]
+
+
+def test_writers_say_together_that_they_wait(
+    log: Log, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.search.activity._SILENT_SECONDS", 0)
+    tasks = [replace(task, deadline_seconds=0.1) for task in tasks_for(log, NO_SERVER, batches=3)]
+    run_in_threads(tasks, writers=3)
+    (message,) = caplog.messages
+    assert message.startswith(
+        "Elasticsearch at http://127.0.0.1:9 accepts no documents (last error"
+    )

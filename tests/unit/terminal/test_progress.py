@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import sys
 
 import pytest
 
 from ingest.terminal.progress import progress
+from ingest.terminal.text import StderrHandler
 
 
 def test_a_line_per_tenth_without_a_terminal(caplog: pytest.LogCaptureFixture) -> None:
@@ -40,8 +42,16 @@ def test_a_bar_on_a_terminal_and_nothing_on_stdout(
     terminal = _Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with progress("ingest raw", 4) as show:
-        show(3)
-    assert "ingest raw" in terminal.getvalue()
-    assert "3/4" in terminal.getvalue()
+    monkeypatch.setenv("COLUMNS", "80")
+    log = logging.Logger("probe")
+    log.addHandler(StderrHandler())
+    with progress("ingest raw", 1_204_331) as show:
+        show(120_433, "16,275/s, waiting")
+        log.warning("a message")
+        show(120_434, "16,275/s, waiting")
+    lines = re.split(r"[\r\n]", re.sub(r"\x1b\[[\d;?]*\w", "", terminal.getvalue()))
+    assert "a message" in [line.rstrip() for line in lines]
+    shown = max(lines, key=len)
+    assert shown.startswith("ingest raw")
+    assert "120,434/1,204,331 16,275/s, waiting 0:00:00" in shown
     assert capsys.readouterr().out == ""
