@@ -122,7 +122,7 @@ class Sender:
             self._record(len(found), found.created, 0)
             self.window.widen()
             return []
-        return self._settle(work, found)
+        return self._sorted_out(work, found)
 
     def _answers(self, work: Work) -> list[Mapping[str, Any]] | AllIndexed:
         """Send the body of `work` when its turn comes and return the items of the answer."""
@@ -185,7 +185,7 @@ class Sender:
             self.most_bytes = min(self.most_bytes, len(work.body.data) // 2)
         return work.halves()
 
-    def _settle(self, work: Work, answers: Sequence[Mapping[str, Any]]) -> list[Work]:
+    def _sorted_out(self, work: Work, answers: Sequence[Mapping[str, Any]]) -> list[Work]:
         """Record the outcome of each document; return those that must be sent again."""
         found = sort_out(answers, index=self.index, errors=work.errors)
         self._record(found.indexed, found.created, found.newer)

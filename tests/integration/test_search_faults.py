@@ -63,7 +63,7 @@ ANSWER_SECONDS = 1.0
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for an answer, and before the next attempt, only as long as a test needs."""
-    monkeypatch.setattr("ingest.search.bulk._LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("ingest.search.patience._LONGEST_PAUSE", 0.05)
     monkeypatch.setattr("ingest.search.task.connect", partial(connect, seconds=ANSWER_SECONDS))
 
 

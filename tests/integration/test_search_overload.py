@@ -36,7 +36,7 @@ def search_server(weak_search_server: str) -> str:
 @pytest.fixture
 def refused(monkeypatch: pytest.MonkeyPatch) -> Counter[tuple[str, int]]:
     """How often a request, and an item of one, had which status; pauses are short meanwhile."""
-    monkeypatch.setattr("ingest.search.bulk._LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("ingest.search.patience._LONGEST_PAUSE", 0.05)
     found: Counter[tuple[str, int]] = Counter()
     sorted_out, whole = Sender._sorted_out, Sender._refused
 

@@ -86,7 +86,7 @@ def test_exports_disturbed_at_random(
     print(f"seed {seed}")  # noqa: T201
     dice = random.Random(seed)  # noqa: S311 - not for secrets
     monkeypatch.setattr("ingest.search.task.connect", partial(connect, seconds=ANSWER_SECONDS))
-    monkeypatch.setattr("ingest.search.bulk._LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr("ingest.search.patience._LONGEST_PAUSE", 0.2)
     log = Log(settings.lake)
     live: dict[int, Iterable[int]] = {}
     with forwarded(settings.search.url or "") as (url, rules):

@@ -222,7 +222,9 @@ def test_an_index_is_deleted_only_when_the_answer_is_yes(
     for arguments, answer in ([], "y\n"), (["--yes"], ""), (["--dry-run"], ""):
         monkeypatch.setattr("sys.stdin", io.StringIO(answer))
         assert cli.run(["export", "--recreate", *arguments]) == 0
-    assert exported == [True] * 3
+    monkeypatch.setenv("ES_URL", "off")  # there is nothing to ask
+    assert cli.run(["export", "--recreate"]) == 0
+    assert exported == [True] * 4
 
 
 @pytest.mark.parametrize("fails", [False, True])
