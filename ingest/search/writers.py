@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ingest.search.task import ExportTask, TaskFacts, export_task
+from ingest.terminal import interrupts
 from ingest.terminal.progress import progress
 
 
@@ -19,6 +20,7 @@ def run_in_threads(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskFac
     An interruption does not wait for requests in flight: the next run sends again what is not
     sealed.
     """
+    interrupts.end_waits()
     # One each: a task that fails sets its own, and the others go on.
     stops = [threading.Event() for _ in tasks]
     pool = ThreadPoolExecutor(writers)
