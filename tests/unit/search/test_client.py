@@ -274,7 +274,9 @@ def basic(user: str, password: str) -> str:
     [
         ({}, None),
         ({"ES_API_KEY": "a2V5"}, "ApiKey a2V5"),
+        ({"ES_API_KEY": "a2V5\r\n"}, "ApiKey a2V5"),
         ({"ES_USER": "u", "ES_PASSWORD": "p:w"}, basic("u", "p:w")),
+        ({"ES_USER": "\u00fc", "ES_PASSWORD": "p\u20ac"}, basic("\u00fc", "p\u20ac")),
         ({"ES_URL": "http://u:p%40w@127.0.0.1:1"}, basic("u", "p@w")),
         ({"ES_URL": "http://u:p@elsewhere.example"}, None),
     ],
@@ -292,6 +294,8 @@ def test_credentials_come_from_the_environment(
     [
         ("http://u:secret@127.0.0.1:1", {}, "put the password into ES_URL"),
         ("http://search.example", {"ES_API_KEY": "secret"}, "unencrypted"),
+        ("http://127.0.0.1:1", {"ES_API_KEY": "secret\nsecret"}, "not a key"),
+        ("http://127.0.0.1:1", {"ES_API_KEY": "secret\u20ac"}, "not a key"),
         ("http://127.0.0.1:1", {"ES_USER": "u"}, "belong together"),
         ("http://search.example", {"ES_API_KEY_SECRET": "secret"}, "unencrypted"),
         ("https://127.0.0.1:1", {"ES_CA_CERTS": "/none"}, "ES_CA_CERTS: /none cannot be read"),
