@@ -36,7 +36,7 @@ from elasticsearch import (
 )
 from elasticsearch import AuthorizationException as ForbiddenError
 
-from ingest.errors import SettingsError
+from ingest.errors import SearchServerError, SettingsError
 from ingest.search.all_indexed import read_all_indexed
 from ingest.search.credentials import certificate, credentials, public
 from ingest.settings import AUTO, ELASTICSEARCH, OPENSEARCH, TITLES
@@ -154,19 +154,20 @@ class _Answers(JsonSerializer):
 def identify(client: Elasticsearch, index: str) -> Target:
     """Return which cluster `client` talks to; its seals are under that name in the lake.
 
-    Raises SettingsError for a server that is too old.
+    Raises SettingsError for a server that is too old, SearchServerError for answers that no server
+    gives.
     """
     about = _about(client)
     product = _product(about)
-    version = str(about.get("number") or _oldest_node(client))
-    oldest = _OLDEST[product]
-    if tuple(int(part) for part in version.split(".")[:2]) < oldest:
-        needed = ".".join(map(str, oldest))
-        raise SettingsError(
-            f"{TITLES[product]} {version} is not supported; {needed} or later is required"
-        )
-    state = client.cluster.state(metric="metadata", filter_path="cluster_uuid")
-    uuid = str(state["cluster_uuid"])
+    try:
+        version = str(about.get("number") or _oldest_node(client))
+        _check_version(product, version)
+        uuid = _cluster_uuid(client)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SearchServerError(
+            "ES_URL: what answers there is no Elasticsearch or OpenSearch, or something between "
+            "changes its answers"
+        ) from None
     digest = hashlib.sha256(uuid.encode()).hexdigest()[:12]
     return Target(
         name=f"{index}-{digest}",
@@ -219,6 +220,22 @@ def _is_of_a_server(error: ApiError) -> bool:
 
 def _product(about: Mapping[str, Any]) -> str:
     return OPENSEARCH if about.get("distribution") == OPENSEARCH else ELASTICSEARCH
+
+
+def _check_version(product: str, version: str) -> None:
+    oldest = _OLDEST[product]
+    if tuple(int(part) for part in version.split(".")[:2]) < oldest:
+        needed = ".".join(map(str, oldest))
+        raise SettingsError(
+            f"{TITLES[product]} {version} is not supported; {needed} or later is required"
+        )
+
+
+def _cluster_uuid(client: Elasticsearch) -> str:
+    found = client.cluster.state(metric="metadata", filter_path="cluster_uuid")["cluster_uuid"]
+    if not isinstance(found, str) or not found:
+        raise TypeError
+    return found
 
 
 def _oldest_node(client: Elasticsearch) -> str:

@@ -23,7 +23,9 @@ CLIENT = ("client_ip", "client_address")
 _MAYBE = r"[0-9]\.[0-9]+\.[0-9]+\.[0-9]|:[0-9A-Fa-f]{0,4}:|\\u00[2-7]"
 _ESCAPE = "\\u00"
 _ADDRESS = re.compile(
-    r"(?<![0-9A-Za-z.:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f:.]*"
+    # Behind a name and a colon too, as in IPv6:2001:db8::1, and behind an escape of JSON.
+    r"(?:(?<![0-9A-Za-z.:])|(?<=[0-9A-Za-z]:)|(?<=\\[bfnrt]))"
+    r"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f:.]*"
     r"|(?<![0-9.])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9])"
 )
 

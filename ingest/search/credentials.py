@@ -5,6 +5,7 @@ No settings, task, message or log contains a secret.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 import ssl
@@ -90,16 +91,32 @@ def credentials(environ: Mapping[str, str], parts: SplitResult) -> dict[str, Any
             f"credentials for {parts.hostname} would be sent unencrypted: use https in ES_URL"
         )
     if source == API_KEY:
-        return {"api_key": environ[API_KEY]}
+        return {"api_key": _printable(environ[API_KEY])}
     if source == SECRET:
         from ingest.search.secret import read_secret  # boto3 takes half a second to import
 
         return {"api_key": read_secret(environ[SECRET])}
     if source == USER:
-        return {"basic_auth": (environ["ES_USER"], environ["ES_PASSWORD"])}
+        return _basic(environ["ES_USER"], environ["ES_PASSWORD"])
     if source == ADDRESS:
-        return {"basic_auth": (unquote(written.username or ""), unquote(written.password or ""))}
+        return _basic(unquote(written.username or ""), unquote(written.password or ""))
     return {}
+
+
+def _basic(user: str, password: str) -> dict[str, Any]:
+    """Return the option of the client, which by itself knows ASCII only."""
+    return {"basic_auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def _printable(key: str) -> str:
+    """Return `key` without blanks around it, such as the CR of a file from Windows.
+
+    Raises SettingsError for what no HTTP header holds: the client would show the key with it.
+    """
+    key = key.strip()
+    if not re.fullmatch("[!-~]+", key):
+        raise SettingsError(f"{API_KEY} is not a key: it holds a blank, a line break or the like")
+    return key
 
 
 def certificate(environ: Mapping[str, str], parts: SplitResult) -> dict[str, Any]:

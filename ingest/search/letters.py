@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import uuid
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def read_letters(lake: Storage, seal: Seal) -> list[KeptLetter]:
     """
     try:
         found = [letter for key in seal.dead_files for letter in _read(lake, key)]
-    except (StorageError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (StorageError, OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise BooksError(
             f"the dead letters of batch {seal.number} cannot be read ({type(error).__name__}): "
             "`clickstream export --replay` sends the whole batch again"

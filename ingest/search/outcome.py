@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
 
 from ingest.errors import SearchServerError
@@ -107,9 +108,21 @@ def sort_out(answers: Sequence[Mapping[str, Any]], *, index: str, errors: int) -
 
 
 def items(answer: Any) -> list[Mapping[str, Any]] | AllIndexed:
-    """Return the items of a bulk response, none for any other response."""
+    """Return the items of a bulk response, none for a response that no bulk request gets."""
     found = answer.get("items") if hasattr(answer, "get") else None
-    return found if isinstance(found, list | AllIndexed) else []
+    if isinstance(found, AllIndexed):
+        return found
+    return found if isinstance(found, list) and all(map(_is_item, found)) else []
+
+
+def _is_item(item: Any) -> bool:
+    if not isinstance(item, dict) or len(item) != 1:
+        return False
+    (result,) = item.values()
+    if not isinstance(result, dict) or not isinstance(result.get("status"), int):
+        return False
+    error = result.get("error")
+    return isinstance(error, dict) or (error is None and result["status"] < HTTPStatus.BAD_REQUEST)
 
 
 def answer_to(item: Mapping[str, Any]) -> tuple[int, str | None, str]:

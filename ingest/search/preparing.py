@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from ingest.search import template
@@ -15,6 +16,9 @@ from ingest.search.refusal import lacks_privilege
 from ingest.terminal.text import count_of
 
 _log = logging.getLogger(__name__)
+
+# For a server that may be silent, to people who have just pressed Ctrl-C.
+_BRIEFLY_SECONDS = 2
 
 
 @contextmanager
@@ -29,8 +33,9 @@ def prepared(index: Index, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        briefly = index.client.options(request_timeout=_BRIEFLY_SECONDS, max_retries=0)
         with suppress(ApiError, TransportError):
-            _finalise(index, but=tuned)
+            _finalise(replace(index, client=briefly), but=tuned)
         raise
     _finalise(index, but=tuned)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,15 +127,27 @@ def compare(found: Mapping[str, Any], product: str) -> Difference:
     """Compare the mapping `found` in an index on a server of `product` with the contract."""
     wanted = fields(_wanted(product)["properties"])
     there = fields(found.get("properties", {}))
+    # What is a value on one side and an object on the other.
+    values = sorted(there.keys() & _objects(wanted))
+    objects = sorted(wanted.keys() & _objects(there))
     return Difference(
         missing=tuple(name for name in wanted if name not in there),
-        changed=tuple(
-            f"{name}: is {there[name]}, must be {definition}"
-            for name, definition in wanted.items()
-            if name in there and there[name] != definition
+        changed=(
+            *(f"{name}: is {there[name]}, must be an object" for name in values),
+            *(f"{name}: is an object, must be {wanted[name]}" for name in objects),
+            *(
+                f"{name}: is {there[name]}, must be {definition}"
+                for name, definition in wanted.items()
+                if name in there and there[name] != definition
+            ),
         ),
         lax=found.get("dynamic") != "strict",
     )
+
+
+def _objects(leaves: Iterable[str]) -> set[str]:
+    """Return the dotted names of the objects that `leaves` are in."""
+    return {name[:at] for name in leaves for at, char in enumerate(name) if char == "."}
 
 
 def fields(properties: Mapping[str, Any], prefix: str = "") -> dict[str, dict[str, Any]]:

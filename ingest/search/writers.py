@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ingest.search.activity import Activity
 from ingest.search.task import ExportFile, ExportTask, TaskFacts, export_task
+from ingest.terminal import interrupts
 from ingest.terminal.progress import progress
 
 
@@ -22,6 +23,7 @@ def run_in_threads(tasks: Sequence[ExportTask], *, writers: int) -> list[TaskFac
     """
     if not tasks:
         return []
+    interrupts.end_waits()
     # One each: a task that fails sets its own, and the others go on.
     stops = [threading.Event() for _ in tasks]
     pool = ThreadPoolExecutor(writers)

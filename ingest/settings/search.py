@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ingest.pseudonyms import CLIENT_IP, HASH, METHODS
 from ingest.settings.excluded import wrong_names
@@ -99,9 +100,20 @@ def _problems_of(search: SearchSettings) -> Iterator[str]:
             yield f"search.private_keys: {key!r} must be printable ASCII without blanks"
     if search.keep_months and search.layout != "monthly":
         yield 'search.keep_months needs search.layout = "monthly": a single index keeps all events'
-    if search.url and search.url != OFF and not _ADDRESS.fullmatch(search.url):
+    if search.url and search.url != OFF and not _is_address(search.url):
         # The address may hold a password: it is not shown.
         yield (
             "ES_URL / search.url must be http(s)://host[:port], or off; a path only where a proxy"
             " adds one; no query or fragment (in a password, ? is %3F, # is %23 and / is %2F)"
         )
+
+
+def _is_address(url: str) -> bool:
+    if not _ADDRESS.fullmatch(url):
+        return False
+    try:
+        host, port = urlsplit(url).hostname, urlsplit(url).port
+    except ValueError:
+        return False
+    # What a name's labels may be; the client answers to others as if they were a bug.
+    return bool(host) and port != 0 and all(0 < len(one) < 64 for one in str(host).split("."))

@@ -20,6 +20,14 @@ def heed(*signals: signal.Signals) -> None:
             signal.signal(number, _interrupt)
 
 
+def end_waits() -> None:
+    """Let Ctrl-C end a wait of the main thread for others; called before one, imports done.
+
+    The handler that polars puts before ours at its import makes the kernel resume such waits.
+    """
+    signal.siginterrupt(signal.SIGINT, True)
+
+
 def interrupted() -> bool:
     """Return whether a signal came, whatever became of its exception."""
     return _came.is_set()

@@ -169,6 +169,11 @@ def test_what_cannot_be_left_out_is_refused(tmp_path: Path, line: str, problem: 
         ("http://h:9200/es#top", False),
         ("http://u:p#w@h:9200", False),
         ("h:9200", False),
+        ("http://u:p@[::1", False),
+        ("http://a..b:9200", False),
+        ("http://h:0", False),
+        ("http://h:99999", False),
+        ("http://:9200", False),
     ],
 )
 def test_the_address_of_the_search_server(tmp_path: Path, url: str, fine: bool) -> None:

@@ -89,6 +89,23 @@ def test_an_old_server_is_refused(server: AnsweringServer) -> None:
         ask(opensearch(server, "2.6.0"))
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"/": (200, {"version": {"number": "8.x"}})} | UUID_ANSWER,
+        {"/": (200, {"version": {"number": "9.5.3"}}), "/_cluster/state/metadata": (200, {})},
+        {"/": (200, {}), "/_nodes": (200, {})} | UUID_ANSWER,
+        {"/": (200, {}), "/_nodes": (200, {"nodes": None})} | UUID_ANSWER,
+    ],
+)
+def test_answers_that_no_server_gives_are_told(
+    server: AnsweringServer, answers: dict[str, tuple[int, object]]
+) -> None:
+    server.answers = answers
+    with pytest.raises(SearchServerError, match=r"no Elasticsearch or OpenSearch, or something"):
+        ask(server.url)
+
+
 BLOCKED = {"error": {"type": "cluster_block_exception", "index": "events"}}
 # As Elasticsearch and OpenSearch answer to a bulk request, and to making or changing an index.
 _READ_ONLY = "blocked by: [FORBIDDEN/6/cluster read-only (api)];"
@@ -327,7 +344,9 @@ def basic(user: str, password: str) -> str:
     [
         ({}, None),
         ({"ES_API_KEY": "a2V5"}, "ApiKey a2V5"),
+        ({"ES_API_KEY": "a2V5\r\n"}, "ApiKey a2V5"),
         ({"ES_USER": "u", "ES_PASSWORD": "p:w"}, basic("u", "p:w")),
+        ({"ES_USER": "\u00fc", "ES_PASSWORD": "p\u20ac"}, basic("\u00fc", "p\u20ac")),
         ({"ES_URL": "http://u:p%40w@127.0.0.1:1"}, basic("u", "p@w")),
         ({"ES_URL": "http://u:p@elsewhere.example"}, None),
     ],
@@ -345,6 +364,8 @@ def test_credentials_come_from_the_environment(
     [
         ("http://u:secret@127.0.0.1:1", {}, "put the password into ES_URL"),
         ("http://search.example", {"ES_API_KEY": "secret"}, "unencrypted"),
+        ("http://127.0.0.1:1", {"ES_API_KEY": "secret\nsecret"}, "not a key"),
+        ("http://127.0.0.1:1", {"ES_API_KEY": "secret\u20ac"}, "not a key"),
         ("http://127.0.0.1:1", {"ES_USER": "u"}, "belong together"),
         ("http://search.example", {"ES_API_KEY_SECRET": "secret"}, "unencrypted"),
         ("https://127.0.0.1:1", {"ES_CA_CERTS": "/none"}, "ES_CA_CERTS: /none cannot be read"),

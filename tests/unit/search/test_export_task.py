@@ -247,8 +247,14 @@ def test_dead_letters_are_kept_with_their_documents(lake: Storage, file: ExportF
 
 @pytest.mark.parametrize(
     "content",
-    [None, b"no gzip", gzip.compress(b"[]\n"), gzip.compress(b"{")],
-    ids=["lost", "no gzip", "a list", "cut off"],
+    [
+        None,
+        b"no gzip",
+        gzip.compress(b"[]\n"),
+        gzip.compress(b"{"),
+        gzip.compress(b"{}")[:10] + b"\xff" * 20,
+    ],
+    ids=["lost", "no gzip", "a list", "cut off", "damaged"],
 )
 def test_dead_letters_that_are_lost_or_broken_are_named(
     lake: Storage, content: bytes | None

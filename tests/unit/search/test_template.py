@@ -133,6 +133,18 @@ def test_what_can_be_added_and_what_cannot_be_changed() -> None:
     assert found.lax
 
 
+def test_a_value_for_an_object_and_an_object_for_a_value_cannot_be_changed() -> None:
+    properties = MAPPINGS["properties"] | {
+        "url": {"type": "keyword"},
+        "@timestamp": {"properties": {"day": {"type": "date"}}},
+    }
+    found = template.compare({"dynamic": "strict", "properties": properties}, ELASTICSEARCH)
+    assert [line.split(", must be ")[0] for line in found.changed] == [
+        "url: is {'type': 'keyword'}",
+        "@timestamp: is an object",
+    ]
+
+
 def test_whose_index_it_is() -> None:
     assert template.owner({}) is None
     assert template.owner({"_meta": {"other": 1}}) is None
