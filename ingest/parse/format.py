@@ -5,7 +5,7 @@ A new format is one module in `ingest.parse.formats` that registers what is defi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -87,6 +87,10 @@ def _no_refusal(_head: Head) -> None:
     return None
 
 
+def _no_problems(_settings: ParseSettings) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """A format: how its content is recognised, described and parsed.
@@ -96,12 +100,13 @@ class Format:
 
     `score` returns how many lines of the sample fit; None = the format is never guessed. Of
     equal scores the lowest `rank` wins: the place in the table of section 3.10 of the format
-    specification. `refusal` returns why content that nothing can read is refused, when this
-    format knows better than `unknown_format`. `is_fallback` marks the one format that reads
-    content of which nothing but blank lines and comments was seen.
+    specification. `refusal` returns why content is refused as a whole, when this format is to
+    read it, or none can and this one knows better than `unknown_format`. `is_fallback` marks the
+    one format that reads content of which nothing but blank lines and comments was seen.
 
     `splittable`: an object that is not compressed may be read in byte ranges. `reads` names the
-    settings among `BY_FORMAT` that the format takes. `remedies` says what to do about an object
+    settings among `BY_FORMAT` that the format takes, `problems` returns what is wrong with their
+    values: a sentence each. `remedies` says what to do about an object
     that is refused as a whole: file_reason -> remedy.
     """
 
@@ -115,6 +120,7 @@ class Format:
     refusal: Callable[[Head], str | None] = _no_refusal
     is_fallback: bool = False
     reads: frozenset[str] = frozenset()
+    problems: Callable[[ParseSettings], Sequence[str]] = _no_problems
     remedies: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, identity: Identity, settings: ParseSettings) -> Parser:

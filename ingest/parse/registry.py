@@ -58,12 +58,14 @@ def fallback() -> Format:
 
 def check_settings(settings: ParseSettings) -> None:
     """Raise SettingsError unless the format has a parser that reads all settings given for it."""
-    reads = frozenset() if settings.format == AUTO else lookup(settings.format).reads
+    form = None if settings.format == AUTO else lookup(settings.format)
+    reads = frozenset() if form is None else form.reads
     problems = [
         f"{name} needs a format that reads it; `{settings.format}` does not"
         for name in BY_FORMAT
         if getattr(settings, name) is not None and name not in reads
     ]
+    problems += () if form is None else form.problems(settings)
     if problems:
         raise SettingsError("\n".join(problems))
 

@@ -20,13 +20,13 @@ from ingest.parse.fields.head import read_head
 from ingest.parse.fields.prefix import Prefix, read_prefix
 from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.tail import read_tail
-from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
-from ingest.parse.fields.times import BadTime, read_time
+from ingest.parse.fields.text import is_blank, logged, repair, unescape
+from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FastPath, Format, Head, ParserOfLines
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Skip
-from ingest.parse.web import finish_request, put_client, put_request
+from ingest.parse.web import finish_request, put_client, put_request, put_time
 from ingest.settings import ParseSettings
 
 GRAMMAR = """\
@@ -116,7 +116,7 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     if head is None or prefix is None:
         return Reject("no_match")
     try:
-        _put_time(event, head.time, settings)
+        put_time(event, head.time, settings)
     except BadTime:
         return Reject("bad_timestamp", head.time)
     _put_status_and_bytes(event, head.status, head.size)
@@ -130,13 +130,6 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     url = put_request(event, unescape(head.request), logged=head.request)
     finish_request(event, url, settings)
     return event
-
-
-def _put_time(event: Event, text: str, settings: ParseSettings) -> None:
-    if value(text) is None:
-        event.warnings.add("no_timestamp")
-    else:
-        event.values["event_time"] = read_time(text, event.warnings, timezone=settings.timezone)
 
 
 def _put_status_and_bytes(event: Event, status: str, size: str) -> None:

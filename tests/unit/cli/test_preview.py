@@ -163,20 +163,22 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     assert shown(path)[0]["event"]["source_file"] == "a\\xff.log"
 
 
+@pytest.mark.usefixtures("later")
 def test_formats() -> None:
     names = [name for name, _ in formats()]
     assert names[:2] == ["auto", "access"]
     assert {"combined", "schematic-csv", "splunk_tutorial"} <= set(names)
-    assert "alb" not in names
+    assert "later" not in names
     for name, description in formats():
         assert description
         assert explain(name)
 
 
+@pytest.mark.usefixtures("later")
 def test_formats_that_are_not_supported(log: Path) -> None:
     log.touch()
-    with pytest.raises(SettingsError, match="'alb' is recognised but not supported yet"):
-        explain("alb")
+    with pytest.raises(SettingsError, match="'later' is recognised but not supported yet"):
+        explain("later")
     with pytest.raises(SettingsError, match="'nope' is unknown"):
         list(json_lines(log, ParseSettings(format="nope")))
 
@@ -186,6 +188,7 @@ def test_formats_that_are_not_supported(log: Path) -> None:
     [
         (["--log-format", "%h"], "log_format needs a format that reads it; `combined` does not"),
         (["--mapping", "url=a.b"], "mapping needs a format that reads it; `combined` does not"),
+        (["--fields", "asn"], "fields needs a format that reads it; `combined` does not"),
         (["--mapping", "url"], "'url' does not have the form COLUMN=PATH"),
     ],
 )
@@ -209,11 +212,15 @@ def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("ingest.cli.preview.json_lines", keep)
     mapping = ["--mapping", "url=page.url", "--mapping", "event_name=a=b"]
-    assert cli.run(["parse", str(log), "--timezone", "+01:00", "--log-format", "%h", *mapping]) == 0
+    columns = ["--fields", "c-ip  asn", "--delimiter", "|"]
+    options = ["--timezone", "+01:00", "--log-format", "%h", *mapping, *columns]
+    assert cli.run(["parse", str(log), *options]) == 0
     assert given == [
         ParseSettings(
             timezone="+01:00",
             log_format="%h",
             mapping=(("event_name", "a=b"), ("url", "page.url")),
+            fields=("c-ip", "asn"),
+            delimiter="|",
         )
     ]
