@@ -130,6 +130,7 @@ def make_plan(
 def hash_settings(parse: ParseSettings) -> str:
     """Return the hash of all that decides, beside the bytes, what an event looks like."""
     fields = dataclasses.asdict(parse)
+    del fields["fast"]  # the events are the same
     fields["future_limit"] = parse.future_limit.total_seconds()
     return hash_json(fields)
 

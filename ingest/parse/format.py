@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.parse.collector import NOTHING, Collector
-from ingest.parse.fast.merge import with_fast
 from ingest.parse.guard import guarded
 from ingest.parse.lines import LongLine
+from ingest.parse.merge import with_fast
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.verdict import Verdict, warn
 from ingest.settings import ParseSettings
 
-# The fast path takes as long for one line as the line parser does for about forty.
+# The fast path takes as long for one line as the line parser does for about twenty.
 FEW_LINES = 32
 
 
@@ -156,7 +156,7 @@ class ParserOfLines:
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts on `lines`."""
-        if self._fast_path is None or len(lines.starts) <= FEW_LINES:
+        if self._fast_path is None or not self._settings.fast or len(lines.starts) <= FEW_LINES:
             return self._parse_each(lines, range(len(lines.starts)))
         events, handled = self._fast_path(lines, self._identity, self._settings)
         if lines.nuls is not None:  # a warning that the fast path does not know

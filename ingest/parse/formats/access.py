@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from ingest.parse.fast.path import parse_fast
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from ingest.parse.fields.addresses import split_port
 from ingest.parse.fields.behind import read_behind
 from ingest.parse.fields.colours import without_colours
@@ -23,7 +26,7 @@ from ingest.parse.fields.tail import read_tail
 from ingest.parse.fields.text import is_blank, logged, repair, unescape
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FastPath, Format, Head, ParserOfLines
-from ingest.parse.model import Identity
+from ingest.parse.model import Identity, Lines
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Skip
 from ingest.parse.web import finish_request, put_client, put_request, put_time
@@ -87,6 +90,16 @@ _OWN_KEYS = frozenset(
         "server_port", "tail", "unplaced", "url_port",
     )
 )  # fmt: skip
+
+
+def parse_fast(
+    lines: Lines, identity: Identity, settings: ParseSettings
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    """Read the lines of the usual shapes; see `FastPath`."""
+    # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
+    from ingest.parse.kernels.access import parse_access
+
+    return parse_access(lines, identity, settings)
 
 
 def access_parser(

@@ -1,7 +1,8 @@
-"""The fast path: what it gives for each shape it takes, and that the reference parser agrees."""
+"""The kernels of `access`: what they give for each shape, and that the reference parser agrees."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -14,10 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.contract import EVENTS
-from ingest.parse.fast import path
-from ingest.parse.fast.path import parse_fast
 from ingest.parse.format import FEW_LINES
-from ingest.parse.formats.access import access_parser
+from ingest.parse.formats.access import access_parser, parse_fast
+from ingest.parse.kernels import access, texts
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
@@ -200,6 +200,7 @@ def test_other_clients(client: str, ip: str | None) -> None:
     ("time", "warnings", "day"),
     [
         ("02/May/2024:12:00:00 +0000", None, date(2024, 5, 2)),
+        ("29/Feb/2000:00:00:00 +0000", None, date(2000, 2, 29)),
         ("02/May/2024:12:00:01 +0000", "future_timestamp", date(2024, 5, 1)),
         ("02/May/2024:12:00:01", "future_timestamp,no_timezone", date(2024, 5, 1)),
         ("31/Dec/1994:23:59:59", "no_timezone,stale_timestamp", date(2024, 5, 1)),
@@ -246,21 +247,15 @@ GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("agent", "ag\\x22ent"),
         ("agent", "ag\tent"),
         ("agent", "ag\x00ent"),
-        ("agent", "caf\u00e9"),
         ("agent", "a" * 5000),
         ("/a", "/a;jsessionid=1"),
-        ("b=1", "action=a%20b"),
-        ("b=1", "action=a+b"),
-        ("b=1", "action=a&action=b"),
         ("b=1", "action=" + "a" * 257),
-        ("/a", "/a#f"),
         ("200", "099"),
-        ("200", "-"),
-        (" 1 ", " 123456789 "),
         ("03/Mar", "30/Feb"),
+        ("03/Mar/2024", "29/Feb/2100"),
+        ('200 1 "-" "agent"', "200 "),
         ("+0000", "+1401"),
         ("07:08:10", "07:08:60"),
         ("192.0.2.9", "192.0.2.300"),
@@ -281,8 +276,18 @@ GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "
         ('"agent"', '"agent" - 0.5'),
         ("- - [", "- - x["),
         ("GET /a", "GET  /a"),
-        ("GET", "PROPFIND"),
         (" HTTP/1.1", ""),
+        ("GET", "G\u00c9T"),
+        ("/a?b=1", "http://a.example:80/"),
+        ("/a?b=1", "http://a.example"),
+        ("/a?b=1", "show.do?b=1"),
+        ("b=1", "JSESSIONID=a%20b"),
+        ("/a", "/a\\x22"),
+        (" 1 ", " 1234567890123456789 "),
+        ('"agent"', '"agent" "192.0.2.1\\"" 5'),
+        ('"agent"', '"agent"-'),
+        ('"agent"', '"agent" '),
+        ('"agent"', '"agent\\"'),
     ],
 )
 def test_unusual_lines_are_left_to_the_reference_parser(old: str, new: str) -> None:
@@ -295,6 +300,103 @@ def test_unusual_lines_are_left_to_the_reference_parser(old: str, new: str) -> N
     assert table["source_line"].to_pylist() == [1, 3]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "column", "value"),
+    [
+        ("agent", r"ag\x22e\\\"nt", "user_agent", 'ag"e\\"nt'),
+        ("agent", r"ag\x1ent", "user_agent", r"ag\x1ent"),
+        (
+            "agent",
+            "caf\u00e9 \ud7ff\ue000\U0010ffff",
+            "user_agent",
+            "caf\u00e9 \ud7ff\ue000\U0010ffff",
+        ),
+        ("/a?", "/\u00e9?", "url_path", "/\u00e9"),
+        ("/a?b=1", "/a#f?b", "url_path", "/a"),
+        ("/a?b=1", "/a?b#f?c", "url_query", "b"),
+        ("b=1", "action=a%20b", "event_name", "a b"),
+        ("b=1", "action=a+b", "event_name", "a b"),
+        ("b=1", "action=a&action=b", "event_name", "a"),
+        ("b=1", "itemId=%C3%A9", "item_id", "\u00e9"),
+        ("200", "-", "status_code", None),
+        ("200", "0", "status_code", 0),
+        (" 1 ", " 123456789012345678 ", "response_bytes", 123456789012345678),
+        ("GET", "PROPFIND", "http_method", "PROPFIND"),
+        ("HTTP/1.1", "HTTP/2", "http_version", "2"),
+        ("- - [", r"- DOM\ann [", "user_name", r"DOM\ann"),
+        ('"-"', '"HTTPS://A.example?x"', "referrer_domain", "a.example"),
+        ('"-"', '"android-app://com.example/"', "referrer_domain", "com.example"),
+        ('"-"', '"/r?action=b"', "event_name", "b"),
+        ('"agent"', '"agent" 123456789012345678', "duration_other", 123456789012345678),
+    ],
+)
+def test_less_usual_lines_are_read_too(old: str, new: str, column: str, value: object) -> None:
+    (row,) = parsed(GOOD.replace(old, new, 1).encode())
+    assert row[column] == value
+    assert row["parse_status"] == "ok"
+
+
+def test_absolute_targets() -> None:
+    (row,) = parsed(GOOD.replace("/a?b=1", "HTTP://me@A.example/x/?itemId=I#f").encode())
+    assert row["url_original"] == "HTTP://me@A.example/x/?itemId=I#f"
+    assert (row["url_scheme"], row["url_domain"]) == ("http", "a.example")
+    assert (row["url_path"], row["url_query"], row["item_id"]) == ("/x/", "itemId=I", "I")
+    assert row["parse_status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("-", None),
+        ("", None),
+        (r"\x16\x03\x01", r'{"request_line":"\\x16\\x03\\x01"}'),
+        ("GET", '{"request_line":"GET"}'),
+        ("GET - HTTP/1.1", '{"request_line":"GET - HTTP/1.1"}'),
+        (" /a HTTP/1.1", '{"request_line":" /a HTTP/1.1"}'),
+    ],
+)
+def test_bad_requests_bring_their_warning(sent: str, kept: str | None) -> None:
+    line = GOOD.replace('"-"', '"http://a.example/?action=x"').replace("GET /a?b=1 HTTP/1.1", sent)
+    (row,) = parsed(line.encode())
+    assert (row["parse_warnings"], row["extra"]) == ("bad_request_line", kept)
+    assert {row[name] for name in ("http_method", "http_version", "url_original", "url_path")} == {
+        None
+    }
+    # What the referrer says still counts (section 2.4).
+    assert (row["event_type"], row["event_name"]) == ("request", "x")
+
+
+def test_a_session_in_the_path_is_seen_beside_a_bad_request() -> None:
+    bad, session = GOOD.replace("GET /a?b=1 HTTP/1.1", "-"), GOOD.replace("/a", "/a;jsessionid=1")
+    _, handled = parse_fast(
+        lines_of([bad.encode(), session.encode(), bad.encode()]), IDENTITY, SETTINGS
+    )
+    assert handled.tolist() == [True, False, True]
+
+
+def test_a_warning_of_each_kind() -> None:
+    line = GOOD.replace("GET /a?b=1 HTTP/1.1", "-").replace("03/Mar/2024:07:08:10 +0000", "{}")
+    first, last = (
+        parsed(line.format(time).encode())[0]["parse_warnings"]
+        for time in ("31/Dec/1994:23:59:59", "02/May/2024:12:00:01")
+    )
+    assert first == "bad_request_line,no_timezone,stale_timestamp"
+    assert last == "bad_request_line,future_timestamp,no_timezone"
+
+
+NOT_UTF8 = (
+    "c181", "e09fbf", "eda080", "f08fbfbf", "f4908080", "f5808080", "80", "e282", "c3", "e28228"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("digits", NOT_UTF8)
+def test_bytes_that_are_not_utf8_are_left_to_the_reference_parser(digits: str) -> None:
+    good, sent = GOOD.encode(), bytes.fromhex(digits)
+    lines = lines_of([good, good.replace(b"agent", sent), good.replace(b'agent"', sent), good])
+    _, handled = parse_fast(lines, IDENTITY, SETTINGS)
+    assert handled.tolist() == [True, False, False, True]
+
+
 @pytest.mark.parametrize("sent", ["www.example.com", "www.example.com:80", "foo"])
 def test_a_doubtful_referrer_is_left_to_the_reference_parser(sent: str) -> None:
     plain = NGINX_MAIN % b"-"
@@ -303,14 +405,15 @@ def test_a_doubtful_referrer_is_left_to_the_reference_parser(sent: str) -> None:
     assert handled.tolist() == [True, False]
 
 
-def test_a_port_and_decimals_are_left_to_the_reference_parser() -> None:
+def test_two_keys_of_extra_are_left_to_the_reference_parser() -> None:
     line = f"web:80 {GOOD}".encode()
-    _, handled = parse_fast(lines_of([line, line + b" 0.5"]), IDENTITY, SETTINGS)
-    assert handled.tolist() == [True, False]
+    bad = line.replace(b"GET /a?b=1 HTTP/1.1", b"hello")
+    _, handled = parse_fast(lines_of([line, line + b" 0.5", bad]), IDENTITY, SETTINGS)
+    assert handled.tolist() == [True, False, False]
 
 
 def test_a_long_parameter_name_leaves_all_to_the_reference_parser() -> None:
-    parse = replace(SETTINGS, action_parameter="a" * 16)
+    parse = replace(SETTINGS, action_parameter="a" * 17)
     table, handled = parse_fast(lines_of([GOOD.encode()]), IDENTITY, parse)
     assert (table.num_rows, handled.tolist()) == (0, [False])
 
@@ -352,7 +455,7 @@ CLIENTS = (
     "",
 )
 USERS = ("- -", "- ann", "x -", "- a b", '- ""', "- [", "- - [", "-", "- a,b", "- -x", "- - -",
-         "- 10.0.0.1", "- ::", "- (1.2.3.4)", "- ann -", "- ->")  # fmt: skip
+         "- 10.0.0.1", r"- a\b\"c", "- ::", "- (1.2.3.4)", "- ann -", "- ->")  # fmt: skip
 TIMES = (
     "03/Mar/2024:07:08:09 +0100",
     "31/dec/1999:23:59:59 -1400",
@@ -382,6 +485,8 @@ REQUESTS = (
     "BREW /pot HTTP/1.1",
     "GET /  HTTP/1.1",
     "GET /",
+    "PUT /\xc3\xa9?itemId=%C3%A9&productId=+&utm_source=\\x41#action=b HTTP/2",
+    'GET /a?action=\\"x\\" HTTP/1.1',
     "-",
     "",
     "\\x16\\x03",
@@ -446,7 +551,9 @@ AGENTS = (
     "http://bot.example/",
     '\\"x\\"',
     "\xe9",
+    "\xc3\xa9",
     "a\rb",
+    r"\x22\\x22\x1g",
 )
 
 
@@ -493,8 +600,37 @@ def test_its_rows_are_those_of_the_reference_parser(
     assert table.to_pylist() == [expected[int(i) + 1] for i in np.flatnonzero(handled)]
 
 
+def test_a_source_can_turn_kernels_off() -> None:
+    lines = lines_of([GOOD.encode()] * (FEW_LINES + 1))
+    slow = access_parser(IDENTITY, replace(SETTINGS, fast=False)).parse(lines)
+    assert (slow.table.num_rows, len(slow.rows)) == (0, FEW_LINES + 1)
+
+
+def test_texts_that_collide_are_encoded_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = [GOOD.replace("agent", f"agent {number}").encode() for number in range(100)]
+    expected = parsed(*raw)
+    monkeypatch.setattr(texts, "_FACTOR", np.uint64(0))  # every text has the same hash
+    assert parsed(*raw) == expected
+
+
+HOSTILE = ('"', "\\", '\\"', " ", "&", "&itemId=", "%", "?", "/", "[", "] [", ", ", "1.", "\u00e9")
+
+
+@pytest.mark.parametrize("character", HOSTILE)
+def test_hostile_lines_take_linear_time(character: str) -> None:
+    body = character * (3900 // len(character.encode()))
+    places = ("192.0.2.9", "- -", "03/Mar/2024:07:08:10", "/a?b=1", '"-"', "agent", '"agent"')
+    raw = [GOOD.replace(place, place + body).encode() for place in places] * 20
+    raw.append(body.encode())
+    lines = lines_of(raw)
+    started = time.process_time()
+    parse_fast(lines, IDENTITY, SETTINGS)
+    # 0.5 MB: a millisecond or two; anything quadratic takes seconds.
+    assert time.process_time() - started < 0.25
+
+
 def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(path, "_PIECE", 2)
+    monkeypatch.setattr(access, "_PIECE", 2)
     agents = ["a", "bb" * 5, "ccc" * 9, "dddd", "e"]  # pieces of which no two have the same shape
     raw = [GOOD.replace("agent", agent).encode() for agent in agents]
     rows = parsed(*raw)
@@ -509,9 +645,7 @@ def test_a_name_without_a_value_comes_first() -> None:
         b'192.0.2.1 - - [03/Mar/2024:07:08:09 +0000] "GET /p?itemId&itemId=EST-13&productId=P'
         b' HTTP/1.1" 200 5 "-" "agent"'
     )
-    _, handled = parse_fast(lines_of([line]), IDENTITY, SETTINGS)
-    assert not handled.any()
-    (row,) = reference(lines_of([line]), SETTINGS).to_pylist()
+    (row,) = parsed(line)
     assert row["item_id"] is None
     assert row["product_id"] == "P"
 

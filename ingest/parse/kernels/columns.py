@@ -1,4 +1,4 @@
-"""Columns of text cut out of the bytes of a chunk, and dictionary columns."""
+"""Columns of Arrow from arrays of numbers, and dictionary columns."""
 
 from __future__ import annotations
 
@@ -10,29 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-
-from ingest.parse.fast.words import Bytes, Mask, Positions
 
 _NO_TEXTS = pa.array([], pa.string())
 Codes = npt.NDArray[np.int32]
-
-
-def cut(buffer: Bytes, begins: Positions, ends: Positions) -> pa.StringArray:
-    """Return the texts in the byte ranges [begin, end) of `buffer`, null where one is empty.
-
-    The ranges ascend and do not overlap. Their bounds, in order, are the offsets of one Arrow array
-    over the whole buffer; every other item of it is one of the texts, and Arrow copies these out.
-    """
-    bounds = np.empty(2 * begins.size, dtype=np.int32)
-    bounds[::2], bounds[1::2] = begins, ends
-    if not begins.size:
-        return _NO_TEXTS
-    over_buffer = pa.StringArray.from_buffers(
-        bounds.size - 1, pa.py_buffer(bounds), pa.py_buffer(buffer)
-    )
-    items = np.arange(0, bounds.size, 2, dtype=np.int32)
-    return pc.take(over_buffer, column(items, begins == ends), boundscheck=False)
+Mask = npt.NDArray[np.bool_]
 
 
 def holds(texts: pa.StringArray, character: bytes) -> bool:
@@ -98,13 +79,6 @@ def dictionary_column(texts: pa.StringArray) -> DictionaryColumn:
 def null_column(size: int) -> DictionaryColumn:
     """Return a dictionary column with `size` rows, all null."""
     return DictionaryColumn(np.full(size, -1, dtype=np.int32), _NO_TEXTS)
-
-
-def scatter(rows: Positions, texts: DictionaryColumn, size: int) -> DictionaryColumn:
-    """Return a column of `size` rows: `texts` at the indices `rows`, one each, null elsewhere."""
-    codes = np.full(size, -1, dtype=np.int32)
-    codes[rows] = texts.codes
-    return DictionaryColumn(codes, texts.values)
 
 
 def _indices(codes: Codes) -> pa.Array:
