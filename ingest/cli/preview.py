@@ -15,9 +15,10 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.errors import ClickstreamError, ObjectUnreadable, ParserBug
+from ingest.parse.layout.explain import explained, misfit_of
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
 from ingest.parse.reader import parse_object
-from ingest.parse.registry import AUTO, check_settings, lookup, supported
+from ingest.parse.registry import AUTO, check_settings, configured, supported
 from ingest.parse.rows import EVENTS_SCHEMA
 from ingest.parse.sniff import remedy
 from ingest.settings import ParseSettings
@@ -161,6 +162,41 @@ def formats() -> list[tuple[str, str]]:
     return [auto, *((form.name, form.description) for form in supported())]
 
 
-def explain(name: str) -> str:
-    """Return what the format `name` captures; raises SettingsError when it is not supported."""
-    return _AUTO if name == AUTO else lookup(name).grammar
+def explain(what: str, line: str | None = None) -> str:
+    """Return what the format named `what`, or the log format string `what`, captures.
+
+    With a `line`, then also the verdict on it, and where it stops having its layout. Raises
+    SettingsError for a format that is not supported or a string that cannot be compiled.
+    """
+    is_string = any(mark in what for mark in "%$")
+    settings = ParseSettings(log_format=what) if is_string else ParseSettings(format=what)
+    form = configured(settings)
+    string = what if is_string else None if form is None else form.layout
+    parts = [] if string is None else [string.strip(" "), explained(string)]
+    if not is_string:
+        parts.append(_AUTO if form is None else form.grammar)
+    if line is not None:
+        parts.append(_tried(line, settings, string))
+    return "\n\n".join(parts)
+
+
+def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
+    """Return the verdict on `line`; one that is rejected is shown with the place if it is known."""
+    raw = line.encode(errors="replace")
+    identity = Identity(source_file=BATCH_ID, batch_id=BATCH_ID, ingest_time=datetime.now(UTC))
+    items = list(
+        parse_object(
+            lambda start, end: raw[start:end],
+            len(raw),
+            name=BATCH_ID,
+            identity=identity,
+            settings=settings,
+        )
+    )
+    shown = [text for item in items if isinstance(item, Parsed) for text in _shown(item)]
+    rejected = any(isinstance(item, Parsed) and item.rejects.num_rows for item in items)
+    misfit = misfit_of(string, line) if string is not None and rejected else None
+    for item in items:
+        if isinstance(item, ObjectVerdict):
+            _conclude("the line", item)
+    return "\n".join([*shown, *([] if misfit is None else [misfit])])

@@ -168,9 +168,14 @@ def formats(context: click.Context) -> None:
 
 
 @formats.command()
-@click.argument("name")
-def explain(name: str) -> None:
-    """Explain what the format NAME captures, and where each part goes."""
+@click.argument("format_or_string")
+@click.option("--line", metavar="TEXT", help="A line to parse; shows where it does not fit.")
+def explain(format_or_string: str, line: str | None) -> None:
+    """Explain what a format captures, and where each part goes.
+
+    FORMAT_OR_STRING is a name that `clickstream formats` lists, or an Apache LogFormat or nginx
+    log_format string.
+    """
     from ingest.cli.preview import explain as text
 
-    click.echo(text(name))
+    click.echo(text(format_or_string, line))

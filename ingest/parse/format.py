@@ -105,9 +105,11 @@ class Format:
     one format that reads content of which nothing but blank lines and comments was seen.
 
     `splittable`: an object that is not compressed may be read in byte ranges. `reads` names the
-    settings among `BY_FORMAT` that the format takes, `problems` returns what is wrong with their
-    values: a sentence each. `remedies` says what to do about an object
-    that is refused as a whole: file_reason -> remedy.
+    settings among `BY_FORMAT` that the format takes; `problems` returns what is wrong with their
+    values: a sentence each. `named_by` is the one that describes lines of a user's own: together
+    with it `format` may be a name that the user chose. `layout` is the log format string of its
+    lines. `remedies` says what to do about an object that is refused as a whole: file_reason ->
+    remedy.
     """
 
     name: str
@@ -121,6 +123,8 @@ class Format:
     is_fallback: bool = False
     reads: frozenset[str] = frozenset()
     problems: Callable[[ParseSettings], Sequence[str]] = _no_problems
+    named_by: str | None = None
+    layout: str | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, identity: Identity, settings: ParseSettings) -> Parser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +14,19 @@ from ingest.parse.json_object import Members, Path, path_of
 from ingest.parse.verdict import Event
 from ingest.parse.web import (
     finish_request,
+    last_status,
     put_logged_client,
     put_logged_port,
     put_request,
     put_server,
     put_split_request,
     put_url,
+    put_version,
     read_count,
     read_milliseconds,
     read_status,
+    total_milliseconds,
+    with_args,
 )
 from ingest.settings import ParseSettings
 
@@ -37,8 +40,6 @@ _SHOP = frozenset(
         "purchase_count", "view_count", *CAMPAIGN.values(),
     )
 )  # fmt: skip
-_LIST = re.compile(", | : ")
-_VERSION = re.compile(r"(?:HTTP/)?([0-9](?:\.[0-9])?)")
 _MILLISECONDS = {"s": 1_000, "ms": 1, "us": 1e-3, "ns": 1e-6}
 
 
@@ -137,11 +138,8 @@ def _put_request(event: Event, text: Mapping[str, str]) -> Url:
         return put_request(event, text["request"])
     target, args = text.get("url"), text.get("args")
     if args is not None:
-        path, _, logged = (target or "").partition("?")
-        if not logged:
-            target = f"{path}?{args}"
-        elif logged.partition("#")[0] != args:
-            event.put_extra("args", args)
+        target, args = (None, args) if target is None else with_args(target, args)
+        event.put_extra("args", args)
     return put_split_request(event, text.get("http_method"), target)
 
 
@@ -150,6 +148,11 @@ def put_page(event: Event, url: str | None, referrer: str | None) -> Url:
     event.values["referrer"] = referrer
     event.values["referrer_domain"] = None if referrer is None else domain_of(referrer)
     return NO_URL if url is None else put_url(event, url)
+
+
+def is_kept_as_it_is(target: str) -> bool:
+    """Return whether `target` is a key of `extra` that takes any value, of any type."""
+    return target not in _COLUMNS | _TOGETHER | _PUTTERS.keys()
 
 
 def put_found(event: Event, found: Mapping[str, Found], settings: ParseSettings) -> None:
@@ -202,34 +205,21 @@ def _put_port(event: Event, target: str, found: Found) -> None:
     put_logged_port(event, target, found.text)
 
 
-def _put_version(event: Event, target: str, found: Found) -> None:
-    version = _VERSION.fullmatch(found.text)
-    if version is not None:
-        event.values[target] = version[1]
-    else:
-        event.put_extra("protocol", found.text)
+def _put_version(event: Event, _target: str, found: Found) -> None:
+    put_version(event, found.text)
 
 
 def _put_server(event: Event, _target: str, found: Found) -> None:
     put_server(event, found.text)
 
 
-# nginx logs a list where it asked several upstreams: the time of all, the status of the last.
 def _put_last_status(event: Event, target: str, found: Found) -> None:
-    logged = _entries(found.text)
-    _store(event, target, read_status(event, logged[-1]) if logged else None)
+    _store(event, target, last_status(event, found.text))
 
 
 def _put_total_duration(event: Event, target: str, found: Found) -> None:
     unit = _MILLISECONDS[found.unit or "ms"]
-    times = [read_milliseconds(event, text, unit=unit) for text in _entries(found.text)]
-    logged = [time for time in times if time is not None]
-    _store(event, target, round(sum(logged), 6) if logged else None)
-
-
-def _entries(text: str) -> list[str]:
-    entries = (entry.strip(" ") for entry in _LIST.split(text))
-    return [entry for entry in entries if entry not in ("", "-")]
+    _store(event, target, total_milliseconds(event, found.text, unit=unit))
 
 
 def _store(event: Event, target: str, value: Any) -> None:

@@ -70,13 +70,14 @@ def json_format(shape: Shape, *, description: str, grammar: str, **more: Any) ->
         description=description,
         grammar=grammar,
         splittable=True,
-        parser=partial(_parser, shape),
+        parser=partial(shape_parser, shape),
         refusal=refuse_pretty_printed,
         **more,
     )
 
 
-def _parser(shape: Shape, identity: Identity, settings: ParseSettings) -> ParserOfLines:
+def shape_parser(shape: Shape, identity: Identity, settings: ParseSettings) -> ParserOfLines:
+    """Return the parser of one object whose lines are objects of `shape`."""
     return ParserOfLines(identity, settings, partial(read_line, shapes=(shape,), settings=settings))
 
 

@@ -9,7 +9,7 @@ from ingest.parse.content import BOM, REMEDIES, refusal
 from ingest.parse.fields.text import is_blank
 from ingest.parse.format import Format, Head
 from ingest.parse.layers import GZIP_MAGIC
-from ingest.parse.registry import AUTO, fallback, known, lookup, supported
+from ingest.parse.registry import configured, fallback, known, supported
 from ingest.settings import ParseSettings
 
 SNIFF_BYTES = 64 << 10
@@ -50,8 +50,9 @@ def find_format(start: bytes, *, whole: bool, settings: ParseSettings) -> Sniffe
     if reason is not None:
         return Sniffed(reason=reason)
     head = _head(start.removeprefix(BOM), whole=whole)
-    if settings.format != AUTO:
-        return _found(lookup(settings.format), head)
+    form = configured(settings)
+    if form is not None:
+        return _found(form, head)
     winner = _winner(head, settings)
     if winner is not None and winner.parser is not None:
         return _found(winner, head)

@@ -6,7 +6,6 @@ names; a dialect says where they differ.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -28,6 +27,7 @@ from ingest.parse.web import (
     read_count,
     read_milliseconds,
     read_status,
+    read_version,
 )
 from ingest.settings import ParseSettings
 
@@ -52,7 +52,6 @@ _TEXTS = {
 _COUNTS = {"sc-bytes": "response_bytes", "cs-bytes": "request_bytes"}
 # The first that is logged counts: a time in milliseconds says more.
 _EPOCHS = {"timestamp(ms)": "ms", "timestamp": "s"}
-_VERSION = re.compile(r"HTTP/([0-9](?:\.[0-9])?)")
 # Longer names stay out of the cache.
 _MAX_NAME = 64
 
@@ -196,10 +195,10 @@ def _put_protocol(event: Event, record: _Record) -> None:
     if scheme is not None:
         event.values["url_scheme"] = scheme.lower()
     name = "cs-protocol-version"
-    version = _VERSION.fullmatch(record.rest.get(name, ""))
+    version = read_version(record.rest.get(name, ""))
     if version is not None:
         del record.rest[name]
-        event.values["http_version"] = version[1]
+        event.values["http_version"] = version
 
 
 def _put_rest(event: Event, record: _Record) -> None:

@@ -22,6 +22,9 @@ from ingest.settings import ParseSettings
 
 _REQUEST_LINE_BYTES = 8192
 _STATUS = re.compile("[0-9]{3}|0|-1")
+_VERSION = re.compile(r"(?:HTTP/)?([0-9](?:\.[0-9])?)")
+# nginx asks one upstream after the other, and logs what each of them gave.
+_BETWEEN_UPSTREAMS = re.compile(", ?| : ")
 _DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 # 31 years: the index keeps a duration as nanoseconds in 64 bits.
 _MAX_DURATION_MS = 1e12
@@ -68,6 +71,51 @@ def read_milliseconds(event: Event, text: str, *, unit: float) -> float | None:
         event.warnings.add("invalid_number")
         return None
     return round(duration, 6)
+
+
+def upstream_entries(text: str) -> list[str]:
+    """Return what several upstreams gave, in their order, without those that gave nothing."""
+    entries = (entry.strip(" ") for entry in _BETWEEN_UPSTREAMS.split(text))
+    return [entry for entry in entries if value(entry) is not None]
+
+
+def last_status(event: Event, text: str) -> int | None:
+    """Return the last status of a list, as `read_status` does."""
+    entries = upstream_entries(text)
+    return read_status(event, entries[-1]) if entries else None
+
+
+def total_milliseconds(event: Event, text: str, *, unit: float) -> float | None:
+    """Return the sum of a list of durations, as `read_milliseconds` does."""
+    each = [read_milliseconds(event, entry, unit=unit) for entry in upstream_entries(text)]
+    known = [duration for duration in each if duration is not None]
+    return round(sum(known), 6) if known else None
+
+
+def read_version(text: str) -> str | None:
+    """Return the version of HTTP in a field of its own, None for another protocol."""
+    version = _VERSION.fullmatch(text)
+    return None if version is None else version[1]
+
+
+def put_version(event: Event, text: str) -> None:
+    """Store the version of HTTP that a field of its own names; another protocol is kept."""
+    version = read_version(text)
+    if version is None:
+        event.put_extra("protocol", text)
+    else:
+        event.values["http_version"] = version
+
+
+def with_args(target: str, args: str) -> tuple[str, str | None]:
+    """Return the target and its query, which were logged apart, as one.
+
+    Where the target has another query itself, return it and `args`.
+    """
+    path, _, query = target.partition("?")
+    if not query:
+        return f"{path}?{args}", None
+    return target, None if query.partition("#")[0] == args else args
 
 
 def put_request(event: Event, text: str, *, logged: str | None = None) -> Url:

@@ -47,6 +47,12 @@ def is_time_text(text: str) -> bool:
     return _TEXT.fullmatch(text) is not None
 
 
+def time_text_end(text: str, at: int) -> int | None:
+    """Return where the time that is written at `at` ends, None without one."""
+    match = _TEXT.match(text, at)
+    return None if match is None else match.end()
+
+
 def read_time(text: str, warnings: set[str], *, timezone: str) -> int:
     """Return `text` (a time text or an epoch) as UTC microseconds.
 

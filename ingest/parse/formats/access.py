@@ -9,6 +9,7 @@ grammar at all, but never a plausible wrong value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -56,8 +57,8 @@ tail        fields in any order: an address list or X-Forwarded-For="list": forw
 Text before the time or the referrer that is none of these is extra.unplaced, with the warning
 unplaced_text. A line that leaves its client in doubt is rejected as no_match.
 URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
-# Formats whose lines this grammar reads: name -> (description, the string in the server's terms).
-_NAMED = {
+# Formats whose lines this grammar reads: name -> (description, the server's string, None without).
+_NAMED: Mapping[str, tuple[str, str | None]] = {
     "common": ("Apache's common log", '%h %l %u %t "%r" %>s %b'),
     "combined": (
         "Apache's combined log: common, then referrer and user agent",
@@ -78,9 +79,9 @@ _NAMED = {
         '"$http_referer" "$http_user_agent" "$http_x_forwarded_for"',
     ),
     "splunk_tutorial": (
-        "the log of the Splunk tutorial: combined without time zone, then an integer",
-        "combined, but for a time without zone and one integer at the end (duration_other);\n"
-        "the protocol may be `HTTP 1.1`",
+        "the log of the Splunk tutorial: combined without time zone, perhaps with `HTTP 1.1`, then"
+        " an integer (duration_other)",
+        None,
     ),
 }
 # Keys of `extra` that have a meaning of their own, which no `name=value` of a line takes.
@@ -232,7 +233,8 @@ for _name, (_description, _string) in _NAMED.items():
         Format(
             name=_name,
             description=_description,
-            grammar=f"{_string}\n\nRead by the grammar of `access`:\n\n{GRAMMAR}",
+            grammar=f"Read by the grammar of `access`:\n\n{GRAMMAR}",
+            layout=_string,
             splittable=True,
             parser=access_parser,
         )

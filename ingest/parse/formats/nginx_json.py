@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ingest.parse.fields.extra import key_of
+from ingest.parse.format import ParserOfLines
 from ingest.parse.json_keys import Keys, find, key, keys, put_web_request
-from ingest.parse.json_lines import Shape, register_shape
+from ingest.parse.json_lines import Shape, json_format, offer, shape_parser
 from ingest.parse.json_object import Members
+from ingest.parse.layout.json_string import is_json, names_of, variables_of
+from ingest.parse.layout.strings import problems_of
+from ingest.parse.model import Identity
+from ingest.parse.registry import register
 from ingest.parse.verdict import Event
 from ingest.settings import ParseSettings
 
 _TIMES = "time time_local time_iso8601 @timestamp timestamp msec ts"
 _CLIENTS = "remote_addr client_ip clientip ip"
 _TARGETS = "request_uri uri url"
-# An own log_format would give a table of the same kind: key -> variable, turned round.
 NAMES = keys(
     event_time=_TIMES,
     client=_CLIENTS,
@@ -41,6 +48,8 @@ NAMES = keys(
     native_id="request_id",
     url_scheme="scheme",
 )
+# Without these a line could be any object.
+_NEEDED = ("event_time", "client", "request", "url")
 GRAMMAR = "\n".join(
     f"{target:<20} {', '.join('.'.join(path) for one in where for path in one.paths)}"
     for target, where in NAMES.items()
@@ -88,8 +97,46 @@ def _hide_secrets(event: Event, members: Members) -> None:
             event.put_extra(f"{prefix}{secret[2]}", members.value.pop(name))
 
 
-register_shape(
-    Shape(name="nginx_json", rank=8, fits=fits, put=put),
-    description="nginx's access log as JSON lines, under the usual names of its variables",
-    grammar=GRAMMAR,
+def has_needed(value: dict[str, Any], names: Keys) -> bool:
+    """Return whether the object says all of when, who and what that its log format writes."""
+    needed = (names[target] for target in _NEEDED if target in names)
+    return all(any(path[0] in value for one in where for path in one.paths) for where in needed)
+
+
+def nginx_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
+    """Return the parser of one object, whose names are the usual ones or those of the settings."""
+    if settings.log_format is None:
+        return shape_parser(_USUAL, identity, settings)
+    names = names_of(settings.log_format)
+    own = Shape(
+        name=settings.format,
+        rank=_USUAL.rank,
+        fits=partial(has_needed, names=names),
+        put=partial(put_named, names=names),
+    )
+    return shape_parser(own, identity, settings)
+
+
+def problems(settings: ParseSettings) -> Sequence[str]:
+    """Return what is wrong with a log format of the user's own."""
+    if settings.log_format is None:
+        return []
+    if not is_json(settings.log_format):
+        return ['nginx_json needs a log_format that writes JSON: \'{"time": "$msec", ...}\'']
+    return problems_of(variables_of, settings.log_format)
+
+
+_USUAL = Shape(name="nginx_json", rank=8, fits=fits, put=put)
+offer(_USUAL)
+register(
+    replace(
+        json_format(
+            _USUAL,
+            description="nginx's access log as JSON lines, under the usual names or your own",
+            grammar=GRAMMAR,
+        ),
+        parser=nginx_parser,
+        reads=frozenset(("log_format",)),
+        problems=problems,
+    )
 )

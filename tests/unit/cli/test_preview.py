@@ -224,3 +224,48 @@ def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) ->
             delimiter="|",
         )
     ]
+
+
+def test_explain_a_string_and_try_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    string = '%h %t "%r" %>s %{X-Trace}i'
+    assert cli.run(["formats", "explain", string]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        string,
+        "",
+        "%h           client_ip, client_address, extra.client_port",
+        "%t           event_time",
+        "%r           http_method, url_*, http_version; extra.request_line when it is not a"
+        " request",
+        "%>s          status_code",
+        "%{X-Trace}i  extra.header_x_trace",
+        "(the rest)   extra.tail",
+    ]
+    line = '192.0.2.1 [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 2x0 t'
+    *_, verdict, expected, shown, caret = explain(string, line).splitlines()
+    assert json.loads(verdict)["reason"] == "no_match"
+    assert expected == "expected a value of `%>s`:"
+    assert shown.strip() == line
+    assert shown[caret.index("^") :] == "2x0 t"
+    *_, verdict = explain(string, line.replace("x", "0")).splitlines()
+    assert json.loads(verdict)["event"]["status_code"] == 200
+
+
+def test_explain_points_safely_at_a_place_in_a_long_line() -> None:
+    line = "\x1b[31m" + "a" * 100_000 + "\x07" + "|2x0|" + "b" * 100_000
+    *_, shown, caret = explain("$name|$status|", line).splitlines()
+    assert shown.startswith("  ...aaa")
+    assert shown.endswith("bbb...")
+    assert shown[caret.index("^") :].startswith("2x0|")
+    assert "\x07" not in shown
+    assert len(shown) < 200
+
+
+def test_explain_named_formats_and_bad_strings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "$req_id" in explain("ingress_nginx")
+    assert "%>s" in explain("combined")
+    assert "Read by the grammar of `access`" in explain("combined")
+    assert json.loads(explain("access", LINE).splitlines()[-1])["status"] == "ok"
+    assert cli.run(["formats", "explain", "%h %Z"]) == 2
+    assert capsys.readouterr().err == (
+        "error: log_format: unknown directive `%Z`\n  %h %Z\n     ^\n"
+    )
