@@ -16,15 +16,18 @@ import pyarrow as pa
 
 from ingest.errors import ClickstreamError, ObjectUnreadable, ParserBug
 from ingest.parse.layout.explain import explained, misfit_of
+from ingest.parse.layout.guess import guess
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
+from ingest.parse.peek import Content
 from ingest.parse.reader import parse_object
 from ingest.parse.registry import AUTO, check_settings, configured, supported
 from ingest.parse.rows import EVENTS_SCHEMA
-from ingest.parse.sniff import remedy
+from ingest.parse.sniff import SNIFF_BYTES, remedy
 from ingest.settings import ParseSettings
-from ingest.terminal.text import json_text
+from ingest.terminal.text import count_of, json_text, printable
 
 BATCH_ID = "parse"
+_GUESS_LINES = 100
 _ROWS = 1024  # turned into Python objects at once
 _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
 _AUTO = """\
@@ -178,6 +181,30 @@ def explain(what: str, line: str | None = None) -> str:
     if line is not None:
         parts.append(_tried(line, settings, string))
     return "\n\n".join(parts)
+
+
+def guessed(path: Path) -> str:
+    """Return a log format for the lines of `path`, and what it captures.
+
+    Raises ObjectUnreadable when the file cannot be read, ClickstreamError when no format is found.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            content = Content(_reader(file.fileno()), os.fstat(file.fileno()).st_size)
+            head = next(iter(content.pieces()), b"")[:SNIFF_BYTES]
+    except OSError as error:
+        raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
+    *lines, last = head.decode(errors="replace").replace("\r\n", "\n").split("\n")
+    sample = [line for line in (lines or [last])[:_GUESS_LINES] if line.strip(" ")]
+    found = guess(sample)
+    if found is None:
+        raise ClickstreamError(
+            f"{path}: its lines have no common layout; see `clickstream formats`"
+        )
+    counted = (
+        f"{found.fitting} of {count_of(len(sample), 'line')} fit; rename or check each $field_N"
+    )
+    return f"{printable(found.string)}\n\n{explained(found.string)}\n\n{counted}"
 
 
 def _tried(line: str, settings: ParseSettings, string: str | None) -> str:

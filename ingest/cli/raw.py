@@ -168,14 +168,27 @@ def formats(context: click.Context) -> None:
 
 
 @formats.command()
-@click.argument("format_or_string")
+@click.argument("format_or_string", required=False)
 @click.option("--line", metavar="TEXT", help="A line to parse; shows where it does not fit.")
-def explain(format_or_string: str, line: str | None) -> None:
+@click.option(
+    "--guess",
+    "sample",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Propose a log_format string for the lines of FILE.",
+)
+def explain(format_or_string: str | None, line: str | None, sample: Path | None) -> None:
     """Explain what a format captures, and where each part goes.
 
     FORMAT_OR_STRING is a name that `clickstream formats` lists, or an Apache LogFormat or nginx
     log_format string.
     """
     from ingest.cli.preview import explain as text
+    from ingest.cli.preview import guessed
 
-    click.echo(text(format_or_string, line))
+    if sample is not None and (format_or_string, line) == (None, None):
+        click.echo(guessed(sample))
+    elif format_or_string is not None and sample is None:
+        click.echo(text(format_or_string, line))
+    else:
+        raise click.UsageError("give either a format or string, or --guess FILE")
