@@ -335,3 +335,90 @@ def test_odd_values(string: str, line: str, target: str, expected: object) -> No
 def test_objects_of_own_names_are_read_in_ranges() -> None:
     assert is_splittable("shop")
     assert not is_splittable("schematic-csv")
+
+
+TABLE = {
+    # Apache: directive -> target, of a line that has nothing else.
+    "%h": "client", "%a": "client", "%{c}a": "peer_address", "%l": "ident", "%u": "user_name",
+    "%t": "event_time", "%{sec}t": "event_time", "%r": "request", "%m": "http_method",
+    "%U": "url", "%q": "args", "%H": "http_version", "%s": "status_code", "%>s": "status_code",
+    "%<s": "status_code", "%b": "response_bytes", "%B": "response_bytes", "%O": "total_bytes",
+    "%I": "request_bytes", "%D": "duration_ms", "%T": "duration_ms", "%{us}T": "duration_ms",
+    "%{ms}T": "duration_ms", "%{s}T": "duration_ms", "%v": "server_name", "%V": "server_name",
+    "%{Host}i": "server_name", "%p": "server_port", "%{canonical}p": "server_port",
+    "%{local}p": "server_port", "%{remote}p": "client_port", "%{Referer}i": "referrer",
+    "%{User-Agent}i": "user_agent", "%{X-Forwarded-For}i": "forwarded_for",
+    "%{Cookie}i": "cookie", "%L": "native_id", "%{UNIQUE_ID}e": "native_id",
+    "%{X-Request-Id}i": "native_id", "%{N}i": "header_n", "%{N}o": "resp_header_n",
+    "%{N}C": "cookie_n", "%{N}n": "note_n", "%{N}e": "env_n", "%A": "apache_a",
+    "%f": "apache_f", "%k": "apache_k", "%P": "apache_p", "%{pid}P": "apache_p",
+    "%{tid}P": "apache_p", "%{hextid}P": "apache_p", "%R": "apache_r", "%S": "apache_s",
+    "%X": "apache_x",
+    # nginx.
+    "$remote_addr": "client", "$realip_remote_addr": "peer_address", "$remote_user": "user_name",
+    "$time_local": "event_time", "$time_iso8601": "event_time", "$msec": "event_time",
+    "$request": "request", "$request_method": "http_method", "$uri": "url",
+    "$request_uri": "url", "$args": "args", "$query_string": "args",
+    "$server_protocol": "http_version", "$status": "status_code",
+    "$body_bytes_sent": "response_bytes", "$bytes_sent": "total_bytes",
+    "$request_length": "request_bytes", "$request_time": "duration_ms",
+    "$upstream_response_time": "target_duration_ms", "$upstream_status": "backend_status",
+    "$upstream_addr": "target", "$host": "server_name", "$server_name": "server_name",
+    "$http_host": "server_name", "$server_port": "server_port", "$remote_port": "client_port",
+    "$http_referer": "referrer", "$http_user_agent": "user_agent",
+    "$http_x_forwarded_for": "forwarded_for", "$http_cookie": "cookie",
+    "$request_id": "native_id", "$req_id": "native_id", "$http_x_request_id": "native_id",
+    "$http_n": "header_n", "$sent_http_n": "resp_header_n", "$cookie_n": "cookie_n",
+    "$scheme": "url_scheme", "$other": "other",
+}  # fmt: skip
+
+
+def test_the_table_of_directives() -> None:
+    found = {one: compile_layout(one).directives[0].meaning.target for one in TABLE}
+    assert found == TABLE
+
+
+@pytest.mark.parametrize(
+    ("string", "line", "duration"),
+    [("%D", "1500", 1.5), ("%{us}T", "1500", 1.5), ("%{ms}T", "15", 15.0), ("%T", "2", 2000.0),
+     ("%{s}T", "2", 2000.0), ("$request_time", "0.012", 12.0), ("%T %D", "2 1999000", 1999.0),
+     ("%D %T", "1999000 2", 1999.0), ("%T %{ms}T", "2 1999", 1999.0)],
+)  # fmt: skip
+def test_units_of_durations(string: str, line: str, duration: float) -> None:
+    """4.2; of several the finest counts."""
+    assert picked(string, line, "duration_ms") == [duration]
+
+
+@pytest.mark.parametrize(
+    ("string", "line", "target", "expected"),
+    [
+        ("%V %v", "a b", "server_name", "b"),
+        ("$server_name $http_host $host", "a b c", "server_name", "c"),
+        ("$server_name $http_host", "a b", "server_name", "b"),
+        ("%L %{UNIQUE_ID}e", "a b", "native_id", "b"),
+        ("%L %{X-Request-Id}i", "a b", "native_id", "b"),
+        ("%h %a", "www.example.net 192.0.2.1", "apache_h", "www.example.net"),
+        ("$uri $request_uri", "/a /b?c", "url_path", "/b"),
+        ("$msec $time_iso8601 $status", "1.000 2024-03-03T07:08:09Z 200", "msec", "1.000"),
+    ],
+)
+def test_of_two_values_for_one_column_the_better_counts(
+    string: str, line: str, target: str, expected: str
+) -> None:
+    (row,) = read(line.encode(), settings=own(string)).events
+    # The other is kept in `extra`, maybe under the name of a column.
+    assert (json.loads(row["extra"]) | row)[target] == expected
+
+
+def test_brackets_that_enclose_nothing() -> None:
+    """A `[` that no `]` follows, or that another one does, is text."""
+    assert picked("[$pipe $status", "[p 200", "pipe", "status_code") == ["p", 200]
+    assert picked("[$pipe [$other]", "[p [o o]", "pipe", "other") == ["p", "o o"]
+
+
+def test_an_empty_value_in_quotes() -> None:
+    assert picked('"$http_referer" $status', '"" 200', "referrer", "status_code") == [None, 200]
+
+
+def test_a_query_begins_with_its_mark() -> None:
+    assert refusal("%m%U %>s", "GET a 200")[0] == "no_match"
