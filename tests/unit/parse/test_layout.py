@@ -422,3 +422,44 @@ def test_an_empty_value_in_quotes() -> None:
 
 def test_a_query_begins_with_its_mark() -> None:
     assert refusal("%m%U %>s", "GET a 200")[0] == "no_match"
+
+
+@pytest.mark.parametrize(
+    ("string", "line", "expected"),
+    [
+        ("$host $server_name", "- b", {"server_name": "b"}),
+        ("%s %s %>s", "301 302 200", {"apache_s": "301", "apache_s_2": "302", "status_code": 200}),
+        ('"%r"', r'"GET /a\"b HTTP/1.1"', {"url_path": '/a"b'}),
+        ('"%r" %U', r'"GET /a\"b HTTP/1.1" /a\"b', {"url_path": '/a"b', "apache_u": None}),
+        ("$request_method $args", "GET b=1", {"http_method": "GET", "args": "b=1"}),
+        ("$http_host", r"a\x2eb", {"server_name": "a.b"}),
+        (" $status ", "200", {"status_code": 200}),
+        ('%t "%r" %{%Y}t', '[03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 2024', {"y_t": "2024"}),
+    ],
+)
+def test_values_that_need_care(string: str, line: str, expected: dict[str, object]) -> None:
+    """4.2: null values give way, others are kept beside, escapes are undone."""
+    found = values(string, line)
+    assert {name: found.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("string", "line", "detail"),
+    [
+        ("x $status", "y 200", "expected `x ` at the beginning at character 1"),
+        ("[$pipe] $status", "[p 200", "expected `]` behind `$pipe` at character 7"),
+        ("$pipe|$status", "abc", "expected `|` behind `$pipe` at character 1"),
+        ("$pipe $status", "abc", "expected ` ` behind `$pipe` at character 4"),
+        ("%{%F %T}t", "x", "expected a time as `%{%F %T}t` writes it at character 1"),
+        ("%m%U %>s", "GETa 200", "expected `/` of `%U` at character 5"),
+        ("$status", "200x", "expected a value of `$status` at character 1"),
+    ],
+)
+def test_where_a_line_stops_fitting(string: str, line: str, detail: str) -> None:
+    assert refusal(string, line) == ("no_match", detail)
+
+
+def test_of_several_values_in_quotes_that_are_cut_off_none_is_known() -> None:
+    found = values(f'{COMMON} "%{{A}}i %{{B}}i"', f'{LINE} "foo bar')
+    assert found["parse_warnings"] == "unterminated_quote"
+    assert (found.get("header_a"), found.get("header_b")) == (None, None)
