@@ -427,7 +427,7 @@ def test_a_query_begins_with_its_mark() -> None:
 @pytest.mark.parametrize(
     ("string", "line", "expected"),
     [
-        ("$host $server_name", "- b", {"server_name": "b"}),
+        ("%v %V", "- b", {"server_name": "b"}),
         ("%s %s %>s", "301 302 200", {"apache_s": "301", "apache_s_2": "302", "status_code": 200}),
         ('"%r"', r'"GET /a\"b HTTP/1.1"', {"url_path": '/a"b'}),
         ('"%r" %U', r'"GET /a\"b HTTP/1.1" /a\"b', {"url_path": '/a"b', "apache_u": None}),
