@@ -37,8 +37,8 @@ class _Visitor:
 def write_lines(path: Path, *, lines: int, seed: int = 1) -> None:
     """Write `lines` lines to `path`.
 
-    3 in 10 are shop actions with ids in the URL, 1 in 50 has campaign parameters, 1 in 500 is of
-    a shape that the fast path refuses (escaped quotes in the agent).
+    3 in 10 are shop actions with ids in the URL, 1 in 50 has campaign parameters, 1 in 500 has
+    escaped quotes in the agent.
     """
     rng = random.Random(seed)  # noqa: S311  not for secrets
     pages = _pages(rng)

@@ -15,15 +15,19 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.errors import ClickstreamError, ObjectUnreadable, ParserBug
+from ingest.parse.layout.explain import explained, misfit_of
+from ingest.parse.layout.guess import guess
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
+from ingest.parse.peek import Content
 from ingest.parse.reader import parse_object
-from ingest.parse.registry import AUTO, check_settings, lookup, supported
+from ingest.parse.registry import AUTO, check_settings, configured, supported
 from ingest.parse.rows import EVENTS_SCHEMA
-from ingest.parse.sniff import remedy
+from ingest.parse.sniff import SNIFF_BYTES, remedy
 from ingest.settings import ParseSettings
-from ingest.terminal.text import json_text
+from ingest.terminal.text import count_of, json_text, printable
 
 BATCH_ID = "parse"
+_GUESS_LINES = 100
 _ROWS = 1024  # turned into Python objects at once
 _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
 _AUTO = """\
@@ -161,6 +165,65 @@ def formats() -> list[tuple[str, str]]:
     return [auto, *((form.name, form.description) for form in supported())]
 
 
-def explain(name: str) -> str:
-    """Return what the format `name` captures; raises SettingsError when it is not supported."""
-    return _AUTO if name == AUTO else lookup(name).grammar
+def explain(what: str, line: str | None = None) -> str:
+    """Return what the format named `what`, or the log format string `what`, captures.
+
+    With a `line`, then also the verdict on it, and where it stops having its layout. Raises
+    SettingsError for a format that is not supported or a string that cannot be compiled.
+    """
+    is_string = any(mark in what for mark in "%$")
+    settings = ParseSettings(log_format=what) if is_string else ParseSettings(format=what)
+    form = configured(settings)
+    string = what if is_string else None if form is None else form.layout
+    parts = [] if string is None else [string.strip(" "), explained(string)]
+    if not is_string:
+        parts.append(_AUTO if form is None else form.grammar)
+    if line is not None:
+        parts.append(_tried(line, settings, string))
+    return "\n\n".join(parts)
+
+
+def guessed(path: Path) -> str:
+    """Return a log format for the lines of `path`, and what it captures.
+
+    Raises ObjectUnreadable when the file cannot be read, ClickstreamError when no format is found.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            content = Content(_reader(file.fileno()), os.fstat(file.fileno()).st_size)
+            head = next(iter(content.pieces()), b"")[:SNIFF_BYTES]
+    except OSError as error:
+        raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
+    *lines, last = head.decode(errors="replace").replace("\r\n", "\n").split("\n")
+    sample = [line for line in (lines or [last])[:_GUESS_LINES] if line.strip(" ")]
+    found = guess(sample)
+    if found is None:
+        raise ClickstreamError(
+            f"{path}: its lines have no common layout; see `clickstream formats`"
+        )
+    counted = (
+        f"{found.fitting} of {count_of(len(sample), 'line')} fit; rename or check each $field_N"
+    )
+    return f"{printable(found.string)}\n\n{explained(found.string)}\n\n{counted}"
+
+
+def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
+    """Return the verdict on `line`; one that is rejected is shown with the place if it is known."""
+    raw = line.encode(errors="replace")
+    identity = Identity(source_file=BATCH_ID, batch_id=BATCH_ID, ingest_time=datetime.now(UTC))
+    items = list(
+        parse_object(
+            lambda start, end: raw[start:end],
+            len(raw),
+            name=BATCH_ID,
+            identity=identity,
+            settings=settings,
+        )
+    )
+    shown = [text for item in items if isinstance(item, Parsed) for text in _shown(item)]
+    rejected = any(isinstance(item, Parsed) and item.rejects.num_rows for item in items)
+    misfit = misfit_of(string, line) if string is not None and rejected else None
+    for item in items:
+        if isinstance(item, ObjectVerdict):
+            _conclude("the line", item)
+    return "\n".join([*shown, *([] if misfit is None else [misfit])])

@@ -34,7 +34,7 @@ from ingest.terminal.text import count_of
     "formats",
     multiple=True,
     metavar="F",
-    help="A format to write; may be repeated. [default: all]",
+    help="A format to write; may be repeated. [default: combined, schematic-csv, splunk_tutorial]",
 )
 @json_option
 def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_json: bool) -> None:
@@ -43,9 +43,9 @@ def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_
     The logs go to DIRECTORY/raw, the expected numbers to DIRECTORY/truth.json. The same --lines
     and --seed give the same bytes; other files in DIRECTORY are left alone.
     """
-    from ingest.sample import FORMATS, write_sample
+    from ingest.sample import USUAL_FORMATS, write_sample
 
-    truth = write_sample(directory, lines=lines, seed=seed, formats=formats or FORMATS)
+    truth = write_sample(directory, lines=lines, seed=seed, formats=formats or USUAL_FORMATS)
     text = (
         f"{lines:,} lines in {count_of(len(truth['files']), 'file')} below {directory / 'raw'}; "
         f"the answers are in {directory / 'truth.json'}"
@@ -64,6 +64,12 @@ def _pairs(
             raise click.BadParameter(f"{text!r} does not have the form COLUMN=PATH")
         pairs[column] = path
     return tuple(sorted(pairs.items())) or None
+
+
+def _names(
+    _context: click.Context, _parameter: click.Parameter, text: str | None
+) -> tuple[str, ...] | None:
+    return tuple((text or "").split()) or None
 
 
 @click.command()
@@ -95,12 +101,25 @@ def _pairs(
     callback=_pairs,
     help="Where a column is in the JSON, for formats that take it; may be repeated.",
 )
+@click.option(
+    "--fields",
+    metavar="NAMES",
+    callback=_names,
+    help="Names of the columns, between blanks, for formats without a header that take them.",
+)
+@click.option(
+    "--delimiter",
+    metavar="TEXT",
+    help="What is between two columns, for formats that take it.",
+)
 def parse(
     file: Path,
     format_name: str,
     timezone: str,
     log_format: str | None,
     mapping: tuple[tuple[str, str], ...] | None,
+    fields: tuple[str, ...] | None,
+    delimiter: str | None,
 ) -> None:
     """Print the verdict on each line of FILE as JSON lines.
 
@@ -119,6 +138,8 @@ def parse(
         timezone=check_timezone(timezone),
         log_format=log_format,
         mapping=mapping,
+        fields=fields,
+        delimiter=delimiter or None,
     )
     out = sys.stdout.buffer
     try:
@@ -147,9 +168,27 @@ def formats(context: click.Context) -> None:
 
 
 @formats.command()
-@click.argument("name")
-def explain(name: str) -> None:
-    """Explain what the format NAME captures, and where each part goes."""
-    from ingest.cli.preview import explain as text
+@click.argument("format_or_string", required=False)
+@click.option("--line", metavar="TEXT", help="A line to parse; shows where it does not fit.")
+@click.option(
+    "--guess",
+    "sample",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Propose a log_format string for the lines of FILE.",
+)
+def explain(format_or_string: str | None, line: str | None, sample: Path | None) -> None:
+    """Explain what a format captures, and where each part goes.
 
-    click.echo(text(name))
+    FORMAT_OR_STRING is a name that `clickstream formats` lists, or an Apache LogFormat or nginx
+    log_format string.
+    """
+    from ingest.cli.preview import explain as text
+    from ingest.cli.preview import guessed
+
+    if sample is not None and (format_or_string, line) == (None, None):
+        click.echo(guessed(sample))
+    elif format_or_string is not None and sample is None:
+        click.echo(text(format_or_string, line))
+    else:
+        raise click.UsageError("give either a format or string, or --guess FILE")

@@ -4,7 +4,8 @@
     main.py       the program; written last, so that where it is, the archive is complete
 
 The sha is one of all inputs, the lock with its hashes among them. So it is known without fetching a
-single wheel, and what was uploaded never changes.
+single wheel, and what was uploaded never changes. Machine code has no part in it: it follows from
+the sources, and a job runs without.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 from ingest.emr.archive import write_archive
 from ingest.emr.lock import job_lock, needed_packages
 from ingest.emr.logs import without_secrets
+from ingest.emr.machine_code import machine_code
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.settings import Settings
 from ingest.storage import open_storage
@@ -114,7 +116,7 @@ def upload_package(settings: Settings, *, fetch: Fetch | None = None) -> Package
         wheels.mkdir()
         (fetch or fetch_wheels)(lock, package.arch, wheels)
         found = sorted(wheels.glob("*.whl"))
-        write_archive(archive, found, files)
+        write_archive(archive, found, files | machine_code(package.arch))
         size = archive.stat().st_size
         _log.info("uploading %s for %s ...", count_of(len(found), "package"), package.arch)
         storage.upload(archive, ARCHIVE)

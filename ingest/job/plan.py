@@ -14,7 +14,7 @@ from ingest.lake.identity import batch_id
 from ingest.lake.ownership import Log
 from ingest.lake.records import hash_json
 from ingest.parse.model import PARSER_VERSION
-from ingest.parse.registry import lookup
+from ingest.parse.registry import is_splittable
 from ingest.parse.sniff import SNIFF_BYTES, sniff
 from ingest.settings import ParseSettings
 from ingest.storage import Storage
@@ -130,6 +130,7 @@ def make_plan(
 def hash_settings(parse: ParseSettings) -> str:
     """Return the hash of all that decides, beside the bytes, what an event looks like."""
     fields = dataclasses.asdict(parse)
+    del fields["fast"]  # the events are the same
     fields["future_limit"] = parse.future_limit.total_seconds()
     return hash_json(fields)
 
@@ -149,9 +150,9 @@ def _tasks(
 def _cost(reading: Reading) -> int:
     """Return the bytes that a task has to read: only a log that can be cut spares what is known."""
     log = reading.log
-    form = None if log is None or log.source_format is None else lookup(log.source_format)
+    form = None if log is None else log.source_format
     is_plain = log is not None and log.size >= log.consumed
-    if form is not None and form.splittable and is_plain:
+    if form is not None and is_splittable(form) and is_plain:
         return max(0, reading.found.size - reading.resume)
     return reading.found.size
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ingest.allocator import keep_freed_memory
 from ingest.errors import ObjectChanged, ObjectUnreadable, ParserBug
 from ingest.job.attempt import Attempt, Buffer, TaskFile
 from ingest.job.plan import ObjectRange, Task
@@ -52,6 +53,7 @@ def run_task(task: Task) -> TaskFacts:
     bug), so that Spark tries the task again. The files are durable when this returns.
     """
     pa.set_cpu_count(1)  # Spark runs one task per core
+    keep_freed_memory()
     lake, source = open_storage(task.lake), open_storage(task.source)
     facts: list[RangeFacts] = []
     files: list[TaskFile] = []

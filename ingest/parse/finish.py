@@ -66,6 +66,8 @@ class Finisher:
     def row(self, event: Event, offset: int, line: int | None) -> Row:
         """Return the row of `event` at `offset`, and add the warnings that only become known here.
 
+        An event of `jsonl` names its own source_format.
+
         Raises ValueError for a value that its column cannot hold.
         """
         row = _fitting(event)
@@ -78,8 +80,7 @@ class Finisher:
         row["event_id"] = event_id(self._id_prefix, offset)
         row["source_offset"] = offset
         row["source_line"] = line
-        row |= self._shared
-        return row
+        return self._shared | row
 
     def _date(self, event: Event) -> int:
         time = event.values.get("event_time")

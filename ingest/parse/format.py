@@ -5,7 +5,7 @@ A new format is one module in `ingest.parse.formats` that registers what is defi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -14,14 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.parse.collector import NOTHING, Collector
-from ingest.parse.fast.merge import with_fast
 from ingest.parse.guard import guarded
 from ingest.parse.lines import LongLine
+from ingest.parse.merge import with_fast
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.verdict import Verdict, warn
 from ingest.settings import ParseSettings
 
-# The fast path takes as long for one line as the line parser does for about forty.
+# The fast path takes as long for one line as the line parser does for about twenty.
 FEW_LINES = 32
 
 
@@ -87,6 +87,10 @@ def _no_refusal(_head: Head) -> None:
     return None
 
 
+def _no_problems(_settings: ParseSettings) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
     """A format: how its content is recognised, described and parsed.
@@ -96,13 +100,16 @@ class Format:
 
     `score` returns how many lines of the sample fit; None = the format is never guessed. Of
     equal scores the lowest `rank` wins: the place in the table of section 3.10 of the format
-    specification. `refusal` returns why content that nothing can read is refused, when this
-    format knows better than `unknown_format`. `is_fallback` marks the one format that reads
-    content of which nothing but blank lines and comments was seen.
+    specification. `refusal` returns why content is refused as a whole, when this format is to
+    read it, or none can and this one knows better than `unknown_format`. `is_fallback` marks the
+    one format that reads content of which nothing but blank lines and comments was seen.
 
     `splittable`: an object that is not compressed may be read in byte ranges. `reads` names the
-    settings among `BY_FORMAT` that the format takes. `remedies` says what to do about an object
-    that is refused as a whole: file_reason -> remedy.
+    settings among `BY_FORMAT` that the format takes; `problems` returns what is wrong with their
+    values: a sentence each. `named_by` is the one that describes lines of a user's own: together
+    with it `format` may be a name that the user chose. `layout` is the log format string of its
+    lines. `remedies` says what to do about an object that is refused as a whole: file_reason ->
+    remedy.
     """
 
     name: str
@@ -115,6 +122,9 @@ class Format:
     refusal: Callable[[Head], str | None] = _no_refusal
     is_fallback: bool = False
     reads: frozenset[str] = frozenset()
+    problems: Callable[[ParseSettings], Sequence[str]] = _no_problems
+    named_by: str | None = None
+    layout: str | None = None
     remedies: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, identity: Identity, settings: ParseSettings) -> Parser:
@@ -150,7 +160,7 @@ class ParserOfLines:
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts on `lines`."""
-        if self._fast_path is None or len(lines.starts) <= FEW_LINES:
+        if self._fast_path is None or not self._settings.fast or len(lines.starts) <= FEW_LINES:
             return self._parse_each(lines, range(len(lines.starts)))
         events, handled = self._fast_path(lines, self._identity, self._settings)
         if lines.nuls is not None:  # a warning that the fast path does not know

@@ -18,7 +18,7 @@ from ingest.parse.guard import guarded
 from ingest.parse.layers import GZIP_MAGIC, Unwrapped, most_content, unwrap
 from ingest.parse.model import ObjectVerdict
 from ingest.parse.ranges import owned
-from ingest.parse.registry import AUTO, fallback, lookup
+from ingest.parse.registry import AUTO, configured, fallback, lookup
 from ingest.parse.sniff import SNIFF_BYTES, Sniffed, find_format
 from ingest.parse.stored import Stored
 from ingest.parse.verdict import Refused
@@ -117,7 +117,7 @@ def open_content(stored: Stored, settings: ParseSettings) -> Opened:
         raise ValueError(
             "only an uncompressed object of a splittable format is read in byte ranges"
         )
-    form = lookup(sniffed.format) if sniffed.format else fallback()
+    form = configured(settings) or (lookup(sniffed.format) if sniffed.format else fallback())
     has_bom = unwrapped.head.startswith(BOM)
     watched, before, (offset, pieces) = _places(stored, unwrapped, needs_all=not form.splittable)
     return Opened(

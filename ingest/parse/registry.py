@@ -5,6 +5,8 @@ Names: section 4 of the format specification.
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -15,6 +17,8 @@ from ingest.parse.format import Format
 from ingest.settings import BY_FORMAT, ParseSettings
 
 AUTO = "auto"
+# source_format is a column of 32 characters.
+_OWN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 _formats: dict[str, Format] = {}
 
 
@@ -51,6 +55,30 @@ def lookup(name: str) -> Format:
     return found
 
 
+def configured(settings: ParseSettings) -> Format | None:
+    """Return the format that `settings` name, None when it is to be found in the content.
+
+    Settings that describe lines of a user's own make any name one of theirs, and need none. Raises
+    SettingsError unless the format is supported.
+    """
+    _load()
+    name = settings.format
+    is_own = name not in _formats and _OWN_NAME.fullmatch(name) is not None
+    for form in _formats.values() if is_own else ():
+        if form.named_by is not None and getattr(settings, form.named_by) is not None:
+            return form if name == AUTO else replace(form, name=name)
+    return None if name == AUTO else lookup(name)
+
+
+def is_splittable(name: str) -> bool:
+    """Return whether an object in the format `name` may be read in byte ranges.
+
+    A name that no format has is one that a user chose for lines of their own.
+    """
+    _load()
+    return name not in _formats or _formats[name].splittable
+
+
 def fallback() -> Format:
     """Return the format of content in which nothing but blank lines and comments was seen."""
     return next(form for form in supported() if form.is_fallback)
@@ -58,12 +86,14 @@ def fallback() -> Format:
 
 def check_settings(settings: ParseSettings) -> None:
     """Raise SettingsError unless the format has a parser that reads all settings given for it."""
-    reads = frozenset() if settings.format == AUTO else lookup(settings.format).reads
+    form = configured(settings)
+    reads = frozenset() if form is None else form.reads
     problems = [
         f"{name} needs a format that reads it; `{settings.format}` does not"
         for name in BY_FORMAT
         if getattr(settings, name) is not None and name not in reads
     ]
+    problems += () if form is None else form.problems(settings)
     if problems:
         raise SettingsError("\n".join(problems))
 

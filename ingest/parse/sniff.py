@@ -9,7 +9,7 @@ from ingest.parse.content import BOM, REMEDIES, refusal
 from ingest.parse.fields.text import is_blank
 from ingest.parse.format import Format, Head
 from ingest.parse.layers import GZIP_MAGIC
-from ingest.parse.registry import AUTO, fallback, known, lookup, supported
+from ingest.parse.registry import configured, fallback, known, supported
 from ingest.settings import ParseSettings
 
 SNIFF_BYTES = 64 << 10
@@ -49,19 +49,23 @@ def find_format(start: bytes, *, whole: bool, settings: ParseSettings) -> Sniffe
     reason = refusal(start)
     if reason is not None:
         return Sniffed(reason=reason)
-    if settings.format != AUTO:
-        return _found(lookup(settings.format))
     head = _head(start.removeprefix(BOM), whole=whole)
+    form = configured(settings)
+    if form is not None:
+        return _found(form, head)
     winner = _winner(head, settings)
     if winner is not None and winner.parser is not None:
-        return _found(winner)
+        return _found(winner, head)
     if winner is None and not head.sample:
         # What follows a long preamble is unknown; the fallback loses none of it.
-        return Sniffed() if whole else _found(fallback())
+        return Sniffed() if whole else _found(fallback(), head)
     return Sniffed(reason=next(_refusals(head), "unknown_format"))
 
 
-def _found(form: Format) -> Sniffed:
+def _found(form: Format, head: Head) -> Sniffed:
+    reason = form.refusal(head)
+    if reason is not None:
+        return Sniffed(reason=reason)
     return Sniffed(format=form.name, splittable=form.splittable)
 
 

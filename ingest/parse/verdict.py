@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.parse.fields.addresses import Client
 
-_MAX_BIGINT = 2**63 - 1
+MAX_BIGINT = 2**63 - 1
 _MAX_INT = 2**31 - 1
 _MAX_PORT = 65_535
 
@@ -31,7 +31,7 @@ class Event:
 
     def put_bigint(self, column: str, digits: str) -> None:
         """Store `digits` in a BIGINT column: out of its range null, with `bytes_overflow`."""
-        number = bounded(digits, _MAX_BIGINT)
+        number = bounded(digits, MAX_BIGINT)
         if number is None:
             self.warnings.add("bytes_overflow")
         self.values[column] = number
@@ -51,14 +51,18 @@ class Event:
         self.put_extra(key, port)
 
     def put_status(self, digits: str) -> None:
-        """Store a status of three digits, with `invalid_status` unless it is 000 or 100-599.
+        """Store a status of three digits, with `invalid_status` unless it is 000 or 100-599."""
+        self.values["status_code"] = self.checked_status(digits)
+
+    def checked_status(self, digits: str) -> int:
+        """Return a status of three digits, with `invalid_status` unless it is 000 or 100-599.
 
         `0` and `-1` are other ways to write that no response was sent.
         """
         status = max(int(digits), 0)
         if status and not 100 <= status <= 599:
             self.warnings.add("invalid_status")
-        self.values["status_code"] = status
+        return status
 
     def put_client(self, client: Client) -> None:
         """Store who sent the request; with `invalid_client_ip` when that is not a client."""
@@ -104,6 +108,7 @@ Verdict = Event | EventArray | Skip | Reject
 BLANK = Skip("blank")
 COMMENT = Skip("comment")
 HEADER = Skip("header")
+CONTROL = Skip("control")
 
 
 def warn(verdict: Verdict, code: str) -> None:

@@ -4,7 +4,7 @@
 `truth` counts what they say, `plan` decides on files, and `write_sample` writes them.
 """
 
-from ingest.sample.plan import FORMATS
+from ingest.sample.plan import FORMATS, USUAL_FORMATS
 from ingest.sample.write import write_sample
 
-__all__ = ["FORMATS", "write_sample"]
+__all__ = ["FORMATS", "USUAL_FORMATS", "write_sample"]

@@ -46,12 +46,16 @@ class Sheet:
 
 
 class Writer(Protocol):
-    """What a format knows: how its lines look and what a reader must make of them."""
+    """What a format knows: how its lines look and what a reader must make of them.
+
+    `header_codes` are the verdicts on the lines of `header`, which are all skipped.
+    """
 
     codes: tuple[str, ...]
     source_format: str
     events_only: bool
     header: str
+    header_codes: tuple[str, ...]
     line_end: str
 
     def lines(self, hits: Hits, sheet: Sheet) -> list[str]:

@@ -30,7 +30,7 @@ from ingest.sample.vocabulary import (
     Page,
 )
 
-_HMS = [f"{s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}" for s in range(86_400)]
+HMS = [f"{s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}" for s in range(86_400)]
 _CATEGORY = [page.name for page in PAGES].index("category")
 
 
@@ -40,6 +40,7 @@ class AccessWriter:
     source_format = "access"
     events_only = False
     header = ""
+    header_codes: tuple[str, ...] = ()
     line_end = "\n"
 
     def __init__(self, shop: Shop, *, splunk: bool) -> None:
@@ -48,8 +49,8 @@ class AccessWriter:
         self._splunk = splunk
         self.codes: tuple[str, ...] = ("no_timezone",) if splunk else ()
         self._referrers = text_array(referrers(shop))
-        self._heads = _heads(shop.catalog)
-        self._campaigns = text_array(["", *(_campaign_query(c) for c in CAMPAIGNS)])
+        self._heads = heads(shop.catalog)
+        self._campaigns = campaign_queries()
 
     def lines(self, hits: Hits, sheet: Sheet) -> list[str]:
         """Return one line per hit."""
@@ -64,12 +65,12 @@ class AccessWriter:
         )
         is_bot = (hits["session"] < 0).astype(int)
         return [
-            f"{client}{_HMS[second]}{after_time}{head}{session}{campaign}{after_target}"
+            f"{client}{HMS[second]}{after_time}{head}{session}{campaign}{after_target}"
             f'{status} {size} "{referrer}" "{agent}{tail}'
             for client, second, head, session, campaign, status, size, referrer, agent, tail in zip(
                 who[hits["visitor"]].tolist(),
                 hits["second"].tolist(),
-                self._heads[is_bot, hits["page"], _goods_index(self._shop, hits)].tolist(),
+                self._heads[is_bot, hits["page"], goods_index(self._shop, hits)].tolist(),
                 session_texts(hits, sheet),
                 self._campaigns[hits["campaign"] + 1].tolist(),
                 STATUS[hits["status"]].tolist(),
@@ -94,8 +95,8 @@ class AccessWriter:
 
 
 @lru_cache(maxsize=1)  # every file of a sample asks for the same
-def _heads(catalog: Catalog) -> npt.NDArray[Any]:
-    """Return method and target by (is bot, page, goods); see `_goods_index`.
+def heads(catalog: Catalog) -> npt.NDArray[Any]:
+    """Return method and target by (is bot, page, goods); see `goods_index`.
 
     People's targets end where the session id follows. Ids are in upper case, as shops log them.
     """
@@ -109,7 +110,7 @@ def _heads(catalog: Catalog) -> npt.NDArray[Any]:
     return text_array(heads).reshape(2, len(PAGES), len(goods))
 
 
-def _goods_index(shop: Shop, hits: Hits) -> Ints:
+def goods_index(shop: Shop, hits: Hits) -> Ints:
     """Return which pair of item and product each hit names, or which category."""
     pairs = hits["item"].astype(np.int64) * len(shop.catalog.products) + hits["product"]
     return np.where(hits["page"] == _CATEGORY, hits["category"], pairs)
@@ -121,6 +122,7 @@ def _head(page: Page, item: str, product: str, category: str, *, ends: str) -> s
     return f"{page.method} {page.path}" + (f"?{parameters}" if parameters else "")
 
 
-def _campaign_query(campaign: tuple[str, str, str]) -> str:
-    source, medium, name = campaign
-    return f"&utm_source={source}&utm_medium={medium}&utm_campaign={name}"
+def campaign_queries() -> npt.NDArray[Any]:
+    """Return what each campaign adds to a query, after nothing for none."""
+    queries = (f"&utm_source={s}&utm_medium={m}&utm_campaign={n}" for s, m, n in CAMPAIGNS)
+    return text_array(["", *queries])

@@ -32,6 +32,7 @@ class CsvWriter:
     codes: tuple[str, ...] = ("no_timestamp",)
     events_only = True
     header = f"\ufeff{CSV_HEADER}\r\n"
+    header_codes: tuple[str, ...] = ("header",)
     line_end = "\r\n"
 
     def __init__(self, shop: Shop) -> None:

@@ -7,15 +7,26 @@ import gzip
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from ingest.errors import SettingsError
+from ingest.sample.lines_columns import CLOUDFRONT, IIS
 from ingest.sample.odd import OddLine, Place
 from ingest.sample.odd_access import access_oddities
+from ingest.sample.odd_columns import columns_oddities
 from ingest.sample.odd_csv import csv_oddities
 from ingest.sample.vocabulary import Catalog
 
-FORMATS = ("combined", "schematic-csv", "splunk_tutorial")
-_SHARES = {"combined": 50, "schematic-csv": 20, "splunk_tutorial": 30}
+USUAL_FORMATS = ("combined", "schematic-csv", "splunk_tutorial")
+FORMATS = (*USUAL_FORMATS, "cloudfront", "w3c")
+_SHARES = {"combined": 50, "schematic-csv": 20, "splunk_tutorial": 30, "cloudfront": 50, "w3c": 30}
+_ODDITIES: dict[str, Callable[[Place], list[OddLine]]] = {
+    "combined": partial(access_oddities, splunk=False),
+    "schematic-csv": csv_oddities,
+    "splunk_tutorial": partial(access_oddities, splunk=True),
+    "cloudfront": partial(columns_oddities, CLOUDFRONT),
+    "w3c": partial(columns_oddities, IIS),
+}
 
 FIRST_DAY = datetime(2025, 3, 3)  # noqa: DTZ001 - local time of the shop; the logs add the zone
 DAYS = 7
@@ -26,6 +37,8 @@ ODD_FILE_LINES = 12
 LINES_PER_ODD_LINE = 20_000
 # Room for every odd line, header and file, and for some ordinary lines in each file.
 LINES_AT_LEAST = 500
+# With more formats than the usual ones, so that rejects stay below the usual limit, 1 %.
+LINES_PER_FORMAT_AT_LEAST = 400
 _SECONDS_OF_DAY = 86_400
 
 Pack = Callable[[bytes], bytes]
@@ -60,8 +73,8 @@ class FilePlan:
 def plan(catalog: Catalog, *, lines: int, seed: int, formats: Sequence[str]) -> list[FilePlan]:
     """Return the files of a sample of `lines` lines; raises SettingsError for bad arguments.
 
-    The lines are split 50 : 20 : 30 over combined, schematic-csv and splunk_tutorial, or over
-    those of them that are wanted. The first of `formats` also gets the odd files.
+    The lines are split over the wanted formats: 50 parts for combined and cloudfront each, 30 for
+    splunk_tutorial and w3c, 20 for schematic-csv. The first of them also gets the odd files.
     """
     _check(lines, seed, formats)
     chosen = [name for name in FORMATS if name in formats]
@@ -85,8 +98,10 @@ def _check(lines: int, seed: int, formats: Sequence[str]) -> None:
             f"cannot write a sample of {', '.join(unknown) or 'no format'}; choose from"
             f" {', '.join(FORMATS)}"
         )
-    if lines < LINES_AT_LEAST:
-        raise SettingsError(f"a sample needs at least {LINES_AT_LEAST} lines, not {lines}")
+    is_usual = len(formats) <= len(USUAL_FORMATS)
+    least = LINES_AT_LEAST if is_usual else LINES_PER_FORMAT_AT_LEAST * len(formats)
+    if lines < least:
+        raise SettingsError(f"a sample needs at least {least} lines, not {lines}")
     if seed < 0:
         raise SettingsError(f"the seed must not be negative, but is {seed}")
 
@@ -123,12 +138,7 @@ def _odd_lines(name: str, lines: int, catalog: Catalog, seed: int) -> list[OddLi
             session=f"SD0SL0FF0ADFF{seed % 1000}X{FORMATS.index(name)}X{repeat}",
             catalog=catalog,
         )
-        more = (
-            csv_oddities(place)
-            if name == "schematic-csv"
-            else access_oddities(place, splunk=name == "splunk_tutorial")
-        )
-        odd += [line for line in more if repeat == 0 or not line.once]
+        odd += [line for line in _ODDITIES[name](place) if repeat == 0 or not line.once]
     return odd
 
 

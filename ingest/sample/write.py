@@ -16,9 +16,10 @@ import numpy as np
 from ingest.errors import SettingsError
 from ingest.sample.lines import Sheet, Writer
 from ingest.sample.lines_access import AccessWriter
+from ingest.sample.lines_columns import CLOUDFRONT, IIS, ColumnsWriter
 from ingest.sample.lines_csv import CsvWriter
 from ingest.sample.odd import OddLine
-from ingest.sample.plan import FORMATS, FilePlan, plan
+from ingest.sample.plan import FORMATS, USUAL_FORMATS, FilePlan, plan
 from ingest.sample.truth import FileTruth, Tally
 from ingest.sample.visits import Shop, draw_hits, open_shop
 from ingest.sample.vocabulary import load_catalog
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_sample(
-    directory: Path, *, lines: int, seed: int, formats: Sequence[str] = FORMATS
+    directory: Path, *, lines: int, seed: int, formats: Sequence[str] = USUAL_FORMATS
 ) -> dict[str, Any]:
     """Write raw logs below `directory`/raw and the expected numbers; return these numbers.
 
@@ -78,6 +79,8 @@ def _writers(shop: Shop) -> dict[str, Writer]:
         "combined": AccessWriter(shop, splunk=False),
         "schematic-csv": CsvWriter(shop),
         "splunk_tutorial": AccessWriter(shop, splunk=True),
+        "cloudfront": ColumnsWriter(shop, CLOUDFRONT),
+        "w3c": ColumnsWriter(shop, IIS),
     }
 
 
@@ -87,12 +90,11 @@ def _draw_file(
     """Return the content of a file before it is packed, and the verdict on it."""
     truth = FileTruth(file_status=file.file_status, reason=file.reason)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, file.number])))
-    headers = 1 if writer.header else 0
     hits = draw_hits(
         shop,
         rng,
         # An unreadable file has some lines all the same.
-        count=(file.lines or 20) - headers - len(file.odd),
+        count=(file.lines or 20) - len(writer.header_codes) - len(file.odd),
         window=file.window,
         events_only=writer.events_only,
     )
@@ -106,7 +108,8 @@ def _draw_file(
         facts = writer.facts(hits, sheet)
         tally.add(facts)
         truth.add_lines("warn" if writer.codes else "ok", writer.codes, count=len(hits))
-        truth.add_lines("skip", ["header"], count=headers)
+        for code in writer.header_codes:
+            truth.add_lines("skip", [code])
         timed = facts.at[facts.at >= 0]
         if len(timed):
             truth.add_times(int(timed.min()), int(timed.max()))

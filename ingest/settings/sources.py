@@ -43,6 +43,7 @@ class ParseSettings:
     gzip that unpacks to more than 64 MiB and `max_expansion_ratio` times its size is refused.
     `action_parameter`, `item_parameter` ... are the names of URL parameters. Times before
     `min_event_time`, or more than `future_limit` after the start of the batch, get a warning.
+    `fast` lets kernels read the lines that they know; the events are the same without.
     The settings in `BY_FORMAT` are None unless they were given, and only some formats read them.
     Plain values only: it travels to Spark tasks and into the hash of the settings.
     """
@@ -55,6 +56,7 @@ class ParseSettings:
     min_event_time: datetime = datetime(1995, 1, 1, tzinfo=UTC)
     client_from: str = "host"
     keep_cookie: bool = True
+    fast: bool = True
     action_parameter: str = "action"
     item_parameter: str = "itemId"
     product_parameter: str = "productId"
@@ -133,6 +135,7 @@ def _read_parse(table: Table) -> ParseSettings:
         min_event_time=table.time("min_event_time", usual.min_event_time),
         client_from=table.choice("client_from", ("host", "forwarded_for")) or usual.client_from,
         keep_cookie=table.flag("keep_cookie", default=usual.keep_cookie),
+        fast=table.flag("fast", default=usual.fast),
         log_format=table.text("log_format"),
         mapping=table.pairs("mapping"),
         fields=table.texts("fields"),

@@ -18,6 +18,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]*")
 _LETTER = re.compile(r"[A-Za-z]")
 _NAMES = frozenset({"unix:"})  # how nginx writes the client of a UNIX socket
 MAX_PORT = 65_535
+_PORT_DIGITS = 5
 # Longer than any address with brackets and port; longer tokens stay out of the cache.
 _MAX_TOKEN = 64
 _NOT_PUBLIC_4 = tuple(
@@ -95,6 +96,15 @@ def read_client(token: str) -> Client:
     if address is not None:
         return Client(token, address.ip, address.port)
     return Client(token, valid=is_host_name(token))
+
+
+def read_host_port(token: str) -> Client:
+    """Return the client of `host:port`, cut at the last colon; IPv6 may have no brackets."""
+    name, digits = split_port(token)
+    client = read_client(name)
+    port = int(digits) if digits is not None and len(digits) <= _PORT_DIGITS else MAX_PORT + 1
+    is_cut = client.valid and client.address is not None and client.port is None
+    return Client(token, client.ip, port) if is_cut and port <= MAX_PORT else read_client(token)
 
 
 def is_host_name(token: str) -> bool:

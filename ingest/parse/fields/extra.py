@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from ingest.contract import EVENTS
-from ingest.parse.fields.text import cut, is_wider
+from ingest.parse.fields.text import cut
 
 WIDTH = EVENTS.column("extra").width or 0
 _OTHER = re.compile(r"[^a-z0-9]+")
 # Names of dropped keys are for people; both caps keep `_dropped` itself within the width.
 _NAME_BYTES = 255
 _NAMES_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number of JSON, as it was sent: an integer that is too long for Arrow and orjson."""
+
+    text: str
 
 
 def key_of(field: str) -> str:
@@ -29,19 +38,24 @@ def encode_extra(extra: dict[str, Any], warnings: set[str]) -> str | None:
     """
     if not extra:
         return None
-    text = _encode(extra)
-    if not is_wider(text, WIDTH):
-        return text
-    warnings.add("truncated_field")
-    return _encode(_fitting(extra))
+    encoded = _encode(extra)
+    if len(encoded) > WIDTH:
+        warnings.add("truncated_field")
+        encoded = _encode(_fitting(extra))
+    return encoded.decode()
 
 
-def _encode(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _encode(value: Any) -> bytes:
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+    return orjson.dumps(value, default=_as_sent, option=options)
 
 
 def _bytes(value: Any) -> int:
-    return len(_encode(value).encode())
+    return len(_encode(value))
+
+
+def _as_sent(number: Number) -> orjson.Fragment:
+    return orjson.Fragment(number.text)
 
 
 def _fitting(extra: dict[str, Any]) -> dict[str, Any]:

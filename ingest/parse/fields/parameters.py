@@ -33,7 +33,7 @@ def read_shop(
         "product_id": _either(own, theirs, settings.product_parameter),
         "category": _either(own, theirs, settings.category_parameter),
     }
-    _add_action(columns)
+    add_action(columns)
     return columns
 
 
@@ -57,13 +57,21 @@ def _cookie_session(cookie: str | None, name: str) -> str | None:
     return None
 
 
-def _add_action(columns: dict[str, Any]) -> None:
+def shop_counts(event_type: str) -> dict[str, int]:
+    """Return the columns that count a purchase or a view, none unless it is a shop action."""
+    if event_type not in SHOP_ACTIONS:
+        return {}
+    purchases = int(event_type == "purchase")
+    return {"purchase_count": purchases, "view_count": 1 - purchases}
+
+
+def add_action(columns: dict[str, Any]) -> None:
+    """Add what follows from event_name, item_id and product_id, which are there or None."""
     is_product = columns["item_id"] is not None and columns["product_id"] is not None
     if columns["event_name"] is None and is_product:
         columns["event_name"] = "View"
     action = (columns["event_name"] or "").lower()
     columns["event_type"] = action if action in SHOP_ACTIONS else "request"
     if is_product:
-        purchases = int(action == "purchase")
-        columns["purchase_count"] = purchases
-        columns["view_count"] = 1 - purchases
+        columns["purchase_count"] = int(action == "purchase")
+        columns["view_count"] = 1 - columns["purchase_count"]

@@ -29,6 +29,11 @@ def repair(raw: bytes, warnings: set[str]) -> str:
     """
     if _CONTROL.search(raw):
         warnings.add("control_char")
+    return decode(raw, warnings)
+
+
+def decode(raw: bytes, warnings: set[str]) -> str:
+    """Return the text of `raw` as `repair` does, without a look at control characters."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:

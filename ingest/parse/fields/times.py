@@ -35,6 +35,7 @@ _ZERO_NAMES = ("UTC", "GMT")
 _MAX_OFFSET = 14 * 3600 * SECOND
 # Upper limit of an absolute epoch -> its unit as the number of decimals of a second.
 _EPOCH_UNITS = ((10**11, 0), (10**14, 3), (10**17, 6))
+_DECIMALS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
 class BadTime(ValueError):
@@ -44,6 +45,12 @@ class BadTime(ValueError):
 def is_time_text(text: str) -> bool:
     """Return whether `text` is written like a time, be it one that exists or not."""
     return _TEXT.fullmatch(text) is not None
+
+
+def time_text_end(text: str, at: int) -> int | None:
+    """Return where the time that is written at `at` ends, None without one."""
+    match = _TEXT.match(text, at)
+    return None if match is None else match.end()
 
 
 def read_time(text: str, warnings: set[str], *, timezone: str) -> int:
@@ -61,6 +68,19 @@ def read_time(text: str, warnings: set[str], *, timezone: str) -> int:
         warnings.add("no_timezone")
         return _within(local - _offset_at(local, timezone))
     return _within(local - _offset(zone))
+
+
+def is_iso_time(text: str) -> bool:
+    """Return whether `text` is written like a time, its year first."""
+    return text[4:5] == "-" and is_time_text(text)
+
+
+def read_utc(text: str, warnings: set[str]) -> int:
+    """Return `text` as `read_time` does; without a zone it is in UTC, which needs no warning."""
+    codes: set[str] = set()
+    time = read_time(text, codes, timezone="UTC")
+    warnings |= codes - {"no_timezone"}
+    return time
 
 
 def _local_micros(match: re.Match[str], warnings: set[str]) -> int:
@@ -126,18 +146,24 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _read_epoch(text: str) -> int:
-    """Return an epoch without a declared unit, which follows from its size, as microseconds."""
+def read_epoch(text: str, *, unit: str) -> int:
+    """Return an epoch in `unit` (s, ms, us or ns) as UTC microseconds; raises BadTime."""
+    return _within(_read_epoch(text, _DECIMALS[unit]))
+
+
+def _read_epoch(text: str, decimals: int | None = None) -> int:
+    """Return an epoch in seconds with so many `decimals` as microseconds; None: by its size."""
     match = _EPOCH.fullmatch(text)
     if match is None:
         raise BadTime(text[:64])
     whole = int(match[2])
-    unit = next((digits for limit, digits in _EPOCH_UNITS if whole < limit), 9)
-    if unit == 9:
+    if decimals is None:
+        decimals = next((digits for limit, digits in _EPOCH_UNITS if whole < limit), 9)
+    if decimals == 9:
         micros = whole // 1000
     else:
-        fraction = (match[3] or "")[: 6 - unit].ljust(6 - unit, "0")
-        micros = whole * 10 ** (6 - unit) + int(fraction or 0)
+        fraction = (match[3] or "")[: 6 - decimals].ljust(6 - decimals, "0")
+        micros = whole * 10 ** (6 - decimals) + int(fraction or 0)
     return -micros if match[1] else micros
 
 

@@ -16,7 +16,7 @@ _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _PATH = re.compile(r"[^?#]*")
 _QUERY = re.compile(r"\?([^#]*)")
-_ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _MAX_PORT = 65_535
 
 
@@ -46,7 +46,7 @@ NO_URL = Url()
 def read_request(line: str) -> Request | None:
     """Return the request of the unescaped `line`, None when it is a bad request line."""
     method, blank, rest = line.partition(" ")
-    if not blank or method == "-" or not _METHOD.fullmatch(method):
+    if not blank or not is_method(method):
         return None
     # The space before HTTP may be the one after the method: then the target is empty.
     tail = line[-_PROTOCOL_LENGTH:]
@@ -58,6 +58,11 @@ def read_request(line: str) -> Request | None:
     if " " not in rest and (rest.startswith("/") or "://" in rest):
         return Request(method, rest, None)
     return None
+
+
+def is_method(text: str) -> bool:
+    """Return whether `text` can be the method of a request."""
+    return text != "-" and _METHOD.fullmatch(text) is not None
 
 
 def split_target(target: str, *, method: str | None = None) -> Url:
@@ -131,7 +136,7 @@ def parameters(query: str | None) -> dict[str, str]:
 def decode(text: str) -> str:
     """Return `text` with `+` as a space and percent-decoded once; bad sequences stay."""
     text = text.replace("+", " ")
-    return _ENCODED.sub(_decoded, text) if "%" in text else text
+    return ENCODED.sub(_decoded, text) if "%" in text else text
 
 
 def _decoded(match: re.Match[str]) -> str:

@@ -9,9 +9,13 @@ grammar at all, but never a plausible wrong value.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
-from ingest.parse.fast.path import parse_fast
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from ingest.parse.fields.addresses import split_port
 from ingest.parse.fields.behind import read_behind
 from ingest.parse.fields.colours import without_colours
@@ -20,13 +24,13 @@ from ingest.parse.fields.head import read_head
 from ingest.parse.fields.prefix import Prefix, read_prefix
 from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.tail import read_tail
-from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
-from ingest.parse.fields.times import BadTime, read_time
+from ingest.parse.fields.text import is_blank, logged, repair, unescape
+from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FastPath, Format, Head, ParserOfLines
-from ingest.parse.model import Identity
+from ingest.parse.model import Identity, Lines
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Skip
-from ingest.parse.web import finish_request, put_client, put_request
+from ingest.parse.web import finish_request, put_client, put_request, put_time
 from ingest.settings import ParseSettings
 
 GRAMMAR = """\
@@ -53,8 +57,8 @@ tail        fields in any order: an address list or X-Forwarded-For="list": forw
 Text before the time or the referrer that is none of these is extra.unplaced, with the warning
 unplaced_text. A line that leaves its client in doubt is rejected as no_match.
 URL parameters fill event_name, item_id, product_id, category, session_id and campaign_*."""
-# Formats whose lines this grammar reads: name -> (description, the string in the server's terms).
-_NAMED = {
+# Formats whose lines this grammar reads: name -> (description, the server's string, None without).
+_NAMED: Mapping[str, tuple[str, str | None]] = {
     "common": ("Apache's common log", '%h %l %u %t "%r" %>s %b'),
     "combined": (
         "Apache's combined log: common, then referrer and user agent",
@@ -75,9 +79,9 @@ _NAMED = {
         '"$http_referer" "$http_user_agent" "$http_x_forwarded_for"',
     ),
     "splunk_tutorial": (
-        "the log of the Splunk tutorial: combined without time zone, then an integer",
-        "combined, but for a time without zone and one integer at the end (duration_other);\n"
-        "the protocol may be `HTTP 1.1`",
+        "the log of the Splunk tutorial: combined without time zone, perhaps with `HTTP 1.1`, then"
+        " an integer (duration_other)",
+        None,
     ),
 }
 # Keys of `extra` that have a meaning of their own, which no `name=value` of a line takes.
@@ -87,6 +91,16 @@ _OWN_KEYS = frozenset(
         "server_port", "tail", "unplaced", "url_port",
     )
 )  # fmt: skip
+
+
+def parse_fast(
+    lines: Lines, identity: Identity, settings: ParseSettings
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    """Read the lines of the usual shapes; see `FastPath`."""
+    # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
+    from ingest.parse.kernels.access import parse_access
+
+    return parse_access(lines, identity, settings)
 
 
 def access_parser(
@@ -116,7 +130,7 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     if head is None or prefix is None:
         return Reject("no_match")
     try:
-        _put_time(event, head.time, settings)
+        put_time(event, head.time, settings)
     except BadTime:
         return Reject("bad_timestamp", head.time)
     _put_status_and_bytes(event, head.status, head.size)
@@ -130,13 +144,6 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     url = put_request(event, unescape(head.request), logged=head.request)
     finish_request(event, url, settings)
     return event
-
-
-def _put_time(event: Event, text: str, settings: ParseSettings) -> None:
-    if value(text) is None:
-        event.warnings.add("no_timestamp")
-    else:
-        event.values["event_time"] = read_time(text, event.warnings, timezone=settings.timezone)
 
 
 def _put_status_and_bytes(event: Event, status: str, size: str) -> None:
@@ -226,7 +233,8 @@ for _name, (_description, _string) in _NAMED.items():
         Format(
             name=_name,
             description=_description,
-            grammar=f"{_string}\n\nRead by the grammar of `access`:\n\n{GRAMMAR}",
+            grammar=f"Read by the grammar of `access`:\n\n{GRAMMAR}",
+            layout=_string,
             splittable=True,
             parser=access_parser,
         )

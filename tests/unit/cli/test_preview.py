@@ -163,20 +163,22 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     assert shown(path)[0]["event"]["source_file"] == "a\\xff.log"
 
 
+@pytest.mark.usefixtures("later")
 def test_formats() -> None:
     names = [name for name, _ in formats()]
     assert names[:2] == ["auto", "access"]
     assert {"combined", "schematic-csv", "splunk_tutorial"} <= set(names)
-    assert "alb" not in names
+    assert "later" not in names
     for name, description in formats():
         assert description
         assert explain(name)
 
 
+@pytest.mark.usefixtures("later")
 def test_formats_that_are_not_supported(log: Path) -> None:
     log.touch()
-    with pytest.raises(SettingsError, match="'alb' is recognised but not supported yet"):
-        explain("alb")
+    with pytest.raises(SettingsError, match="'later' is recognised but not supported yet"):
+        explain("later")
     with pytest.raises(SettingsError, match="'nope' is unknown"):
         list(json_lines(log, ParseSettings(format="nope")))
 
@@ -186,6 +188,7 @@ def test_formats_that_are_not_supported(log: Path) -> None:
     [
         (["--log-format", "%h"], "log_format needs a format that reads it; `combined` does not"),
         (["--mapping", "url=a.b"], "mapping needs a format that reads it; `combined` does not"),
+        (["--fields", "asn"], "fields needs a format that reads it; `combined` does not"),
         (["--mapping", "url"], "'url' does not have the form COLUMN=PATH"),
     ],
 )
@@ -209,11 +212,60 @@ def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("ingest.cli.preview.json_lines", keep)
     mapping = ["--mapping", "url=page.url", "--mapping", "event_name=a=b"]
-    assert cli.run(["parse", str(log), "--timezone", "+01:00", "--log-format", "%h", *mapping]) == 0
+    columns = ["--fields", "c-ip  asn", "--delimiter", "|"]
+    options = ["--timezone", "+01:00", "--log-format", "%h", *mapping, *columns]
+    assert cli.run(["parse", str(log), *options]) == 0
     assert given == [
         ParseSettings(
             timezone="+01:00",
             log_format="%h",
             mapping=(("event_name", "a=b"), ("url", "page.url")),
+            fields=("c-ip", "asn"),
+            delimiter="|",
         )
     ]
+
+
+def test_explain_a_string_and_try_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    string = '%h %t "%r" %>s %{X-Trace}i'
+    assert cli.run(["formats", "explain", string]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        string,
+        "",
+        "%h           client_ip, client_address, extra.client_port",
+        "%t           event_time",
+        "%r           http_method, url_*, http_version; extra.request_line when it is not a"
+        " request",
+        "%>s          status_code",
+        "%{X-Trace}i  extra.header_x_trace",
+        "(the rest)   extra.tail",
+    ]
+    line = '192.0.2.1 [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 2x0 t'
+    *_, verdict, expected, shown, caret = explain(string, line).splitlines()
+    assert json.loads(verdict)["reason"] == "no_match"
+    assert expected == "expected a value of `%>s`:"
+    assert shown.strip() == line
+    assert shown[caret.index("^") :] == "2x0 t"
+    *_, verdict = explain(string, line.replace("x", "0")).splitlines()
+    assert json.loads(verdict)["event"]["status_code"] == 200
+
+
+def test_explain_points_safely_at_a_place_in_a_long_line() -> None:
+    line = "\x1b[31m" + "a" * 100_000 + "\x07" + "|2x0|" + "b" * 100_000
+    *_, shown, caret = explain("$name|$status|", line).splitlines()
+    assert shown.startswith("  ...aaa")
+    assert shown.endswith("bbb...")
+    assert shown[caret.index("^") :].startswith("2x0|")
+    assert "\x07" not in shown
+    assert len(shown) < 200
+
+
+def test_explain_named_formats_and_bad_strings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "$req_id" in explain("ingress_nginx")
+    assert "%>s" in explain("combined")
+    assert "Read by the grammar of `access`" in explain("combined")
+    assert json.loads(explain("access", LINE).splitlines()[-1])["status"] == "ok"
+    assert cli.run(["formats", "explain", "%h %Z"]) == 2
+    assert capsys.readouterr().err == (
+        "error: log_format: unknown directive `%Z`\n  %h %Z\n     ^\n"
+    )

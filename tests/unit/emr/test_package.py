@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.emr.machine_code import _compiled, machine_code
 from ingest.emr.package import (
     MAIN,
     Package,
@@ -83,7 +86,24 @@ def test_what_is_in_it(here: Settings) -> None:
         names = set(archive.getnames())
     assert {"small.py", "ingest/cli/job.py", "ingest/report/page.html.j2", *project} <= names
     assert not names & {*others}
-    assert not [name for name in names if "__pycache__" in name]
+    cached = {name for name in names if "__pycache__" in name}
+    assert {name.rpartition(".")[2] for name in cached} == {"nbi", "nbc"}
+
+
+def test_machine_code_is_that_of_the_cluster(
+    here: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    package = upload_package(here, fetch=Wheels())
+    with tarfile.open(package.archive) as archive:
+        assert not [name for name in archive.getnames() if "__pycache__" in name]
+
+
+def test_kernels_that_do_not_compile_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    _compiled.cache_clear()
+    with pytest.raises(ClickstreamError, match=r"the parser does not compile .*: run make setup"):
+        machine_code(platform.machine())
 
 
 @pytest.mark.parametrize("name", ["dbt_project.yml", "models/a.sql", "profiles/profiles.yml"])

@@ -15,10 +15,10 @@ from support.memory_lake import Site, pages, paths_in
 from ingest.cli.preview import json_lines
 from ingest.errors import ParserBug
 from ingest.parse import opened
-from ingest.parse.fast import path
 from ingest.parse.formats import access, schematic
 from ingest.parse.formats.access import parse_line
 from ingest.parse.formats.schematic import SchematicParser
+from ingest.parse.kernels import access as kernels
 from ingest.parse.verdict import Event, Verdict
 from ingest.settings import ParseSettings
 
@@ -48,7 +48,7 @@ def _fail_at(module: ModuleType, name: str, word: bytes, patch: pytest.MonkeyPat
     ("module", "name", "content", "place"),
     [
         (access, "read_head", LINES + b"boom\n" + LINE, f"{len(LINES)} (line 201)"),
-        (path, "_read", LINES + b"boom\n" + LINE, "0 (line 1)"),
+        (kernels, "read_parts", LINES + b"boom\n" + LINE, "0 (line 1)"),
         (schematic, "split_record", RECORDS + b"boom,\n", f"{len(RECORDS)} (line 202)"),
         (opened, "find_format", LINES + b"boom\n", "0 (line 1)"),
     ],

@@ -288,6 +288,15 @@ def test_of_skipped_lines_nothing_is_kept(
     assert max(alive) <= 1
 
 
+def test_a_worker_keeps_freed_memory(raw: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw.put("a.log", b"# nothing\n")
+    told: list[bool] = []
+    monkeypatch.setattr("ingest.job.task.keep_freed_memory", lambda: told.append(True))
+    (task,) = _plan(raw).tasks
+    run_task(task)
+    assert told == [True]
+
+
 def test_ranges_give_what_the_whole_gives(raw: Storage, lake: Storage, access_lines: Lines) -> None:
     others = b"what is this\n" + b"\n" * 7 + (b"#" + b"x" * 60_000 + b"\n") * 22
     content = b"".join(access_lines(50, first=n, pad=n * 530 % 9770) + others for n in range(18))

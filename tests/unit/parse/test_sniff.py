@@ -74,26 +74,55 @@ def test_four_known_names_are_no_header() -> None:
     assert found("Action,Brand,SessionID,URL,x", "a,b") == UNKNOWN
 
 
-@pytest.mark.parametrize(
-    "line", [ALB, CLB, CLOUDFRONT, S3, SNOWPLOW, JSON, "[{}]", "random text", "a,b,c"]
-)
+@pytest.mark.parametrize("line", ["random text", "a,b,c"])
 def test_other_content_is_refused(line: str) -> None:
     assert found(line, line) == UNKNOWN
 
 
+@pytest.mark.parametrize("line", [JSON, "[ {}]", "{"])
+def test_json_lines(line: str) -> None:
+    assert found(JSON, line) == Sniffed(format="jsonl", splittable=True)
+    assert found(LINE, LINE, line) == ACCESS
+
+
+def test_json_lines_that_docker_wrapped() -> None:
+    wrapped = '{"log":"a\\n","stream":"stdout","time":"2024-05-06T07:08:09Z"}'
+    assert found(wrapped, wrapped, JSON) == Sniffed(format="docker_json", splittable=False)
+
+
+@pytest.mark.parametrize("first", ["{", " [ "])
+def test_pretty_printed_json_is_refused_also_when_its_format_is_configured(first: str) -> None:
+    """Section 4.3."""
+    lines = f'\n{first}\n"a": 1\n'.encode()
+    for name in ("jsonl", "segment", "docker_json"):
+        settings = replace(SETTINGS, format=name)
+        assert find_format(lines, whole=True, settings=settings).reason == "multiline_json"
+
+
 def test_fields_line_without_software_is_cloudfront() -> None:
-    assert found("#Version: 1.0", "#Fields: date time", LINE) == UNKNOWN
+    cloudfront = Sniffed(format="cloudfront", splittable=False)
+    assert found("#Version: 1.0", "#Fields: date time", LINE) == cloudfront
     assert found("#Software: x", "#Fields: date time", LINE) == ACCESS
 
 
-@pytest.mark.parametrize("other", [ALB, CLB, CLOUDFRONT, S3, JSON, SNOWPLOW])
+@pytest.mark.parametrize(
+    ("name", "line"), [("alb", ALB), ("clb", CLB), ("s3", S3), ("snowplow", SNOWPLOW)]
+)
+def test_logs_of_aws(name: str, line: str) -> None:
+    assert found(line) == Sniffed(format=name, splittable=True)
+    assert found("# a comment", line, line, LINE) == Sniffed(format=name, splittable=True)
+
+
+@pytest.mark.parametrize("other", [ALB, CLB, CLOUDFRONT, S3, SNOWPLOW])
 def test_the_format_of_most_lines_wins(other: str) -> None:
     assert found(LINE, LINE, other) == ACCESS
-    assert found(other, other, LINE) == UNKNOWN
+    assert found(other, other, LINE) != ACCESS
 
 
 def test_of_equals_the_earlier_signature_wins() -> None:
-    assert found(LINE, ALB) == UNKNOWN
+    assert found(LINE, CLB, ALB).format == "alb"
+    assert found(LINE, S3, CLB).format == "clb"
+    assert found(LINE, S3).format == "s3"
 
 
 def test_one_line_among_garbage_is_enough() -> None:

@@ -16,7 +16,7 @@ import pytest
 from ingest.errors import SettingsError
 from ingest.parse.model import Identity, ObjectVerdict, Parsed
 from ingest.parse.reader import parse_object
-from ingest.sample import FORMATS, write_sample
+from ingest.sample import FORMATS, USUAL_FORMATS, write_sample
 from ingest.sample.vocabulary import load_catalog
 from ingest.settings import ParseSettings
 
@@ -179,8 +179,9 @@ def test_a_big_day_comes_in_parts_that_follow_each_other(
     ("arguments", "message"),
     [
         ({"lines": 100, "seed": 1}, "at least 500 lines, not 100"),
+        ({"lines": 1999, "seed": 1, "formats": FORMATS}, "at least 2000 lines, not 1999"),
         ({"lines": 500, "seed": -1}, "seed must not be negative"),
-        ({"lines": 500, "seed": 1, "formats": ["alb"]}, "cannot write a sample of alb"),
+        ({"lines": 500, "seed": 1, "formats": ["xml"]}, "cannot write a sample of xml"),
         ({"lines": 500, "seed": 1, "formats": []}, "cannot write a sample of no format"),
     ],
 )
@@ -193,7 +194,12 @@ def test_bad_arguments_are_named(tmp_path: Path, arguments: Any, message: str) -
 
 @pytest.mark.parametrize(
     ("lines", "formats"),
-    [(500, FORMATS), (1000, FORMATS), (12_345, FORMATS), *((500, [name]) for name in FORMATS)],
+    [
+        (2000, FORMATS),
+        *((lines, USUAL_FORMATS) for lines in (500, 1000, 12_345)),
+        *((500, [name]) for name in FORMATS),
+        (500, ["cloudfront", "w3c"]),
+    ],
 )
 def test_exactly_the_wanted_lines_with_few_rejects(
     tmp_path: Path, lines: int, formats: list[str]
@@ -290,6 +296,18 @@ def parsed(path: Path, name: str) -> tuple[list[Row], ObjectVerdict]:
 def test_the_parser_gives_each_file_the_same_verdict(
     read: dict[str, tuple[list[Row], ObjectVerdict]], truth: dict[str, Any]
 ) -> None:
+    check_verdicts(read, truth)
+
+
+@pytest.mark.parametrize("name", ["cloudfront", "w3c"])
+def test_the_parser_reads_logs_in_columns_as_they_were_meant(tmp_path: Path, name: str) -> None:
+    truth = write_sample(tmp_path, lines=2000, seed=7, formats=[name])
+    read = {file: parsed(tmp_path / "raw" / file, file) for file in truth["files"]}
+    check_verdicts(read, truth)
+    check_marts(read, truth)
+
+
+def check_verdicts(read: dict[str, tuple[list[Row], ObjectVerdict]], truth: dict[str, Any]) -> None:
     for name, expected in truth["files"].items():
         verdict = read[name][1]
         found = {column: getattr(verdict, column) for column in expected if column in _SAME}
@@ -309,6 +327,10 @@ def test_the_parser_gives_each_file_the_same_verdict(
 def test_the_parsed_events_add_up_to_the_truth(
     read: dict[str, tuple[list[Row], ObjectVerdict]], truth: dict[str, Any]
 ) -> None:
+    check_marts(read, truth)
+
+
+def check_marts(read: dict[str, tuple[list[Row], ObjectVerdict]], truth: dict[str, Any]) -> None:
     """Count the marts over the parser's events, as slowly and plainly as possible."""
     events = [row for rows, _ in read.values() for row in rows]
     brands = dict(load_catalog().products)

@@ -1,0 +1,310 @@
+"""Access logs of AWS load balancers, `alb` and `clb`: sections 4.4 and 4.5 of the specification.
+
+Fields are words and quoted texts. AWS adds fields at the end without notice: they are kept. `ok`
+means that every byte was placed (section 7), so a line whose columns may be shifted is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+
+from ingest.parse.fields.addresses import read_address, read_host_port
+from ingest.parse.fields.quotes import read_quoted
+from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
+from ingest.parse.fields.times import BadTime, is_iso_time, read_utc
+from ingest.parse.fields.urls import NO_URL
+from ingest.parse.format import Format, Head, ParserOfLines
+from ingest.parse.model import Identity
+from ingest.parse.registry import register
+from ingest.parse.verdict import BLANK, COMMENT, CONTROL, Event, Reject, Verdict
+from ingest.parse.web import (
+    finish_request,
+    put_client,
+    put_request,
+    read_count,
+    read_milliseconds,
+    read_status,
+)
+from ingest.settings import ParseSettings
+
+_GRAMMAR = """\
+Fields are words or quoted texts, in which \\" is a quote. In the order of the log:
+
+{type}time                        event_time, in UTC
+elb                         extra.elb
+client:port                 client_ip, client_address, extra.client_port
+target:port                 extra.target
+three processing times (s)  duration_ms = their sum; the second: extra.target_duration_ms
+status, that of the target  status_code, extra.backend_status
+received, sent bytes        request_bytes, response_bytes
+"request"                   http_method, http_version, url_*; extra.request_line when it is not one
+"user agent"                user_agent
+cipher, protocol            extra.tls_cipher, extra.tls_protocol
+{rest}
+Fields that AWS may add later are extra.extra_fields."""
+_ALB_REST = """\
+domain_name                 server_name; where it is not logged, the host of the URL
+the other fields            extra, under these names: target_group_arn, trace_id, chosen_cert_arn,
+                            matched_rule_priority, request_creation_time, actions_executed,
+                            redirect_url, error_reason, target_list, target_status_list,
+                            classification, classification_reason, conn_trace_id,
+                            transformed_host, transformed_uri, request_transform_status
+"""
+_CLB_REST = """\
+
+server_name is the host of the URL. A request of dashes only is that of a TCP listener: the
+event_type is tcp.
+"""
+# Our names of the fields in their order; those without a column are keys of `extra`.
+_ALB_NAMES = (
+    "lb_type", "time", "elb", "client", "target", "before", "within", "after", "status",
+    "backend_status", "received", "sent", "request", "agent", "tls_cipher", "tls_protocol",
+    "target_group_arn", "trace_id", "domain_name", "chosen_cert_arn", "matched_rule_priority",
+    "request_creation_time", "actions_executed", "redirect_url", "error_reason", "target_list",
+    "target_status_list", "classification", "classification_reason", "conn_trace_id",
+    "transformed_host", "transformed_uri", "request_transform_status",
+)  # fmt: skip
+_TYPES = frozenset(("http", "https", "h2", "grpcs", "ws", "wss"))
+_NLB = "tls"
+_NLB_VERSION = re.compile(r"[0-9]\.[0-9]")
+_CONTROL_LINE = b"Enable AccessLog for ELB:"
+_CIPHER = re.compile(r"[A-Za-z0-9_-]+")
+_PROTOCOL = re.compile(r"-|[A-Z]{2,8}v?[0-9.]*")
+_HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
+
+
+@dataclass(slots=True)
+class _Fields:
+    """The fields of a line as logged; `closed` is False when the last did not end as it should."""
+
+    texts: list[str] = field(default_factory=list)
+    quoted: list[bool] = field(default_factory=list)
+    closed: bool = True
+
+    def add(self, text: str, *, quoted: bool, closed: bool) -> None:
+        self.texts.append(text)
+        self.quoted.append(quoted)
+        self.closed = closed
+
+    def drop_after_quoted(self) -> None:
+        """Drop the words behind the last quoted field: a quote in one says it ends further on."""
+        while self.quoted and not self.quoted[-1]:
+            self.texts.pop()
+            self.quoted.pop()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """What one kind of log has: its names in their order, and the numbers of fields so far.
+
+    `refusal` returns why a line is none of this log's, judged by its first two fields.
+    """
+
+    names: tuple[str, ...]
+    widths: frozenset[int]
+    refusal: Callable[[str, str], str | None]
+    bytes_scope: str
+    has_tcp: bool = False
+
+    @property
+    def request(self) -> int:
+        """The index of the request."""
+        return self.names.index("request")
+
+
+def _refuse_alb(first: str, second: str) -> str | None:
+    if is_iso_time(first) or (first == _NLB and _NLB_VERSION.fullmatch(second)):
+        return "wrong_log_type"
+    return None if is_iso_time(second) else "no_match"
+
+
+def _refuse_clb(first: str, second: str) -> str | None:
+    if first in _TYPES or first == _NLB or read_address(second) is not None:
+        return "wrong_log_type"
+    return None if is_iso_time(first) else "no_match"
+
+
+_ALB = _Layout(
+    names=_ALB_NAMES,
+    widths=frozenset((20, 21, 25, 27, 29, 30, 33)),
+    refusal=_refuse_alb,
+    bytes_scope="total",
+)
+_CLB = _Layout(
+    names=_ALB_NAMES[1:16],
+    widths=frozenset((12, 15)),
+    refusal=_refuse_clb,
+    bytes_scope="body",
+    has_tcp=True,
+)
+
+
+def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdict:
+    """Return the verdict on one line, given without its line end."""
+    if is_blank(raw):
+        return BLANK
+    if raw.startswith(b"#"):
+        return COMMENT
+    if raw.startswith(_CONTROL_LINE):
+        return CONTROL
+    event = Event()
+    fields = _read_fields(repair(raw, event.warnings))
+    reject = _misfit(fields, layout)
+    if reject is not None:
+        return reject
+    named = dict(zip(layout.names, fields.texts, strict=False))
+    time = named.pop("time")
+    try:
+        event.values["event_time"] = read_utc(time, event.warnings)
+    except BadTime:
+        return Reject("bad_timestamp", time)
+    _check_width(event, fields, layout)
+    _put(event, named, settings, layout)
+    return event
+
+
+def _read_fields(text: str) -> _Fields:
+    """Return the fields of `text`, up to one that does not end as it should."""
+    fields = _Fields()
+    at = 0
+    while fields.closed and at < len(text):
+        if text[at] == " ":
+            at += 1
+        elif text[at] == '"':
+            quoted = read_quoted(text, at)
+            fields.add(quoted.text, quoted=True, closed=quoted.closed)
+            at = quoted.end
+        else:
+            end = text.find(" ", at)
+            word, at = (text[at:], len(text)) if end < 0 else (text[at:end], end)
+            fields.add(word, quoted=False, closed='"' not in word)
+            if not fields.closed:
+                fields.drop_after_quoted()
+    return fields
+
+
+def _misfit(fields: _Fields, layout: _Layout) -> Reject | None:
+    """Return why the line is refused, None when its fields can be placed."""
+    first, second = (*fields.texts, "", "")[:2]
+    reason = layout.refusal(first, second)
+    if reason is not None:
+        return Reject(reason)
+    count, least = len(fields.texts), min(layout.widths)
+    if not fields.closed and count <= layout.request + 1:
+        return Reject("no_match", "a quote that is never closed")
+    if fields.closed and count < least:
+        return Reject("wrong_field_count", f"{count} of at least {least} fields")
+    if _may_be_shifted(fields, layout):
+        return Reject("no_match", "the quotes of request or user agent")
+    return None
+
+
+def _may_be_shifted(fields: _Fields, layout: _Layout) -> bool:
+    """Return whether request or agent may be several fields: quotes are missing, or too many."""
+    request = layout.request
+    if not fields.quoted[request] and value(fields.texts[request]) is not None:
+        return True
+    behind = zip((_CIPHER, _PROTOCOL), fields.texts[request + 2 :], strict=False)
+    return not all(pattern.fullmatch(text) for pattern, text in behind)
+
+
+def _check_width(event: Event, fields: _Fields, layout: _Layout) -> None:
+    count, known = len(fields.texts), len(layout.names)
+    if not fields.closed:
+        event.warnings.add("unterminated_quote")
+    elif count < known and count not in layout.widths:
+        event.warnings.add("missing_fields")
+    event.put_extra("extra_fields", [unescape(text) for text in fields.texts[known:]] or None)
+
+
+def _put(event: Event, fields: dict[str, str], settings: ParseSettings, layout: _Layout) -> None:
+    """Store the fields, which are as logged, but for the time."""
+    event.values["bytes_scope"] = layout.bytes_scope
+    if "lb_type" in fields and fields["lb_type"] not in _TYPES:
+        event.warnings.add("unknown_type")
+    put_client(event, read_host_port(fields.pop("client")), settings)
+    _put_times(event, *(fields.pop(name) for name in ("before", "within", "after")))
+    event.values["status_code"] = read_status(event, fields.pop("status"))
+    event.put_extra("backend_status", read_status(event, fields.pop("backend_status")))
+    event.values["request_bytes"] = read_count(event, fields.pop("received"))
+    event.values["response_bytes"] = read_count(event, fields.pop("sent"))
+    event.values["user_agent"] = logged(fields.pop("agent", None))
+    _put_priority(event, fields.pop("matched_rule_priority", "-"))
+    request, domain = fields.pop("request"), fields.pop("domain_name", None)
+    for name, text in fields.items():
+        event.put_extra(name, logged(text))
+    is_tcp = layout.has_tcp and request != "" and not request.strip("- ")
+    url = NO_URL if is_tcp else put_request(event, unescape(request), logged=request)
+    event.values["server_name"] = logged(domain) or url.domain
+    finish_request(event, url, settings, kind="tcp" if is_tcp else None)
+
+
+def _put_times(event: Event, *texts: str) -> None:
+    times = [read_milliseconds(event, text, unit=1000) for text in texts]
+    event.put_extra("target_duration_ms", times[1])
+    known = [time for time in times if time is not None]
+    event.values["duration_ms"] = round(sum(known), 6) if len(known) == len(times) else None
+
+
+def _put_priority(event: Event, text: str) -> None:
+    if text != "-1":
+        number = read_count(event, text, too_big="invalid_number")
+        event.put_extra("matched_rule_priority", number)
+
+
+def _sampled(head: Head) -> Iterator[list[str]]:
+    return (_read_fields(line.decode(errors="replace")).texts for line in head.sample)
+
+
+def score_alb(head: Head, _settings: ParseSettings) -> int:
+    """Return how many lines of the sample have the shape of an ALB's records."""
+    return sum(
+        len(texts) >= min(_ALB.widths) and is_iso_time(texts[1]) and "/" in texts[2]
+        for texts in _sampled(head)
+    )
+
+
+def score_clb(head: Head, _settings: ParseSettings) -> int:
+    """Return how many lines of the sample begin like the records of a classic load balancer."""
+    return sum(
+        len(texts) > 2
+        and is_iso_time(texts[0])
+        and read_address(texts[1]) is None
+        and _HOST_PORT.fullmatch(texts[2]) is not None
+        for texts in _sampled(head)
+    )
+
+
+def _parser(layout: _Layout) -> Callable[[Identity, ParseSettings], ParserOfLines]:
+    def parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
+        line_parser = partial(parse_line, settings=settings, layout=layout)
+        return ParserOfLines(identity, settings, line_parser)
+
+    return parser
+
+
+register(
+    Format(
+        name="alb",
+        description="access log of an AWS application load balancer",
+        grammar=_GRAMMAR.format(type="type                        extra.lb_type\n", rest=_ALB_REST),
+        splittable=True,
+        parser=_parser(_ALB),
+        score=score_alb,
+        rank=6,
+    )
+)
+register(
+    Format(
+        name="clb",
+        description="access log of an AWS classic load balancer",
+        grammar=_GRAMMAR.format(type="", rest=_CLB_REST),
+        splittable=True,
+        parser=_parser(_CLB),
+        score=score_clb,
+        rank=7,
+    )
+)

@@ -1,0 +1,40 @@
+"""One JSON value per line, each read by the first shape that fits: section 4.3."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ingest.parse.format import Format, Head, ParserOfLines
+from ingest.parse.formats.docker_json import is_wrapped
+from ingest.parse.json_lines import is_json, read_line, refuse_pretty_printed, shapes
+from ingest.parse.model import Identity
+from ingest.parse.registry import register
+from ingest.settings import ParseSettings
+
+
+def jsonl_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
+    """Return the parser of one object, whose events name their own formats."""
+    line_parser = partial(read_line, shapes=shapes(), settings=settings)
+    return ParserOfLines(identity, settings, line_parser)
+
+
+def score(head: Head, _settings: ParseSettings) -> int:
+    """Return how many lines of the sample begin like objects, but for those that Docker wrapped."""
+    return sum(is_json(line) and not is_wrapped(line) for line in head.sample)
+
+
+register(
+    Format(
+        name="jsonl",
+        description="JSON lines, whose format is chosen for each object by its keys",
+        grammar="An object, or an array of objects, in one of the formats waf, ga4, segment,\n"
+        "cloudfront_v2, apigw_json, traefik_json, caddy_json and nginx_json; the first that fits\n"
+        "reads it.",
+        splittable=True,
+        parser=jsonl_parser,
+        score=score,
+        rank=2,
+        refusal=refuse_pretty_printed,
+        remedies={"multiline_json": "write one JSON value per line"},
+    )
+)

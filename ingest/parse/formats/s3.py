@@ -1,0 +1,265 @@
+"""Server access logs of Amazon S3, `s3`: section 4.9 of the format specification.
+
+Nothing is escaped, so quotes may be part of quoted texts. A text ends at the first quote behind
+which the rest of the line has its shape; `_Ends` makes asking that cheap, so that parsing is
+linear in the line's length.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import NamedTuple
+
+from ingest.parse.fields.addresses import choose_client, read_client
+from ingest.parse.fields.text import is_blank, repair, value
+from ingest.parse.fields.times import BadTime
+from ingest.parse.fields.urls import NO_URL
+from ingest.parse.format import Format, Head, ParserOfLines
+from ingest.parse.model import Identity
+from ingest.parse.registry import register
+from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
+from ingest.parse.web import (
+    finish_request,
+    put_client,
+    put_request,
+    put_time,
+    read_count,
+    read_milliseconds,
+    read_status,
+)
+from ingest.settings import ParseSettings
+
+GRAMMAR = """\
+One space between fields; nothing in them is escaped. In the order of the log:
+
+bucket owner         extra.bucket_owner
+bucket               server_name
+[time]               event_time; 06/May/2024:07:08:09 +0000
+remote address       client_ip, client_address
+requester            user_name
+request id           native_id
+operation            extra.s3_operation; event_type is storage_op unless an object was read
+key                  extra.s3_key, as logged
+"request"            http_method, http_version, url_*; `-` where there was none
+status               status_code
+error code           extra.error_code
+bytes sent           response_bytes
+object size          extra.object_size
+total time (ms)      duration_ms
+turn-around (ms)     extra.turn_around_ms
+"referrer"           referrer
+"user agent"         user_agent
+the other fields     extra, under these names: version_id, host_id, signature_version, tls_cipher,
+                     auth_type, host_header, tls_protocol, access_point_arn, acl_required,
+                     source_region
+
+Fields that AWS may add later are extra.extra_fields."""
+_HEAD = re.compile(r"([^ ]+) ([^ ]+) \[([^\[\]]*)\] ([^ ]+) ")
+# The requester and the request id are at least a word each.
+_TWO_WORDS = re.compile(r"[^ ]+ [^ ]+")
+_OPERATION = re.compile(r" ((?:REST|WEBSITE|SOAP|BATCH|S3)\.[A-Z0-9_.]+) ([^ ]+) ")
+_HIT = re.compile(r"(?:REST|WEBSITE)\.(?:GET|HEAD)\.OBJECT")
+_COUNTS = r' ([0-9]{3}|0|-1|-) ([^ "]+)' + " ([0-9]+|-)" * 4 + ' (?=["-])'
+_AFTER_QUOTE = re.compile(f'"{_COUNTS}')
+_AFTER_DASH = re.compile(f"-{_COUNTS}")
+_NAMES_BEHIND = (
+    "version_id", "host_id", "signature_version", "tls_cipher", "auth_type", "host_header",
+    "tls_protocol", "access_point_arn", "acl_required", "source_region",
+)  # fmt: skip
+_FIELDS_BEFORE = 17
+_WIDTHS = frozenset((17, 18, 24, 25, 26, 27))
+
+
+class _Front(NamedTuple):
+    """The fields before the request; `end` is where that begins."""
+
+    owner: str
+    bucket: str
+    time: str
+    client: str
+    requester: str
+    request_id: str
+    operation: str
+    key: str
+    end: int
+
+
+class _Ends(NamedTuple):
+    """Where the last quote of a line is, and the last `" "` before it; -1 without one."""
+
+    quote: int
+    pair: int
+
+
+class _Behind(NamedTuple):
+    """Referrer and agent (None: the line ends before it); `end` is where that ends."""
+
+    referrer: str
+    agent: str | None
+    end: int
+
+
+class _Line(NamedTuple):
+    """A line in its parts. `counts`: status, error code, two sizes, two times."""
+
+    front: _Front
+    request: str
+    counts: tuple[str, ...]
+    behind: _Behind
+    others: list[str]
+
+    @property
+    def width(self) -> int:
+        """The number of its fields."""
+        return _FIELDS_BEFORE - (self.behind.agent is None) + len(self.others)
+
+
+def s3_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
+    """Return the parser of one object."""
+    return ParserOfLines(identity, settings, partial(parse_line, settings=settings))
+
+
+def score(head: Head, _settings: ParseSettings) -> int:
+    """Return how many lines of the sample have the shape of the grammar."""
+    return sum(_read(line.decode(errors="replace")) is not None for line in head.sample)
+
+
+def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
+    """Return the verdict on one line, given without its line end."""
+    if is_blank(raw):
+        return BLANK
+    if raw.startswith(b"#"):
+        return COMMENT
+    event = Event()
+    line = _read(repair(raw, event.warnings))
+    if line is None:
+        return Reject("no_match")
+    try:
+        put_time(event, line.front.time, settings)
+    except BadTime:
+        return Reject("bad_timestamp", line.front.time)
+    if line.width < max(_WIDTHS) and line.width not in _WIDTHS:
+        event.warnings.add("missing_fields")
+    _put_front(event, line.front, settings)
+    _put_counts(event, *line.counts)
+    _put_behind(event, line)
+    request = value(line.request)
+    url = NO_URL if request is None else put_request(event, request)
+    is_hit = _HIT.fullmatch(line.front.operation) is not None
+    finish_request(event, url, settings, kind=None if is_hit else "storage_op")
+    return event
+
+
+def _read(text: str) -> _Line | None:
+    """Return the parts of `text`, None when it has not the shape of a record."""
+    text = text.strip(" ")
+    front = _read_front(text)
+    if front is None:
+        return None
+    last = text.rfind('"')
+    ends = _Ends(last, text.rfind('" "', 0, max(last, 0)))
+    if not text.startswith('"', front.end):
+        after = _AFTER_DASH.match(text, front.end)
+        behind = after and _read_behind(text, after.end(), ends)
+        return after and behind and _line(text, front, "-", after, behind)
+    for after in _AFTER_QUOTE.finditer(text, front.end + 1):
+        behind = _read_behind(text, after.end(), ends)
+        if behind is not None:
+            return _line(text, front, text[front.end + 1 : after.start()], after, behind)
+    return None
+
+
+def _line(
+    text: str, front: _Front, request: str, after: re.Match[str], behind: _Behind
+) -> _Line | None:
+    others = text[behind.end :].split(" ")
+    first, *others = others
+    # A field would be shifted if two spaces were read as one, or as an empty field.
+    return None if first or "" in others else _Line(front, request, after.groups(), behind, others)
+
+
+def _read_front(text: str) -> _Front | None:
+    head = _HEAD.match(text)
+    words = head and _TWO_WORDS.match(text, head.end())
+    operation = words and _OPERATION.search(text, words.end())
+    if head is None or operation is None:
+        return None
+    requester, _, request_id = text[head.end() : operation.start()].rpartition(" ")
+    owner, bucket, time, client = head.groups()
+    return _Front(
+        owner, bucket, time, client, requester, request_id,
+        operation[1], operation[2], operation.end(),
+    )  # fmt: skip
+
+
+def _read_behind(text: str, at: int, ends: _Ends) -> _Behind | None:
+    """Return what follows the counts; None, in constant time, when it has not the shape."""
+    if text[at] == '"' and ends.pair > at:
+        pair = text.find('" "', at + 1)
+        return _Behind(text[at + 1 : pair], text[pair + 3 : ends.quote], ends.quote + 1)
+    if text[at] == '"':
+        is_closed = ends.quote > at
+        return (
+            _with_bare_agent(text, text[at + 1 : ends.quote], ends.quote + 1) if is_closed else None
+        )
+    if text.startswith('- "', at):
+        agent = text[at + 3 : ends.quote]
+        return _Behind("-", agent, ends.quote + 1) if ends.quote > at + 2 else None
+    return _with_bare_agent(text, "-", at + 1) if ends.quote < at else None
+
+
+def _with_bare_agent(text: str, referrer: str, at: int) -> _Behind | None:
+    """Return the fields of a line that ends behind the referrer, or has no agent in quotes."""
+    if at == len(text):
+        return _Behind(referrer, None, at)
+    return _Behind(referrer, "-", at + 2) if text.startswith(" -", at) else None
+
+
+def _put_front(event: Event, front: _Front, settings: ParseSettings) -> None:
+    event.put_extra("bucket_owner", value(front.owner))
+    event.values["server_name"] = value(front.bucket)
+    event.values["user_name"] = value(front.requester)
+    event.values["native_id"] = value(front.request_id)
+    event.put_extra("s3_operation", front.operation)
+    event.put_extra("s3_key", value(front.key))
+    is_list = "," in front.client
+    if is_list:
+        event.values["forwarded_for"] = front.client
+    client = choose_client(front.client) if is_list else read_client(front.client)
+    put_client(event, client, settings, from_list=is_list)
+
+
+def _put_counts(
+    event: Event, status: str, error: str, sent: str, size: str, total: str, turn_around: str
+) -> None:
+    event.values["bytes_scope"] = "body"
+    event.values["status_code"] = read_status(event, status)
+    event.put_extra("error_code", value(error))
+    event.values["response_bytes"] = read_count(event, sent)
+    event.put_extra("object_size", read_count(event, size))
+    event.values["duration_ms"] = read_milliseconds(event, total, unit=1)
+    turned = read_count(event, turn_around, too_big="invalid_number")
+    event.put_extra("turn_around_ms", turned)
+
+
+def _put_behind(event: Event, line: _Line) -> None:
+    event.values["referrer"] = value(line.behind.referrer)
+    event.values["user_agent"] = value(line.behind.agent)
+    known = len(_NAMES_BEHIND)
+    for name, text in zip(_NAMES_BEHIND, line.others, strict=False):
+        event.put_extra(name, value(text))
+    event.put_extra("extra_fields", line.others[known:] or None)
+
+
+register(
+    Format(
+        name="s3",
+        description="server access log of Amazon S3",
+        grammar=GRAMMAR,
+        splittable=True,
+        parser=s3_parser,
+        score=score,
+        rank=8,
+    )
+)

@@ -1,0 +1,105 @@
+"""Segment's events as JSON lines: section 4.12 of the format specification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingest.parse.fields.parameters import CAMPAIGN, shop_counts
+from ingest.parse.fields.urls import parameters
+from ingest.parse.json_keys import find, keys, put_client, put_found, put_page
+from ingest.parse.json_lines import EMPTY, Shape, register_shape
+from ingest.parse.json_object import Members, path_of
+from ingest.parse.verdict import Event
+from ingest.settings import ParseSettings
+
+GRAMMAR = """\
+timestamp                   event_time; else originalTimestamp, sentAt or receivedAt
+type                        event_type
+event, else name            event_name
+messageId                   native_id
+anonymousId, userId         visitor_id, user_id
+context.ip                  client_ip, client_address
+context.userAgent           user_agent
+context.page.url            url_*; else properties.url
+context.page.referrer       referrer
+context.campaign            source, medium, name: campaign_*; else utm_* of the URL
+context.sessionId           session_id
+properties                  product_id, sku, name, brand, category; else of products[0]:
+                            product_id, item_id, item_name, brand, category
+
+All else is kept in extra. event_type is page_view for page, screen_view for screen; a track of
+Product Viewed is view, of Product Added addtocart, of Product Removed remove, of Order Completed
+purchase."""
+_PRODUCTS = ("properties", "properties.products.0")
+_KEYS = keys(
+    event_time="timestamp originalTimestamp sentAt receivedAt",
+    event_name="event name",
+    native_id="messageId",
+    visitor_id="anonymousId",
+    user_id="userId",
+    client="context.ip",
+    user_agent="context.userAgent",
+    campaign_source="context.campaign.source",
+    campaign_medium="context.campaign.medium",
+    campaign_name="context.campaign.name",
+    session_id="context.sessionId",
+    brand=" ".join(f"{place}.brand" for place in _PRODUCTS),
+    category=" ".join(f"{place}.category" for place in _PRODUCTS),
+)
+_URLS = (path_of("context.page.url"), path_of("properties.url"))
+_REFERRER = path_of("context.page.referrer")
+_TYPES = {
+    "identify": "identify",
+    "track": "track",
+    "page": "page_view",
+    "screen": "screen_view",
+    "group": "group",
+    "alias": "alias",
+}
+_ACTIONS = {
+    "product viewed": "view",
+    "product added": "addtocart",
+    "product removed": "remove",
+    "order completed": "purchase",
+}
+_IDS = ("messageId", "anonymousId", "userId")
+
+
+def fits(value: dict[str, Any]) -> bool:
+    """Return whether the object is a call of Segment's API."""
+    kind = value.get("type")
+    return isinstance(kind, str) and kind in _TYPES and any(name in value for name in _IDS)
+
+
+def put(event: Event, members: Members, settings: ParseSettings) -> None:
+    """Store one call."""
+    event_type = _TYPES[members.take(("type",)) or ""]
+    found = find(members, _KEYS)
+    put_client(event, found, settings)
+    put_found(event, found, settings)
+    _put_product(event, members)
+    url = put_page(event, members.take(*_URLS), members.take(_REFERRER))
+    sent = parameters(url.query)
+    for name, column in CAMPAIGN.items():
+        event.values[column] = event.values.get(column) or sent.get(name)
+    if event_type == "track":
+        event_type = _ACTIONS.get((event.values.get("event_name") or "").lower(), event_type)
+    event.values |= {"event_type": event_type, **shop_counts(event_type)}
+
+
+def _put_product(event: Event, members: Members) -> None:
+    """Store the ids and the name of the first product; without an id a name is not its name."""
+    for place in _PRODUCTS:
+        at = path_of(place)
+        product, sku = members.take((*at, "product_id")), members.take((*at, "sku"))
+        if product is not None or sku is not None:
+            name = members.take((*at, "name"))
+            event.values |= {"product_id": product, "item_id": sku, "item_name": name}
+            return
+
+
+register_shape(
+    Shape(name="segment", rank=3, fits=fits, put=put, nulls=EMPTY),
+    description="Segment's events, as JSON lines",
+    grammar=GRAMMAR,
+)

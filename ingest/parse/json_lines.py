@@ -1,0 +1,142 @@
+"""Lines of JSON to events: section 4.3 of the format specification.
+
+A shape says how the objects of one format are recognised and read. `jsonl` asks all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ingest.parse.fields.text import is_blank
+from ingest.parse.fields.times import BadTime
+from ingest.parse.format import Format, Head, ParserOfLines
+from ingest.parse.json_object import Members
+from ingest.parse.json_value import BadValue, read_value
+from ingest.parse.model import Identity
+from ingest.parse.registry import register
+from ingest.parse.verdict import BLANK, Event, EventArray, Reject, Verdict
+from ingest.settings import ParseSettings
+
+NOTHING = frozenset(("", "-"))
+EMPTY = frozenset(("",))
+_BEGIN = re.compile(rb"\{|\[[ \t]*\{")
+_SHOWN_KEYS = 5
+_SHOWN_CHARACTERS = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The objects of one format.
+
+    `fits` tells them by their keys; of several shapes that fit, the lowest `rank` reads the object.
+    `put` stores in an event what the members say, but for those that go to `extra` under their own
+    names; it may raise BadTime. `nulls` are texts that say nothing.
+    """
+
+    name: str
+    rank: int
+    fits: Callable[[dict[str, Any]], bool]
+    put: Callable[[Event, Members, ParseSettings], None]
+    nulls: frozenset[str] = NOTHING
+
+
+_shapes: list[Shape] = []
+
+
+def shapes() -> Sequence[Shape]:
+    """Return the shapes that `jsonl` chooses from, in order of rank."""
+    return sorted(_shapes, key=lambda shape: shape.rank)
+
+
+def offer(shape: Shape) -> None:
+    """Make the objects of `shape` known to `jsonl`."""
+    _shapes.append(shape)
+
+
+def register_shape(shape: Shape, *, description: str, grammar: str) -> None:
+    """Make the objects of `shape` known to `jsonl`, and as a format of their own."""
+    offer(shape)
+    register(json_format(shape, description=description, grammar=grammar))
+
+
+def json_format(shape: Shape, *, description: str, grammar: str, **more: Any) -> Format:
+    """Return the format of the objects of `shape`; `more` is what a Format may have beside."""
+    return Format(
+        name=shape.name,
+        description=description,
+        grammar=grammar,
+        splittable=True,
+        parser=partial(shape_parser, shape),
+        refusal=refuse_pretty_printed,
+        **more,
+    )
+
+
+def shape_parser(shape: Shape, identity: Identity, settings: ParseSettings) -> ParserOfLines:
+    """Return the parser of one object whose lines are objects of `shape`."""
+    return ParserOfLines(identity, settings, partial(read_line, shapes=(shape,), settings=settings))
+
+
+def is_json(line: bytes) -> bool:
+    """Return whether the line begins like an object or an array of objects."""
+    return _BEGIN.match(line) is not None
+
+
+def refuse_pretty_printed(head: Head) -> str | None:
+    """Return why content is refused whose records stand on several lines each."""
+    return "multiline_json" if head.first.strip(b" \t") in (b"{", b"[") else None
+
+
+def read_line(raw: bytes, shapes: Iterable[Shape], settings: ParseSettings) -> Verdict:
+    """Return the verdict on one line, whose objects are read by the first shape that fits."""
+    return read_objects(raw, partial(_read_object, shapes=shapes, settings=settings))
+
+
+def read_objects(raw: bytes, read: Callable[[dict[str, Any]], Event | Reject]) -> Verdict:
+    """Return the verdict on a line that is an object, or an array of objects, which `read` reads.
+
+    One bad object rejects the whole line.
+    """
+    if is_blank(raw):
+        return BLANK
+    warnings: set[str] = set()
+    try:
+        value = read_value(raw, warnings)
+    except BadValue as error:
+        return Reject(error.reason, error.detail)
+    elements = value if isinstance(value, list) else [value]
+    if not elements or not all(isinstance(element, dict) for element in elements):
+        return Reject("not_an_object", "neither an object nor an array of objects")
+    verdicts = [read(element) for element in elements]
+    rejects = [verdict for verdict in verdicts if isinstance(verdict, Reject)]
+    if rejects:
+        return min(rejects, key=lambda reject: reject.reason == "bad_timestamp")
+    events = tuple(verdict for verdict in verdicts if isinstance(verdict, Event))
+    for event in events:
+        event.warnings |= warnings
+    return EventArray(events) if isinstance(value, list) else events[0]
+
+
+def _read_object(
+    value: dict[str, Any], shapes: Iterable[Shape], settings: ParseSettings
+) -> Event | Reject:
+    shape = next((shape for shape in shapes if shape.fits(value)), None)
+    if shape is None:
+        return Reject("no_match", f"no known object has the keys {_shown(value)}")
+    event = Event(values={"source_format": shape.name})
+    members = Members(value, shape.nulls)
+    try:
+        shape.put(event, members, settings)
+    except BadTime as error:
+        return Reject("bad_timestamp", str(error))
+    members.put_rest(event)
+    return event
+
+
+def _shown(value: dict[str, Any]) -> str:
+    keys = [key[:_SHOWN_CHARACTERS] for key in list(value)[:_SHOWN_KEYS]]
+    return ", ".join(keys) + (", ..." if len(value) > _SHOWN_KEYS else "")

@@ -1,0 +1,196 @@
+"""Texts of lines: each different one once, or all of them, as Arrow arrays."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ingest.parse.kernels.columns import DictionaryColumn, dictionary_column, null_column
+from ingest.parse.kernels.compiled import (
+    BOOL,
+    BYTES,
+    CODES,
+    FLAGS,
+    INT,
+    POSITIONS,
+    WORD,
+    helper,
+    kernel,
+)
+from ingest.parse.kernels.words import (
+    EIGHT,
+    ONE,
+    ZERO,
+    Bytes,
+    Positions,
+    low_bytes,
+    put_word,
+    word_at,
+)
+from ingest.parse.kernels.words import WORD as WORD_BYTES
+
+# Nobody who writes into logs can know which texts collide.
+_SEED: Final = np.uint64(secrets.randbits(64))
+_FACTOR: Final = np.uint64(secrets.randbits(64) | 1)
+_PROBES: Final = 64
+_HALF: Final = np.uint64(32)
+_ODD: Final = np.uint64(29)
+_PAIR: Final = np.uint64(2 * WORD_BYTES)
+
+
+@helper
+def _hash(
+    buffer: Bytes, at: np.uint64, stop: np.uint64, seed: np.uint64, factor: np.uint64
+) -> np.uint64:
+    # Two words at a time, each in a chain of its own: the processor multiplies both at once.
+    one, other = seed ^ (stop - at), factor
+    while at + _PAIR <= stop:
+        one = (one ^ word_at(buffer, at)) * factor
+        other = (other ^ word_at(buffer, at + EIGHT)) * factor
+        one ^= one >> _HALF
+        other ^= other >> _HALF
+        at += _PAIR
+    while at < stop:
+        rest = low_bytes(min(stop - at, EIGHT))
+        one = (one ^ word_at(buffer, at) & rest) * factor
+        one ^= one >> _HALF
+        at += EIGHT
+    mixed = (one ^ other << _ODD ^ other >> _ODD) * factor
+    return mixed ^ mixed >> _HALF
+
+
+@helper
+def _is_same(buffer: Bytes, one: np.uint64, other: np.uint64, length: np.uint64) -> bool:
+    while length >= EIGHT:
+        if word_at(buffer, one) != word_at(buffer, other):
+            return False
+        one, other, length = one + EIGHT, other + EIGHT, length - EIGHT
+    if length == ZERO:
+        return True
+    return (word_at(buffer, one) ^ word_at(buffer, other)) & low_bytes(length) == ZERO
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, CODES, POSITIONS, CODES, WORD, WORD, returns=INT)
+def _encode(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    rows: Positions,
+    codes: npt.NDArray[np.int32],
+    firsts: Positions,
+    table: npt.NDArray[np.int32],
+    seed: np.uint64,
+    factor: np.uint64,
+) -> int:
+    """Number the texts of `rows` in `codes`, -1 for empty ones, and return how many differ.
+
+    `firsts` gets the first row of each. `table` is full of -1, its size a power of two and at least
+    twice the rows. Returns -1 when too many texts collide.
+    """
+    count = np.int32(0)
+    size = np.uint64(table.size)
+    last, last_length, last_code = ZERO, ZERO, np.int32(-1)
+    for number in range(rows.size):
+        index = np.uint64(number)
+        row = np.uint64(rows[index])
+        at, stop = np.uint64(begins[row]), np.uint64(stops[row])
+        length = stop - at
+        if length == ZERO:
+            codes[index] = -1
+            continue
+        if length == last_length and _is_same(buffer, at, last, length):
+            codes[index] = last_code
+            continue
+        place = _hash(buffer, at, stop, seed, factor) & (size - ONE)
+        probes = 0
+        code = table[place]
+        while code >= 0:
+            first = np.uint64(firsts[np.uint64(code)])
+            known = np.uint64(begins[first])
+            if stops[first] - known == length and _is_same(buffer, at, known, length):
+                break
+            probes += 1
+            if probes > _PROBES:
+                return -1
+            place = (place + ONE) & (size - ONE)
+            code = table[place]
+        if code < 0:
+            code = count
+            table[place] = code
+            firsts[np.uint64(code)] = row
+            count += np.int32(1)
+        codes[index] = code
+        last, last_length, last_code = at, length, code
+    return count
+
+
+def encode(buffer: Bytes, begins: Positions, stops: Positions, rows: Positions) -> DictionaryColumn:
+    """Return the texts of `rows`, null where empty, as a dictionary column."""
+    if (begins == stops).all():
+        return null_column(rows.size)
+    codes = np.empty(rows.size, dtype=np.int32)
+    firsts = np.empty(rows.size, dtype=np.uint32)
+    table = np.full(1 << (2 * rows.size - 1).bit_length(), -1, dtype=np.int32)
+    count = _encode(buffer, begins, stops, rows, codes, firsts, table, _SEED, _FACTOR)
+    if count < 0:
+        return dictionary_column(cut(buffer, begins, stops, rows))
+    return DictionaryColumn(codes, cut(buffer, begins, stops, firsts[:count]))
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, CODES, returns=BOOL)
+def _offsets(
+    _buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    rows: Positions,
+    offsets: npt.NDArray[np.int32],
+) -> bool:
+    """Fill where each text of `rows` begins in one buffer, and return whether none is empty."""
+    total = np.uint32(0)
+    filled = True
+    offsets[0] = 0
+    for number in range(rows.size):
+        index = np.uint64(number)
+        row = np.uint64(rows[index])
+        length = stops[row] - begins[row]
+        filled &= length != 0
+        total += np.uint32(length)
+        offsets[index + ONE] = total
+    return filled
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, CODES, FLAGS)
+def _copy(
+    buffer: Bytes,
+    begins: Positions,
+    rows: Positions,
+    offsets: npt.NDArray[np.int32],
+    data: npt.NDArray[np.uint8],
+) -> None:
+    """Copy the texts one behind the other, and up to seven bytes more behind the last."""
+    for number in range(rows.size):
+        index = np.uint64(number)
+        source = np.uint64(begins[np.uint64(rows[index])])
+        at, stop = np.uint64(offsets[index]), np.uint64(offsets[index + ONE])
+        while at < stop:
+            put_word(data, at, word_at(buffer, source))
+            at += EIGHT
+            source += EIGHT
+
+
+def cut(buffer: Bytes, begins: Positions, stops: Positions, rows: Positions) -> pa.StringArray:
+    """Return the texts of `rows` as an Arrow array, null where one is empty."""
+    offsets = np.empty(rows.size + 1, dtype=np.int32)
+    filled = _offsets(buffer, begins, stops, rows, offsets)
+    data = np.empty(offsets[-1] + WORD_BYTES, dtype=np.uint8)
+    _copy(buffer, begins, rows, offsets, data)
+    valid = None
+    if not filled:
+        valid = pa.py_buffer(np.packbits(offsets[1:] != offsets[:-1], bitorder="little"))
+    return pa.StringArray.from_buffers(
+        rows.size, pa.py_buffer(offsets), pa.py_buffer(data[:-WORD_BYTES]), valid
+    )

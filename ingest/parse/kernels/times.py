@@ -1,0 +1,163 @@
+"""Times of lines: section 3.5 of the format specification."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.parse.kernels.compiled import BYTES, FLAGS, NUMBERS, POSITIONS, helper, kernel
+from ingest.parse.kernels.split import NOT_PLAIN
+from ingest.parse.kernels.words import (
+    EIGHT,
+    TWO,
+    Bytes,
+    Flags,
+    Positions,
+    digits_at,
+    low_bytes,
+    word_at,
+)
+
+# Years of which every time stays within 1 to 9999 under any offset.
+_FIRST_YEAR: Final = 2
+_LAST_YEAR: Final = 9998
+_MOST_OFFSET: Final = 14 * 3600
+_DAY: Final = 86_400
+_MONTHS: Final = tuple(
+    sum(ord(letter) << 8 * place for place, letter in enumerate(month))
+    for month in (
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"
+    )
+)  # fmt: skip
+_LOWER_CASE: Final = 0x202020
+_LENGTHS: Final = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# `dd/Mon/yyyy:HH:mm:ss`, and the same with ` +HHmm`: where its parts are.
+_BARE: Final = np.uint64(20)
+_ZONED: Final = np.uint64(26)
+_MONTH: Final = np.uint64(3)
+_FOUR: Final = np.uint64(4)
+_YEAR: Final = np.uint64(7)
+_SIXTEEN: Final = np.uint64(16)
+_ZONE: Final = np.uint64(20)
+_NOT_A_TIME: Final = np.int64(-(1 << 62))
+
+
+@helper
+def _month(buffer: Bytes, at: np.uint64) -> int:
+    """Return the month, from 1, that three letters in any case name; 0 for other text."""
+    letters = (
+        np.int64(buffer[at])
+        | np.int64(buffer[at + np.uint64(1)]) << 8
+        | np.int64(buffer[at + TWO]) << 16
+    )
+    letters |= _LOWER_CASE  # of other characters this makes no letter
+    for index in range(12):
+        if _MONTHS[index] == letters:
+            return index + 1
+    return 0
+
+
+@helper
+def _days(year: int, month: int, day: int) -> int:
+    """Return the days from 1970-01-01 to a date of the Gregorian calendar."""
+    # Years begin in March here, so that the leap day is the last one.
+    years = year - (1 if month <= 2 else 0)
+    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return years * 365 + years // 4 - years // 100 + years // 400 + of_year - 719_468
+
+
+@helper
+def _exists(year: int, month: int, day: int) -> bool:
+    if year < _FIRST_YEAR or year > _LAST_YEAR or month == 0 or day < 1:
+        return False
+    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    return day <= _LENGTHS[month - 1] + (1 if month == 2 and is_leap else 0)
+
+
+@helper
+def _offset(buffer: Bytes, at: np.uint64) -> int:
+    """Return the seconds east of UTC that ` +HHmm` at `at` means, _NOT_A_TIME for other text."""
+    sign = buffer[at + np.uint64(1)]
+    hours, minutes = digits_at(buffer, at + TWO, TWO), digits_at(buffer, at + _FOUR, TWO)
+    seconds = hours * 3600 + minutes * 60
+    is_sign = sign == ord("+") or sign == ord("-")
+    if buffer[at] != ord(" ") or not is_sign or hours < 0 or minutes < 0 or minutes > 59:
+        return _NOT_A_TIME
+    if seconds > _MOST_OFFSET:
+        return _NOT_A_TIME
+    return -seconds if sign == ord("-") else seconds
+
+
+@helper
+def _clf_seconds(buffer: Bytes, at: np.uint64) -> int:
+    """Return the seconds since 1970 that the 20 bytes at `at` write, as if they were in UTC."""
+    year, day = digits_at(buffer, at + _YEAR, _FOUR), digits_at(buffer, at, TWO)
+    month = _month(buffer, at + _MONTH)
+    hour = digits_at(buffer, at + np.uint64(12), TWO)
+    minute = digits_at(buffer, at + np.uint64(15), TWO)
+    second = digits_at(buffer, at + np.uint64(18), TWO)
+    slashes = buffer[at + TWO] == ord("/") and buffer[at + np.uint64(6)] == ord("/")
+    colons = buffer[at + np.uint64(11)] == ord(":") and buffer[at + np.uint64(14)] == ord(":")
+    if not (slashes and colons and buffer[at + np.uint64(17)] == ord(":")):
+        return _NOT_A_TIME
+    if not _exists(year, month, day) or hour > 23 or minute > 59 or second > 59:
+        return _NOT_A_TIME
+    if hour < 0 or minute < 0 or second < 0:
+        return _NOT_A_TIME
+    return _days(year, month, day) * _DAY + hour * 3600 + minute * 60 + second
+
+
+@helper
+def _is_same(buffer: Bytes, one: np.uint64, other: np.uint64, length: np.uint64) -> bool:
+    """Return whether the texts of `length` bytes, 17 to 32, at `one` and `other` are equal."""
+    last = low_bytes(length - _SIXTEEN)
+    return (
+        word_at(buffer, one) == word_at(buffer, other)
+        and word_at(buffer, one + EIGHT) == word_at(buffer, other + EIGHT)
+        and (word_at(buffer, one + _SIXTEEN) ^ word_at(buffer, other + _SIXTEEN)) & last
+        == np.uint64(0)
+        and (
+            length <= np.uint64(24)
+            or (word_at(buffer, one + np.uint64(24)) ^ word_at(buffer, other + np.uint64(24)))
+            & low_bytes(length - np.uint64(24))
+            == np.uint64(0)
+        )
+    )
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, NUMBERS, FLAGS)
+def read_clf_times(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    seconds: npt.NDArray[np.int64],
+    zoned: Flags,
+) -> None:
+    """Fill `seconds` since 1970 in UTC, and whether the text names its zone (else it is UTC).
+
+    Other texts than `dd/Mon/yyyy:HH:mm:ss`, perhaps with ` +HHmm`, and times that do not exist or
+    need a warning of their own are not `plain`.
+    """
+    # Logs are in order of time: many lines have the time of the one before.
+    last, last_length, last_seconds = np.uint64(0), np.uint64(0), np.int64(0)
+    for number in range(begins.size):
+        line = np.uint64(number)
+        if plain[line] == NOT_PLAIN:
+            continue
+        at = np.uint64(begins[line])
+        length = np.uint64(stops[line]) - at
+        if length != _BARE and length != _ZONED:
+            plain[line] = NOT_PLAIN
+            continue
+        if length != last_length or not _is_same(buffer, at, last, length):
+            local = _clf_seconds(buffer, at)
+            offset = _offset(buffer, at + _ZONE) if length == _ZONED else 0
+            if local == _NOT_A_TIME or offset == _NOT_A_TIME:
+                plain[line] = NOT_PLAIN
+                continue
+            last, last_length, last_seconds = at, length, local - offset
+        seconds[line] = last_seconds
+        zoned[line] = length == _ZONED

@@ -1,0 +1,152 @@
+"""Numbers of lines, and the fields behind the user agent."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.parse.kernels.compiled import BYTES, CODES, FLAGS, NUMBERS, POSITIONS, helper, kernel
+from ingest.parse.kernels.split import NOT_PLAIN
+from ingest.parse.kernels.words import ONE, TWO, ZERO, Bytes, Flags, Positions, digits_at, find
+
+# Every number of so many digits fits a BIGINT.
+_DIGITS: Final = np.uint64(18)
+_STATUS_DIGITS: Final = np.uint64(3)
+_QUOTE: Final = np.uint64(ord('"'))
+_BLANK: Final = np.uint64(ord(" "))
+_DOT: Final = np.uint64(ord("."))
+_BACKSLASH: Final = np.uint64(ord("\\"))
+
+
+@helper
+def _number(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
+    """Return the number that all of [at, stop) is, -1 for other or long texts."""
+    return digits_at(buffer, at, stop - at) if ONE <= stop - at <= _DIGITS else np.int64(-1)
+
+
+@helper
+def _is_dash(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+    return stop - at == ONE and buffer[at] == ord("-")
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, NUMBERS)
+def read_numbers(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    numbers: npt.NDArray[np.int64],
+) -> None:
+    """Fill `numbers`, -1 for empty texts and `-`; lines with other texts are not `plain`."""
+    for number in range(begins.size):
+        line = np.uint64(number)
+        if plain[line] == NOT_PLAIN:
+            continue
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        numbers[line] = _number(buffer, at, stop)
+        if numbers[line] < 0 and at != stop and not _is_dash(buffer, at, stop):
+            plain[line] = NOT_PLAIN
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, CODES)
+def read_statuses(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    statuses: npt.NDArray[np.int32],
+) -> None:
+    """Fill `statuses`, three digits or `0`, -1 for empty texts; others are not `plain`.
+
+    Those that need a warning are not either.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        if plain[line] == NOT_PLAIN:
+            continue
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        status = _number(buffer, at, stop)
+        length = stop - at
+        is_known = status == 0 or (100 <= status <= 599)
+        statuses[line] = status
+        if length != ZERO and not (is_known and length in (ONE, _STATUS_DIGITS)):
+            plain[line] = NOT_PLAIN
+
+
+@helper
+def _decimal_end(buffer: Bytes, at: np.uint64, stop: np.uint64) -> np.uint64:
+    """Return where the decimal `0.003` at `at` ends, `at` when there is none."""
+    dot, begin = find(buffer, at, stop, _DOT), at
+    end = find(buffer, at, stop, _BLANK)
+    if dot == begin or dot >= end or dot + ONE == end:
+        return begin
+    for index in range(begin, end):
+        if index != dot and not ord("0") <= buffer[index] <= ord("9"):
+            return begin
+    return end
+
+
+@helper
+def _are_decimals(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+    """Return whether [at, stop) is decimals, such as times of nginx; all but the first may be `-`.
+
+    An integer among them would have a meaning of its own.
+    """
+    end = _decimal_end(buffer, at, stop)
+    if end == at:
+        return False
+    while end < stop:
+        at = end + ONE
+        end = find(buffer, at, stop, _BLANK)
+        if not _is_dash(buffer, at, end):
+            end = _decimal_end(buffer, at, stop)
+        if end == at:
+            return False
+    return True
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, POSITIONS, POSITIONS, POSITIONS, POSITIONS, NUMBERS)
+def read_tails(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    list_begins: Positions,
+    list_stops: Positions,
+    rest_begins: Positions,
+    rest_stops: Positions,
+    numbers: npt.NDArray[np.int64],
+) -> None:
+    """Fill what follows the user agent: a quoted text, an integer, decimals (`rest`), or nothing.
+
+    Without an integer it is -1. The list is behind the begin of the field where there is one, also
+    an empty one. A quoted text with a quote in it, and whatever else there may be, is not `plain`.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        list_begins[line] = list_stops[line] = rest_begins[line] = rest_stops[line] = at
+        numbers[line] = -1
+        if plain[line] == NOT_PLAIN or at == stop:
+            continue
+        if stop - at > TWO and buffer[at] == ord(" ") and buffer[at + ONE] == ord('"'):
+            begin = at + TWO
+            at = find(buffer, begin, stop, _QUOTE)
+            if at == stop or find(buffer, begin, at, _BACKSLASH) != at:
+                plain[line] = NOT_PLAIN
+                continue
+            list_begins[line] = begin
+            list_stops[line] = begin if _is_dash(buffer, begin, at) else at
+            at += ONE
+            if at == stop:
+                continue
+        numbers[line] = _number(buffer, at + ONE, stop)
+        if buffer[at] != ord(" ") or at + ONE == stop:
+            plain[line] = NOT_PLAIN
+        elif numbers[line] < 0:
+            if _are_decimals(buffer, at + ONE, stop):
+                rest_begins[line], rest_stops[line] = at + ONE, stop
+            else:
+                plain[line] = NOT_PLAIN

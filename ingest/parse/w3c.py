@@ -1,0 +1,244 @@
+"""Lines below a `#Fields:` header, W3C's extended log format: section 4.6 of the specification.
+
+Each header says what the columns of the lines after it are, so that an object has to be read from
+its beginning. The same reader serves logs whose columns are known without a header.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ingest.parse.collector import NOTHING
+from ingest.parse.fields.text import is_blank, repair, value
+from ingest.parse.fields.times import BadTime
+from ingest.parse.format import Head, LineParser, ParserOfLines
+from ingest.parse.json_lines import is_json
+from ingest.parse.lines import LongLine
+from ingest.parse.model import Identity, Lines, Parsed
+from ingest.parse.verdict import BLANK, COMMENT, HEADER, Event, Reject, Skip, Verdict
+from ingest.parse.w3c_fields import Dialect, put_fields
+from ingest.settings import ParseSettings
+
+TAB = "\t"
+_FIELDS, _VERSION, _SOFTWARE = b"#fields", b"#version", b"#software"
+_MARK = ord("#")
+_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_EPOCH = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_SHAPES = {
+    "date": _DATE,
+    "time": re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"),
+    "timestamp": _EPOCH,
+    "timestamp(ms)": _EPOCH,
+}
+# Fields that hold nothing but numbers: where one does not, columns are shifted.
+_NUMBERS = (
+    "sc-status", "sc-substatus", "sc-win32-status", "sc-bytes", "cs-bytes", "s-port", "c-port",
+    "time-taken", "time-to-first-byte",
+)  # fmt: skip
+# Or the beginning of one, where a line is cut.
+_NUMBER = re.compile(r"-?[0-9]*(?:\.[0-9]*)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """The columns of records: their names, in lower case and each but once.
+
+    `widths` are the numbers of columns that a log without a header has had, none for one with.
+    """
+
+    names: tuple[str, ...]
+    widths: frozenset[int] = frozenset()
+
+
+def columns_of(names: Sequence[str], *, widths: frozenset[int] = frozenset()) -> Columns:
+    """Return the columns with these `names`; a repeated one is no name, but a number."""
+    unique: dict[str, None] = {}
+    for number, name in enumerate(names, 1):
+        lower = name.lower()
+        if lower in unique:
+            lower = f"column_{number}"
+        while lower in unique:
+            lower += "_"
+        unique[lower] = None
+    return Columns(names=tuple(unique), widths=widths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the lines at the head of an object declare; `names` are empty without a header."""
+
+    names: tuple[str, ...] = ()
+    software: bytes = b""
+    has_version: bool = False
+
+
+def header_of(head: Head) -> Header:
+    """Return the header of an object whose first lines are seen."""
+    said: dict[bytes, bytes] = {}
+    for line in head.lines:
+        if line.startswith(b"#"):
+            name, text = _directive(line)
+            said.setdefault(name, text)
+    return Header(
+        names=_names(said.get(_FIELDS, b"")),
+        software=said.get(_SOFTWARE, b"").strip(),
+        has_version=_VERSION in said,
+    )
+
+
+def _directive(line: bytes) -> tuple[bytes, bytes]:
+    name, _, text = line.partition(b":")
+    return name.rstrip().lower(), text
+
+
+def _names(text: bytes) -> tuple[str, ...]:
+    between_blanks = text.decode(errors="replace").replace("\t", " ").split(" ")
+    return tuple(name.lower() for name in between_blanks if name)
+
+
+class W3cLines:
+    """Gives the verdict on each line of one object; its headers change what follows."""
+
+    def __init__(
+        self,
+        settings: ParseSettings,
+        *,
+        dialect: Dialect,
+        delimiter: str = TAB,
+        usual: Columns | None = None,
+        json: LineParser | None = None,
+    ) -> None:
+        """`usual` are the columns before the first header; None = there are no records there.
+
+        `json` reads the lines that are JSON; None = there are none.
+        """
+        self._settings = settings
+        self._dialect = dialect
+        self._split = _splitter(delimiter)
+        self._columns = usual
+        self._json = json
+
+    def __call__(self, raw: bytes) -> Verdict:
+        """Return the verdict on one line, given without its line end."""
+        if is_blank(raw):
+            return BLANK
+        if raw.startswith(b"#"):
+            return self.see(raw)
+        if self._json is not None and is_json(raw):
+            return self._json(raw)
+        return self._read(raw)
+
+    def see(self, raw: bytes) -> Skip:
+        """Take in a line that begins with `#`."""
+        name, text = _directive(raw)
+        if name == _FIELDS:
+            names = _names(text)
+            self._columns = columns_of(names) if names else None
+        return HEADER if name in (_FIELDS, _VERSION) else COMMENT
+
+    def forget(self) -> None:
+        """Know no columns any more: their header could not be read."""
+        self._columns = None
+
+    def _read(self, raw: bytes) -> Event | Reject:
+        if self._columns is None:
+            return Reject("no_match", "no header names its columns")
+        event = Event()
+        texts = self._split(repair(raw, event.warnings))
+        fields = dict(zip(self._columns.names, texts, strict=False))
+        reject = _misfit(fields, len(texts), self._columns)
+        if reject is not None:
+            return reject
+        _put_width(event, texts, self._columns)
+        try:
+            put_fields(event, fields, self._settings, self._dialect)
+        except BadTime as error:
+            return Reject("bad_timestamp", str(error))
+        return event
+
+
+def _misfit(fields: dict[str, str], count: int, columns: Columns) -> Reject | None:
+    """Return why a line of `count` columns is refused, None when its shape is right."""
+    if count == 1 < len(columns.names):
+        return Reject("no_match", "a single column")
+    odd = next((name for name in _SHAPES if not _fits(name, fields)), None)
+    if odd is None and columns.widths and not _DATE.fullmatch(fields.get("date", "")):
+        odd = "date"
+    if odd is not None:
+        return Reject("no_match", f"the column {odd}")
+    least = min(columns.widths, default=0)
+    if count < least:
+        return Reject("wrong_field_count", f"{count} of at least {least} columns")
+    return None if _width_code(count, columns) is None else _shift(fields)
+
+
+def _fits(name: str, fields: dict[str, str]) -> bool:
+    text = value(fields.get(name))
+    return text is None or _SHAPES[name].fullmatch(text) is not None
+
+
+def _shift(fields: dict[str, str]) -> Reject | None:
+    """Return why a line with an unusual number of columns is refused: some are not at their place.
+
+    A delimiter was lost, or is part of a text before the column that is not a number.
+    """
+    for name in _NUMBERS:
+        if not _NUMBER.fullmatch(fields.get(name, "")):
+            return Reject("no_match", f"the column {name}, and an unusual number of columns")
+    return None
+
+
+def _width_code(count: int, columns: Columns) -> str | None:
+    """Return the warning about a line of `count` columns, None when that is usual."""
+    known = len(columns.names)
+    if count > known:
+        return "extra_fields"
+    return "missing_fields" if count < known and count not in columns.widths else None
+
+
+def _splitter(delimiter: str) -> Callable[[str], list[str]]:
+    """Return what cuts a line into columns; a run of blanks is one delimiter."""
+    if delimiter == " ":
+        return lambda text: [column for column in text.split(" ") if column]
+    return lambda text: text.split(delimiter)
+
+
+def _put_width(event: Event, texts: list[str], columns: Columns) -> None:
+    code = _width_code(len(texts), columns)
+    if code is not None:
+        event.warnings.add(code)
+    event.put_extra("extra_fields", texts[len(columns.names) :] or None)
+
+
+class W3cParser(ParserOfLines):
+    """Parses the lines of one object; of those that are known already, the headers count."""
+
+    def __init__(self, identity: Identity, settings: ParseSettings, lines: W3cLines) -> None:
+        """`lines` gives the verdicts."""
+        super().__init__(identity, settings, lines)
+        self._lines = lines
+        self._resume = 0
+
+    def begin(self, resume: int, first_line: int | None) -> None:
+        """Pass over the lines before `resume`, but for headers."""
+        super().begin(resume, first_line)
+        self._resume = resume
+
+    def parse(self, lines: Lines) -> Parsed:
+        """Return the verdicts on `lines`."""
+        if lines.offset >= self._resume:
+            return super().parse(lines)
+        filled = np.flatnonzero(lines.starts < lines.ends)
+        for index in filled[lines.buffer[lines.starts[filled]] == _MARK]:
+            self._lines.see(lines.buffer[lines.starts[index] : lines.ends[index]].tobytes())
+        return NOTHING
+
+    def reject_long(self, line: LongLine) -> Parsed:
+        """Return the verdict on a line over the limit: the columns of a long header are unknown."""
+        if _directive(line.head)[0] == _FIELDS:
+            self._lines.forget()
+        return super().reject_long(line)

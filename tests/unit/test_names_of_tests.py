@@ -1,0 +1,21 @@
+"""Names that must be there, or must be there once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from ingest.parse.registry import names
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """pytest refuses the second, in any folder."""
+    found = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, times in found.items() if times > 1] == []
+
+
+def test_the_readme_lists_all_formats() -> None:
+    table = (ROOT / "README.md").read_text().partition("## Formats")[2].partition("\n## ")[0]
+    assert [name for name in names() if name != "auto" and f"`{name}`" not in table] == []
