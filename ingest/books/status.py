@@ -210,6 +210,8 @@ def status_text(books: Books) -> str:
         parts.append("\n".join(remarks))
     if books.counts:
         parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
+    if any(batch.lines_reject for batch in books.batches if batch.decided != REPLACED):
+        parts.append("rejected lines, and what would mend them: `clickstream status --rejects`")
     if books.files:
         parts.append(_files_text(books.files))
     exports = [
