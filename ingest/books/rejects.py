@@ -7,28 +7,23 @@ quarantined batches included.
 from __future__ import annotations
 
 import base64
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from ingest.books.remedies import Rejected, Remedy, mend_line, mend_object
 from ingest.errors import SettingsError
 from ingest.job.discover import local_path, open_source
+from ingest.job.dry_replay import changes_since
 from ingest.lake.accepted import accepted_ids
-from ingest.lake.parquet import read_columns
 from ingest.lake.records import BatchRecord, ObjectRecord, open_lake, read_log
 from ingest.lake.refused import REFUSED_CONTENT, current_objects
+from ingest.lake.rejected import RejectedLines, first_line, rejected_lines
 from ingest.lake.states import QUARANTINED, decide, in_state, last_read
 from ingest.settings import Settings, Source
 from ingest.storage import Storage
-
-_KIND = ("source_format", "reason")
-_PLACE = ("source_file", "source_offset", "source_line", "detail", "raw_length")
-# A row holds up to 64 KB of base64.
-_EXAMPLE_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,59 +131,31 @@ def _of_source(
 def _lines(
     lake: Storage, records: Sequence[BatchRecord], source: Source | None
 ) -> Iterator[Reason]:
-    """Yield the reasons of rejected lines by the format that these were read as."""
-    counts: dict[tuple[str, str], list[int]] = {}  # -> lines, bytes of the longest one
-    examples: dict[tuple[str, str], tuple[dict[str, Any], str]] = {}  # -> row, key of its log
+    """Yield the reasons of rejected lines by the format that these were read as.
+
+    The example is of the log with the most such lines: one line of another format in each log is
+    odd, a log full of them is a setting to be mended.
+    """
+    kinds: dict[tuple[str, str], list[RejectedLines]] = defaultdict(list)
     for record in records:
-        for file in record.files.get("rejects", ()):
-            found = _count(lake, file.path)
-            for kind, (lines, longest) in found.items():
-                before = counts.get(kind, [0, 0])
-                counts[kind] = [before[0] + lines, max(before[1], longest)]
-            keys = {one.source_file: one.key for one in record.objects}
-            for kind, row in _first_rows(lake, file.path, found.keys() - examples.keys()):
-                examples[kind] = row, keys.get(row["source_file"], "")
-    for kind, (row, key) in examples.items():
-        lines, longest = counts[kind]
-        yield _line_reason(row, key, source, lines=lines, longest=longest)
-
-
-def _count(lake: Storage, path: str) -> dict[tuple[str, str], tuple[int, int]]:
-    """Return (format, reason) -> lines, and the bytes of the longest one, of one file."""
-    parts = [
-        pl.DataFrame(rows)
-        .with_columns(pl.col(*_KIND).cast(pl.String))
-        .group_by(*_KIND)
-        .agg(pl.len().alias("lines"), pl.col("raw_length").max())
-        for rows in read_columns(lake, path, [*_KIND, "raw_length"])
-    ]
-    if not parts:
-        return {}
-    total = pl.concat(parts).group_by(*_KIND).agg(pl.col("lines").sum(), pl.col("raw_length").max())
-    return {(form, reason): (lines, longest) for form, reason, lines, longest in total.iter_rows()}
-
-
-def _first_rows(
-    lake: Storage, path: str, wanted: set[tuple[str, str]]
-) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
-    """Yield a row of each of the `wanted` kinds, the first one in the file."""
-    missing = set(wanted)
-    if not missing:
-        return
-    columns = [*_KIND, *_PLACE, "raw_text", "raw_base64"]
-    for rows in read_columns(lake, path, columns, rows=_EXAMPLE_ROWS):
-        kinds = zip(*(rows.column(name).to_pylist() for name in _KIND), strict=True)
-        for index, kind in enumerate(kinds):
-            if kind in missing:
-                missing.remove(kind)
-                yield kind, rows.slice(index, 1).to_pylist()[0]
-        if not missing:
-            return
+        for found in rejected_lines(lake, record):
+            kinds[found.source_format, found.reason].append(found)
+    for alike in kinds.values():
+        most = max(alike, key=lambda found: found.lines)
+        yield _line_reason(
+            first_line(lake, most),
+            most.record,
+            source,
+            lines=sum(found.lines for found in alike),
+            longest=max(found.longest for found in alike),
+        )
 
 
 def _line_reason(
-    row: dict[str, Any], key: str, source: Source | None, *, lines: int, longest: int
+    row: dict[str, Any], record: BatchRecord, source: Source | None, *, lines: int, longest: int
 ) -> Reason:
+    names = (one.key for one in record.objects if one.source_file == row["source_file"])
+    key = next(names, "")
     raw = base64.b64decode(row["raw_base64"] or "")
     rejected = Rejected(
         reason=row["reason"],
@@ -196,6 +163,7 @@ def _line_reason(
         raw=raw,
         is_cut=len(raw) < row["raw_length"],
         longest=longest,
+        has_changed=source is not None and bool(changes_since(record, source)),
         key=key,
         file=_file(source, key),
     )

@@ -1,6 +1,7 @@
 """What would mend a rejected line or a refused object: advice, and commands to copy.
 
-Whatever can be tried is tried: the line is read again with the settings of now, and by each format.
+Whatever can be tried is tried: the line is read again with settings that changed since, and by each
+format.
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ class Rejected:
     """A rejected line of many alike: why it was rejected, and the format that it was read as.
 
     `raw` are its bytes, or the first of them when `is_cut`. `longest` counts the bytes of the
-    longest such line. `key` is the path of its log within the source, `file` that on this machine,
-    None when it does not lie there.
+    longest such line. `has_changed` tells whether settings or parser are others since. `key` is
+    the path of its log within the source, `file` that on this machine, None when it does not lie
+    there.
     """
 
     reason: str
@@ -63,6 +65,7 @@ class Rejected:
     raw: bytes
     is_cut: bool
     longest: int
+    has_changed: bool
     key: str
     file: Path | None
 
@@ -72,7 +75,8 @@ def mend_line(line: Rejected, source: Source | None) -> Remedy:
     if source is None:
         return Remedy(advice=_GONE)
     again = f"clickstream replay {shlex.quote(source.name)} --rejects"
-    if _reads(line, source.parse) is not None:
+    # Else the line alone may be read only because it is alone: its header would be missing.
+    if line.has_changed and _reads(line, source.parse) is not None:
         return Remedy(advice=_READ_NOW, commands=(again,))
     if line.reason == "line_too_long":
         return _mend_length(line.longest, source, again)

@@ -46,7 +46,7 @@ def status(only_rejects: bool, target: str | None, as_json: bool) -> None:
 
     --rejects shows what is not an event although it lies in the sources: by source and reason the
     number of lines, one line as an example with its place, and the setting or command that would
-    mend it. Examples are tried: with the settings of now, and by all other formats.
+    mend it. Examples are tried: with settings that changed since, and by all other formats.
     """
     from ingest.books.status import status as books
     from ingest.books.status import status_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -81,12 +81,17 @@ def _planned(record: BatchRecord, source: Source) -> PlannedBatch:
         lines_read=record.totals.lines_read,
         lines_reject=record.totals.lines_reject,
         refused=sum(found.file_status in REFUSED_CONTENT for found in record.owned),
-        changed=tuple(_changed(record, source)),
+        changed=changes_since(record, source),
     )
 
 
-def _changed(record: BatchRecord, source: Source) -> Iterator[str]:
-    if record.settings_hash != hash_settings(source.parse):
-        yield "settings"
-    if record.parser_version != PARSER_VERSION:
-        yield "parser"
+def changes_since(record: BatchRecord, source: Source) -> tuple[str, ...]:
+    """Return what is different now from when `record` was read, of `settings` and `parser`.
+
+    Without any, the same bytes get the same verdicts again.
+    """
+    now = {
+        "settings": record.settings_hash == hash_settings(source.parse),
+        "parser": record.parser_version == PARSER_VERSION,
+    }
+    return tuple(name for name, is_same in now.items() if not is_same)

@@ -69,17 +69,17 @@ def test_a_lake_without_rejects_says_so(settings: Settings, hop: Hop) -> None:
     assert rejects_text(rejects(settings)).endswith("no line is rejected and no object refused")
 
 
-def test_each_reason_has_its_count_and_its_first_line(settings: Settings, hop: Hop) -> None:
+def test_each_reason_has_its_count_and_a_first_line(settings: Settings, hop: Hop) -> None:
     """Section 1.3: the reasons are a closed list; the most frequent one comes first."""
     late = hop.lines(1).replace(b"10/Oct", b"31/Feb")
-    hop.add_bytes("one.log", hop.lines(5) + b"not a log line\n")
+    hop.add_bytes("one.log", hop.lines(5) + b"not a log line\n" * 3)
     hop.add_bytes("two.log", hop.lines(2, first=900) + b"broken too\n" * 2 + late)
 
     source = rejects_of(settings)
 
-    assert (source.source, source.lines_read, source.lines_reject) == ("raw", 11, 4)
+    assert (source.source, source.lines_read, source.lines_reject) == ("raw", 13, 6)
     assert [(one.reason, one.source_format, one.lines) for one in source.reasons] == [
-        ("no_match", "access", 3),
+        ("no_match", "access", 5),
         ("bad_timestamp", "access", 1),
     ]
     example = source.reasons[0].example
@@ -174,6 +174,17 @@ def test_a_format_that_reads_the_line_is_proposed(settings: Settings, hop: Hop) 
     assert parse.startswith("clickstream parse /")
     assert parse.endswith("/raw/one.csv --format schematic-csv")
     assert again == "clickstream replay raw --rejects"
+
+
+def test_the_example_is_of_the_log_with_most_such_lines(settings: Settings, hop: Hop) -> None:
+    """An odd line in a good log does not hide a log of another format."""
+    hop.add_log("a.log", 30, broken=2)
+    hop.add_bytes("one.csv", CSV.encode())
+    (reason,) = rejects_of(settings).reasons
+    assert (reason.lines, reason.example.source_file, reason.example.source_line) == (
+        6, "raw/one.csv", 1,
+    )  # fmt: skip
+    assert 'set format = "schematic-csv"' in reason.remedy.advice
 
 
 def test_another_setting_and_a_replay_make_events_of_what_was_rejected(

@@ -24,6 +24,7 @@ def mended(
     reason: str = "no_match",
     *,
     is_cut: bool = False,
+    has_changed: bool = True,
     longest: int = 0,
     file: Path | None = None,
     source_format: str = "access",
@@ -36,7 +37,7 @@ def mended(
     )
     line = Rejected(
         reason=reason, source_format=source_format, raw=raw, is_cut=is_cut, longest=longest,
-        key="a b.log", file=file,
+        has_changed=has_changed, key="a b.log", file=file,
     )  # fmt: skip
     return mend_line(line, Source(name="web", uri="/logs", parse=parse))
 
@@ -45,6 +46,11 @@ def test_a_line_that_is_read_now_needs_only_the_replay() -> None:
     remedy = mended(LINE.encode())
     assert "read now" in remedy.advice
     assert remedy.commands == ("clickstream replay web --rejects",)
+
+
+def test_a_line_that_is_read_alone_although_nothing_changed_needs_more() -> None:
+    """What rejected it is not in the line, such as a header: a replay would reject it again."""
+    assert "read now" not in mended(LINE.encode(), has_changed=False).advice
 
 
 def test_a_line_of_another_format_names_it() -> None:
