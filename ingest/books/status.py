@@ -16,7 +16,7 @@ from ingest.lake.accepted import Acceptance, accepted_ids, how_to_accept, read_a
 from ingest.lake.clean import Orphans, find_orphans
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import BatchRecord, open_lake, read_log
-from ingest.lake.refused import REFUSED
+from ingest.lake.refused import current_objects
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED, decide
 from ingest.search.letters import REPLAY, describe_types, read_letters
 from ingest.search.seals import Seal, read_seals, targets
@@ -155,18 +155,15 @@ def _dead_letters(lake: Storage, target: str, seal: Seal) -> DeadLetters:
 
 
 def _files(records: Sequence[BatchRecord]) -> Iterator[FileState]:
-    """Yield the objects that are not ok, but for refused ones that a later batch has as well."""
-    newest = {found.source_file: record.number for record in records for found in record.objects}
-    for record in records:
-        for found in record.objects:
-            outdated = found.file_status in REFUSED and newest[found.source_file] > record.number
-            if found.file_status != "ok" and not outdated:
-                yield FileState(
-                    source_file=found.source_file,
-                    file_status=found.file_status,
-                    file_reason=found.file_reason,
-                    batch=record.number,
-                )
+    """Yield the objects that are not ok."""
+    for record, found in current_objects(records):
+        if found.file_status != "ok":
+            yield FileState(
+                source_file=found.source_file,
+                file_status=found.file_status,
+                file_reason=found.file_reason,
+                batch=record.number,
+            )
 
 
 def _shown(settings: Settings) -> dict[str, str]:
@@ -213,6 +210,8 @@ def status_text(books: Books) -> str:
         parts.append("\n".join(remarks))
     if books.counts:
         parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
+    if any(batch.lines_reject for batch in books.batches if batch.decided != REPLACED):
+        parts.append("rejected lines, and what would mend them: `clickstream status --rejects`")
     if books.files:
         parts.append(_files_text(books.files))
     exports = [

@@ -25,23 +25,46 @@ from ingest.terminal.text import terminal_width
 
 if TYPE_CHECKING:
     from ingest.books.verify import Verification
+    from ingest.settings import Settings
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
 
 @click.command()
+@click.option(
+    "--rejects",
+    "only_rejects",
+    is_flag=True,
+    help="Instead, show why lines were rejected, an example of each reason, and what mends it.",
+)
 @target_option
 @json_option
-def status(target: str | None, as_json: bool) -> None:
+def status(only_rejects: bool, target: str | None, as_json: bool) -> None:
     """Show what the ledgers record, without recounting.
 
     Batches and their states, codes and reasons, objects that are not ok, and what was exported.
+
+    --rejects shows what is not an event although it lies in the sources: by source and reason the
+    number of lines, one line as an example with its place, and the setting or command that would
+    mend it. Examples are tried: with settings that changed since, and by all other formats.
     """
     from ingest.books.status import status as books
     from ingest.books.status import status_text
 
-    state = books(load_settings_for(target))
+    settings = load_settings_for(target)
+    if only_rejects:
+        _show_rejects(settings, as_json)
+        return
+    state = books(settings)
     show(state, status_text(state), as_json)
+
+
+def _show_rejects(settings: Settings, as_json: bool) -> None:
+    from ingest.books.rejects import rejects
+    from ingest.books.rejects_text import rejects_text
+
+    found = rejects(settings)
+    show(found, rejects_text(found), as_json)
 
 
 @click.command()

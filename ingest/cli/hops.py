@@ -35,6 +35,7 @@ from ingest.errors import ClickstreamError, gravest
 from ingest.terminal.text import printable_lines
 
 if TYPE_CHECKING:
+    from ingest.job.replay import Choice
     from ingest.job.run import IngestSummary, RunTasks
     from ingest.settings import Settings
 
@@ -117,6 +118,9 @@ def ingest(
 @click.option(
     "--accept-loss", is_flag=True, help="Go on without logs that are gone: their events go too."
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Show which batches would be read again, and change nothing."
+)
 @target_option
 @json_option
 def replay(
@@ -126,6 +130,7 @@ def replay(
     parser: bool,
     key: str | None,
     accept_loss: bool,
+    dry_run: bool,
     target: str | None,
     as_json: bool,
 ) -> None:
@@ -135,6 +140,14 @@ def replay(
     (default: all). What is new is ingested first. Then exactly the bytes of these batches are read,
     each log where it lies now; --key reads the whole file. The next `load` and `export`, or `run`,
     show the result. Batches are never replaced otherwise.
+
+    After a fix, such as another `format` of a source, what was rejected becomes events:
+
+    \b
+    clickstream status --rejects             what was rejected, and what mends it
+    clickstream replay --rejects --dry-run   which batches, and what changed since
+    clickstream replay --rejects             read them again
+    clickstream run                          load, build, export and verify
     """
     from ingest.cli.summaries import ingest_line
     from ingest.job.replay import Choice
@@ -147,10 +160,23 @@ def replay(
         batch_ids=batch_ids, rejects=rejects, parser=parser, key=key, accept_loss=accept_loss
     )
     settings = load_settings_for(target)
+    if dry_run:
+        _show_replay(settings, choice, sources, as_json)
+        return
     check_sources(settings, sources)
     with showing_what_was_done(ingest_line, as_json), ingest_tasks_for(settings) as run_tasks:
         summary = replay_chosen(settings, run_tasks, choice, sources=sources)
     _end_ingest(settings, summary, as_json)
+
+
+def _show_replay(
+    settings: Settings, choice: Choice, sources: tuple[str, ...], as_json: bool
+) -> None:
+    from ingest.cli.summaries import replay_text
+    from ingest.job.dry_replay import plan_replay
+
+    plan = plan_replay(settings, choice, sources=sources)
+    show(plan, replay_text(plan), as_json)
 
 
 def _end_ingest(settings: Settings, summary: IngestSummary, as_json: bool) -> None:

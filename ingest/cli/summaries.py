@@ -10,10 +10,11 @@ from ingest.cli.given import given, how_to_stop_search, secrets_given
 from ingest.lake.checks import first_few
 from ingest.lake.refused import refused_text
 from ingest.spark import is_submitted
-from ingest.terminal.text import count_of, printable
+from ingest.terminal.text import count_of, printable, table_text
 
 if TYPE_CHECKING:
     from ingest.books.verify import Verification
+    from ingest.job.dry_replay import ReplayPlan
     from ingest.job.run import IngestSummary
     from ingest.pipeline import RunSummary
     from ingest.search.export import ExportSummary
@@ -28,6 +29,9 @@ _KNOWN_MARTS = (
     "number_of_sessions_per_ip",
     "number_of_views_per_session",
 )
+_REPLAY_COLUMNS = (
+    "batch", "id", "source", "objects", "lines", "reject", "refused", "changed since",
+)  # fmt: skip
 
 
 def ingest_line(summary: IngestSummary) -> str:
@@ -69,6 +73,36 @@ def ingest_line(summary: IngestSummary) -> str:
     if refused := refused_text(refused_by(summary)):
         line += f"; {refused}"
     return f"{line} ({summary.seconds:.1f} s)"
+
+
+def replay_text(plan: ReplayPlan) -> str:
+    """Return what a replay would do: the batches, and what changed since they were read."""
+    if not plan.batches:
+        return "would ingest what is new; there is no batch to read again"
+    rows = [
+        (
+            batch.number, batch.batch_id[:12], batch.source, batch.objects, batch.lines_read,
+            batch.lines_reject, batch.refused, " and ".join(batch.changed) or "nothing",
+        )
+        for batch in plan.batches
+    ]  # fmt: skip
+    them = "it" if len(rows) == 1 else "them"
+    parts = [
+        f"would ingest what is new, then read {count_of(len(rows), 'batch', 'batches')} again and"
+        f" replace {them}:",
+        table_text(_REPLAY_COLUMNS, rows),
+    ]
+    if unchanged := sum(not batch.changed for batch in plan.batches):
+        parts.append(
+            f"{count_of(unchanged, 'batch', 'batches')} would get the same verdicts again: no"
+            " setting of the source and no parser changed since"
+        )
+    if plan.missing:
+        parts.append(
+            f"{count_of(len(plan.missing), 'log')} not found at the last known place, and searched"
+            f" for elsewhere first: {first_few([printable(name) for name in plan.missing])}"
+        )
+    return "\n\n".join(parts)
 
 
 def load_line(summary: LoadSummary) -> str:

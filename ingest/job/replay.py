@@ -16,6 +16,8 @@ from ingest.job.look import content_of, goes_on
 from ingest.job.readings import Batch, Reading
 from ingest.lake.ownership import Log, Ownership, holders
 from ingest.lake.records import BatchRecord, ObjectRecord
+from ingest.lake.refused import with_rejects
+from ingest.lake.states import last_read
 from ingest.parse.model import PARSER_VERSION
 from ingest.storage import StoredObject
 
@@ -49,12 +51,26 @@ def replays(
     Raises ClickstreamError when a log of them lies in the source no more, which `accept_loss`
     overrides.
     """
-    replaced = {batch_id for record in records for batch_id in record.replaces}
-    mine = [
-        record
-        for record in records
-        if record.source == listing.source.name and record.batch_id not in replaced
-    ]
+    found, lost = find_replays(choice, listing, ownership, records, now=now)
+    if lost and not choice.accept_loss:
+        more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+        raise ClickstreamError(
+            f"gone from source {listing.source.name}: {', '.join(lost[:_SHOWN])}{more}; "
+            "their events would be lost. Restore the files, or go on without them: --accept-loss"
+        )
+    return found
+
+
+def find_replays(
+    choice: Choice,
+    listing: Listing,
+    ownership: Ownership,
+    records: Sequence[BatchRecord],
+    *,
+    now: datetime,
+) -> tuple[list[Batch], list[str]]:
+    """Return the batches that read `choice` again, and the logs of them that are gone."""
+    mine = [record for record in last_read(records) if record.source == listing.source.name]
     settled = now - timedelta(minutes=listing.source.settle_minutes)
     reader = _Reader(listing, ownership, mine, settled)
     if choice.key is not None:
@@ -62,16 +78,9 @@ def replays(
     else:
         found = [
             Batch(readings=tuple(reader.again([record])), replaces=(record.batch_id,))
-            for record in mine
-            if _is_chosen(choice, record)
+            for record in _chosen(choice, mine)
         ]
-    if reader.lost and not choice.accept_loss:
-        more = f" and {len(reader.lost) - _SHOWN} more" if len(reader.lost) > _SHOWN else ""
-        raise ClickstreamError(
-            f"gone from source {listing.source.name}: {', '.join(reader.lost[:_SHOWN])}{more}; "
-            "their events would be lost. Restore the files, or go on without them: --accept-loss"
-        )
-    return found
+    return found, reader.lost
 
 
 def check_not_replaced(choice: Choice, records: Sequence[BatchRecord]) -> None:
@@ -83,16 +92,15 @@ def check_not_replaced(choice: Choice, records: Sequence[BatchRecord]) -> None:
             )
 
 
-def _is_chosen(choice: Choice, record: BatchRecord) -> bool:
-    return (
-        record.batch_id in choice.batch_ids
-        or (choice.rejects and bool(record.totals.lines_reject or _refused(record)))
+def _chosen(choice: Choice, records: Sequence[BatchRecord]) -> Sequence[BatchRecord]:
+    if choice.rejects:
+        return with_rejects(records)
+    return [
+        record
+        for record in records
+        if record.batch_id in choice.batch_ids
         or (choice.parser and record.parser_version < PARSER_VERSION)
-    )
-
-
-def _refused(record: BatchRecord) -> bool:
-    return any(found.file_status in ("rejected", "corrupt_gzip") for found in record.objects)
+    ]
 
 
 class _Reader:

@@ -124,6 +124,22 @@ def replay(
     that was replaced, and for a key of no source or of several; ClickstreamError when there is
     nothing to read or a log that is to be read is gone.
     """
+    choice, selected = complete_choice(choice, settings, sources)
+    wishes = Wishes(settled_keys=frozenset(filter(None, [choice.key])))
+    names = [source.name for source in selected]
+    before = ingest(settings, run_tasks, sources=names, wishes=wishes, now=now)
+    lake = create_lake(settings.lake)
+    run = Run(settings, lake, read_ownership(lake), run_tasks, now=now)
+    run.go_on_from(before)
+    with run.telling_what_was_done():
+        check_found(choice, sum(run.replay(source, choice) for source in selected))
+    return run.summary()
+
+
+def complete_choice(
+    choice: Choice, settings: Settings, sources: Sequence[str]
+) -> tuple[Choice, list[Source]]:
+    """Return `choice` with whole ids, and those of `sources` in which it may be."""
     if choice.batch_ids:
         sealed = read_log(open_lake(settings.lake))
         choice = replace(choice, batch_ids=find_batches(sealed, choice.batch_ids, option="--batch"))
@@ -134,18 +150,14 @@ def replay(
         if len(selected) > 1:
             both = " and ".join(source.name for source in selected)
             raise SettingsError(f"--key {choice.key}: the sources {both} have this key; name one")
-    wishes = Wishes(settled_keys=frozenset(filter(None, [choice.key])))
-    names = [source.name for source in selected]
-    before = ingest(settings, run_tasks, sources=names, wishes=wishes, now=now)
-    lake = create_lake(settings.lake)
-    run = Run(settings, lake, read_ownership(lake), run_tasks, now=now)
-    run.go_on_from(before)
-    with run.telling_what_was_done():
-        found = sum(run.replay(source, choice) for source in selected)
-        if not found and (choice.key or choice.batch_ids):
-            wanted = choice.key or ", ".join(choice.batch_ids)
-            raise SettingsError(f"nothing to replay: no source has a live batch of {wanted}")
-    return run.summary()
+    return choice, selected
+
+
+def check_found(choice: Choice, found: int) -> None:
+    """Raise SettingsError when one batch or key was asked for, and nothing of it was found."""
+    if not found and (choice.key or choice.batch_ids):
+        wanted = choice.key or ", ".join(choice.batch_ids)
+        raise SettingsError(f"nothing to replay: no source has a live batch of {wanted}")
 
 
 def _sources_with(key: str, sources: Sequence[Source], *, option: str) -> list[Source]:

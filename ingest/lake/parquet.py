@@ -159,8 +159,10 @@ def open_parquet(storage: Storage, key: str) -> pq.ParquetFile:
         raise ObjectUnreadable(f"{storage.uri}/{key}: not a Parquet file ({error})") from error
 
 
-def read_columns(storage: Storage, key: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield those of `columns` that the file has, some thousand rows at a time.
+def read_columns(
+    storage: Storage, key: str, columns: Sequence[str], *, rows: int = _READ_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """Yield those of `columns` that the file has, `rows` (default: some thousand) at a time.
 
     Raises ObjectUnreadable when the file is denied, gone, damaged or not Parquet.
     """
@@ -168,7 +170,7 @@ def read_columns(storage: Storage, key: str, columns: Sequence[str]) -> Iterator
         present = set(file.schema_arrow.names)
         try:
             yield from file.iter_batches(
-                _READ_ROWS, columns=[name for name in columns if name in present]
+                rows, columns=[name for name in columns if name in present]
             )
         except (pa.ArrowException, OSError) as error:
             raise ObjectUnreadable(f"{storage.uri}/{key}: is damaged ({error})") from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.lake.records import BatchRecord
+from ingest.lake.records import BatchRecord, ObjectRecord
 from ingest.terminal.text import count_of, printable
 
 # Content that is no log, or broken; the third could not be read at all and is tried again.
@@ -47,6 +47,27 @@ def refused_in(records: Iterable[BatchRecord]) -> Iterator[RefusedObject]:
                     file_status=found.file_status,
                     file_reason=found.file_reason,
                 )
+
+
+def current_objects(records: Sequence[BatchRecord]) -> Iterator[tuple[BatchRecord, ObjectRecord]]:
+    """Yield the objects of `records`, but for refused ones that a later record has as well."""
+    newest = {found.source_file: record.number for record in records for found in record.objects}
+    for record in records:
+        for found in record.objects:
+            if found.file_status not in REFUSED or newest[found.source_file] == record.number:
+                yield record, found
+
+
+def with_rejects(records: Sequence[BatchRecord]) -> tuple[BatchRecord, ...]:
+    """Return those of `records` with rejected lines or with objects whose content is refused."""
+    refused = {
+        record.batch_id
+        for record, found in current_objects(records)
+        if found.file_status in REFUSED_CONTENT
+    }
+    return tuple(
+        record for record in records if record.totals.lines_reject or record.batch_id in refused
+    )
 
 
 def first_refused(objects: Iterable[RefusedObject]) -> Refused:

@@ -80,6 +80,15 @@ def in_state(
     return tuple(record for record in records if states[record.batch_id].state == state)
 
 
+def last_read(records: Sequence[BatchRecord]) -> tuple[BatchRecord, ...]:
+    """Return those of `records`, the whole log, that no other one replaces, in order.
+
+    Quarantined or not, they are the newest reading of all bytes, so only they may be read again.
+    """
+    replaced = {batch_id for record in records for batch_id in record.replaces}
+    return tuple(record for record in records if record.batch_id not in replaced)
+
+
 def successor(batch_id: str, states: Mapping[str, BatchState]) -> str:
     """Return the live batch in whose favour the replaced batch `batch_id` was given up."""
     while (replaced_by := states[batch_id].replaced_by) is not None:

@@ -27,6 +27,7 @@ from ingest.settings.search import (
 from ingest.settings.sources import (
     BY_FORMAT,
     MAX_EXPANSION_RATIO,
+    MAX_LINE_BYTES,
     RAW_VARIABLES,
     ParseSettings,
     Source,
@@ -43,6 +44,7 @@ __all__ = [
     "ELASTICSEARCH",
     "HASH_CHUNK_BYTES",
     "MAX_EXPANSION_RATIO",
+    "MAX_LINE_BYTES",
     "OFF",
     "OPENSEARCH",
     "TITLES",

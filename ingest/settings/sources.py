@@ -18,7 +18,7 @@ RAW_VARIABLES = {
     "format": "CLICKSTREAM_FORMAT",
     "timezone": "CLICKSTREAM_TIMEZONE",
 }
-_MAX_LINE_BYTES = 64 << 20  # a line takes several times its size in memory
+MAX_LINE_BYTES = 64 << 20  # a line takes several times its size in memory
 MAX_EXPANSION_RATIO = 1032  # one layer of gzip cannot unpack to more
 _MAX_FUTURE_HOURS = 10 * 366 * 24
 _MAX_SETTLE_MINUTES = 7 * 24 * 60
@@ -124,7 +124,7 @@ def _read_parse(table: Table) -> ParseSettings:
         format=table.text("format", wanted=_A_FORMAT) or usual.format,
         timezone=table.text("timezone", fits=_is_timezone, wanted=_A_TIMEZONE) or usual.timezone,
         max_line_bytes=table.whole(
-            "max_line_bytes", usual.max_line_bytes, least=1024, most=_MAX_LINE_BYTES
+            "max_line_bytes", usual.max_line_bytes, least=1024, most=MAX_LINE_BYTES
         ),
         max_expansion_ratio=table.whole(
             "max_expansion_ratio", usual.max_expansion_ratio, least=1, most=MAX_EXPANSION_RATIO

@@ -134,9 +134,13 @@ def fitted_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: in
 
 
 def _cut(value: Any, limit: int) -> Any:
-    if not isinstance(value, str) or len(text := printable(value)) <= limit:
-        return value
-    return f"{text[: limit - 1]}…"
+    return shortened(value, limit) if isinstance(value, str) else value
+
+
+def shortened(value: str, limit: int) -> str:
+    """Return `value` as one printable line of at most `limit` characters; a cut one ends with …."""
+    text = printable(value)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _record_text(columns: Sequence[str], row: Sequence[Any], number: int) -> str:

@@ -250,6 +250,7 @@ def test_the_text_shows_it_all(settings: Settings, hop: Hop) -> None:
     rows = [line.split() for line in text.splitlines()]
     assert f"1 {good.batch_id[:12]} raw live 2 32 30 0 0 2 30 1".split() in rows
     assert ["no_match", "2"] in rows
+    assert "what would mend them: `clickstream status --rejects`" in text
     assert ["empty", "1", "raw/odd.log"] in [row[:3] for row in rows]
 
 
@@ -277,4 +278,6 @@ def test_a_long_list_of_objects_is_cut_and_says_so(settings: Settings, hop: Hop)
 def test_the_text_says_when_nothing_was_exported(settings: Settings, hop: Hop) -> None:
     hop.add_log("one.log", 1)
 
-    assert status_text(status(settings)).endswith("nothing has been exported yet")
+    text = status_text(status(settings))
+    assert text.endswith("nothing has been exported yet")
+    assert "--rejects" not in text
