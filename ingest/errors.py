@@ -10,6 +10,7 @@
             |-- ObjectUnreadable    1  denied, gone or broken
             |-- ObjectChanged       1  size or etag moved while reading
             |-- ObjectUnavailable   1  not given for now: a task that meets it is run again
+            |-- ObjectRefused       1  read, and refused as a whole: in a batch, a file_status
     |-- SearchServerError       1  the search server cannot be fetched, started or reached
         |-- WrongMapping        1  it refuses so many documents that the mapping must be wrong
     |-- KibanaError             1  Kibana refused a request, or did not answer
@@ -97,6 +98,10 @@ class ObjectChanged(ObjectError):
 
 class ObjectUnavailable(ObjectError):
     """An object is not given for now: the same read may succeed later."""
+
+
+class ObjectRefused(ObjectError):
+    """The content of a raw object is damaged or not a log, so that nothing of it counts."""
 
 
 class SearchServerError(ClickstreamError):

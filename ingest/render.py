@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +89,20 @@ def spark_ddl(table: Table) -> str:
 
     Columns that are folders of the lake are in PARTITIONED BY.
     """
-    columns = ",\n    ".join(
-        f"{column.name} {column.type} COMMENT '{_quoted(column.description)}'"
-        for column in table.columns
-        if table is BATCHES or column.name not in PARTITIONS
-    )
+    columns = spark_columns(table, without=() if table is BATCHES else PARTITIONS)
     partitions = "" if table is BATCHES else "\nPARTITIONED BY (batch_id string, part string)"
     return (
         f"CREATE TABLE IF NOT EXISTS landing.{table.name} (\n    {columns}\n)\nUSING parquet"
         f"{partitions}\nLOCATION '{{location}}'\nCOMMENT '{_quoted(table.description)}'\n"
+    )
+
+
+def spark_columns(table: Table, *, without: Collection[str] = ()) -> str:
+    """Return the columns of `table` as a statement of Spark lists them, with their comments."""
+    return ",\n    ".join(
+        f"{column.name} {column.type} COMMENT '{_quoted(column.description)}'"
+        for column in table.columns
+        if column.name not in without
     )
 
 

@@ -189,18 +189,24 @@ def open_source(source: Source) -> tuple[Storage, str]:
 
     Raises SettingsError when the place is missing.
     """
-    path = local_path(source.uri)
+    place = open_place(source.uri)
+    if place is None:
+        raise SettingsError(
+            f"source {source.name}: there is no folder {_place(source.uri)}; create it, or"
+            " correct the uri in clickstream.toml (or CLICKSTREAM_RAW)"
+        )
+    return place
+
+
+def open_place(uri: str) -> tuple[Storage, str] | None:
+    """Return what `uri` names as `open_source` does, None when it is a folder that is missing."""
+    path = local_path(uri)
     if path is None:
-        return _open_bucket(source.uri)
+        return _open_bucket(uri)
     folder, pattern = _split_pattern(path)
     if not pattern and folder.is_file():
         return open_storage(str(folder.parent)), glob.escape(folder.name)
-    if not folder.is_dir():
-        raise SettingsError(
-            f"source {source.name}: there is no folder {folder}; create it, or correct the uri in"
-            " clickstream.toml (or CLICKSTREAM_RAW)"
-        )
-    return open_storage(str(folder)), pattern
+    return (open_storage(str(folder)), pattern) if folder.is_dir() else None
 
 
 def _open_bucket(uri: str) -> tuple[Storage, str]:

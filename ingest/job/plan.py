@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -115,7 +115,9 @@ def make_plan(
             buffered_bytes=BUFFERED_RANGES * range_bytes,
             ranges=ranges,
         )
-        for number, (ranges, task_parse) in enumerate(_tasks(batch, root, parse, range_bytes))
+        for number, (ranges, task_parse) in enumerate(
+            task_ranges(batch.readings, root, parse=parse, range_bytes=range_bytes)
+        )
     )
     return Plan(
         batch=batch,
@@ -135,14 +137,17 @@ def hash_settings(parse: ParseSettings) -> str:
     return hash_json(fields)
 
 
-def _tasks(
-    batch: Batch, root: Storage, parse: ParseSettings, range_bytes: int
+def task_ranges(
+    readings: Sequence[Reading], root: Storage, *, parse: ParseSettings, range_bytes: int
 ) -> Iterator[tuple[tuple[ObjectRange, ...], ParseSettings]]:
-    """Yield the ranges of each task with the settings to parse them by."""
-    small = [one for one in batch.readings if _cost(one) <= range_bytes]
+    """Yield the ranges of each task with the settings to parse them by.
+
+    Reads the first bytes of objects above one range.
+    """
+    small = [one for one in readings if _cost(one) <= range_bytes]
     for packed in _packs(small, range_bytes):
         yield tuple(_whole(reading) for reading in packed), parse
-    for reading in batch.readings:
+    for reading in readings:
         if _cost(reading) > range_bytes:
             yield from _large(reading, root, parse, range_bytes)
 

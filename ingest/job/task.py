@@ -7,7 +7,7 @@ counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from ingest.lake.identity import FINGERPRINT_BYTES, OPENING_BYTES
 from ingest.lake.ownership import Log
 from ingest.parse.model import Identity, ObjectVerdict, Parsed
 from ingest.parse.reader import parse_object
+from ingest.settings import ParseSettings
 from ingest.storage import Storage, open_storage
 
 # What the reason of `failed` begins with when an object was listed as something else.
@@ -52,8 +53,7 @@ def run_task(task: Task) -> TaskFacts:
     Bad data and unreadable objects are verdicts. Raises whatever else goes wrong (a full disk, a
     bug), so that Spark tries the task again. The files are durable when this returns.
     """
-    pa.set_cpu_count(1)  # Spark runs one task per core
-    keep_freed_memory()
+    prepare_worker()
     lake, source = open_storage(task.lake), open_storage(task.source)
     facts: list[RangeFacts] = []
     files: list[TaskFile] = []
@@ -64,6 +64,12 @@ def run_task(task: Task) -> TaskFacts:
             files += own
         files += shared.close(name=None)
     return TaskFacts(number=task.number, ranges=tuple(facts), files=tuple(files))
+
+
+def prepare_worker() -> None:
+    """Make a process that runs tasks share the machine with the others."""
+    pa.set_cpu_count(1)  # Spark runs one task per core
+    keep_freed_memory()
 
 
 def _run_range(
@@ -87,38 +93,49 @@ def _run_range(
 def _parse(
     task: Task, wanted: ObjectRange, source: Storage, take: Callable[[Parsed], None]
 ) -> ObjectVerdict:
-    def read(start: int, end: int) -> bytes:
-        return source.read(wanted.key, start, end, etag=wanted.etag)
-
     identity = Identity(
         source_file=wanted.name, batch_id=task.batch_id, ingest_time=task.ingest_time
     )
+    for item in parse_range(source, wanted, identity=identity, settings=task.parse):
+        if isinstance(item, ObjectVerdict):
+            return still_the_log(wanted.log, item)
+        take(item)
+    raise AssertionError("parse_range ends with a verdict")
+
+
+def parse_range(
+    source: Storage, wanted: ObjectRange, *, identity: Identity, settings: ParseSettings
+) -> Iterator[Parsed | ObjectVerdict]:
+    """Yield the verdicts on the lines of the range `wanted` in `source`, then one ObjectVerdict.
+
+    That it cannot be read is a verdict too. Raises ObjectUnavailable when it may be later.
+    """
+
+    def read(start: int, end: int) -> bytes:
+        return source.read(wanted.key, start, end, etag=wanted.etag)
+
     try:
         if wanted.size == 0:
             read(0, 0)  # nothing to parse, but it must be there and be readable
-        for item in parse_object(
+        yield from parse_object(
             read,
             wanted.size,
             name=wanted.key,
             identity=identity,
-            settings=task.parse,
+            settings=settings,
             start=wanted.start,
             end=wanted.end,
             resume=wanted.resume,
             stop=wanted.stop,
             first_line=wanted.first_line,
             final=wanted.final,
-        ):
-            if isinstance(item, ObjectVerdict):
-                return still_the_log(wanted.log, item)
-            take(item)
+        )
     except ObjectUnreadable as error:
-        return failed_verdict(f"unreadable: {error}")
+        yield failed_verdict(f"unreadable: {error}")
     except ParserBug as error:
-        return failed_verdict(str(error))
+        yield failed_verdict(str(error))
     except ObjectChanged as error:
-        return failed_verdict(f"{CHANGED}: {error}")
-    raise AssertionError("parse_object ends with a verdict")
+        yield failed_verdict(f"{CHANGED}: {error}")
 
 
 def still_the_log(log: Log | None, verdict: ObjectVerdict) -> ObjectVerdict:

@@ -57,6 +57,7 @@ __all__ = [
     "check_timezone",
     "load_settings",
     "project_root",
+    "read_range_bytes",
 ]
 
 MIB = 1 << 20
@@ -126,13 +127,18 @@ def load_settings(
         target=target or given.get("CLICKSTREAM_TARGET", "local"),
         sources=_sources(toml, given, root=root, data=data),
         search=read_search(toml.table("search"), given),
-        range_bytes=toml.table("ingest").whole("range_mib", 64, least=8, most=1024, step=8) * MIB,
+        range_bytes=read_range_bytes(toml.table("ingest")),
         emr=read_emr(toml, given),
     )
     toml.check_names()
     if problems:
         raise SettingsError("invalid settings:\n" + "\n".join(f"- {p}" for p in problems))
     return settings
+
+
+def read_range_bytes(table: Table) -> int:
+    """Return the size of the ranges that large objects are cut into: a multiple of 8 MiB."""
+    return table.whole("range_mib", 64, least=8, most=1024, step=8) * MIB
 
 
 def _given(environ: Mapping[str, str]) -> dict[str, str]:

@@ -22,8 +22,8 @@ MAX_LINE_BYTES = 64 << 20  # a line takes several times its size in memory
 MAX_EXPANSION_RATIO = 1032  # one layer of gzip cannot unpack to more
 _MAX_FUTURE_HOURS = 10 * 366 * 24
 _MAX_SETTLE_MINUTES = 7 * 24 * 60
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_A_NAME = "1 to 64 letters, digits, - or _"
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+A_NAME = "1 to 64 letters, digits, - or _"
 _A_FORMAT = "a name that `clickstream formats` lists"
 _OFFSET = re.compile(r"[+-]((0\d|1[0-3]):?[0-5]\d|14:?00)")
 _A_TIMEZONE = "an IANA name such as Europe/Berlin, or an offset such as +01:00"
@@ -104,9 +104,9 @@ def read_source(table: Table, base: Path) -> Source:
     """
     uri = table.required("uri", fits=_is_place, wanted="a folder")
     return Source(
-        name=table.required("name", fits=_NAME.fullmatch, wanted=_A_NAME),
+        name=table.required("name", fits=NAME.fullmatch, wanted=A_NAME),
         uri=absolute(uri, base),
-        parse=_read_parse(table),
+        parse=read_parse(table),
         reject_limit_ratio=table.ratio("reject_limit_ratio", _USUAL.reject_limit_ratio),
         refused_limit=table.limit("refused_limit"),
         # Keys in a bucket do not change; a folder is where logrotate works.
@@ -117,7 +117,8 @@ def read_source(table: Table, base: Path) -> Source:
     )
 
 
-def _read_parse(table: Table) -> ParseSettings:
+def read_parse(table: Table) -> ParseSettings:
+    """Return how the lines of the source that `table` describes are read."""
     usual = _USUAL.parse
     hours = usual.future_limit // timedelta(hours=1)
     return ParseSettings(

@@ -28,12 +28,17 @@ class Table:
         *,
         name: str = "",
         called: Mapping[str, str] | None = None,
+        typed: Callable[[Any], Any] = lambda value: value,
     ) -> None:
-        """`name` is empty for the whole file; `called` names keys that come from elsewhere."""
+        """`name` is empty for the whole file; `called` names keys that come from elsewhere.
+
+        `typed` makes the value of a key that is not a text, where all that is there are texts.
+        """
         self.problems = problems
         self._values = values
         self._name = name
         self._called = called or {}
+        self._typed = typed
         self._asked: dict[str, None] = {}
         self._tables: list[Table] = []
 
@@ -87,7 +92,7 @@ class Table:
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Return true or false."""
-        value = self._get(key, default)
+        value = self._value(key, default)
         if not isinstance(value, bool):
             self.wrong(key, "true or false")
             return default
@@ -95,7 +100,7 @@ class Table:
 
     def whole(self, key: str, default: int, *, least: int, most: int, step: int = 1) -> int:
         """Return a whole number from `least` to `most` that is a multiple of `step`."""
-        value = self._get(key, default)
+        value = self._value(key, default)
         if not _is_whole(value, least, most):
             self.wrong(key, f"a whole number from {least} to {most}")
             return default
@@ -122,7 +127,7 @@ class Table:
 
     def ratio(self, key: str, default: float) -> float:
         """Return a share from 0 to 1."""
-        value = self._get(key, default)
+        value = self._value(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             self.wrong(key, "a number from 0 to 1")
             return default
@@ -142,7 +147,7 @@ class Table:
 
     def time(self, key: str, default: datetime) -> datetime:
         """Return a time in UTC; in the file it must have an offset."""
-        value = self._get(key, default)
+        value = self._value(key, default)
         try:
             if isinstance(value, datetime) and value.tzinfo is not None:
                 return value.astimezone(UTC)
@@ -153,7 +158,7 @@ class Table:
 
     def texts(self, key: str, *, least: int = 1) -> tuple[str, ...] | None:
         """Return a list of at least `least` texts, None when there is none."""
-        value = self._get(key, None)
+        value = self._value(key, None)
         if value is None:
             return None
         if not isinstance(value, list) or len(value) < least or not all(map(_is_text, value)):
@@ -163,7 +168,7 @@ class Table:
 
     def pairs(self, key: str) -> tuple[tuple[str, str], ...] | None:
         """Return a table of texts as (key, value) pairs sorted by key, None when there is none."""
-        value = self._get(key, None)
+        value = self._value(key, None)
         if value is None:
             return None
         if not isinstance(value, dict) or not value or not all(map(_is_text, value.values())):
@@ -181,12 +186,24 @@ class Table:
     def check_names(self) -> None:
         """Note each key, here and in the tables below, that nothing was asked for."""
         kind = "key" if self._name else "section"
-        for key in self._values:
-            if key not in self._asked:
-                known = ", ".join(self._asked)
-                self.problems.append(f"{FILE}: unknown {kind} {self._place(key)}; known: {known}")
+        for key in self.unknown:
+            known = ", ".join(self.known)
+            self.problems.append(f"{FILE}: unknown {kind} {self._place(key)}; known: {known}")
         for table in self._tables:
             table.check_names()
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The keys that were asked for so far."""
+        return tuple(self._asked)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The keys that are there and were not asked for."""
+        return tuple(key for key in self._values if key not in self._asked)
+
+    def _value(self, key: str, default: Any) -> Any:
+        return self._typed(self._get(key, default))
 
     def _get(self, key: str, default: Any) -> Any:
         self._asked[key] = None

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "ingest"
 LAYERS = (
     {"cli"},
     {"pipeline"},
-    {"books", "report"},
+    {"books", "report", "weblogs"},
     {"job", "warehouse", "search"},
     {"parse", "spark", "local_search", "sample", "emr"},
     {"lake"},
