@@ -37,8 +37,9 @@ def source_check(
     """Compare the logs that lie where they were read with what was read; return notes as well.
 
     `whole` hashes all bytes that batches own. Otherwise the first and last 4 KiB are compared; left
-    out are gzip, which would have to be read whole, and S3, where the etag tells it without a
-    request. What changed since the last ingest is always left out: the next ingest judges it.
+    out are compressed files, which would have to be read whole, and S3, where the etag tells it
+    without a request. What changed since the last ingest is always left out: the next ingest judges
+    it.
     """
     places, notes = _places(settings, records)
     told = [place for place in places if place.listing.root.etag_tells_content and not whole]
@@ -53,7 +54,7 @@ def source_check(
     for place in places:
         log, content = place.log, content_of(place.listing.root, place.found)
         try:
-            if not whole and content.is_gzip:
+            if not whole and content.is_compressed:
                 packed += 1
                 continue
             same = _has_ranges(content, read[log.name]) if whole else goes_on(content, log)
@@ -64,7 +65,9 @@ def source_check(
         if problem:
             wrong.append(f"{place.found.key}: {problem}")
     if packed:
-        notes.append(f"{count_of(packed, 'gzip file')} not compared: verify --sources reads all")
+        notes.append(
+            f"{count_of(packed, 'compressed file')} not compared: verify --sources reads all"
+        )
     check = Check(
         name="logs in sources = read",
         expected=compared,

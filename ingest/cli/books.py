@@ -77,7 +77,7 @@ def _show_rejects(settings: Settings, as_json: bool) -> None:
     "--sources",
     "whole_sources",
     is_flag=True,
-    help="Hash all bytes of the logs that lie in the sources, gzip included.",
+    help="Hash all bytes of the logs that lie in the sources, compressed ones included.",
 )
 @click.option("--deep", is_flag=True, help="Hash all bytes of the files in the lake.")
 @click.option(

@@ -102,7 +102,7 @@ def _conclude(called: str, verdict: ObjectVerdict) -> None:
     """Raise ClickstreamError when none of the file would be loaded; warn of other oddities."""
     status, reason = verdict.file_status, verdict.file_reason or ""
     if status == "corrupt_gzip":
-        raise ClickstreamError(f"{called} is corrupt gzip, so none of it would be loaded: {reason}")
+        raise ClickstreamError(f"{called} is damaged, so none of it would be loaded: {reason}")
     if status == "rejected":
         advice = remedy(reason)
         text = f"({reason}): {advice}" if advice else f"({reason})"

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingest.errors import SettingsError
-from ingest.parse.layers import GZIP_MAGIC
+from ingest.unpack.layers import kind_of
 
 STDIN = "-"
 _BLOCK_BYTES = 1 << 20
@@ -53,9 +53,14 @@ def _copy_to(path: Path) -> tuple[str, str]:
     digest, suffix = hashlib.sha256(), None
     with path.open("wb") as file:
         while block := sys.stdin.buffer.read(_BLOCK_BYTES):
-            suffix = suffix or (".log.gz" if block.startswith(GZIP_MAGIC) else ".log")
+            suffix = suffix or _suffix(block)
             digest.update(block)
             file.write(block)
         file.flush()
         os.fsync(file.fileno())
     return digest.hexdigest(), suffix or ".log"
+
+
+def _suffix(head: bytes) -> str:
+    kind = kind_of(head)
+    return f".log{kind.suffixes[0]}" if kind else ".log"

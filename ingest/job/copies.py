@@ -122,7 +122,7 @@ def _may_be_known(first: bytes, heads: Heads) -> bool:
     """Return whether an object that begins with `first` may be one of those with `heads`."""
     opening = Content(lambda start, end: first[start:end], len(first)).opening
     return any(
-        # Of gzip, the first bytes may hold too little content to tell.
+        # Of a compressed object, the first bytes may hold too little content to tell.
         len(opening) < length or None in known or fingerprint(opening[:length]) in known
         for length, known in heads.items()
     )

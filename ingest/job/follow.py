@@ -33,7 +33,7 @@ class Continued:
     found: StoredObject
     log: Log
     length: int | None
-    is_gzip: bool = False
+    is_compressed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +252,12 @@ class _Follower:
         if self._missing.pop(log.name, None) is None:
             self._open[log.key] = self._explained.pop(log.key)
         self._result.continued.append(
-            Continued(found=found, log=log, length=length, is_gzip=self._look(found).is_gzip)
+            Continued(
+                found=found,
+                log=log,
+                length=length,
+                is_compressed=self._look(found).is_compressed,
+            )
         )
 
     def _continue_unread(self, found: StoredObject, log: Log) -> None:

@@ -151,7 +151,7 @@ def _continue(one: Continued, result: Discovered, root: Storage, *, final: bool)
 def _has_no_line_end(root: Storage, one: Continued, waiting: int) -> bool:
     """Return whether nothing but the beginning of a line follows what is consumed."""
     start = one.log.consumed
-    if one.is_gzip or waiting > _WAITING_BYTES:
+    if one.is_compressed or waiting > _WAITING_BYTES:
         return False
     try:
         return b"\n" not in root.read(one.found.key, start, start + waiting)

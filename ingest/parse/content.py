@@ -8,13 +8,12 @@ BOM = b"\xef\xbb\xbf"
 
 _BINARY_MAGICS = (
     b"\xfd7zXZ\x00",
-    b"\x28\xb5\x2f\xfd",  # zstd
     b"PK\x03\x04",
     b"PK\x05\x06",
     b"PK\x07\x08",
     b"Obj\x01",  # Avro
 )
-# bzip2, Parquet (also encrypted), ORC: a host name can begin like these.
+# Damaged bzip2, Parquet (also encrypted), ORC: a host name can begin like these.
 _TEXT_MAGICS = re.compile(rb"BZh[1-9]|PAR[1E]|ORC")
 _TEXT_LINE = re.compile(rb"[!-~]+ [\t -~]*(?:\r?\n|\Z)")
 _UTF16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
@@ -23,13 +22,13 @@ _NUL_TEST_BYTES = 4096
 _HOLES = re.compile(rb"^\x00+", re.MULTILINE)
 # What to do about content that cannot be text of any format: file_reason -> remedy.
 REMEDIES = {
-    "nested_gzip": "unpack it: at most two layers of gzip are read",
+    "nested_gzip": "unpack it: at most two layers of compression are read",
     "expansion_limit": (
         "it unpacks to more than 64 MiB and more than max_expansion_ratio times its size; if it"
         " really is a log, unpack it or raise that setting for its source"
     ),
     "not_utf8": "convert it to UTF-8",
-    "unsupported_content": "unpack or convert it: only text and gzip are read",
+    "unsupported_content": "unpack or convert it: only text, gzip, bzip2 and zstd are read",
 }
 
 

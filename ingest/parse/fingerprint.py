@@ -76,7 +76,7 @@ class RangeHash:
 
 
 class Watched:
-    """Content on its way from its gzip layers to the parser, which gets it from `pieces`.
+    """Content on its way from its compressed layers to the parser, which gets it from `pieces`.
 
     Of what came by, up to `stop`: `size` counts it, `first` and `last` are up to 4096 bytes at
     its ends, `digests` those of its 8 MiB chunks from `resume` on.

@@ -15,7 +15,6 @@ from ingest.parse.content import BOM
 from ingest.parse.fingerprint import Fingerprint, Watched, fingerprint
 from ingest.parse.format import Format
 from ingest.parse.guard import guarded
-from ingest.parse.layers import GZIP_MAGIC, Unwrapped, most_content, unwrap
 from ingest.parse.model import ObjectVerdict
 from ingest.parse.ranges import owned
 from ingest.parse.registry import AUTO, configured, fallback, lookup
@@ -23,6 +22,7 @@ from ingest.parse.sniff import SNIFF_BYTES, Sniffed, find_format
 from ingest.parse.stored import Stored
 from ingest.parse.verdict import Refused
 from ingest.settings import ParseSettings
+from ingest.unpack.layers import Unwrapped, kind_of, most_content, unwrap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ def open_content(stored: Stored, settings: ParseSettings) -> Opened:
 def _places(
     stored: Stored, unwrapped: Unwrapped, *, needs_all: bool
 ) -> tuple[Watched | None, Iterator[bytes], tuple[int, Iterator[bytes]]]:
-    """Return (what watches gzip, the bytes before `resume`, offset and bytes of what is wanted).
+    """Return (what watches layers, the bytes before `resume`, offset and bytes of what is wanted).
 
     The bytes before `resume` are none unless the parser of the format `needs_all`.
     """
@@ -161,7 +161,7 @@ def _unwrapped(stored: Stored, settings: ParseSettings) -> Unwrapped:
     if not stored.is_all:
         size = SNIFF_BYTES if settings.format == AUTO else FINGERPRINT_BYTES
         head = stored.read(0, min(size, stored.size))
-        if not head.startswith(GZIP_MAGIC):
+        if kind_of(head) is None:
             return Unwrapped(head, stored.blocks, len(head) == stored.size)
         stored.want_all()
     most = most_content(stored.size, settings.max_expansion_ratio)
@@ -170,7 +170,7 @@ def _unwrapped(stored: Stored, settings: ParseSettings) -> Unwrapped:
 
 def _sniffed(unwrapped: Unwrapped, settings: ParseSettings, *, ends: bool) -> Sniffed:
     head = unwrapped.head
-    if head.startswith(GZIP_MAGIC):
+    if kind_of(head) is not None:
         raise Refused("nested_gzip")
     if unwrapped.error is not None or (unwrapped.is_all and not ends):
         head = head[: head.rfind(b"\n") + 1]

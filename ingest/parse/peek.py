@@ -10,20 +10,21 @@ from functools import cached_property
 
 from ingest.lake.identity import FINGERPRINT_BYTES
 from ingest.parse.fingerprint import last_bytes
-from ingest.parse.layers import GZIP_MAGIC, Unwrapped, most_content, unwrap
 from ingest.parse.model import ReadRange
 from ingest.parse.stored import read_exactly
 from ingest.settings import MAX_EXPANSION_RATIO
+from ingest.unpack.layers import Unwrapped, kind_of, most_content, unwrap
 
-_BLOCK_BYTES = 1 << 20  # of gzip read at once: most of it is not wanted where only it opens
+# Read at once of what is compressed: most of it is not wanted where only its opening is.
+_BLOCK_BYTES = 1 << 20
 
 
 class Content:
-    """The content of an object of `size` stored bytes, inside up to two gzip layers.
+    """The content of an object of `size` stored bytes, inside up to two compressed layers.
 
     Nothing is read before it is asked for. Of an uncompressed object only the bytes in question
-    are read; gzip is read from its beginning, and never held. All raise what `read` raises, and
-    ObjectUnreadable for an answer that is too short.
+    are read; a compressed one is read from its beginning, and never held. All raise what `read`
+    raises, and ObjectUnreadable for an answer that is too short.
     """
 
     def __init__(self, read: ReadRange, size: int) -> None:
@@ -31,29 +32,29 @@ class Content:
         self._read = read
         self._size = size
         self.is_damaged = False
-        """Whether `scan` came to a damage of gzip; its length is then what could be read."""
+        """Whether `scan` came to a damage of a layer; its length is then what could be read."""
 
     @cached_property
     def _stored_opening(self) -> bytes:
         return read_exactly(self._read, 0, min(FINGERPRINT_BYTES, self._size))
 
     @property
-    def is_gzip(self) -> bool:
-        """Whether the stored bytes are gzip, whatever the name says."""
-        return self._stored_opening.startswith(GZIP_MAGIC)
+    def is_compressed(self) -> bool:
+        """Whether the stored bytes are compressed, whatever the name says."""
+        return kind_of(self._stored_opening) is not None
 
     @cached_property
     def opening(self) -> bytes:
         """The first up to 4096 content bytes."""
-        return self._unwrapped().head if self.is_gzip else self._stored_opening
+        return self._unwrapped().head if self.is_compressed else self._stored_opening
 
     def scan(self, offsets: Iterable[int]) -> tuple[int, dict[int, bytes]]:
         """Return (length, offset -> the up to 4096 bytes before it) of the content, in bytes.
 
         Offsets beyond the content are left out; its end is always among them.
         """
-        if self.is_gzip:
-            return self._scan_gzip(sorted(set(offsets)))
+        if self.is_compressed:
+            return self._scan_layers(sorted(set(offsets)))
         wanted = {*(offset for offset in offsets if offset <= self._size), self._size}
         return self._size, {
             offset: read_exactly(self._read, max(0, offset - FINGERPRINT_BYTES), offset)
@@ -72,10 +73,10 @@ class Content:
         return size
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the content from its beginning, as far as gzip can be read."""
-        return self._unwrapped().pieces if self.is_gzip else self._blocks()
+        """Yield the content from its beginning, as far as its layers can be read."""
+        return self._unwrapped().pieces if self.is_compressed else self._blocks()
 
-    def _scan_gzip(self, offsets: list[int]) -> tuple[int, dict[int, bytes]]:
+    def _scan_layers(self, offsets: list[int]) -> tuple[int, dict[int, bytes]]:
         found: dict[int, bytes] = {}
         at, last = 0, b""
         unwrapped = self._unwrapped()

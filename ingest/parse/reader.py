@@ -15,7 +15,6 @@ from ingest.lake.counts import LineCounts, add_counts
 from ingest.parse.content import BOM
 from ingest.parse.format import Parser
 from ingest.parse.guard import guarded
-from ingest.parse.layers import Unwrapped
 from ingest.parse.lines import Cutter, LongLine
 from ingest.parse.model import Identity, Lines, ObjectVerdict, Parsed, ReadRange
 from ingest.parse.opened import Opened, Part, open_content
@@ -24,8 +23,7 @@ from ingest.parse.stored import Extent, Stored
 from ingest.parse.verdict import Refused
 from ingest.settings import ParseSettings
 from ingest.terminal.text import count_of
-
-_GZIP_SUFFIXES = (".gz", ".gzip")
+from ingest.unpack.layers import Unwrapped, kind_named
 
 
 def parse_object(
@@ -53,7 +51,8 @@ def parse_object(
       have no line numbers.
     - What lies from `stop` on is not there: the content ends at it. None is its end.
     - Unless `final`, what follows the last LF of an uncompressed object waits for a later run, and
-      so does a record whose quote is open. With the end of gzip, and at `stop`, lines end.
+      so does a record whose quote is open. With the end of a compressed
+      object, and at `stop`, lines end.
 
     Of an uncompressed object of a splittable format, of what lies before `resume` only the head
     that shows its format and 4 KiB are read.
@@ -152,13 +151,17 @@ def _status(content: Unwrapped, name: str) -> tuple[str, str | None]:
     """Return the status of an object that could be read, and why it is not `ok`."""
     if not content.head:
         return "empty", "no content"
-    if len(content.layers) > 1:
-        return "double_gzip", "gzip inside gzip, unwrapped twice"
-    garbage = sum(layer.garbage for layer in content.layers)
-    if garbage:
-        return "trailing_garbage", f"{count_of(garbage, 'byte')} after the last gzip member"
-    if bool(content.layers) != name.lower().endswith(_GZIP_SUFFIXES):
-        return "misnamed", "gzip without .gz in its name" if content.layers else "not gzip"
+    promised = kind_named(name)
+    if not content.layers:
+        return ("misnamed", f"not {promised.name}") if promised else ("ok", None)
+    layer, *inner = content.layers
+    if inner:
+        return "double_gzip", f"{inner[0].kind.name} inside {layer.kind.name}, unwrapped twice"
+    if layer.garbage:
+        garbage = count_of(layer.garbage, "byte")
+        return "trailing_garbage", f"{garbage} after the last {layer.kind.unit}"
+    if promised is not layer.kind:
+        return "misnamed", f"{layer.kind.name} without {layer.kind.suffixes[0]} in its name"
     return "ok", None
 
 

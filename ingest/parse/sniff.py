@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ingest.parse.content import BOM, REMEDIES, refusal
 from ingest.parse.fields.text import is_blank
 from ingest.parse.format import Format, Head
-from ingest.parse.layers import GZIP_MAGIC
 from ingest.parse.registry import configured, fallback, known, supported
 from ingest.settings import ParseSettings
+from ingest.unpack.layers import kind_of
 
 SNIFF_BYTES = 64 << 10
 _SAMPLE_LINES = 100
@@ -33,10 +33,10 @@ def sniff(head: bytes, *, name: str, settings: ParseSettings) -> Sniffed:
     """Return what `head`, the first 64 KiB of the stored bytes of an object, shows.
 
     Fewer bytes mean that they are the whole object. `name` plays no part: content decides.
-    gzip is never splittable, and its format is found when it is read.
+    What is compressed is never splittable, and its format is found when it is read.
     """
     del name
-    if head.startswith(GZIP_MAGIC):
+    if kind_of(head) is not None:
         return Sniffed()
     return find_format(head, whole=len(head) < SNIFF_BYTES, settings=settings)
 

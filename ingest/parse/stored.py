@@ -37,8 +37,8 @@ class Extent:
 class Stored:
     """The wanted stored bytes of an object of `size` bytes, hashed as they are read.
 
-    The bytes are [start, end); those from `limit` on are never looked at. Of gzip all bytes are
-    wanted, whatever part of its content is. `reached` is where reading has come to.
+    The bytes are [start, end); those from `limit` on are never looked at. Of a compressed object
+    all bytes are wanted, whatever part of its content is. `reached` is where reading has come to.
     """
 
     def __init__(self, read: ReadRange, size: int, extent: Extent) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
+import lzma
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -160,7 +160,7 @@ def _odd_files(name: str) -> list[FilePlan]:
         (f"thrice{suffix}.gz", lambda d: _gzip(_gzip(_gzip(d))), "rejected", "nested_gzip"),
         (f"wide{suffix}", lambda d: d.decode().encode("utf-16"), "rejected", "not_utf8"),
         ("notes.txt", lambda _: b"Shipper restarted.\nAsk ann.\n", "rejected", "unknown_format"),
-        (f"packed{suffix}.bz2", bz2.compress, "rejected", "unsupported_content"),
+        (f"packed{suffix}.xz", lzma.compress, "rejected", "unsupported_content"),
         ("no-session.csv", lambda _: _NO_SESSION, "rejected", "missing_header"),
     ]
     folder, day = _folder(name, DAYS - 1), FIRST_DAY + timedelta(days=DAYS - 1)

@@ -40,7 +40,7 @@ _PARAMETERS = (
 class ParseSettings:
     """How the lines of a source are read; the names are those of the format specification.
 
-    gzip that unpacks to more than 64 MiB and `max_expansion_ratio` times its size is refused.
+    An object that unpacks to more than 64 MiB and `max_expansion_ratio` times its size is refused.
     `action_parameter`, `item_parameter` ... are the names of URL parameters. Times before
     `min_event_time`, or more than `future_limit` after the start of the batch, get a warning.
     `fast` lets kernels read the lines that they know; the events are the same without.

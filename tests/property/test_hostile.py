@@ -5,13 +5,13 @@ A quadratic pattern would keep the long lines below busy for many minutes.
 
 from __future__ import annotations
 
-import gzip
 import json
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from fixtures.outcome import ACCESS, CSV_HEADER, LINE, SCHEMATIC, SETTINGS, read
+from fixtures.packs import PACKS
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -56,8 +56,8 @@ CONTENT = st.one_of(
     st.lists(FRAGMENTS, max_size=30).map(b"".join),
     st.lists(st.one_of(FRAGMENTS, st.binary(max_size=5)), max_size=30).map(b"".join),
 )
-CUT_GZIP = CONTENT.map(lambda raw: gzip.compress(raw)[:-9])
-STORED = st.one_of(CONTENT, CONTENT.map(gzip.compress), CUT_GZIP)
+PACKED = st.builds(lambda pack, raw: pack(raw), st.sampled_from([*PACKS.values()]), CONTENT)
+STORED = st.one_of(CONTENT, PACKED, PACKED.map(lambda packed: packed[:-9]))
 
 
 @hypothesis_settings(deadline=None, max_examples=60)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Callable
 from dataclasses import fields, replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from fixtures.outcome import ACCESS, IDENTITY, LINE, SCHEMATIC, SETTINGS, Outcome, read
+from fixtures.packs import PACKS, Pack
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,8 +38,7 @@ CSV_PIECES = st.sampled_from(
         *(RECORD, RECORD[:-1], b'"View\n",s,192.0.2.1,\r\n', b'View,"open,192.0.2.1\n'),
     ]
 )
-Pack = Callable[[bytes], bytes]
-PACKS = st.sampled_from([bytes, gzip.compress])
+PACKED = st.sampled_from([bytes, *PACKS.values()])
 
 
 @pytest.fixture(autouse=True)
@@ -110,19 +109,19 @@ SIZES = st.lists(st.integers(0, 1500), max_size=5)
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(ACCESS_PIECES, max_size=14), SIZES, PACKS)
+@given(st.lists(ACCESS_PIECES, max_size=14), SIZES, PACKED)
 def test_a_growing_access_log(pieces: list[bytes], sizes: list[int], pack: Pack) -> None:
     check_growth(LOG + b"".join(pieces), sizes, SHORT, pack)
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(CSV_PIECES, max_size=14), st.lists(st.integers(0, 900), max_size=5), PACKS)
+@given(st.lists(CSV_PIECES, max_size=14), st.lists(st.integers(0, 900), max_size=5), PACKED)
 def test_a_growing_csv(pieces: list[bytes], sizes: list[int], pack: Pack) -> None:
     check_growth(HEADER + b"".join(pieces), sizes, SHORT_CSV, pack)
 
 
 @settings(deadline=None, max_examples=50)
-@given(SIZES, PACKS)
+@given(SIZES, PACKED)
 def test_a_growing_log_of_which_no_format_is_set(sizes: list[int], pack: Pack) -> None:
     check_growth(b"\xef\xbb\xbf#\n" + LOG * 9 + b"half", sizes, SETTINGS, pack)
 
@@ -158,7 +157,7 @@ def test_any_cut_of_what_is_new(
     assert data[whole.verdict.end : end].strip(b"\0") == b""
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("pack", [bytes, *PACKS.values()], ids=["plain", *PACKS])
 @pytest.mark.parametrize(
     ("parse", "first", "rest"),
     [
@@ -180,7 +179,7 @@ def test_the_rest_of_a_line_that_was_taken_is_a_line(
     assert later.rejects[-1]["source_line"] == 5
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("pack", [bytes, *PACKS.values()], ids=["plain", *PACKS])
 def test_a_replay_ends_a_line_where_its_batch_did(pack: Pack) -> None:
     data, stop = LOG * 3, len(LOG) + 30
     again = read(pack(data), settings=ACCESS, stop=stop)
@@ -209,7 +208,7 @@ def test_what_is_void_consumes_nothing(data: bytes) -> None:
     assert (verdict.opening, verdict.head, verdict.tail, verdict.range_hash) == (None,) * 4
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+@pytest.mark.parametrize("pack", [bytes, *PACKS.values()], ids=["plain", *PACKS])
 def test_a_content_that_ends_before_it_is_resumed_is_an_error(pack: Pack) -> None:
     with pytest.raises(ValueError, match=f"the content ends at {len(LOG)}, before 999"):
         read(pack(LOG), resume=999)

@@ -98,13 +98,13 @@ def test_a_changed_byte_is_seen(
         assert (check.expected, check.detail) == (2, "a.log: not what was read")
 
 
-def test_gzip_is_read_only_on_request(place: Place, lines: bytes) -> None:
+def test_what_is_compressed_is_read_only_on_request(place: Place, lines: bytes) -> None:
     place.write("a.log.gz", gzip.compress(lines))
     place.ingest()
 
     check, notes = place.check(whole=False)
     assert (check.expected, notes) == (
-        0, ["1 gzip file not compared: verify --sources reads all"],
+        0, ["1 compressed file not compared: verify --sources reads all"],
     )  # fmt: skip
     check, notes = place.check(whole=True)
     assert (check.expected, check.found, notes) == (1, 1, [])

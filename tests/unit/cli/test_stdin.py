@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fixtures.packs import PACKS, Pack
 
 from ingest import cli
 from ingest.cli.common import load_settings_for
@@ -27,11 +26,11 @@ class _Stdin(io.TextIOWrapper):
         return self._is_terminal
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("pack", [bytes, *PACKS.values()], ids=["plain", *PACKS])
 def test_parse_reads_standard_input(
     monkeypatch: pytest.MonkeyPatch,
     capfdbinary: pytest.CaptureFixture[bytes],
-    pack: Callable[[bytes], bytes],
+    pack: Pack,
 ) -> None:
     monkeypatch.setattr(sys, "stdin", _Stdin(pack(LINE * 2)))
     assert cli.run(["parse", "-"]) == 0
@@ -50,15 +49,16 @@ def test_errors_of_standard_input_do_not_name_the_file_that_is_gone(
 
 def test_the_same_input_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLICKSTREAM_DATA", str(tmp_path))
-    packed = gzip.compress(LINE, mtime=0)  # otherwise other bytes in the next second
-    for content in (LINE, LINE, LINE * 2, packed, b""):
+    packed = {kind: pack(LINE) for kind, pack in PACKS.items()}
+    for content in (LINE, LINE, LINE * 2, *packed.values(), b""):
         monkeypatch.setattr(sys, "stdin", _Stdin(content))
         (source,) = load_settings_for(None, "-").sources
         assert (source.name, source.uri) == ("raw", str(tmp_path / "stdin"))
     kept = {path.read_bytes(): path.suffix for path in (tmp_path / "stdin").iterdir()}
-    assert set(kept) == {LINE, LINE * 2, packed, b""}
+    assert set(kept) == {LINE, LINE * 2, *packed.values(), b""}
     assert kept[LINE] == ".log"
-    assert kept[packed] == ".gz"
+    suffixes = {kind: kept[content] for kind, content in packed.items()}
+    assert suffixes == {"gzip": ".gz", "bzip2": ".bz2", "zstd": ".zst"}
     assert [path.name for path in tmp_path.iterdir()] == ["stdin"]
 
 

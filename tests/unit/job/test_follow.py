@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from fixtures.packs import PACKS, SUFFIXES, each_kind
 
 from ingest.errors import ObjectUnreadable
 from ingest.job.follow import Following, follow
@@ -284,10 +285,20 @@ def test_generations_with_the_same_beginning_have_names_of_their_own(place: Plac
     assert list(place.logs) == ["access.log", f"access.log@{digest}", f"access.log@{digest}-2"]
 
 
-def test_damaged_content_continues_nothing(place: Place) -> None:
+@each_kind
+def test_a_log_that_logrotate_compresses_goes_on(place: Place, kind: str) -> None:
+    place.sealed("access.log", A)
+    packed, key = PACKS[kind](A + B), f"access.log.1{SUFFIXES[kind]}"
+    found = place.now({key: packed})
+    assert continued(found) == {key: "access.log"}
+    assert (found.continued[0].length, found.continued[0].is_compressed) == (len(A + B), True)
+
+
+@each_kind
+def test_damaged_content_continues_nothing(place: Place, kind: str) -> None:
     place.sealed("access.log.1", A)
-    found = place.now({"access.log.1.gz": gzip.compress(A)[:-9]})
-    assert new(found) == {"access.log.1.gz": "access.log.1.gz"}
+    key = f"access.log.1{SUFFIXES[kind]}"
+    assert new(place.now({key: PACKS[kind](A)[:-9]})) == {key: key}
 
 
 def test_what_cannot_be_looked_at_is_named(place: Place) -> None:

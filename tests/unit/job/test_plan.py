@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from fixtures.packs import PACKS
 
 from ingest.errors import BooksError, ObjectUnavailable
 from ingest.job.plan import Plan, make_plan
@@ -116,10 +117,11 @@ def test_auto_decides_the_format_once_for_all_ranges(raw: Storage, access_lines:
     assert {task.parse.format for task in plan.tasks} == {"access"}
 
 
-@pytest.mark.parametrize("kind", ["gzip", "csv", "unknown"])
+@pytest.mark.parametrize("kind", ["gzip", "bzip2", "zstd", "csv", "unknown"])
 def test_what_cannot_be_cut_is_a_task_of_its_own(raw: Storage, kind: str) -> None:
     header = b"Action,Bytes,Item ,# Of Purchases,Response,Pct_Purchase,# Of Views\r\n"
-    first = {"gzip": b"\x1f\x8b\x08\x00", "csv": header, "unknown": b"what is this?\n"}[kind]
+    texts = {"csv": header, "unknown": b"what is this?\n"}
+    first = texts[kind] if kind in texts else PACKS[kind](header)
     raw.put("big", first + b"\n" * 9 * MIB)
     raw.put("small", b"\n")
     assert _cuts(_plan(raw, parse=ParseSettings())) == [[("small", 0, None)], [("big", 0, None)]]

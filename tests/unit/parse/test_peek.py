@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Callable
 
 import pytest
+from fixtures.packs import PACKS, Pack, each_kind
 
 from ingest.errors import ObjectUnreadable
 from ingest.parse.peek import Content
@@ -35,27 +35,30 @@ def test_plain() -> None:
     source = Source(DATA)
     content = source.content()
     assert source.bytes_read == 0
-    assert (content.is_gzip, content.opening) == (False, DATA[:4096])
+    assert (content.is_compressed, content.opening) == (False, DATA[:4096])
     assert content.scan([70_000]) == (len(DATA), {70_000: BEFORE[70_000], len(DATA): DATA[-4096:]})
     assert source.bytes_read == 3 * 4096
     assert content.scan(OFFSETS)[1] == BEFORE
     assert not content.is_damaged
 
 
+@each_kind
 @pytest.mark.parametrize("layers", [1, 2])
-def test_gzip(layers: int) -> None:
-    stored = b"".join(gzip.compress(DATA[at : at + 99_999]) for at in range(0, len(DATA), 99_999))
+def test_compressed(layers: int, kind: str) -> None:
+    pack = PACKS[kind]
+    stored = b"".join(pack(DATA[at : at + 99_999]) for at in range(0, len(DATA), 99_999))
     source = Source(stored if layers == 1 else gzip.compress(stored))
     content = source.content()
-    assert (content.is_gzip, content.opening) == (True, DATA[:4096])
+    assert (content.is_compressed, content.opening) == (True, DATA[:4096])
     assert source.bytes_read < len(source.data) / 2
     assert content.scan([*OFFSETS, 5]) == (len(DATA), BEFORE | {5: DATA[:5]})
     assert content.scan([]) == (len(DATA), {len(DATA): DATA[-4096:]})
     assert not content.is_damaged
 
 
-def test_damaged_gzip() -> None:
-    content = Source(gzip.compress(DATA)[:-9]).content()
+@each_kind
+def test_damaged(kind: str) -> None:
+    content = Source(PACKS[kind](DATA)[:-9]).content()
     length, found = content.scan([64, len(DATA)])
     assert content.is_damaged
     assert 0 < length <= len(DATA)
@@ -63,7 +66,9 @@ def test_damaged_gzip() -> None:
     assert found[length] == DATA[length - 4096 : length]
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b"")], ids=["plain", "gzip"])
+@pytest.mark.parametrize(
+    "data", [b"", *(pack(b"") for pack in PACKS.values())], ids=["plain", *PACKS]
+)
 def test_no_content(data: bytes) -> None:
     content = Source(data).content()
     assert content.opening == b""
@@ -76,7 +81,7 @@ def test_a_short_read_is_an_error_of_storage() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, 3 << 20])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
-def test_a_hole_is_measured(size: int, pack: Callable[[bytes], bytes]) -> None:
+@pytest.mark.parametrize("pack", [bytes, *PACKS.values()], ids=["plain", *PACKS])
+def test_a_hole_is_measured(size: int, pack: Pack) -> None:
     assert Source(pack(bytes(size) + b"a\0b")).content().hole() == size
     assert Source(pack(bytes(size))).content().hole() == size

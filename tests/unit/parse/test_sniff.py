@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import replace
 
 import pytest
 from fixtures.outcome import CSV_HEADER, HEAD, LINE, SETTINGS
+from fixtures.packs import PACKS, each_kind
 
 from ingest.parse.sniff import SNIFF_BYTES, Sniffed, find_format, sniff
 
@@ -160,5 +160,6 @@ def test_a_configured_format_is_not_checked() -> None:
     assert sniff(b"\xff\xfea\0", name="x", settings=settings) == Sniffed(reason="not_utf8")
 
 
-def test_gzip_is_never_splittable() -> None:
-    assert sniff(gzip.compress(LINE.encode()), name="x", settings=SETTINGS) == Sniffed()
+@each_kind
+def test_what_is_compressed_is_never_splittable(kind: str) -> None:
+    assert sniff(PACKS[kind](LINE.encode()), name="x", settings=SETTINGS) == Sniffed()
