@@ -118,8 +118,12 @@ def write_lake(settings: Settings, *, events: int, files: int = FILES) -> int:
 
 
 def compare(settings: Settings, *, rounds: int) -> dict[str, Median]:
-    """Return the medians of each way, after one pass that is not measured, the order rotated."""
-    in_a_process(one_pass, settings, CEILING)
+    """Return the medians of each way, the order rotated, after a pass of each that is not measured.
+
+    The server compiles what a way asks of it while it is asked.
+    """
+    for way in WAYS:
+        in_a_process(one_pass, settings, way)
     passes: dict[str, list[Pass]] = {way: [] for way in WAYS}
     for turn in range(rounds):
         first = turn % len(WAYS)

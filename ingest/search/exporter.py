@@ -190,6 +190,7 @@ class Exporter:
         is_local, deadline = search.url is None, search.deadline_seconds
         if is_local:
             deadline = min(deadline, _LOCAL_DEADLINE_SECONDS)
+        packed = pack([file for delivery in wave for file in delivery.files])
         return [
             ExportTask(
                 lake=self.settings.lake,
@@ -204,8 +205,9 @@ class Exporter:
                 monthly=self._is_monthly,
                 state_file=str(state_file(self.settings)) if is_local else None,
                 marks=self.index.marks,
+                refreshes=0 < place == len(packed) - 1,
             )
-            for members in pack([file for delivery in wave for file in delivery.files])
+            for place, members in enumerate(packed)
         ]
 
     def _finish(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from ingest.search.activity import Activity
 from ingest.search.agreement import RECREATE
 from ingest.search.body import Body
 from ingest.search.bulk import Sender
-from ingest.search.client import Elasticsearch, connect
+from ingest.search.client import ApiError, Elasticsearch, TransportError, connect
 from ingest.search.credentials import server_name
 from ingest.search.document import Rendering, bodies, rendering
 from ingest.search.letters import DeadLetters
@@ -69,6 +70,8 @@ class ExportTask:
 
     `index` is the alias when the indices are `monthly`. `state_file` is that of the local search
     server, None for another server. `marks` say what documents show.
+    `refreshes` is set for the last of several: it makes the server write out what came before, on a
+    core that would be idle during the refresh at the end.
     """
 
     lake: str
@@ -83,6 +86,7 @@ class ExportTask:
     monthly: bool = False
     compress: bool = False
     state_file: str | None = None
+    refreshes: bool = False
 
     @property
     def server(self) -> str:
@@ -146,6 +150,8 @@ def export_task(
         how = rendering(task.marks, os.environ, monthly=task.index if task.monthly else None)
         with connect(task.url, product=task.product, compress=task.compress) as client:
             activity = activity or Activity(task.server)
+            if task.refreshes:
+                _refresh(client, task.index)
             sender = _sender(task, client, activity, stop or threading.Event())
             for file in task.files:
                 # Window and largest body, learned from the server, hold for the next file too.
@@ -154,6 +160,12 @@ def export_task(
     except ClickstreamError as error:
         return TaskFacts(files=tuple(done), error=(type(error).__name__, str(error)))
     return TaskFacts(files=tuple(done))
+
+
+def _refresh(client: Elasticsearch, index: str) -> None:
+    # It only saves time: what is wrong with the server, the documents will meet as well.
+    with suppress(ApiError, TransportError):
+        client.indices.refresh(index=index)
 
 
 def _sender(

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -28,6 +30,9 @@ SESSIONS = "sessions"
 
 # (dimension, value, what was counted or added up) -> number.
 Values = Mapping[tuple[str, Any, str], float]
+_PerBatch = dict[str, defaultdict[tuple[str, Any, str], float]]
+# Questions to the server at a time; each keeps one of its cores busy.
+_AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,42 +94,35 @@ class Shown:
 
     def in_index(self, index: Index, ids: Sequence[str]) -> Mapping[str, Values]:
         """Return the values of the documents per batch of `ids`."""
-        found: dict[str, defaultdict[tuple[str, Any, str], float]] = {
-            batch_id: defaultdict(float) for batch_id in ids
-        }
+        found: dict[str, dict[tuple[str, Any, str], float]] = {batch_id: {} for batch_id in ids}
         where = index.kept_only()
-        for one in self.dimensions:
-            sub = {name: {"sum": {"field": _FIELDS[name]}} for name in one.sums}
-            sub |= {name: {"value_count": {"field": _FIELDS[name]}} for name in one.present}
-            for (batch_id, value), bucket in index.buckets(
-                BATCH, _FIELDS[one.column], of=ids, where=where, sub=sub
-            ):
-                found[batch_id][one.name, value, "events"] += bucket["doc_count"]
-                for name in sub:
-                    found[batch_id][one.name, value, name] += bucket[name]["value"]
-        self._add_sessions(index, ids, where, found)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            sessions = pool.submit(self._sessions, index, ids, where)
+            counted = pool.map(partial(_documents, index, ids, where), self.dimensions)
+            for part in (*counted, sessions.result()):
+                for batch_id, values in part.items():
+                    found[batch_id] |= values
         return found
 
-    def _add_sessions(
-        self,
-        index: Index,
-        ids: Sequence[str],
-        where: Sequence[Mapping[str, Any]],
-        found: Mapping[str, dict[tuple[str, Any, str], float]],
-    ) -> None:
+    def _sessions(
+        self, index: Index, ids: Sequence[str], where: Sequence[Mapping[str, Any]]
+    ) -> _PerBatch:
+        """Return the number of sessions per batch, nothing when there are too many of them."""
+        found = _per_batch()
         if self.sessions is None:
-            return
+            return found
         for (batch_id, session), bucket in index.buckets(
             BATCH, _FIELDS[_SESSION], of=ids, where=where
         ):
             if self.sessions >= MOST_SESSIONS:
                 self.sessions, self.has_too_many_sessions = None, True
-                return
+                return found
             self.sessions += 1
             if session is None:
                 found[batch_id][SESSIONS, None, "events"] += bucket["doc_count"]
             else:
                 found[batch_id][SESSIONS, "", "distinct"] += 1
+        return found
 
     def _columns(self) -> list[str]:
         names = {name for one in self.dimensions for name in (one.column, *one.sums, *one.present)}
@@ -133,6 +131,26 @@ class Shown:
                 (_ID, MONTH_OF), (_SESSION,) * (self.sessions is not None), self._how.needed
             )
         )
+
+
+def _per_batch() -> _PerBatch:
+    return defaultdict(lambda: defaultdict(float))
+
+
+def _documents(
+    index: Index, ids: Sequence[str], where: Sequence[Mapping[str, Any]], one: Dimension
+) -> _PerBatch:
+    """Return the values of one dimension per batch."""
+    found = _per_batch()
+    sub = {name: {"sum": {"field": _FIELDS[name]}} for name in one.sums}
+    sub |= {name: {"value_count": {"field": _FIELDS[name]}} for name in one.present}
+    for (batch_id, value), bucket in index.buckets(
+        BATCH, _FIELDS[one.column], of=ids, where=where, sub=sub
+    ):
+        found[batch_id][one.name, value, "events"] += bucket["doc_count"]
+        for name in sub:
+            found[batch_id][one.name, value, name] += bucket[name]["value"]
+    return found
 
 
 def _count(one: Dimension, frame: pl.DataFrame, found: dict[tuple[str, Any, str], float]) -> None:

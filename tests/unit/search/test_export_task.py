@@ -166,6 +166,27 @@ def test_the_files_of_a_task_are_sent_through_one_window(
     assert first is second
 
 
+@pytest.mark.parametrize("refreshes", [True, False])
+def test_the_last_task_first_makes_the_server_write_out_what_came_before(
+    lake: Storage,
+    file: ExportFile,
+    answering_server: AnsweringServer,
+    monkeypatch: pytest.MonkeyPatch,
+    refreshes: bool,
+) -> None:
+    monkeypatch.setattr("ingest.search.task.open_storage", lambda _: lake)
+    items = [{"index": {"status": 201}}] * file.rows
+    # Whatever a refresh meets is not the documents' fault.
+    answering_server.answers = {
+        "/i/_bulk": (200, {"items": items}),
+        "/i/_refresh": (503, {"error": {"type": "unavailable"}}),
+    }
+    task = _task(files=(file,), url=answering_server.url, refreshes=refreshes)
+    assert export_task(task).failure() is None
+    # A refresh has no body, documents have.
+    assert [body != b"" for body in answering_server.bodies] == [False] * refreshes + [True]
+
+
 def test_a_file_whose_rows_have_not_all_an_outcome_stops_the_task(
     lake: Storage, file: ExportFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,7 +133,7 @@ def test_writers_say_together_that_they_wait(
     monkeypatch.setattr("ingest.search.activity._SILENT_SECONDS", 0)
     tasks = [replace(task, deadline_seconds=0.1) for task in tasks_for(log, NO_SERVER, batches=3)]
     run_in_threads(tasks, writers=3)
-    (message,) = caplog.messages
+    (message,) = (one.message for one in caplog.records if one.name.startswith("ingest."))
     assert message.startswith(
         "Elasticsearch at http://127.0.0.1:9 accepts no documents (last error"
     )
