@@ -11,7 +11,6 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
-
 from bench.contenders import arrow_csv, clickstream, emptied
 from bench.lines import Visit, write_lines
 from bench.single import IDENTITY, lines_of

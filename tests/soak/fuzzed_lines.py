@@ -20,9 +20,9 @@ from fixtures.outcome import IDENTITY
 from support.memory_lake import pages, paths_in
 
 from ingest.job.run import IngestSummary
-from ingest.parse.registry import lookup
 from ingest.parse.lines import Cutter
 from ingest.parse.model import Lines
+from ingest.parse.registry import lookup
 from ingest.parse.rows import EVENTS_SCHEMA
 from ingest.settings import ParseSettings, Settings
 

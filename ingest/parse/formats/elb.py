@@ -169,7 +169,6 @@ _FIELDS = {
 }
 
 
-
 def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdict:
     """Return the verdict on one line, given without its line end."""
     if is_blank(raw):

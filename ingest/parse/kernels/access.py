@@ -21,9 +21,9 @@ from ingest.parse.fields.times import SECOND
 from ingest.parse.kernels.columns import column, constant
 from ingest.parse.kernels.events import (
     Columns,
-    rows_without_path_session,
     place_columns,
     read_pieces,
+    rows_without_path_session,
     shop_columns,
     table_of,
     time_columns,

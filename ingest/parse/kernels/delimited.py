@@ -29,8 +29,16 @@ from ingest.parse.kernels.events import (
     table_of,
     time_columns,
 )
-from ingest.parse.kernels.extra import MILLISECONDS, NUMBER, TEXT, TEXTS, Item, Plan, plan_of
-from ingest.parse.kernels.extra import write_extra
+from ingest.parse.kernels.extra import (
+    MILLISECONDS,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    Item,
+    Plan,
+    plan_of,
+    write_extra,
+)
 from ingest.parse.kernels.parameters import SESSION, decoded
 from ingest.parse.kernels.readers import (
     LONGEST_LINE,

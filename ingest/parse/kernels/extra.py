@@ -175,9 +175,7 @@ def _put_texts(
     return at, marks
 
 
-@kernel(
-    BYTES, TABLE, TABLE, NUMBER_TABLE, POSITIONS, WORDS, BYTES, CODES, FLAGS, FLAGS
-)
+@kernel(BYTES, TABLE, TABLE, NUMBER_TABLE, POSITIONS, WORDS, BYTES, CODES, FLAGS, FLAGS)
 def _write(
     buffer: Bytes,
     begins: npt.NDArray[np.uint32],
@@ -204,7 +202,7 @@ def _write(
             entry = np.uint64(item)
             kind, row = items[entry, 0], items[entry, 1]
             source, stop, value = ZERO, ZERO, np.int64(0)
-            if kind == _TEXT or kind == _TEXTS:
+            if kind in (_TEXT, _TEXTS):
                 source, stop = np.uint64(begins[row, line]), np.uint64(stops[row, line])
                 if source == stop:
                     continue

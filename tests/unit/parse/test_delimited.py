@@ -47,7 +47,8 @@ S3 = (
     '"GET /img/lens%2B1.jpg?itemId=EST-1&productId=FX-1 HTTP/1.1"', "206", "-", "2662", "3462992",
     "70", "10", '"https://Shop.example/list?action=remove"', '"Mozilla/5.0 (X11)"', "v3HL4",
     "s9lzHYrFp76ZVxRcpX9", "SigV4", "ECDHE-RSA-AES128-GCM-SHA256", "AuthHeader",
-    "shop-media.s3.example", "TLSv1.2", "arn:aws:s3:accesspoint/web", "Yes", "eu-west-1", "new", "-",
+    "shop-media.s3.example", "TLSv1.2", "arn:aws:s3:accesspoint/web", "Yes", "eu-west-1", "new",
+    "-",
 )  # fmt: skip
 LINES = {"alb": ALB, "clb": CLB, "s3": S3}
 SHAPES = {"alb": elb.ALB, "clb": elb.CLB, "s3": s3.SHAPE}
