@@ -46,8 +46,9 @@ class Field:
     """A field and where its value goes: `target` is a column, or else a key of `extra`.
 
     None = only into the columns that its kind of value has anyway. Lines with a text that does not
-    pass `check`, or without a `required` one, are left to the reference parser. `event_type` returns
-    the type of an event that no parameter replaces, None for any other.
+    pass `check`, or without a `required` one, are left to the reference parser. `event_type` says
+    which type an event has that no parameter replaces, None for any other; that of a request is
+    asked for what is not one.
     """
 
     value: Value = Value.TEXT
@@ -65,7 +66,7 @@ class Shape:
     One is a time, one a client, one a request. Lines have as many as one of `widths` says, or more
     than there are: the surplus is `extra_fields`. `escapes` says that a backslash takes the meaning
     of the quote or backslash behind it. `needs_request` is False where a missing request needs no
-    warning. The host of the URL is the server where `server_is_host`, unless the line names another.
+    warning. `server_is_host`: the host of the URL is the server, unless the line names another.
     """
 
     fields: tuple[Field, ...]

@@ -104,7 +104,7 @@ def _read(
     columns[SESSION] = cut(lines.buffer, *values.pop(SESSION), rows)
     shop = {name: decoded(encoder.texts(span)) for name, span in values.items()}
     columns |= shop_columns(shop, kinds)
-    columns["extra"], sure = piece.extra(rows)
+    columns["extra"], sure = piece.extra_column(rows)
     keep = encoder.valid & sure
     without = rows_without_path_session(columns["url_path"], settings)
     keep = keep if without is None else keep & without
@@ -115,13 +115,13 @@ def _read(
 @lru_cache(maxsize=16)
 def _plan(shape: Shape) -> Plan:
     """Return what of the lines of `shape` goes to `extra`."""
-    items = [item for slot, field in enumerate(shape.fields) for item in _items(slot, field, shape)]
+    items = [item for slot, field in enumerate(shape.fields) for item in _items(slot, field)]
     count = len(shape.fields)
     more = (Item("extra_fields", TEXTS, count), Item("request_line", TEXT, count + 1))
     return plan_of([*items, *more])
 
 
-def _items(slot: int, field: Field, shape: Shape) -> Iterator[Item]:
+def _items(slot: int, field: Field) -> Iterator[Item]:
     if field.value is Value.HOST_PORT:
         yield Item("client_port", NUMBER, slot)
     elif field.value is Value.REQUEST:
@@ -151,8 +151,9 @@ class _Piece:
         kinds = np.array([field.written for field in shape.fields], dtype=np.uint64)
         widths = np.uint64(sum(1 << width for width in shape.widths))
         longest = np.uint64(min(LONGEST_LINE, settings.max_line_bytes))
+        begins, stops = self._places
         walk(
-            self._buffer, lines.starts, lines.ends, kinds, *self._places, self.plain,
+            self._buffer, lines.starts, lines.ends, kinds, begins, stops, self.plain,
             widths, longest,
         )  # fmt: skip
         if not shape.escapes:
@@ -327,14 +328,13 @@ class _Piece:
     def kinds(self, encoder: Encoder, request: Request) -> DictionaryColumn | None:
         """Return the types of events that no parameter replaces, None without any."""
         for slot, field in enumerate(self._shape.fields):
-            rule = field.event_type
-            if rule is not None:
+            if field.event_type is not None:
                 is_request = field.value is Value.REQUEST
                 texts = encoder.texts(request.odd if is_request else self._span(slot))
-                return texts.map(lambda sent: [*map(rule, sent)])
+                return rules.ask(texts, field.event_type)[0]
         return None
 
-    def extra(self, rows: Positions) -> tuple[pa.StringArray, Mask]:
+    def extra_column(self, rows: Positions) -> tuple[pa.StringArray, Mask]:
         """Return the column `extra`, and which rows of it are sure; called last."""
         plan = _plan(self._shape)
         return write_extra(self._buffer, self._places, self._numbers, rows, plan)

@@ -247,7 +247,8 @@ def write_extra(
     # A word in an array takes at most twice its bytes. What is not written never takes memory.
     most = 2 * buffer.size + rows.size * plan.most_bytes
     data = np.empty(most + WORD, dtype=np.uint8)
-    _write(buffer, *spans, numbers, rows, plan.rows, plan.keys, offsets, data, sure)
+    begins, stops = spans
+    _write(buffer, begins, stops, numbers, rows, plan.rows, plan.keys, offsets, data, sure)
     filled = offsets[1:] != offsets[:-1]
     valid = None if filled.all() else pa.py_buffer(np.packbits(filled, bitorder="little"))
     texts = pa.StringArray.from_buffers(
