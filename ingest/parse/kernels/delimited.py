@@ -337,4 +337,4 @@ class _Piece:
     def extra_column(self, rows: Positions) -> tuple[pa.StringArray, Mask]:
         """Return the column `extra`, and which rows of it are sure; called last."""
         plan = _plan(self._shape)
-        return write_extra(self._buffer, self._places, self._numbers, rows, plan)
+        return write_extra(self._buffer, self._places, self._numbers, rows, self.plain, plan)

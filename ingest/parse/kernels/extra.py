@@ -21,10 +21,9 @@ from ingest.parse.kernels.compiled import (
     helper,
     kernel,
 )
-from ingest.parse.kernels.split import closing_quote
+from ingest.parse.kernels.split import ESCAPED
 from ingest.parse.kernels.words import (
     EIGHT,
-    LOW,
     ONE,
     TWO,
     WORD,
@@ -33,8 +32,6 @@ from ingest.parse.kernels.words import (
     Flags,
     Positions,
     find,
-    has_zero,
-    low_bytes,
     put_word,
     word_at,
 )
@@ -50,15 +47,16 @@ _MILLISECONDS: Final = np.uint64(MILLISECONDS)
 _TEXTS: Final = np.uint64(TEXTS)
 _QUOTE: Final = np.uint64(ord('"'))
 _BLANK: Final = np.uint64(ord(" "))
-_QUOTES: Final = LOW * _QUOTE
-_BACKSLASHES: Final = LOW * np.uint64(ord("\\"))
+_BACKSLASH: Final = np.uint64(ord("\\"))
 _ZERO_DIGIT: Final = np.int64(ord("0"))
 _TEN: Final = np.int64(10)
 _THOUSAND: Final = np.int64(1000)
-# The longest number, or what is around a text, and a comma.
-_MOST_AROUND: Final = 24
+# Quotes or brackets and a comma; the longest number and a comma.
+_AROUND_TEXT: Final = 3
+_AROUND_NUMBER: Final = 20
 
 Numbers = npt.NDArray[np.int64]
+Table = npt.NDArray[np.uint32]
 
 
 class Item(NamedTuple):
@@ -78,10 +76,14 @@ class Plan(NamedTuple):
     rows: npt.NDArray[np.uint64]
     keys: Bytes
 
-    @property
-    def most_bytes(self) -> int:
-        """The most that an object takes beside its texts."""
-        return int(self.keys.size) + len(self.rows) * _MOST_AROUND
+    def most_bytes(self, buffer: Bytes, spans: Table, rows: Positions) -> int:
+        """Return the most that the objects of `rows` take: a word in an array twice its bytes."""
+        around = sum(
+            _AROUND_TEXT if k in (TEXT, TEXTS) else _AROUND_NUMBER for k in self.rows[:, 0]
+        )
+        arrays = self.rows[self.rows[:, 0] == TEXTS, 1]
+        twice = sum(int((spans[1, row, rows] - spans[0, row, rows]).sum()) for row in arrays)
+        return buffer.size + twice + rows.size * (self.keys.size + around)
 
 
 def plan_of(items: Sequence[Item]) -> Plan:
@@ -96,29 +98,24 @@ def plan_of(items: Sequence[Item]) -> Plan:
 
 
 @helper
-def _put_text(
-    buffer: Bytes, source: np.uint64, stop: np.uint64, data: Bytes, at: np.uint64
-) -> np.uint64:
-    """Copy [source, stop) to `at`, and return 0 unless it holds what JSON escapes."""
-    marks = ZERO
+def _put(buffer: Bytes, source: np.uint64, stop: np.uint64, data: Bytes, at: np.uint64) -> None:
+    """Copy [source, stop) to `at`, and up to seven bytes more."""
     while source < stop:
-        bytes_ = word_at(buffer, source)
-        put_word(data, at, bytes_)
-        found = has_zero(bytes_ ^ _QUOTES) | has_zero(bytes_ ^ _BACKSLASHES)
-        marks |= found & low_bytes(min(stop - source, EIGHT))
+        put_word(data, at, word_at(buffer, source))
         source += EIGHT
         at += EIGHT
-    return marks
 
 
 @helper
 def _put_quoted(
     buffer: Bytes, source: np.uint64, stop: np.uint64, data: Bytes, at: np.uint64
 ) -> np.uint64:
+    """Write a text, and return where it stops."""
     data[at] = _QUOTE
-    marks = _put_text(buffer, source, stop, data, at + ONE)
-    data[at + ONE + (stop - source)] = _QUOTE
-    return marks
+    _put(buffer, source, stop, data, at + ONE)
+    after = at + ONE + (stop - source)
+    data[after] = _QUOTE
+    return after + ONE
 
 
 @helper
@@ -157,31 +154,30 @@ def _put_milliseconds(data: Bytes, at: np.uint64, micros: np.int64) -> np.uint64
 @helper
 def _put_texts(
     buffer: Bytes, source: np.uint64, stop: np.uint64, data: Bytes, at: np.uint64
-) -> tuple[np.uint64, np.uint64]:
-    """Write an array of the texts in [source, stop); return where it stops, and as `_put_text`."""
-    marks = ZERO
+) -> np.uint64:
+    """Write an array of the texts in [source, stop), and return where it stops."""
     data[at] = ord("[")
     at += ONE
     while source < stop:
         is_quoted = buffer[source] == _QUOTE
         begin = source + ONE if is_quoted else source
-        end = closing_quote(buffer, begin, stop) if is_quoted else find(buffer, begin, stop, _BLANK)
-        marks |= _put_quoted(buffer, begin, end, data, at)
-        at += end - begin + TWO
+        end = find(buffer, begin, stop, _QUOTE if is_quoted else _BLANK)
+        at = _put_quoted(buffer, begin, end, data, at)
         data[at] = ord(",")
         at += ONE
         source = end + (TWO if is_quoted else ONE)
     data[at - ONE] = ord("]")
-    return at, marks
+    return at
 
 
-@kernel(BYTES, TABLE, TABLE, NUMBER_TABLE, POSITIONS, WORDS, BYTES, CODES, FLAGS, FLAGS)
+@kernel(BYTES, TABLE, TABLE, NUMBER_TABLE, POSITIONS, FLAGS, WORDS, BYTES, CODES, FLAGS, FLAGS)
 def _write(
     buffer: Bytes,
     begins: npt.NDArray[np.uint32],
     stops: npt.NDArray[np.uint32],
     numbers: Numbers,
     rows: Positions,
+    plain: Flags,
     items: npt.NDArray[np.uint64],
     keys: Bytes,
     offsets: npt.NDArray[np.int32],
@@ -190,14 +186,15 @@ def _write(
 ) -> None:
     """Write an object for each of `rows` into `data`, nothing for one without values.
 
-    `sure` are those of which no text would have to be escaped.
+    `sure` are those of which no text would have to be escaped. Quotes are in texts only behind a
+    backslash.
     """
     at = ZERO
     offsets[0] = 0
     for number in range(rows.size):
         index = np.uint64(number)
         line = np.uint64(rows[index])
-        begin, marks = at, ZERO
+        begin, is_sure, is_escaped = at, True, plain[line] & ESCAPED != 0
         for item in range(items.shape[0]):
             entry = np.uint64(item)
             kind, row = items[entry, 0], items[entry, 1]
@@ -206,20 +203,21 @@ def _write(
                 source, stop = np.uint64(begins[row, line]), np.uint64(stops[row, line])
                 if source == stop:
                     continue
+                if is_escaped and find(buffer, source, stop, _BACKSLASH) != stop:
+                    is_sure = False
+                    break
             else:
                 value = numbers[row, line]
                 if value < 0:
                     continue
             data[at] = ord("{") if at == begin else ord(",")
             key, key_stop = items[entry, 2], items[entry, 3]
-            _put_text(keys, key, key_stop, data, at + ONE)
+            _put(keys, key, key_stop, data, at + ONE)
             at += ONE + (key_stop - key)
             if kind == _TEXT:
-                marks |= _put_quoted(buffer, source, stop, data, at)
-                at += stop - source + TWO
+                at = _put_quoted(buffer, source, stop, data, at)
             elif kind == _TEXTS:
-                at, found = _put_texts(buffer, source, stop, data, at)
-                marks |= found
+                at = _put_texts(buffer, source, stop, data, at)
             elif kind == _MILLISECONDS:
                 at = _put_milliseconds(data, at, value)
             else:
@@ -228,14 +226,15 @@ def _write(
             data[at] = ord("}")
             at += ONE
         offsets[index + ONE] = at
-        sure[index] = marks == ZERO
+        sure[index] = is_sure
 
 
 def write_extra(
     buffer: Bytes,
-    spans: npt.NDArray[np.uint32],
+    spans: Table,
     numbers: Numbers,
     rows: Positions,
+    plain: Flags,
     plan: Plan,
 ) -> tuple[pa.StringArray, Mask]:
     """Return the JSON of each of `rows`, null without values, and which rows are sure to be right.
@@ -244,11 +243,9 @@ def write_extra(
     """
     offsets = np.empty(rows.size + 1, dtype=np.int32)
     sure = np.empty(rows.size, dtype=np.uint8)
-    # A word in an array takes at most twice its bytes. What is not written never takes memory.
-    most = 2 * buffer.size + rows.size * plan.most_bytes
-    data = np.empty(most + WORD, dtype=np.uint8)
     begins, stops = spans
-    _write(buffer, begins, stops, numbers, rows, plan.rows, plan.keys, offsets, data, sure)
+    data = np.empty(plan.most_bytes(buffer, spans, rows) + WORD, dtype=np.uint8)
+    _write(buffer, begins, stops, numbers, rows, plain, plan.rows, plan.keys, offsets, data, sure)
     filled = offsets[1:] != offsets[:-1]
     valid = None if filled.all() else pa.py_buffer(np.packbits(filled, bitorder="little"))
     texts = pa.StringArray.from_buffers(

@@ -20,6 +20,7 @@ from ingest.parse.formats import elb, s3
 from ingest.parse.kernels.columns import dictionary_column, null_column
 from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.kernels.extra import MILLISECONDS, NUMBER, TEXT, TEXTS, Item, plan_of, write_extra
+from ingest.parse.kernels.split import ESCAPED, PLAIN
 from ingest.parse.model import Parsed
 from ingest.parse.registry import lookup
 from ingest.settings import ParseSettings
@@ -350,10 +351,11 @@ def test_extra_has_sorted_keys_and_no_nulls() -> None:
         Item("z", TEXT, 0), Item("b", TEXTS, 1), Item("c", MILLISECONDS, 0), Item("a", NUMBER, 1)
     )  # fmt: skip
     rows = np.array([0, 1], dtype=np.uint32)
-    written, sure = write_extra(buffer, places, numbers, rows, plan_of(items))
+    plain = np.array([PLAIN, PLAIN | ESCAPED], dtype=np.uint8)
+    written, sure = write_extra(buffer, places, numbers, rows, plain, plan_of(items))
     assert written[0].as_py() == '{"a":10,"b":["c d","e"],"c":1234.567,"z":"ab"}'
     assert sure.tolist() == [True, False]
-    without, _ = write_extra(buffer, places, numbers, rows[1:], plan_of(items[2:]))
+    without, _ = write_extra(buffer, places, numbers, rows[1:], plain, plan_of(items[2:]))
     assert without.to_pylist() == [None]
 
 
