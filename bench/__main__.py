@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from bench import search
+from bench import formats, search
 from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
 from bench.discovery import OBJECTS, Discovery, discovery
 from bench.follow import FILES, LARGE_BYTES, appended_line, known_files
@@ -32,6 +32,9 @@ def main() -> None:
     options = _options()
     if options.search:
         _print_search(options.folder, events=options.events, rounds=options.rounds)
+        return
+    if options.formats:
+        _print_formats(options.folder, lines=options.lines)
         return
     if options.s3:
         _print_s3(options.folder, lines=options.lines)
@@ -64,6 +67,14 @@ def _print_idle(folder: Path) -> None:
         f"one line appended to {LARGE_BYTES / 1e9:.1f} GB: {grown.seconds:.2f} s (limit 15), "
         f"{grown.bytes_read:,} bytes read (limit 1,000,000)"
     )
+
+
+def _print_formats(where: Path | None, *, lines: int) -> None:
+    print(formats.HEADING)
+    for name in formats.FORMATS:
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
+            figures = formats.measure(name, Path(folder), lines=lines)
+        print(formats.described(name, figures), flush=True)
 
 
 def _print_s3(where: Path | None, *, lines: int) -> None:
@@ -141,6 +152,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where to write the input (4 GB)")
     parser.add_argument("--s3", action="store_true", help="measure only what S3 adds")
     parser.add_argument("--search", action="store_true", help="measure only the export")
+    parser.add_argument("--formats", action="store_true", help="measure only the other formats")
     parser.add_argument("--events", type=int, default=400_000, help="of --search; 10x for memory")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of --search")
     parser.add_argument("--no-spark", action="store_true", help="leave out regexp_extract")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,27 +29,30 @@ Contender = Callable[[Path, Path], int]
 
 
 @contextmanager
-def clickstream() -> Iterator[Contender]:
+def clickstream(settings: ParseSettings = SETTINGS) -> Iterator[Contender]:
     """Yield the ingest job without Spark: ranges of 64 MiB, one process per core, 50 columns."""
     with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
         list(pool.map(_warm, range(CORES)))
-        yield partial(_in_ranges, pool)
+        yield partial(_in_ranges, pool, settings)
 
 
 def _warm(_: int) -> None:
     pa.set_cpu_count(1)
 
 
-def _in_ranges(pool: ProcessPoolExecutor, path: Path, out: Path) -> int:
+def _in_ranges(pool: ProcessPoolExecutor, settings: ParseSettings, path: Path, out: Path) -> int:
     """Parse equal ranges of at most 64 MiB, the same number for each core."""
     size = path.stat().st_size
     count = CORES * -(-size // (CORES * RANGE_BYTES))
     bounds = [size * part // count for part in range(count + 1)]
     files = [out / f"{part}.parquet" for part in range(count)]
-    return sum(pool.map(parse_range, [path] * count, bounds[:-1], bounds[1:], files))
+    parse = partial(parse_range, settings=settings)
+    return sum(pool.map(parse, [path] * count, bounds[:-1], bounds[1:], files))
 
 
-def parse_range(path: Path, start: int, end: int, out: Path) -> int:
+def parse_range(
+    path: Path, start: int, end: int, out: Path, settings: ParseSettings = SETTINGS
+) -> int:
     """Parse the lines of `path` that start in [start, end) into the lake file `out`.
 
     Returns the number of events. That is what one task of the job does.
@@ -67,7 +70,7 @@ def parse_range(path: Path, start: int, end: int, out: Path) -> int:
             path.stat().st_size,
             name=path.name,
             identity=identity,
-            settings=SETTINGS,
+            settings=settings,
             start=start,
             end=end,
         ):
@@ -81,17 +84,24 @@ _CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "byt
 
 
 @contextmanager
-def arrow_csv() -> Iterator[Contender]:
-    """Yield pyarrow.csv: ten columns split at spaces outside quotes, none of them interpreted."""
+def arrow_csv(names: Sequence[str] = _CSV_NAMES, *, all_text: bool = False) -> Iterator[Contender]:
+    """Yield pyarrow.csv: columns split at spaces outside quotes, none of them interpreted.
+
+    It guesses which are numbers unless they are `all_text`.
+    """
     pa.set_cpu_count(CORES)
-    yield _by_arrow_csv
+    types = dict.fromkeys(names, pa.string()) if all_text else None
+    yield partial(_by_arrow_csv, names, pyarrow.csv.ConvertOptions(column_types=types))
 
 
-def _by_arrow_csv(path: Path, out: Path) -> int:
+def _by_arrow_csv(
+    names: Sequence[str], convert: pyarrow.csv.ConvertOptions, path: Path, out: Path
+) -> int:
     table = pyarrow.csv.read_csv(
         path,
-        read_options=pyarrow.csv.ReadOptions(column_names=_CSV_NAMES),
+        read_options=pyarrow.csv.ReadOptions(column_names=names),
         parse_options=pyarrow.csv.ParseOptions(delimiter=" ", escape_char="\\"),
+        convert_options=convert,
     )
     pq.write_table(
         table,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,8 +35,33 @@ class _Visitor:
     referrer: str
 
 
-def write_lines(path: Path, *, lines: int, seed: int = 1) -> None:
-    """Write `lines` lines to `path`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A request; `agent` and `referrer` are as a web server writes them in quotes."""
+
+    number: int
+    at: datetime
+    client: str
+    agent: str
+    referrer: str
+    target: str
+    status: int
+    size: int
+
+
+def combined(visit: Visit) -> str:
+    """Return the combined line of `visit`."""
+    return (
+        f"{visit.client} - - [{visit.at:%d/%b/%Y:%H:%M:%S} +0000] "
+        f'"GET {visit.target} HTTP/1.1" {visit.status} {visit.size} "{visit.referrer}" '
+        f'"{visit.agent}"\n'
+    )
+
+
+def write_lines(
+    path: Path, *, lines: int, seed: int = 1, written: Callable[[Visit], str] = combined
+) -> None:
+    """Write `lines` lines to `path`, each as `written` returns it.
 
     3 in 10 are shop actions with ids in the URL, 1 in 50 has campaign parameters, 1 in 500 has
     escaped quotes in the agent.
@@ -46,7 +72,7 @@ def write_lines(path: Path, *, lines: int, seed: int = 1) -> None:
     with path.open("w", encoding="ascii") as file:
         for first in range(0, lines, _CHUNK):
             numbers = range(first, min(first + _CHUNK, lines))
-            file.writelines(_line(rng, number, online, pages) for number in numbers)
+            file.writelines(written(_visit(rng, number, online, pages)) for number in numbers)
 
 
 def _pages(rng: random.Random) -> list[str]:
@@ -67,20 +93,24 @@ def _visitor(rng: random.Random) -> _Visitor:
     )
 
 
-def _line(rng: random.Random, number: int, online: list[_Visitor], pages: list[str]) -> str:
+def _visit(rng: random.Random, number: int, online: list[_Visitor], pages: list[str]) -> Visit:
     place = rng.randrange(_ONLINE)
     if not rng.randrange(_VISIT):
         online[place] = _visitor(rng)
     visitor = online[place]
-    at = (START + timedelta(seconds=number // LINES_PER_SECOND)).strftime("%d/%b/%Y:%H:%M:%S")
     target = _target(rng, visitor, pages)
-    status = rng.choices((200, 304, 404, 503), (90, 5, 4, 1))[0]
-    line = (
-        f'{visitor.client} - - [{at} +0000] "GET {target} HTTP/1.1" {status} '
-        f'{rng.randint(200, 90_000)} "{visitor.referrer}" "{visitor.agent}"\n'
+    visit = Visit(
+        number=number,
+        at=START + timedelta(seconds=number // LINES_PER_SECOND),
+        client=visitor.client,
+        agent=visitor.agent,
+        referrer=visitor.referrer,
+        target=target,
+        status=rng.choices((200, 304, 404, 503), (90, 5, 4, 1))[0],
+        size=rng.randint(200, 90_000),
     )
     visitor.referrer = f"{SITE}{target.partition('?')[0]}"
-    return line
+    return visit
 
 
 def _target(rng: random.Random, visitor: _Visitor, pages: list[str]) -> str:

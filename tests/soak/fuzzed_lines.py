@@ -12,6 +12,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,18 +20,18 @@ from fixtures.outcome import IDENTITY
 from support.memory_lake import pages, paths_in
 
 from ingest.job.run import IngestSummary
-from ingest.parse.formats.access import access_parser
 from ingest.parse.lines import Cutter
 from ingest.parse.model import Lines
+from ingest.parse.registry import lookup
 from ingest.parse.rows import EVENTS_SCHEMA
 from ingest.settings import ParseSettings, Settings
 
-LINES = int(os.environ.get("FUZZ_LINES", "2000000"))
+LINES = int(os.environ.get("FUZZ_LINES", "500000"))  # of each format
 AT_ONCE = 20_000
-SETTINGS = ParseSettings(format="access")
+SETTINGS = ParseSettings()
 # Peak memory of a process that reads one object, in KiB: twice what a task of plain lines takes.
 MOST_KIB = 700 << 10
-SEEDS = (
+ACCESS = (
     b'198.51.100.23 - - [03/Mar/2024:07:08:09 +0100] "GET /shoes/red%20one?utm_source=mail&size=4'
     b' HTTP/2.0" 200 5120 "https://www.example.org:8443/list?p=2" "Mozilla/5.0 (X11)"',
     b'192.0.2.9 - ann [29/Feb/2024:23:59:59 -0130] "HEAD /a HTTP/1.0" 304 -',
@@ -40,6 +41,29 @@ SEEDS = (
     b' "203.0.113.9, unknown" rt=0.012',
     b'192.0.2.1 - - [10/Oct/2024:13:00:00] "\\x16\\x03\\x01" 400 166 "-" "-"',
 )
+SEEDS = {
+    "access": ACCESS,
+    "alb": (
+        b"https 2024-05-02T10:11:12.345678Z app/web/50dc 203.0.113.9:33121 10.0.2.14:8443 0.002"
+        b' 0.118 0.001 200 201 734 15220 "GET https://shop.example:443/a?itemId=1&productId=2'
+        b' HTTP/2.0" "agent" TLS_AES TLSv1.3 arn:a "Root=1" "shop.example" "-" 1'
+        b' 2024-05-02T10:11:12.3Z "forward" "-" "-" "10.0.2.14:8443" "201" "-" "-" TID_1',
+        b"h2 2024-05-02T10:11:12Z app/web/50dc [2001:db8::7]:1 - -1 -1 -1 502 - 0 -"
+        b' "POST https://shop.example/ HTTP/2.0" "a\\"b" - - - "-" "-" "-" 0',
+    ),
+    "clb": (
+        b"2024-05-02T10:11:12.345678Z lb 203.0.113.9:33121 10.0.2.14:80 0.00007 0.001048 0.000057"
+        b' 200 200 0 29 "GET http://old.example:80/list?p=2 HTTP/1.1" "curl/7.38.0" - -',
+        b'2024-05-02T10:11:12.3Z lb 203.0.113.9:2 10.0.2.14:8 0.1 0.2 0.3 - - 82 305 "- - - " "-"',
+    ),
+    "s3": (
+        b"b0b0 bucket [02/May/2024:10:11:12 +0200] 203.0.113.9 ann 3E57 REST.GET.OBJECT a.jpg"
+        b' "GET /a.jpg?itemId=1&productId=2 HTTP/1.1" 206 - 2662 346 70 10 "https://a.example/?b=c"'
+        b' "agent" - h= SigV4 - - - - -',
+        b"b0b0 bucket [06/May/2024:00:00:00 +0000] - AmazonS3 11AA22 S3.EXPIRE.OBJECT old.txt"
+        b' "-" - - - 77 - - "-" "-" - hostid= - - - - -',
+    ),
+}
 PIECES = (
     b'"', b"\\", b"\\\"", b" ", b"-", b"[", b"]", b"?", b"&", b"=", b"%00", b"%", b"+", b"/", b":",
     b";jsessionid=X", b", ", b"\t", b"\x1b[0m", b"\xff", "é".encode(), b"\0", b"\r", b"0",
@@ -68,9 +92,9 @@ print(item.file_status, item.file_reason, peak)
 """
 
 
-def mutated(chance: random.Random) -> bytes:
-    """Return a line with a few pieces put in, taken out or doubled."""
-    line = bytearray(chance.choice(SEEDS))
+def mutated(name: str, chance: random.Random) -> bytes:
+    """Return a line of the format `name` with a few pieces put in, taken out or doubled."""
+    line = bytearray(chance.choice(SEEDS[name]))
     for _ in range(chance.randrange(4)):
         at = chance.randrange(len(line) + 1)
         match chance.randrange(4):
@@ -92,16 +116,17 @@ def chunks(content: bytes) -> Iterator[Lines]:
         yield lines
 
 
-def test_both_parsers_give_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", SEEDS)
+def test_both_parsers_give_the_same(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     seed = int(os.environ.get("FUZZ_SEED", random.getrandbits(32)))
     with capsys.disabled():
         print(f"seed {seed}")  # noqa: T201
     chance = random.Random(seed)  # noqa: S311 - not for secrets
-    fast = access_parser(IDENTITY, SETTINGS)
-    slow = access_parser(IDENTITY, SETTINGS, fast_path=None)
+    fast = lookup(name).open(IDENTITY, SETTINGS)
+    slow = lookup(name).open(IDENTITY, replace(SETTINGS, fast=False))
     taken = 0
     for _ in range(0, LINES, AT_ONCE):
-        for lines in chunks(b"\n".join(mutated(chance) for _ in range(AT_ONCE)) + b"\n"):
+        for lines in chunks(b"\n".join(mutated(name, chance) for _ in range(AT_ONCE)) + b"\n"):
             one, other = fast.parse(lines), slow.parse(lines)
             assert one.line_counts == other.line_counts
             assert one.counts == other.counts
@@ -126,7 +151,7 @@ def _gzipped(piece: bytes, times: int) -> bytes:
         (lambda: gzip.compress(_gzipped(b"\0" * (1 << 20), 4000)), "rejected expansion_limit"),
         (lambda: _gzipped(b"#" + os.urandom(30).hex().encode() + b"\n", 500_000), "ok None"),
         (lambda: b"\n" * (16 << 20), "misnamed"),
-        (lambda: b"\0" * (512 << 20) + SEEDS[0], "misnamed"),
+        (lambda: b"\0" * (512 << 20) + ACCESS[0], "misnamed"),
     ],
     ids=["blank lines", "comments", "one line", "twice", "mostly comments", "plain", "a hole"],
 )

@@ -17,6 +17,7 @@ from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime, is_iso_time, read_utc
 from ingest.parse.fields.urls import NO_URL
 from ingest.parse.format import Format, Head, ParserOfLines
+from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, CONTROL, Event, Reject, Verdict
@@ -100,19 +101,25 @@ class _Fields:
 class _Layout:
     """What one kind of log has: its names in their order, and the numbers of fields so far.
 
-    `refusal` returns why a line is none of this log's, judged by its first two fields.
+    `refusal` returns why a line is none of this log's, judged by its first two fields. `event_type`
+    returns the type of an event that a request of no URL names, None for any other request.
     """
 
     names: tuple[str, ...]
     widths: frozenset[int]
     refusal: Callable[[str, str], str | None]
     bytes_scope: str
-    has_tcp: bool = False
+    event_type: Callable[[str], str | None] | None = None
 
     @property
     def request(self) -> int:
         """The index of the request."""
         return self.names.index("request")
+
+
+def _tcp(request: str) -> str | None:
+    """Return the type of an event at a listener of TCP or SSL, whose request is dashes only."""
+    return "tcp" if request and not request.strip("- ") else None
 
 
 def _refuse_alb(first: str, second: str) -> str | None:
@@ -138,8 +145,28 @@ _CLB = _Layout(
     widths=frozenset((12, 15)),
     refusal=_refuse_clb,
     bytes_scope="body",
-    has_tcp=True,
+    event_type=_tcp,
 )
+
+# What kernels read; the other names are keys of `extra` with a text.
+_FIELDS = {
+    "lb_type": Field(target="lb_type", check=_TYPES.__contains__, required=True),
+    "time": Field(Value.ISO_TIME),
+    "elb": Field(target="elb", check=lambda name: read_address(name) is None),
+    "client": Field(Value.HOST_PORT),
+    "before": Field(Value.SECONDS),
+    "within": Field(Value.SECONDS, "target_duration_ms"),
+    "after": Field(Value.SECONDS),
+    "status": Field(Value.STATUS, "status_code"),
+    "backend_status": Field(Value.STATUS, "backend_status"),
+    "received": Field(Value.COUNT, "request_bytes"),
+    "sent": Field(Value.COUNT, "response_bytes"),
+    "agent": Field(target="user_agent"),
+    "tls_cipher": Field(target="tls_cipher", check=_CIPHER.fullmatch),
+    "tls_protocol": Field(target="tls_protocol", check=_PROTOCOL.fullmatch),
+    "domain_name": Field(target="server_name"),
+    "matched_rule_priority": Field(Value.COUNT, "matched_rule_priority"),
+}
 
 
 def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdict:
@@ -236,10 +263,10 @@ def _put(event: Event, fields: dict[str, str], settings: ParseSettings, layout: 
     request, domain = fields.pop("request"), fields.pop("domain_name", None)
     for name, text in fields.items():
         event.put_extra(name, logged(text))
-    is_tcp = layout.has_tcp and request != "" and not request.strip("- ")
-    url = NO_URL if is_tcp else put_request(event, unescape(request), logged=request)
+    kind = layout.event_type(request) if layout.event_type else None
+    url = NO_URL if kind else put_request(event, unescape(request), logged=request)
     event.values["server_name"] = logged(domain) or url.domain
-    finish_request(event, url, settings, kind="tcp" if is_tcp else None)
+    finish_request(event, url, settings, kind=kind)
 
 
 def _put_times(event: Event, *texts: str) -> None:
@@ -278,10 +305,24 @@ def score_clb(head: Head, _settings: ParseSettings) -> int:
     )
 
 
-def _parser(layout: _Layout) -> Callable[[Identity, ParseSettings], ParserOfLines]:
+def _shape(layout: _Layout) -> Shape:
+    request = Field(Value.REQUEST, written=Written.QUOTED, event_type=layout.event_type)
+    fields = {**_FIELDS, "request": request}
+    return Shape(
+        fields=tuple(fields.get(name, Field(target=name)) for name in layout.names),
+        widths=layout.widths,
+        bytes_scope=layout.bytes_scope,
+        server_is_host=True,
+    )
+
+
+ALB, CLB = _shape(_ALB), _shape(_CLB)
+
+
+def _parser(layout: _Layout, shape: Shape) -> Callable[[Identity, ParseSettings], ParserOfLines]:
     def parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
         line_parser = partial(parse_line, settings=settings, layout=layout)
-        return ParserOfLines(identity, settings, line_parser)
+        return ParserOfLines(identity, settings, line_parser, fast_path=shape.parse)
 
     return parser
 
@@ -292,7 +333,7 @@ register(
         description="access log of an AWS application load balancer",
         grammar=_GRAMMAR.format(type="type                        extra.lb_type\n", rest=_ALB_REST),
         splittable=True,
-        parser=_parser(_ALB),
+        parser=_parser(_ALB, ALB),
         score=score_alb,
         rank=6,
     )
@@ -303,7 +344,7 @@ register(
         description="access log of an AWS classic load balancer",
         grammar=_GRAMMAR.format(type="", rest=_CLB_REST),
         splittable=True,
-        parser=_parser(_CLB),
+        parser=_parser(_CLB, CLB),
         score=score_clb,
         rank=7,
     )

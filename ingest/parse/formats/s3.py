@@ -16,6 +16,7 @@ from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.fields.urls import NO_URL
 from ingest.parse.format import Format, Head, ParserOfLines
+from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
@@ -58,7 +59,8 @@ Fields that AWS may add later are extra.extra_fields."""
 _HEAD = re.compile(r"([^ ]+) ([^ ]+) \[([^\[\]]*)\] ([^ ]+) ")
 # The requester and the request id are at least a word each.
 _TWO_WORDS = re.compile(r"[^ ]+ [^ ]+")
-_OPERATION = re.compile(r" ((?:REST|WEBSITE|SOAP|BATCH|S3)\.[A-Z0-9_.]+) ([^ ]+) ")
+_OPERATION_NAME = re.compile(r"(?:REST|WEBSITE|SOAP|BATCH|S3)\.[A-Z0-9_.]+")
+_OPERATION = re.compile(f" ({_OPERATION_NAME.pattern}) ([^ ]+) ")
 _HIT = re.compile(r"(?:REST|WEBSITE)\.(?:GET|HEAD)\.OBJECT")
 _COUNTS = r' ([0-9]{3}|0|-1|-) ([^ "]+)' + " ([0-9]+|-)" * 4 + ' (?=["-])'
 _AFTER_QUOTE = re.compile(f'"{_COUNTS}')
@@ -69,6 +71,49 @@ _NAMES_BEHIND = (
 )  # fmt: skip
 _FIELDS_BEFORE = 17
 _WIDTHS = frozenset((17, 18, 24, 25, 26, 27))
+
+
+def _kind(operation: str) -> str | None:
+    """Return the event_type of an operation that reads no object, None of one that does."""
+    return None if _HIT.fullmatch(operation) else "storage_op"
+
+
+def _word(target: str | None = None, value: Value = Value.TEXT) -> Field:
+    return Field(value, target, Written.WORD)
+
+
+SHAPE = Shape(
+    fields=(
+        _word("bucket_owner"),
+        _word("server_name"),
+        Field(Value.CLF_TIME, written=Written.BRACKETED),
+        _word(value=Value.CLIENT),
+        _word("user_name"),
+        _word("native_id"),
+        Field(
+            target="s3_operation",
+            written=Written.WORD,
+            check=_OPERATION_NAME.fullmatch,
+            required=True,
+            event_type=_kind,
+        ),
+        _word("s3_key"),
+        Field(Value.REQUEST, written=Written.QUOTED),
+        _word("status_code", Value.STATUS),
+        _word("error_code"),
+        _word("response_bytes", Value.COUNT),
+        _word("object_size", Value.COUNT),
+        _word(value=Value.MILLISECONDS),
+        _word("turn_around_ms", Value.COUNT),
+        Field(target="referrer", written=Written.QUOTED),
+        Field(target="user_agent", written=Written.QUOTED),
+        *map(_word, _NAMES_BEHIND),
+    ),
+    widths=_WIDTHS,
+    bytes_scope="body",
+    escapes=False,
+    needs_request=False,
+)
 
 
 class _Front(NamedTuple):
@@ -117,7 +162,8 @@ class _Line(NamedTuple):
 
 def s3_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
     """Return the parser of one object."""
-    return ParserOfLines(identity, settings, partial(parse_line, settings=settings))
+    line_parser = partial(parse_line, settings=settings)
+    return ParserOfLines(identity, settings, line_parser, fast_path=SHAPE.parse)
 
 
 def score(head: Head, _settings: ParseSettings) -> int:
@@ -146,8 +192,7 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     _put_behind(event, line)
     request = value(line.request)
     url = NO_URL if request is None else put_request(event, request)
-    is_hit = _HIT.fullmatch(line.front.operation) is not None
-    finish_request(event, url, settings, kind=None if is_hit else "storage_op")
+    finish_request(event, url, settings, kind=_kind(line.front.operation))
     return event
 
 

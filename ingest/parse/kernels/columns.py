@@ -58,6 +58,15 @@ class DictionaryColumn:
         """Return it as a plain Arrow column of texts, without a dictionary."""
         return self.values.take(_indices(self.codes))
 
+    def or_else(self, other: DictionaryColumn) -> DictionaryColumn:
+        """Return the column with the texts of `other` where it is null."""
+        if not len(other.values) or not (self.codes < 0).any():
+            return self
+        both = dictionary_column(pa.concat_arrays([self.values, other.values]))
+        theirs = np.where(other.codes < 0, -1, other.codes + len(self.values))
+        codes = np.where(self.codes < 0, theirs, self.codes)
+        return DictionaryColumn(np.append(both.codes, np.int32(-1))[codes], both.values)
+
     def map(self, function: Callable[[Sequence[str]], Sequence[str | None]]) -> DictionaryColumn:
         """Return the column with its values replaced by what `function` returns for all of them.
 

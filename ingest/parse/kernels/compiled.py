@@ -35,6 +35,8 @@ NUMBERS = types.Array(types.int64, 1, "C")
 CODES = types.Array(types.int32, 1, "C")
 WORDS = types.Array(types.uint64, 2, "C")
 LAYOUTS = types.Array(types.uint64, 3, "C")
+KINDS = types.Array(types.uint64, 1, "C")
+NUMBER_TABLE = types.Array(types.int64, 2, "C")
 
 
 class _Locator(caching.InTreeCacheLocator):

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from ingest.parse.kernels import rules, urls
+from ingest.parse.kernels import rules
 from ingest.parse.kernels.columns import Codes, DictionaryColumn, Mask
 from ingest.parse.kernels.layout import QUOTED, REST, TOKEN, Field, layouts
-from ingest.parse.kernels.parameters import SESSION, as_words, decoded
+from ingest.parse.kernels.parameters import SESSION, decoded
+from ingest.parse.kernels.readers import (
+    LONGEST_LINE,
+    PADDING,
+    Encoder,
+    Span,
+    read_parameters,
+    read_referrer,
+    read_request,
+    version_column,
+)
 from ingest.parse.kernels.split import NOT_PLAIN, split
-from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.times import read_clf_times
-from ingest.parse.kernels.urls import VERSIONS, doubt_escapes, read_parameters, read_referrers
+from ingest.parse.kernels.urls import doubt_escapes
 from ingest.parse.kernels.values import read_numbers, read_statuses, read_tails
 from ingest.parse.kernels.words import Bytes, Flags, Positions
 from ingest.parse.model import Lines
@@ -42,14 +50,6 @@ _COMBINED = (
 )
 _SERVER = Field(SERVER, TOKEN, b" ")
 _LAYOUTS = layouts(_COMBINED, _COMMON, (_SERVER, *_COMBINED), (_SERVER, *_COMMON))
-# Lines up to this long overflow no column, except those that are checked one by one.
-LONGEST_LINE: Final = 4096
-# Rows of the table of positions are this much longer than needed, so that the items of one line do
-# not all fall into the same set of the processor's cache.
-_PADDING: Final = 40
-_VERSIONS = pa.array(VERSIONS)
-
-Span = tuple[Positions, Positions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +100,13 @@ _TABLES = ("dictionaries", "shop", "rare", "extra")
 def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> Parts:
     """Return the parts of the lines of a usual shape; `names` are URL parameters by column."""
     reader = _Reader(lines, settings)
+    buffer, plain = lines.buffer, reader.plain
     seconds, zoned = reader.times()
     statuses, sizes = reader.counts()
-    request = reader.request()
-    referrer = reader.referrer()
+    request = read_request(buffer, reader.spans[REQUEST], plain)
+    referrer = read_referrer(buffer, reader.spans[REFERRER], plain)
     tail = reader.tail(referrer.sure)
-    shop = reader.parameters(request.query, referrer.query, names)
+    shop = read_parameters(buffer, plain, request.query, referrer.query, names)
     texts = {
         "url_original": request.target,
         "url_path": request.path,
@@ -114,10 +115,11 @@ def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> 
         SESSION: shop.pop(SESSION),
     }
     rows = np.flatnonzero(reader.plain).astype(np.uint32)
-    encoder = _Encoder(reader, rows)
+    encoder = Encoder(buffer, rows)
+    addresses, tokens = _clients(encoder, reader.spans[CLIENT])
     parts = Parts(
         rows=rows,
-        buffer=lines.buffer,
+        buffer=buffer,
         texts=texts,
         seconds=seconds[rows],
         zoned=zoned[rows] != 0,
@@ -126,10 +128,11 @@ def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> 
         sizes=sizes[rows],
         durations=tail.numbers[rows],
         dictionaries={
-            **encoder.clients(),
+            "client_ip": addresses,
+            "client_address": tokens,
             "user_name": encoder.asked(reader.spans[USER], rules.user_of),
             "http_method": encoder.asked(request.method, rules.method_of),
-            "http_version": DictionaryColumn(request.versions[rows], _VERSIONS),
+            "http_version": version_column(request.versions[rows]),
             "referrer_domain": encoder.asked(referrer.origin, rules.host_of),
             "user_agent": rules.unescaped(encoder.texts(reader.spans[AGENT])),
             "forwarded_for": encoder.asked(tail.quoted, rules.list_of),
@@ -137,7 +140,7 @@ def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> 
         shop={name: decoded(encoder.texts(span)) for name, span in shop.items()},
         rare={
             "server_name": encoder.asked(reader.spans[SERVER], rules.server_of),
-            "url_scheme": encoder.asked(request.origin, rules.scheme_of),
+            "url_scheme": encoder.asked(request.origin, rules.portless_scheme_of),
             "url_domain": encoder.asked(request.origin, rules.host_of),
         },
         extra={
@@ -149,20 +152,12 @@ def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> 
     return parts.keep(encoder.valid & parts.has_one_extra())
 
 
-class _Request(NamedTuple):
-    method: Span
-    target: Span
-    origin: Span
-    path: Span
-    query: Span
-    odd: Span
-    versions: Codes
-
-
-class _Referrer(NamedTuple):
-    origin: Span
-    query: Span
-    sure: Mask
+def _clients(encoder: Encoder, span: Span) -> tuple[DictionaryColumn, DictionaryColumn]:
+    """Return address and token of the clients."""
+    tokens = encoder.texts(span)
+    addresses, known = rules.read_clients(tokens, rules.client_of)
+    encoder.valid &= known
+    return addresses, tokens
 
 
 class _Tail(NamedTuple):
@@ -176,7 +171,7 @@ class _Reader:
 
     def __init__(self, lines: Lines, settings: ParseSettings) -> None:
         size = lines.starts.size
-        table = np.empty((2, _SLOTS, size + _PADDING), dtype=np.uint32)
+        table = np.empty((2, _SLOTS, size + PADDING), dtype=np.uint32)
         self._buffer = lines.buffer
         self._size = size
         self._settings = settings
@@ -188,11 +183,6 @@ class _Reader:
         starts, ends = lines.starts, lines.ends
         split(self._buffer, starts, ends, _LAYOUTS, table[0], table[1], self.plain, longest)
         doubt_escapes(self._buffer, *self.spans[REFERRER], self.plain)
-
-    @property
-    def buffer(self) -> Bytes:
-        """The bytes of the lines."""
-        return self._buffer
 
     def times(self) -> tuple[npt.NDArray[np.int64], Flags]:
         """Return the UTC seconds, and which times name their zone."""
@@ -209,31 +199,6 @@ class _Reader:
         read_numbers(self._buffer, *self.spans[SIZE], self.plain, sizes)
         return statuses, sizes
 
-    def request(self) -> _Request:
-        """Return the parts of the requests."""
-        begins, stops = self.spans[REQUEST]
-        parts = np.empty((urls.PARTS, self._size + _PADDING), dtype=np.uint32)
-        versions = np.empty(self._size, dtype=np.int32)
-        urls.read_requests(self._buffer, begins, stops, self.plain, parts, versions)
-        rows = list(parts[:, : self._size])
-        return _Request(
-            method=(begins, rows[urls.METHOD_STOP]),
-            target=(rows[urls.TARGET], rows[urls.TARGET_STOP]),
-            origin=(rows[urls.TARGET], rows[urls.ORIGIN_STOP]),
-            path=(rows[urls.PATH], rows[urls.PATH_STOP]),
-            query=(rows[urls.QUERY], rows[urls.QUERY_STOP]),
-            odd=(begins, rows[urls.ODD_STOP]),
-            versions=versions,
-        )
-
-    def referrer(self) -> _Referrer:
-        """Return the parts of the referrers."""
-        begins, stops = self.spans[REFERRER]
-        origin, query, end = self._positions(3)
-        sure = np.empty(self._size, dtype=np.uint8)
-        read_referrers(self._buffer, begins, stops, self.plain, origin, query, end, sure)
-        return _Referrer((begins, origin), (query, end), sure != 0)
-
     def tail(self, sure: Mask) -> _Tail:
         """Return what follows the agent; before a quoted text the referrer has to be `sure`."""
         quoted, quoted_stop, rest, rest_stop = self._positions(4)
@@ -247,46 +212,8 @@ class _Reader:
             self._doubt(quoted != quoted_stop)
         return _Tail((quoted, quoted_stop), (rest, rest_stop), numbers)
 
-    def parameters(self, query: Span, referrer: Span, names: dict[str, str]) -> dict[str, Span]:
-        """Return the values of the parameters `names`, by column."""
-        begins, stops = np.zeros((2, len(names), self._size + _PADDING), dtype=np.uint32)
-        read_parameters(
-            self._buffer, self.plain, *query, *referrer, as_words(*names.items()), begins, stops
-        )
-        return {
-            name: (begins[index, : self._size], stops[index, : self._size])
-            for index, name in enumerate(names)
-        }
-
     def _doubt(self, lines: Mask) -> None:
         self.plain[lines] = NOT_PLAIN
 
     def _positions(self, count: int) -> Iterator[Positions]:
-        return iter(np.empty((count, self._size + _PADDING), dtype=np.uint32)[:, : self._size])
-
-
-class _Encoder:
-    """Makes dictionary columns of `rows`; `valid` are those whose texts all rules know."""
-
-    def __init__(self, reader: _Reader, rows: Positions) -> None:
-        self._buffer = reader.buffer
-        self._client = reader.spans[CLIENT]
-        self._rows = rows
-        self.valid: Mask = np.ones(rows.size, dtype=np.bool_)
-
-    def texts(self, span: Span) -> DictionaryColumn:
-        """Return the texts at `span` as they are."""
-        return encode(self._buffer, *span, self._rows)
-
-    def asked(self, span: Span, rule: Callable[[str], str | None]) -> DictionaryColumn:
-        """Return what `rule` makes of the texts at `span`; see `rules.ask`."""
-        texts, known = rules.ask(self.texts(span), rule)
-        self.valid &= known
-        return texts
-
-    def clients(self) -> dict[str, DictionaryColumn]:
-        """Return address and token of the clients."""
-        tokens = self.texts(self._client)
-        addresses, known = rules.read_clients(tokens)
-        self.valid &= known
-        return {"client_ip": addresses, "client_address": tokens}
+        return iter(np.empty((count, self._size + PADDING), dtype=np.uint32)[:, : self._size])

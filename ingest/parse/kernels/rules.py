@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +15,7 @@ from ingest.parse.fields.addresses import (
     Client,
     is_address_list,
     is_host_name,
+    read_client,
     split_port,
 )
 from ingest.parse.fields.extra import encode_extra
@@ -57,8 +59,10 @@ def ask(
     return _mapped(texts, answers), known
 
 
-def read_clients(tokens: DictionaryColumn) -> tuple[DictionaryColumn, Mask]:
-    """Return the canonical addresses, and which rows are addresses or host names without port."""
+def read_clients(
+    tokens: DictionaryColumn, rule: Callable[[str], Client | None]
+) -> tuple[DictionaryColumn, Mask]:
+    """Return the canonical addresses, and in which rows `rule` knows a client without a port."""
     is_ipv4 = are_ipv4(tokens.values)
     if is_ipv4.all():
         return tokens, tokens.codes >= 0
@@ -66,12 +70,19 @@ def read_clients(tokens: DictionaryColumn) -> tuple[DictionaryColumn, Mask]:
     known = is_ipv4.copy()
     for index in np.flatnonzero(~is_ipv4):
         token = addresses[index] or ""
-        client = _client(token)
+        client = rule(token)
         known[index], addresses[index] = client is not None, client.ip if client else None
     return _mapped(tokens, addresses), np.append(known, False)[tokens.codes]
 
 
-def _client(token: str) -> Client | None:
+def client_alone(token: str) -> Client | None:
+    """Return the client that `token` is; None for one with a port, or that needs a warning."""
+    client = read_client(token)
+    is_alone = client.valid and client.address is not None and client.port is None
+    return client if is_alone else None
+
+
+def client_of(token: str) -> Client | None:
     """Return the client that a prefix with the one word `token` has; None when it says more."""
     prefix = _read_alone(f"{token}{_NOBODY}")
     if prefix is None:
@@ -130,17 +141,30 @@ def method_of(token: str) -> str | None:
 
 
 def scheme_of(origin: str) -> str | None:
-    """Return the scheme of scheme and authority, None where a port or its length needs more."""
-    url = split_target(origin)
-    fits = len(url.scheme or "") <= (EVENTS.column("url_scheme").width or 0)
-    return url.scheme if fits and url.port is None else None
+    """Return the scheme of scheme and authority, None for a wide one."""
+    scheme = split_target(origin).scheme or ""
+    return scheme if len(scheme) <= (EVENTS.column("url_scheme").width or 0) else None
+
+
+def portless_scheme_of(origin: str) -> str | None:
+    """Return the scheme of scheme and authority, None for a wide one or beside a port."""
+    return scheme_of(origin) if split_target(origin).port is None else None
+
+
+def url_ports(origins: DictionaryColumn) -> npt.NDArray[np.int64]:
+    """Return the port that each row's scheme and authority names, -1 without one."""
+    ports = [split_target(origin).port for origin in origins.values.to_pylist()]
+    return np.array([-1 if port is None else port for port in [*ports, None]])[origins.codes]
+
+
+def is_bad_request(text: str) -> bool:
+    """Return whether the request line `text`, as logged, is none."""
+    return read_request(unescape(text)) is None
 
 
 def bad_request_of(text: str) -> str | None:
     """Return the JSON of `extra` for a bad request line, None for a request."""
-    if read_request(unescape(text)) is not None:
-        return None
-    return encode_extra({"request_line": text}, set())
+    return encode_extra({"request_line": text}, set()) if is_bad_request(text) else None
 
 
 def list_of(text: str) -> str | None:

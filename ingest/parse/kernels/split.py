@@ -83,7 +83,7 @@ def _is_utf8(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
 
 
 @helper
-def _look(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
+def look_at(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
     """Return what the bytes of a line say: PLAIN, perhaps with ESCAPED, or NOT_PLAIN."""
     begin, odd, high, backslashes = at, ZERO, ZERO, ZERO
     while at < stop:
@@ -110,7 +110,7 @@ def _is_escaped(buffer: Bytes, begin: np.uint64, at: np.uint64) -> bool:
 
 
 @helper
-def _closing(buffer: Bytes, at: np.uint64, stop: np.uint64) -> np.uint64:
+def closing_quote(buffer: Bytes, at: np.uint64, stop: np.uint64) -> np.uint64:
     """Return where the first quote of [at, stop) is that no backslash escapes, else `stop`."""
     closing = find(buffer, at, stop, _QUOTE)
     while closing < stop and _is_escaped(buffer, at, closing):
@@ -142,7 +142,7 @@ def split(
         if end == start or end - start > longest or buffer[end - ONE] == _BLANK:
             plain[line] = NOT_PLAIN
             continue
-        look = _look(buffer, start, end)
+        look = look_at(buffer, start, end)
         fits = False
         for alternative in range(layouts.shape[0] if look else 0):
             for slot in range(begins.shape[0]):
@@ -156,7 +156,7 @@ def split(
                     stop = find(buffer, at, end, first)
                     fits = at < stop < end
                 elif kind == QUOTED:
-                    stop = _closing(buffer, at, end)
+                    stop = closing_quote(buffer, at, end)
                     fits = stop < end
                 begin = at
                 is_null = False

@@ -42,6 +42,13 @@ _YEAR: Final = np.uint64(7)
 _SIXTEEN: Final = np.uint64(16)
 _ZONE: Final = np.uint64(20)
 _NOT_A_TIME: Final = np.int64(-(1 << 62))
+# `yyyy-MM-ddTHH:mm:ssZ`, and the same with up to six decimals.
+_ISO: Final = np.uint64(20)
+_LONGEST_ISO: Final = np.uint64(27)
+_ISO_POINT_ALONE: Final = np.uint64(21)
+_MINUTE: Final = 60_000_000
+_SECOND: Final = 1_000_000
+_UNITS: Final = (1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)
 
 
 @helper
@@ -161,3 +168,68 @@ def read_clf_times(
             last, last_length, last_seconds = at, length, local - offset
         seconds[line] = last_seconds
         zoned[line] = length == _ZONED
+
+
+@helper
+def _iso_minutes(buffer: Bytes, at: np.uint64) -> int:
+    """Return the minutes since 1970 that `yyyy-MM-ddTHH:mm` at `at` is, or _NOT_A_TIME."""
+    year, month = digits_at(buffer, at, _FOUR), digits_at(buffer, at + np.uint64(5), TWO)
+    day, hour = digits_at(buffer, at + EIGHT, TWO), digits_at(buffer, at + np.uint64(11), TWO)
+    minute = digits_at(buffer, at + np.uint64(14), TWO)
+    dashes = buffer[at + _FOUR] == ord("-") and buffer[at + _YEAR] == ord("-")
+    if not dashes or buffer[at + np.uint64(10)] != ord("T"):
+        return _NOT_A_TIME
+    if buffer[at + np.uint64(13)] != ord(":") or month < 1 or month > 12:
+        return _NOT_A_TIME
+    if not _exists(year, month, day) or not 0 <= hour <= 23 or not 0 <= minute <= 59:
+        return _NOT_A_TIME
+    return (_days(year, month, day) * 24 + hour) * 60 + minute
+
+
+@helper
+def _iso_micros(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
+    """Return the microseconds of the minute that `:ss[.f]Z` in [at, stop) is, or _NOT_A_TIME."""
+    point, last = at + np.uint64(3), stop - np.uint64(1)
+    second = digits_at(buffer, at + np.uint64(1), TWO)
+    if buffer[at] != ord(":") or buffer[last] != ord("Z") or not 0 <= second <= 59:
+        return _NOT_A_TIME
+    if point == last:
+        return second * _SECOND
+    decimals = last - point - np.uint64(1)
+    fraction = digits_at(buffer, point + np.uint64(1), decimals)
+    if buffer[point] != ord(".") or fraction < 0:
+        return _NOT_A_TIME
+    return second * _SECOND + fraction * _UNITS[decimals]
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, NUMBERS)
+def read_iso_times(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    micros: npt.NDArray[np.int64],
+) -> None:
+    """Fill the UTC microseconds of `yyyy-MM-ddTHH:mm:ssZ`, perhaps with up to six decimals.
+
+    Other texts, and times that do not exist or need a warning of their own, are not `plain`.
+    """
+    one, other, minutes = np.uint64(0), np.uint64(0), np.int64(0)
+    for number in range(begins.size):
+        line = np.uint64(number)
+        if plain[line] == NOT_PLAIN:
+            continue
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        length = stop - at
+        if length < _ISO or length > _LONGEST_ISO or length == _ISO_POINT_ALONE:
+            plain[line] = NOT_PLAIN
+            continue
+        # Logs are in order of time: many lines are of the minute of the one before.
+        if word_at(buffer, at) != one or word_at(buffer, at + EIGHT) != other:
+            one, other = word_at(buffer, at), word_at(buffer, at + EIGHT)
+            minutes = np.int64(_iso_minutes(buffer, at))
+        rest = _iso_micros(buffer, at + _SIXTEEN, stop)
+        if minutes == _NOT_A_TIME or rest == _NOT_A_TIME:
+            plain[line] = NOT_PLAIN
+            continue
+        micros[line] = minutes * _MINUTE + rest

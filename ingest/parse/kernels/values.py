@@ -18,6 +18,14 @@ _QUOTE: Final = np.uint64(ord('"'))
 _BLANK: Final = np.uint64(ord(" "))
 _DOT: Final = np.uint64(ord("."))
 _BACKSLASH: Final = np.uint64(ord("\\"))
+_COLON: Final = ord(":")
+# Of more seconds a float does not have all microseconds.
+_WHOLE_DIGITS: Final = np.uint64(5)
+_MICROS: Final = 1_000_000
+_DECIMALS: Final = np.uint64(6)
+_UNITS: Final = (1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)
+_PORT_DIGITS: Final = np.uint64(5)
+_MAX_PORT: Final = 65_535
 
 
 @helper
@@ -150,3 +158,80 @@ def read_tails(
                 rest_begins[line], rest_stops[line] = at + ONE, stop
             else:
                 plain[line] = NOT_PLAIN
+
+
+@helper
+def _micros(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
+    """Return the millionths of the decimal that all of [at, stop) is, -1 for other texts."""
+    dot = find(buffer, at, stop, _DOT)
+    if dot == at or dot - at > _WHOLE_DIGITS:
+        return np.int64(-1)
+    whole = digits_at(buffer, at, dot - at)
+    if whole < 0 or dot == stop:
+        return whole * _MICROS if whole >= 0 else np.int64(-1)
+    decimals = stop - dot - ONE
+    if decimals == ZERO or decimals > _DECIMALS:
+        return np.int64(-1)
+    fraction = digits_at(buffer, dot + ONE, decimals)
+    return whole * _MICROS + fraction * _UNITS[decimals] if fraction >= 0 else np.int64(-1)
+
+
+@helper
+def _is_minus_one(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+    return stop - at == TWO and buffer[at] == ord("-") and buffer[at + ONE] == ord("1")
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, NUMBERS)
+def read_seconds(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    micros: npt.NDArray[np.int64],
+) -> None:
+    """Fill the microseconds of decimals that are seconds, -1 for empty texts and `-1`.
+
+    Lines with other texts, or more than six decimals, are not `plain`.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        micros[line] = -1
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        if plain[line] == NOT_PLAIN or at == stop or _is_minus_one(buffer, at, stop):
+            continue
+        micros[line] = _micros(buffer, at, stop)
+        if micros[line] < 0:
+            plain[line] = NOT_PLAIN
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, POSITIONS, NUMBERS)
+def read_ports(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    host_stops: Positions,
+    ports: npt.NDArray[np.int64],
+) -> None:
+    """Fill the port behind the last colon, and where the host before it stops.
+
+    Of an empty text the port is -1 and the host empty; lines with other texts are not `plain`.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        host_stops[line], ports[line] = at, -1
+        if plain[line] == NOT_PLAIN or at == stop:
+            continue
+        digits = ZERO
+        while digits <= _PORT_DIGITS and at + digits < stop:
+            if buffer[stop - digits - ONE] == _COLON:
+                break
+            digits += ONE
+        if digits == ZERO or digits > _PORT_DIGITS or at + digits + ONE >= stop:
+            plain[line] = NOT_PLAIN
+            continue
+        ports[line] = digits_at(buffer, stop - digits, digits)
+        host_stops[line] = stop - digits - ONE
+        if ports[line] < 0 or ports[line] > _MAX_PORT:
+            plain[line] = NOT_PLAIN

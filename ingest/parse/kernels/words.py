@@ -84,14 +84,34 @@ def has_zero(bytes_: np.uint64) -> np.uint64:
 
 
 @helper
+def first_byte(bits: np.uint64) -> np.uint64:
+    """Return the number of the byte that has the lowest set bit of `bits`, as of `has_zero`."""
+    return ((bits & (~bits + ONE)) >> _SEVEN) * _NUMBER_OF_BYTE >> _TOP
+
+
+@helper
 def find(buffer: Bytes, at: np.uint64, stop: np.uint64, wanted: np.uint64) -> np.uint64:
     """Return where the first byte `wanted` of [at, stop) is, `stop` without any."""
     pattern = wanted * LOW
     while at < stop:
         zeros = has_zero(word_at(buffer, at) ^ pattern)
         if zeros != ZERO:
-            lowest = (zeros & (~zeros + ONE)) >> _SEVEN
-            return min(at + (lowest * _NUMBER_OF_BYTE >> _TOP), stop)
+            return min(at + first_byte(zeros), stop)
+        at += EIGHT
+    return stop
+
+
+@helper
+def find_either(
+    buffer: Bytes, at: np.uint64, stop: np.uint64, one: np.uint64, other: np.uint64
+) -> np.uint64:
+    """Return where the first byte of [at, stop) is that is `one` or `other`, else `stop`."""
+    first, second = one * LOW, other * LOW
+    while at < stop:
+        bytes_ = word_at(buffer, at)
+        zeros = has_zero(bytes_ ^ first) | has_zero(bytes_ ^ second)
+        if zeros != ZERO:
+            return min(at + first_byte(zeros), stop)
         at += EIGHT
     return stop
 

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from fixtures.cut_lines import lines_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.contract import EVENTS
 from ingest.parse.format import FEW_LINES
 from ingest.parse.formats.access import access_parser, parse_fast
-from ingest.parse.kernels import access, texts
+from ingest.parse.kernels import events, texts
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
@@ -27,19 +28,6 @@ IDENTITY = Identity(
     ingest_time=datetime(2024, 5, 1, 12, tzinfo=UTC),
 )
 SETTINGS = ParseSettings(format="access")
-FILLER = b"#" * 100 + b"\n"
-
-
-def lines_of(raw: Sequence[bytes], *, offset: int = 0, first_line: int | None = 1) -> Lines:
-    """Return `raw` as the reader cuts it; the filler behind stands for the chunk's next line."""
-    sizes = np.array([len(line) + 1 for line in raw], dtype=np.int64)
-    starts = np.cumsum(sizes) - sizes
-    buffer = np.frombuffer(b"".join(line + b"\n" for line in raw) + FILLER, dtype=np.uint8)
-    ends = starts + sizes - 1
-    has_cr = np.array([line.endswith(b"\r") for line in raw], dtype=np.int64)
-    return Lines(
-        buffer=buffer, starts=starts, ends=ends - has_cr, offset=offset, first_line=first_line
-    )
 
 
 def parsed(*raw: bytes, parse: ParseSettings = SETTINGS) -> list[dict[str, Any]]:
@@ -630,7 +618,7 @@ def test_hostile_lines_take_linear_time(character: str) -> None:
 
 
 def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_PIECE", 2)
+    monkeypatch.setattr(events, "_PIECE", 2)
     agents = ["a", "bb" * 5, "ccc" * 9, "dddd", "e"]  # pieces of which no two have the same shape
     raw = [GOOD.replace("agent", agent).encode() for agent in agents]
     rows = parsed(*raw)

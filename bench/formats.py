@@ -1,0 +1,156 @@
+"""Formats that kernels read, each against pyarrow.csv and against its own reference parser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+from bench.contenders import arrow_csv, clickstream, emptied
+from bench.lines import Visit, write_lines
+from bench.single import IDENTITY, lines_of
+from ingest.parse.registry import lookup
+from ingest.settings import ParseSettings
+
+ROUNDS = 5
+_KERNEL_LINES, _REFERENCE_LINES = 200_000, 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Of one format: bytes a line, CPU ns a line on one core, share of lines by kernels, ratios."""
+
+    line_bytes: float
+    reference: float
+    kernels: float
+    by_kernels: float
+    ratios: Sequence[float]
+
+
+def _mixed(visit: Visit) -> int:
+    """Return a number of 32 bits that looks random, the same for the same visit."""
+    return visit.number * 2_654_435_761 % (1 << 32)
+
+
+def _elb(visit: Visit, name: str) -> str:
+    mixed = _mixed(visit)
+    at = visit.at + timedelta(microseconds=mixed % 1_000_000)
+    target = f"10.0.{mixed % 4}.{mixed % 200 + 1}:80"
+    return (
+        f"{at:%Y-%m-%dT%H:%M:%S.%fZ} {name} {visit.client}:{mixed % 60_000 + 1024} {target} "
+        f"0.00{mixed % 10} 0.{mixed % 1000:03} 0.000 {visit.status} {visit.status} "
+        f'{mixed % 900 + 100} {visit.size} "GET https://shop.example:443{visit.target} HTTP/1.1" '
+        f'"{visit.agent}" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2'
+    )
+
+
+def alb(visit: Visit) -> str:
+    """Return the line of `visit` at an application load balancer, of 30 fields."""
+    mixed = _mixed(visit)
+    target, status = f"10.0.{mixed % 4}.{mixed % 200 + 1}:80", visit.status
+    return (
+        f"https {_elb(visit, 'app/shop/50dc6c495c0c9188')} "
+        "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/shop/73e2d6bc24d8a067 "
+        f'"Root=1-{mixed:08x}-{visit.number:024x}" "shop.example" '
+        '"arn:aws:acm:eu-west-1:111122223333:certificate/12345678-1234-1234-1234-123456789012" '
+        f'{mixed % 5} {visit.at:%Y-%m-%dT%H:%M:%S}.{mixed % 1_000_000:06}Z "forward" "-" "-" '
+        f'"{target}" "{status}" "-" "-" TID_{mixed:08x}{visit.number:024x}\n'
+    )
+
+
+def clb(visit: Visit) -> str:
+    """Return the line of `visit` at a classic load balancer."""
+    return f"{_elb(visit, 'shop')}\n"
+
+
+def s3(visit: Visit) -> str:
+    """Return the line of `visit` at a bucket, of 27 fields."""
+    mixed = _mixed(visit)
+    agent = visit.agent.replace('\\"', "")
+    path = visit.target.partition("?")[0]
+    return (
+        "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be shop-media "
+        f"[{visit.at:%d/%b/%Y:%H:%M:%S} +0000] {visit.client} - {mixed:08X}{visit.number:08X} "
+        f'WEBSITE.GET.OBJECT {path[1:]} "GET {visit.target} HTTP/1.1" {visit.status} - '
+        f'{visit.size} {visit.size} {mixed % 300} {mixed % 90} "{visit.referrer}" "{agent}" - '
+        f"{mixed:08x}{visit.number:024x}{mixed:08x}= - ECDHE-RSA-AES128-GCM-SHA256 - "
+        "shop-media.s3-website.example TLSv1.2 - - eu-west-1\n"
+    )
+
+
+# Format -> how a visit is written, and how many columns pyarrow.csv makes of it.
+FORMATS: Mapping[str, tuple[Callable[[Visit], str], int]] = {
+    "alb": (alb, 30),
+    "clb": (clb, 15),
+    "s3": (s3, 28),
+}
+
+
+def measure(name: str, folder: Path, *, lines: int) -> Figures:
+    """Return the figures of the format `name` for a log of so many lines, in `folder`."""
+    written, columns = FORMATS[name]
+    path = folder / f"{name}.log"
+    write_lines(path, lines=lines, written=written)
+    reference, _ = _cpu(path, name, fast=False, lines=_REFERENCE_LINES)
+    kernels, by_kernels = min(_cpu(path, name, fast=True, lines=_KERNEL_LINES) for _ in range(5))
+    return Figures(
+        line_bytes=path.stat().st_size / lines,
+        reference=reference,
+        kernels=kernels,
+        by_kernels=by_kernels,
+        ratios=_ratios(path, name, columns),
+    )
+
+
+def _cpu(path: Path, name: str, *, fast: bool, lines: int) -> tuple[float, float]:
+    """Return the CPU ns a line, and the share of lines that kernels took."""
+    with path.open("rb") as file:
+        some = lines_of([line.rstrip(b"\n") for line in islice(file, lines)])
+    parser = lookup(name).open(IDENTITY, ParseSettings(fast=fast))
+    started = time.process_time()
+    parsed = parser.parse(some)
+    seconds = time.process_time() - started
+    return seconds / some.starts.size * 1e9, parsed.table.num_rows / some.starts.size
+
+
+def _ratios(path: Path, name: str, columns: int) -> list[float]:
+    """Return our wall time over that of pyarrow.csv, both to Parquet on two cores, per round."""
+    settings = replace(ParseSettings(), format=name)
+    names = [f"field_{number}" for number in range(columns)]
+    with ExitStack() as stack:
+        ours = stack.enter_context(clickstream(settings))
+        theirs = stack.enter_context(arrow_csv(names, all_text=True))
+        out = path.parent / "out"
+        ours(path, emptied(out))
+        rounds = [
+            [_seconds(contender, path, out) for contender in (ours, theirs)] for _ in range(ROUNDS)
+        ]
+    return [mine / its for mine, its in rounds]
+
+
+def _seconds(contender: Callable[[Path, Path], int], path: Path, out: Path) -> float:
+    emptied(out)
+    started = time.perf_counter()
+    rows = contender(path, out)
+    assert rows > 0
+    return time.perf_counter() - started
+
+
+def described(name: str, figures: Figures) -> str:
+    """Return `figures` as a line of a table."""
+    return (
+        f"{name:8}{figures.line_bytes:8.0f}{figures.reference:12,.0f}{figures.kernels:10,.0f}"
+        f"{figures.by_kernels:10.4f}{median(figures.ratios):9.2f}"
+        f"{min(figures.ratios):7.2f}{max(figures.ratios):7.2f}"
+    )
+
+
+HEADING = (
+    f"{'format':8}{'bytes':>8}{'reference':>12}{'kernels':>10}{'share':>10}"
+    f"{'/ csv':>9}{'min':>7}{'max':>7}   ns of CPU a line and core; wall time, median"
+)
