@@ -37,9 +37,15 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
     is_flag=True,
     help="Instead, show why lines were rejected, an example of each reason, and what mends it.",
 )
+@click.option(
+    "--logs",
+    "only_logs",
+    is_flag=True,
+    help="Instead, show each log: its format, file status, and lines by verdict.",
+)
 @target_option
 @json_option
-def status(only_rejects: bool, target: str | None, as_json: bool) -> None:
+def status(only_rejects: bool, only_logs: bool, target: str | None, as_json: bool) -> None:
     """Show what the ledgers record, without recounting.
 
     Batches and their states, codes and reasons, objects that are not ok, and what was exported.
@@ -47,16 +53,29 @@ def status(only_rejects: bool, target: str | None, as_json: bool) -> None:
     --rejects shows what is not an event although it lies in the sources: by source and reason the
     number of lines, one line as an example with its place, and the setting or command that would
     mend it. Examples are tried: with settings that changed since, and by all other formats.
+    --logs shows what was read of each log.
     """
     from ingest.books.status import status as books
     from ingest.books.status import status_text
 
+    if only_rejects and only_logs:
+        raise click.UsageError("--rejects and --logs exclude each other: give one of them")
     settings = load_settings_for(target)
     if only_rejects:
         _show_rejects(settings, as_json)
         return
+    if only_logs:
+        _show_logs(settings, as_json)
+        return
     state = books(settings)
     show(state, status_text(state), as_json)
+
+
+def _show_logs(settings: Settings, as_json: bool) -> None:
+    from ingest.books.logs import logs, logs_text
+
+    found = logs(settings)
+    show(found, logs_text(found), as_json)
 
 
 def _show_rejects(settings: Settings, as_json: bool) -> None:

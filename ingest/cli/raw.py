@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,7 +37,8 @@ from ingest.terminal.text import count_of
     "formats",
     multiple=True,
     metavar="F",
-    help="A format to write; may be repeated. [default: combined, schematic-csv, splunk_tutorial]",
+    help="A format to write, or mixed: one file of each that content shows, some broken. May be "
+    "repeated. [default: combined, schematic-csv, splunk_tutorial]",
 )
 @json_option
 def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_json: bool) -> None:
@@ -50,7 +54,23 @@ def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_
         f"{lines:,} lines in {count_of(len(truth['files']), 'file')} below {directory / 'raw'}; "
         f"the answers are in {directory / 'truth.json'}"
     )
-    show(truth["totals"], text, as_json)
+    needs = [
+        f"\na source of {name} has to say:\n{_source_text(settings)}"
+        for name, settings in truth["sample"]["settings"].items()
+    ]
+    show(truth["totals"], "\n".join([text, *needs]), as_json)
+
+
+def _source_text(settings: Mapping[str, Any]) -> str:
+    """Return settings as in clickstream.toml."""
+    lines = []
+    for name, value in settings.items():
+        written = json.dumps(value)
+        if name == "mapping":
+            pairs = (f"{json.dumps(column)} = {json.dumps(path)}" for column, path in value)
+            written = f"{{ {', '.join(pairs)} }}"
+        lines.append(f"{name} = {written}")
+    return "\n".join(lines)
 
 
 def _pairs(

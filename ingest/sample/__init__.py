@@ -1,10 +1,10 @@
 """Raw logs of a small shop with a known answer.
 
-`vocabulary` and `visits` draw who does what, the `lines` and `odd` modules turn it into lines,
+`vocabulary` and `visits` draw who does what, `lines`, `odd` and `kinds` turn it into lines,
 `truth` counts what they say, `plan` decides on files, and `write_sample` writes them.
 """
 
-from ingest.sample.plan import FORMATS, USUAL_FORMATS
+from ingest.sample.plan import FORMATS, MIXED, USUAL_FORMATS
 from ingest.sample.write import write_sample
 
-__all__ = ["FORMATS", "USUAL_FORMATS", "write_sample"]
+__all__ = ["FORMATS", "MIXED", "USUAL_FORMATS", "write_sample"]

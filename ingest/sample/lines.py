@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -12,22 +12,12 @@ import numpy.typing as npt
 
 from ingest.sample.truth import Facts
 from ingest.sample.visits import Hits, Shop
-from ingest.sample.vocabulary import (
-    CAMPAIGNS,
-    EXTERNAL_REFERRERS,
-    PAGES,
-    SITE,
-    STATUSES,
-)
+from ingest.sample.vocabulary import CAMPAIGNS, EXTERNAL_REFERRERS, PAGES, SITE, STATUSES, Page
 
 _NAMES = [page.name for page in PAGES]
 _PRODUCT, _OLDLINK = map(_NAMES.index, ("product", "oldlink"))
 _IS_CART = np.array([page.path == "/cart.do" for page in PAGES])
-_ACTIONS = tuple(sorted({page.action.lower() for page in PAGES if page.action}))
-_ACTION = np.array([_ACTIONS.index(p.action.lower()) if p.action else -1 for p in PAGES])
-_VIEWS = np.array([-1 if page.views is None else page.views for page in PAGES])
 PURCHASES = np.array([-1 if page.purchases is None else page.purchases for page in PAGES])
-_HAS_PRODUCT = np.array([page.has_product for page in PAGES])
 STATUS = np.array([code for code, _, _ in STATUSES])
 Ints = npt.NDArray[np.int64]
 
@@ -67,29 +57,69 @@ class Writer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a reader makes of a hit of a page; None where it is no action, or not a shop event."""
+
+    action: str | None = None
+    has_product: bool = False
+    views: int | None = None
+    purchases: int | None = None
+
+
+def shop_meaning(page: Page) -> Meaning:
+    """Return what a log says that has targets and referrers."""
+    return Meaning(
+        action=None if page.action is None else page.action.lower(),
+        has_product=page.has_product,
+        views=page.views,
+        purchases=page.purchases,
+    )
+
+
 def facts_of(
-    shop: Shop, hits: Hits, *, url: Ints, urls: Sequence[str], at: Ints, has_campaign: bool = True
+    shop: Shop,
+    hits: Hits,
+    *,
+    url: Ints,
+    urls: Sequence[str],
+    at: Ints,
+    means: Callable[[Page], Meaning] = shop_meaning,
+    lacks: Collection[str] = (),
 ) -> Facts:
-    """Return what the lines of `hits` state; `at` is epoch seconds, -1 = none."""
-    page = hits["page"]
+    """Return what the lines of `hits` state; `at` is epoch seconds, -1 = none.
+
+    `lacks` are the facts that the format has no place for.
+    """
+    page, none = hits["page"], np.full(len(hits), -1)
+    meanings = [means(one) for one in PAGES]
+    actions = sorted({meaning.action for meaning in meanings if meaning.action})
+    stated = {
+        "session": hits["session"].astype(np.int64),
+        "client": hits["visitor"].astype(np.int64),
+        "action": np.array([actions.index(m.action) if m.action else -1 for m in meanings])[page],
+        "status": STATUS[hits["status"]],
+        "brand": np.where(np.array([m.has_product for m in meanings])[page], hits["product"], -1),
+        "campaign": hits["campaign"].astype(np.int64),
+        "size": hits["size"].astype(np.int64),
+    }
     return Facts(
-        session=hits["session"].astype(np.int64),
-        client=hits["visitor"].astype(np.int64),
+        **{name: none if name in lacks else values for name, values in stated.items()},
         url=url.astype(np.int64),
-        action=_ACTION[page],
-        status=STATUS[hits["status"]],
-        brand=np.where(_HAS_PRODUCT[page], hits["product"], -1).astype(np.int64),
-        views=_VIEWS[page],
-        purchases=PURCHASES[page],
+        views=_counts([meaning.views for meaning in meanings])[page],
+        purchases=_counts([meaning.purchases for meaning in meanings])[page],
         at=at,
-        campaign=hits["campaign"].astype(np.int64) if has_campaign else np.full(len(hits), -1),
-        is_bot=hits["visitor"] >= shop.people,
+        is_bot=(hits["visitor"] >= shop.people) & ("agent" not in lacks),
         clients=[visitor.ip for visitor in shop.visitors],
         urls=urls,
-        actions=_ACTIONS,
+        actions=actions,
         brands=[brand for _, brand in shop.catalog.products],
         campaigns=["/".join(campaign) for campaign in CAMPAIGNS],
     )
+
+
+def _counts(values: Sequence[int | None]) -> Ints:
+    return np.array([-1 if value is None else value for value in values])
 
 
 def text_array(texts: Sequence[str]) -> npt.NDArray[Any]:

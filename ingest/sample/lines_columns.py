@@ -1,31 +1,19 @@
-"""Lines of logs in columns below a `#Fields:` line: CloudFront's standard log, and that of IIS."""
+"""Lines of logs in columns below a `#Fields:` line: CloudFront's standard logs, and that of IIS."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-import numpy as np
-
-from ingest.sample.lines import (
-    STATUS,
-    Sheet,
-    facts_of,
-    referrer_index,
-    referrers,
-    session_texts,
-    text_array,
-)
-from ingest.sample.lines_access import HMS, campaign_queries, goods_index, heads
-from ingest.sample.truth import Facts
-from ingest.sample.visits import Hits, Shop
-from ingest.sample.vocabulary import PAGES
+from ingest.sample.requests import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """How a producer writes: name and usual text of each column in order, and what replaces what.
 
-    `escapes` are pairs of a character in an agent or a URL and what is logged for it.
+    `escapes` are pairs of a character in an agent or a URL and what is logged for it. `more`
+    returns the columns of a request that only this producer has.
     """
 
     source_format: str
@@ -35,11 +23,16 @@ class Layout:
     delimiter: str
     escapes: tuple[tuple[str, str], ...]
     url_escapes: tuple[tuple[str, str], ...] = ()
+    more: Callable[[Request], dict[str, str]] = lambda _: {}
 
     @property
     def fields(self) -> str:
         """The line that names the columns."""
         return f"#Fields: {' '.join(self.columns)}"
+
+    def write(self, request: Request) -> str:
+        """Return the line of a request."""
+        return self.delimiter.join({**self.columns, **self._columns_for(request)}.values())
 
     def agent(self, text: str) -> str:
         """Return a user agent as it is logged."""
@@ -48,6 +41,16 @@ class Layout:
     def url(self, text: str) -> str:
         """Return a referrer, or a part of a URL, as it is logged."""
         return _escaped(text, self.url_escapes)
+
+    def _columns_for(self, request: Request) -> dict[str, str]:
+        """Return the texts of the columns that a request fills."""
+        return {
+            "date": request.iso[:10], "time": request.iso[11:], "c-ip": request.client,
+            "cs-method": request.method, "cs-uri-stem": self.url(request.path),
+            "cs-uri-query": self.url(request.query) or "-", "sc-status": request.status,
+            "sc-bytes": request.size, "cs(Referer)": self.url(request.referrer),
+            "cs(User-Agent)": self.agent(request.agent), **self.more(request),
+        }  # fmt: skip
 
 
 CLOUDFRONT = Layout(
@@ -66,6 +69,15 @@ CLOUDFRONT = Layout(
     escapes=(("%", "%25"), (" ", "%20")),
     url_escapes=(("%", "%25"),),
 )  # fmt: skip
+# The names of v2, and columns that only v2 has.
+CLOUDFRONT_V2 = replace(
+    CLOUDFRONT,
+    source_format="cloudfront_v2",
+    head=(),
+    head_codes=("header",),
+    columns={"timestamp(ms)": "-", "asn": "64500", **CLOUDFRONT.columns},
+    more=lambda request: {"timestamp(ms)": f"{request.at}000"},
+)
 IIS = Layout(
     source_format="w3c",
     head=(
@@ -83,65 +95,6 @@ IIS = Layout(
     delimiter=" ",
     escapes=((" ", "+"),),
 )  # fmt: skip
-
-
-class ColumnsWriter:
-    """Logs of one layout, in UTC, which is the shop's local time here."""
-
-    codes: tuple[str, ...] = ()
-    events_only = False
-    line_end = "\n"
-
-    def __init__(self, shop: Shop, layout: Layout) -> None:
-        """Prepare the texts that lines are made of."""
-        self._shop = shop
-        self._layout = layout
-        self.source_format = layout.source_format
-        self.header = "".join(f"{line}\n" for line in (*layout.head, layout.fields))
-        self.header_codes = layout.head_codes
-        self._referrers = text_array([layout.url(url) for url in referrers(shop)])
-        self._agents = text_array([layout.agent(visitor.agent) for visitor in shop.visitors])
-        self._heads = heads(shop.catalog)
-        self._campaigns = campaign_queries()
-
-    def lines(self, hits: Hits, sheet: Sheet) -> list[str]:
-        """Return one line per hit."""
-        usual = self._layout.columns
-        clients = text_array([visitor.ip for visitor in self._shop.visitors])
-        is_bot = (hits["session"] < 0).astype(int)
-        texts = []
-        for head, session, campaign, second, client, status, size, referrer, agent in zip(
-            self._heads[is_bot, hits["page"], goods_index(self._shop, hits)].tolist(),
-            session_texts(hits, sheet),
-            self._campaigns[hits["campaign"] + 1].tolist(),
-            hits["second"].tolist(),
-            clients[hits["visitor"]].tolist(),
-            STATUS[hits["status"]].tolist(),
-            hits["size"].tolist(),
-            self._referrers[referrer_index(hits)].tolist(),
-            self._agents[hits["visitor"]].tolist(),
-            strict=True,
-        ):
-            method, _, target = f"{head}{session}{campaign}".partition(" ")
-            path, _, query = self._layout.url(target).partition("?")
-            columns = {
-                "date": f"{sheet.day:%Y-%m-%d}", "time": HMS[second], "c-ip": client,
-                "cs-method": method, "cs-uri-stem": path, "cs-uri-query": query or "-",
-                "sc-status": str(status), "sc-bytes": str(size), "cs(Referer)": referrer,
-                "cs(User-Agent)": agent,
-            }  # fmt: skip
-            texts.append(f"{self._layout.delimiter.join({**usual, **columns}.values())}\n")
-        return texts
-
-    def facts(self, hits: Hits, sheet: Sheet) -> Facts:
-        """Return what these lines state; the page is the URL of the views mart."""
-        return facts_of(
-            self._shop,
-            hits,
-            url=hits["page"],
-            urls=[page.path for page in PAGES],
-            at=hits["second"].astype(np.int64) + sheet.midnight,
-        )
 
 
 def _escaped(text: str, escapes: tuple[tuple[str, str], ...]) -> str:

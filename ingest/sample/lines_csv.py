@@ -90,5 +90,5 @@ class CsvWriter:
             url=np.array([self._urls.index(url) for url in self._bare])[referrer_index(hits)],
             urls=self._urls,
             at=np.full(len(hits), -1),
-            has_campaign=False,
+            lacks={"campaign"},
         )

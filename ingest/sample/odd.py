@@ -1,4 +1,4 @@
-"""What unusual lines of all formats share. The lines: `odd_access` and `odd_csv`.
+"""What unusual lines of all formats share. The lines are in the other `odd` modules and `kinds`.
 
 Each states its own verdict, written down from the format specification. Bytes that are not
 UTF-8 are lone surrogates in the texts (`surrogateescape`).
@@ -6,6 +6,7 @@ UTF-8 are lone surrogates in the texts (`surrogateescape`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +29,7 @@ STALE = int(datetime(1994, 1, 1, tzinfo=UTC).timestamp())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OddLine:
-    """A line without its line end, its verdict and codes, and what it says if it is an event.
+    """A line without its line end, its verdict and codes, and the events that it holds.
 
     `once`: not repeated in big samples. `stays_last`: must be the last line of its file.
     """
@@ -36,7 +37,7 @@ class OddLine:
     text: str
     verdict: str
     codes: tuple[str, ...] = ()
-    event: Event | None = None
+    events: tuple[Event, ...] = ()
     once: bool = False
     stays_last: bool = False
 
@@ -65,7 +66,7 @@ def rejected(text: str, reason: str, *, once: bool = False, stays_last: bool = F
     return OddLine(text=text, verdict="reject", codes=(reason,), once=once, stays_last=stays_last)
 
 
-def accepted(text: str, codes: frozenset[str], event: Event) -> OddLine:
-    """Return a line that is an event, with or without warnings."""
+def accepted(text: str, codes: Iterable[str], *events: Event) -> OddLine:
+    """Return a line of events, mostly one, with or without warnings."""
     verdict = "warn" if codes else "ok"
-    return OddLine(text=text, verdict=verdict, codes=tuple(sorted(codes)), event=event)
+    return OddLine(text=text, verdict=verdict, codes=tuple(sorted(codes)), events=events)

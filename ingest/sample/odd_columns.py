@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ingest.sample.lines_columns import CLOUDFRONT, Layout
+from ingest.sample.lines_columns import Layout
 from ingest.sample.odd import (
     CLIENT,
     FUTURE,
@@ -49,7 +49,7 @@ def columns_oddities(layout: Layout, place: Place) -> list[OddLine]:
         columns={
             **layout.columns, "date": f"{place.day:%Y-%m-%d}", "time": "09:00:00", "c-ip": CLIENT
         },
-        event=Event(client=CLIENT, url="/odd", status=200, at=place.nine),
+        event=Event(client=CLIENT, url="/odd", status=200, at=place.nine, size=120),
     )  # fmt: skip
     return [
         *_unusual_but_fine(style, place),
@@ -86,7 +86,7 @@ def _unusual_but_fine(style: _Style, place: Place) -> list[OddLine]:
         style.odd({"c-ip": "2001:DB8:0:0::A1"}, says={"client": "2001:db8::a1"}),
         style.odd({"cs-method": "OPTIONS", "cs-uri-stem": "*"}, says={"url": None}),
         style.odd({"cs(User-Agent)": style.layout.agent("odd agent (X11; 100%)")}),
-        style.odd({"sc-status": "000", "sc-bytes": "-"}, says={"status": 0}),
+        style.odd({"sc-status": "000", "sc-bytes": "-"}, says={"status": 0, "size": None}),
         style.odd(purchase, says=bought),
         # A CR before the LF belongs to the line end.
         style.odd({"time-taken": f"{style.columns['time-taken']}\r"}),
@@ -113,7 +113,7 @@ def _warned(style: _Style) -> list[OddLine]:
         accepted(f"{usual}{delimiter}more", frozenset({"extra_fields"}), style.event),
         accepted(usual.rpartition(delimiter)[0], frozenset({"missing_fields"}), style.event),
         style.odd({"cs-uri-stem": "-"}, "bad_request_line", says={"url": None}),
-        style.odd({"sc-bytes": TOO_BIG}, "bytes_overflow"),
+        style.odd({"sc-bytes": TOO_BIG}, "bytes_overflow", says={"size": None}),
         style.odd({"cs(User-Agent)": "bell\x07"}, "control_char"),
         style.odd({"c-ip": "192.0.2.300"}, "invalid_client_ip", says={"client": "192.0.2.300"}),
         style.odd({"time-taken": "long"}, "invalid_number"),
@@ -127,6 +127,6 @@ def _warned(style: _Style) -> list[OddLine]:
             says={"campaign": f"{TOO_WIDE[:WIDTH]}/email/-"},
         ),
     ]
-    if style.layout is CLOUDFRONT:
+    if style.layout.url_escapes:
         lines.append(style.odd({"cs(User-Agent)": "100%"}, "bad_percent_encoding"))
     return lines

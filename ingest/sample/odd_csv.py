@@ -85,7 +85,14 @@ def _style(place: Place) -> _Style:
     return _Style(
         columns=dict(zip(_COLUMNS, values, strict=True)),
         event=Event(
-            client=CLIENT, url=_URL, action="view", status=200, brand=brand, views=1, purchases=0
+            client=CLIENT,
+            url=_URL,
+            action="view",
+            status=200,
+            brand=brand,
+            views=1,
+            purchases=0,
+            size=1234,
         ),
         numbers=count(1),
     )
@@ -114,7 +121,7 @@ def _odd_times(style: _Style, place: Place) -> list[OddLine]:
 
 def _warned(style: _Style) -> list[OddLine]:
     cut = ",".join(list(style.columns.values())[:15])
-    cut_event = replace(style.event, status=None, url=None)
+    cut_event = replace(style.event, status=None, url=None, size=None)
     return [
         accepted(cut, frozenset({"missing_fields", "no_timestamp"}), cut_event),
         style.odd("extra_fields", url=f"{_URL},more"),
@@ -122,7 +129,7 @@ def _warned(style: _Style) -> list[OddLine]:
         style.odd("invalid_status", status="999", says={"status": 999}),
         style.odd("invalid_status", status="none", says={"status": None}),
         style.odd("invalid_client_ip", client="192.0.2.300", says={"client": "192.0.2.300"}),
-        style.odd("bytes_overflow", size=TOO_BIG),
+        style.odd("bytes_overflow", size=TOO_BIG, says={"size": None}),
         style.odd("control_char", name="bell \x07"),
         style.odd("invalid_utf8", name=f"caf{INVALID_BYTE}"),
         style.odd("nul_byte", name="nul \x00"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
 from collections.abc import Callable, Iterator, Sequence
@@ -9,23 +10,27 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
+import pyarrow as pa
+
 from ingest.errors import SettingsError
-from ingest.sample.lines_columns import CLOUDFRONT, IIS
+from ingest.sample.kinds import KINDS
 from ingest.sample.odd import OddLine, Place
 from ingest.sample.odd_access import access_oddities
-from ingest.sample.odd_columns import columns_oddities
 from ingest.sample.odd_csv import csv_oddities
+from ingest.sample.odd_requests import request_oddities
 from ingest.sample.vocabulary import Catalog
 
 USUAL_FORMATS = ("combined", "schematic-csv", "splunk_tutorial")
-FORMATS = (*USUAL_FORMATS, "cloudfront", "w3c")
-_SHARES = {"combined": 50, "schematic-csv": 20, "splunk_tutorial": 30, "cloudfront": 50, "w3c": 30}
+FORMATS = (*USUAL_FORMATS, *KINDS)
+# One file of each format; without others, of each that content shows.
+MIXED = "mixed"
+_SHARES = {"combined": 50, "schematic-csv": 20, "cloudfront": 50}
+_USUAL_SHARE = 30
 _ODDITIES: dict[str, Callable[[Place], list[OddLine]]] = {
     "combined": partial(access_oddities, splunk=False),
     "schematic-csv": csv_oddities,
     "splunk_tutorial": partial(access_oddities, splunk=True),
-    "cloudfront": partial(columns_oddities, CLOUDFRONT),
-    "w3c": partial(columns_oddities, IIS),
+    **{name: partial(request_oddities, kind) for name, kind in KINDS.items()},
 }
 
 FIRST_DAY = datetime(2025, 3, 3)  # noqa: DTZ001 - local time of the shop; the logs add the zone
@@ -49,7 +54,8 @@ class FilePlan:
     """One raw file. `lines` are those that a reader counts, header and odd lines included.
 
     `number` is unique in the sample: it picks the random stream and the session ids. `window`
-    is in seconds of the day. `keeps_lines` False = the reader publishes nothing of the file.
+    is in seconds of the day. `keeps_lines` False = the reader publishes nothing of the file;
+    `shows_format`: it can tell the format all the same, that of a cut file before it ends.
     """
 
     name: str
@@ -63,55 +69,72 @@ class FilePlan:
     file_status: str = "ok"
     reason: str | None = None
     keeps_lines: bool = True
-
-    @property
-    def shows_format(self) -> bool:
-        """Whether a reader can tell the format: that of a cut file, before it ends."""
-        return self.keeps_lines or self.file_status == "corrupt_gzip"
+    shows_format: bool = True
 
 
 def plan(catalog: Catalog, *, lines: int, seed: int, formats: Sequence[str]) -> list[FilePlan]:
     """Return the files of a sample of `lines` lines; raises SettingsError for bad arguments.
 
-    The lines are split over the wanted formats: 50 parts for combined and cloudfront each, 30 for
-    splunk_tutorial and w3c, 20 for schematic-csv. The first of them also gets the odd files.
+    The lines are split over the wanted formats by `_SHARES`, evenly for one file of each. The first
+    of them also gets the odd files.
     """
+    chosen = chosen_formats(formats)
+    is_mixed = MIXED in formats
     _check(lines, seed, formats)
-    chosen = [name for name in FORMATS if name in formats]
-    odd = _odd_files(chosen[0])
+    # What is broken is seen where content shows the format.
+    odd = _odd_files(chosen[0]) if is_found(chosen[0]) else []
     left = lines - sum(file.lines for file in odd)
     files = list(odd)
-    shares = sum(_SHARES[name] for name in chosen)
-    for name in chosen:
+    shares = {name: 1 if is_mixed else _SHARES.get(name, _USUAL_SHARE) for name in chosen}
+    for index, name in enumerate(chosen):
         # The last format takes what rounding leaves.
-        count = left if name == chosen[-1] else lines * _SHARES[name] // shares
+        count = left if name == chosen[-1] else lines * shares[name] // sum(shares.values())
         count -= sum(file.lines for file in odd) if name == chosen[0] != chosen[-1] else 0
         left -= count
-        files += _day_files(name, count, catalog, seed, first_number=len(files))
+        odd_lines = _odd_lines(name, count, catalog, seed)
+        if is_mixed:
+            files.append(_one_file(name, count, odd_lines, number=len(files), pack=index))
+        else:
+            files += _day_files(name, count, odd_lines, first_number=len(files))
     return files
 
 
+def chosen_formats(formats: Sequence[str]) -> list[str]:
+    """Return the formats of a sample in their order; `mixed` is all that content shows."""
+    found = filter(is_found, FORMATS)
+    wanted = {*formats, *(found if MIXED in formats else ())}
+    return [name for name in FORMATS if name in wanted]
+
+
+def is_found(name: str) -> bool:
+    """Return whether content shows the format; else a source has to name it."""
+    return name not in KINDS or KINDS[name].found_as is not None
+
+
 def _check(lines: int, seed: int, formats: Sequence[str]) -> None:
-    unknown = sorted(set(formats) - set(FORMATS))
+    unknown = sorted(set(formats) - {MIXED, *FORMATS})
     if unknown or not formats:
         raise SettingsError(
             f"cannot write a sample of {', '.join(unknown) or 'no format'}; choose from"
-            f" {', '.join(FORMATS)}"
+            f" {', '.join((MIXED, *FORMATS))}"
         )
-    is_usual = len(formats) <= len(USUAL_FORMATS)
-    least = LINES_AT_LEAST if is_usual else LINES_PER_FORMAT_AT_LEAST * len(formats)
+    count = len(chosen_formats(formats))
+    is_usual = count <= len(USUAL_FORMATS)
+    least = LINES_AT_LEAST if is_usual else LINES_PER_FORMAT_AT_LEAST * count
+    most = LINES_PER_FILE * count
     if lines < least:
         raise SettingsError(f"a sample needs at least {least} lines, not {lines}")
+    if MIXED in formats and lines > most:
+        raise SettingsError(f"a mixed sample has at most {most} lines, not {lines}: name formats")
     if seed < 0:
         raise SettingsError(f"the seed must not be negative, but is {seed}")
 
 
 def _day_files(
-    name: str, lines: int, catalog: Catalog, seed: int, *, first_number: int
+    name: str, lines: int, odd: Sequence[OddLine], *, first_number: int
 ) -> Iterator[FilePlan]:
     parts = -(-lines // (DAYS * LINES_PER_FILE))
     count = parts * DAYS
-    odd = _odd_lines(name, lines, catalog, seed)
     spread = [line for line in odd if not line.once]
     stem, suffix = _stem(name)
     for index in range(count):
@@ -128,6 +151,20 @@ def _day_files(
             odd=(*spread[index::count], *(line for line in odd if line.once and is_last)),
             pack=_gzip if zipped else bytes,
         )
+
+
+def _one_file(name: str, lines: int, odd: Sequence[OddLine], *, number: int, pack: int) -> FilePlan:
+    ending, packed = _PACKS[pack % len(_PACKS)]
+    stem, suffix = _stem(name)
+    return FilePlan(
+        name=f"{name}/{stem}{suffix}{ending}",
+        format=name,
+        number=number,
+        day=FIRST_DAY,
+        lines=lines,
+        odd=tuple(odd),
+        pack=packed,
+    )
 
 
 def _odd_lines(name: str, lines: int, catalog: Catalog, seed: int) -> list[OddLine]:
@@ -152,9 +189,13 @@ def _odd_files(name: str) -> list[FilePlan]:
         (f"plain{suffix}.gz", bytes, "misnamed"),
         (f"padded{suffix}.gz", lambda data: _gzip(data) + bytes(64), "trailing_garbage"),
         (f"twice{suffix}.gz", lambda data: _gzip(_gzip(data)), "double_gzip"),
+        (f"small{suffix}.bz2", bz2.compress, "ok"),
+        (f"small{suffix}.zst", _zstd, "ok"),
     ]
     unreadable: list[tuple[str, Pack, str, str | None]] = [
         (f"cut{suffix}.gz", lambda data: _gzip(data)[:-40], "corrupt_gzip", None),
+        (f"cut{suffix}.bz2", lambda data: bz2.compress(data)[:-40], "corrupt_gzip", None),
+        (f"cut{suffix}.zst", lambda data: _zstd(data)[:-40], "corrupt_gzip", None),
         (f"empty{suffix}", lambda _: b"", "empty", None),
         (f"nothing{suffix}.gz", lambda _: _gzip(b""), "empty", None),
         (f"thrice{suffix}.gz", lambda d: _gzip(_gzip(_gzip(d))), "rejected", "nested_gzip"),
@@ -175,6 +216,8 @@ def _odd_files(name: str) -> list[FilePlan]:
         FilePlan(
             name=f"{folder}/{file}", format=name, number=number, day=day, lines=0, pack=pack,
             file_status=status, reason=reason, keeps_lines=False,
+            # Other kinds of compression give nothing before a block is whole.
+            shows_format=file == f"cut{suffix}.gz",
         )
         for number, (file, pack, status, reason) in enumerate(unreadable, start=len(good))
     ]  # fmt: skip
@@ -197,6 +240,10 @@ def _gzip(data: bytes) -> bytes:
     return gzip.compress(data, compresslevel=6, mtime=0)
 
 
+def _zstd(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
 def _two_members(data: bytes) -> bytes:
     """Cut inside a line: a reader must join members before it cuts lines."""
     middle = len(data) // 2
@@ -209,3 +256,11 @@ def _other_line_ends(data: bytes) -> bytes:
     if data.startswith(bom):
         return data.removeprefix(bom).replace(b"\r\n", b"\n").removesuffix(b"\n")
     return bom + data.replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+
+
+_PACKS: tuple[tuple[str, Pack], ...] = (
+    ("", bytes),
+    (".gz", _gzip),
+    (".bz2", bz2.compress),
+    (".zst", _zstd),
+)

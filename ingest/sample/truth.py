@@ -3,12 +3,14 @@
 The numbers follow the definitions of the event (actions, views, purchases, brands) and of the
 marts. What truth.json holds:
 
-    sample    the arguments
+    sample    the arguments; `settings`: format -> what its source has to say
     files     file below raw/ -> its verdict, lines by verdict, events, first and last event time,
               counts (code or reason -> lines)
     totals    the sums of these, files_by_status, counts
     events    all, bots, views, purchases, without_time; by_action, by_campaign
               (source/medium/name)
+    formats   format as it was asked for -> the same sums over its files, and those of views,
+              purchases and response_bytes over its events
     sessions  all = distinct session ids; pages_by_views (number of views -> how many combinations
               of session, url and action have it)
     marts     mart -> `key`, a column of it, and `rows`: value of the key -> row_count, the rows of
@@ -18,7 +20,7 @@ marts. What truth.json holds:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +29,8 @@ import numpy as np
 import numpy.typing as npt
 
 VERDICTS = ("ok", "warn", "skip", "reject")
+# Measures of events -> where facts and events have them.
+MEASURES = {"views": "views", "purchases": "purchases", "response_bytes": "size"}
 Ints = npt.NDArray[np.int64]
 
 
@@ -35,7 +39,8 @@ class Facts:
     """What many lines of one file say, as arrays of equal length.
 
     -1 = none in every array. `client`, `url`, `action`, `brand` and `campaign` are indexes into
-    the names beside them; `session` is a number within the file; `at` is epoch seconds, UTC.
+    the names beside them; `session` is a number within the file; `at` is epoch seconds, UTC;
+    `size` is the response in bytes.
     """
 
     session: Ints
@@ -48,6 +53,7 @@ class Facts:
     purchases: Ints
     at: Ints
     campaign: Ints
+    size: Ints
     is_bot: npt.NDArray[np.bool_]
     clients: Sequence[str]
     urls: Sequence[str]
@@ -73,20 +79,26 @@ class Event:
     purchases: int | None = None
     at: int | None = None
     campaign: str | None = None
+    size: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
 class FileTruth:
-    """The expected verdict on one file. Times are epoch seconds, None where no event has one.
+    """The expected verdict on one file of the format `kind`.
 
-    `reason` says why a file is `rejected`, None for all others.
+    Times are epoch seconds, None where no event has one. `more_events` are those of arrays beyond
+    the first, `sums` the totals of MEASURES. `reason` says why a file is `rejected`, None for all
+    others.
     """
 
+    kind: str
     file_status: str
     reason: str | None = None
     source_format: str | None = None
     lines: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    sums: Counter[str] = field(default_factory=Counter)
+    more_events: int = 0
     first: int | None = None
     last: int | None = None
 
@@ -102,6 +114,20 @@ class FileTruth:
             self.first = first if self.first is None else min(self.first, first)
             self.last = last if self.last is None else max(self.last, last)
 
+    def add_facts(self, facts: Facts) -> None:
+        """Add what many lines say."""
+        timed = facts.at[facts.at >= 0]
+        if len(timed):
+            self.add_times(int(timed.min()), int(timed.max()))
+        for name, where in MEASURES.items():
+            self.sums[name] += int(getattr(facts, where).clip(0).sum())
+
+    def add_event(self, event: Event) -> None:
+        """Add what one unusual line says."""
+        self.add_times(event.at, event.at)
+        for name, where in MEASURES.items():
+            self.sums[name] += getattr(event, where) or 0
+
     def as_row(self) -> dict[str, Any]:
         """Return what `landing.files` must say about the file, by column; `reason` begins its
         file_reason."""
@@ -111,7 +137,7 @@ class FileTruth:
             "source_format": self.source_format,
             "lines_read": self.lines.total(),
             **{f"lines_{verdict}": self.lines[verdict] for verdict in VERDICTS},
-            "events": self.lines["ok"] + self.lines["warn"],
+            "events": self.lines["ok"] + self.lines["warn"] + self.more_events,
             "min_event_time": _iso(self.first),
             "max_event_time": _iso(self.last),
             "counts": dict(+self.counts),
@@ -230,7 +256,8 @@ class Tally:
         """Return everything that can be checked, ready for JSON."""
         return {
             "files": {name: files[name].as_row() for name in sorted(files)},
-            "totals": _totals(files),
+            "totals": _totals(files.values()),
+            "formats": _by_format(files.values()),
             "events": {
                 **{
                     name: self._events[name]
@@ -276,8 +303,17 @@ def _mart(key: str, cells: Mapping[Any, Counter[str]], *columns: str) -> dict[st
     return {"key": key, "rows": rows}
 
 
-def _totals(files: Mapping[str, FileTruth]) -> dict[str, Any]:
-    rows = [file.as_row() for file in files.values()]
+def _by_format(files: Collection[FileTruth]) -> dict[str, Any]:
+    found = {}
+    for kind in sorted({file.kind for file in files}):
+        mine = [file for file in files if file.kind == kind]
+        sums = {name: sum(file.sums[name] for file in mine) for name in MEASURES}
+        found[kind] = {**_totals(mine), **sums}
+    return found
+
+
+def _totals(files: Collection[FileTruth]) -> dict[str, Any]:
+    rows = [file.as_row() for file in files]
     counts: Counter[str] = Counter()
     for row in rows:
         counts.update(row["counts"])

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from ingest.errors import SettingsError
+from ingest.sample.kind import RequestWriter
+from ingest.sample.kinds import KINDS
 from ingest.sample.lines import Sheet, Writer
 from ingest.sample.lines_access import AccessWriter
-from ingest.sample.lines_columns import CLOUDFRONT, IIS, ColumnsWriter
 from ingest.sample.lines_csv import CsvWriter
 from ingest.sample.odd import OddLine
-from ingest.sample.plan import FORMATS, USUAL_FORMATS, FilePlan, plan
+from ingest.sample.plan import USUAL_FORMATS, FilePlan, chosen_formats, is_found, plan
 from ingest.sample.truth import FileTruth, Tally
 from ingest.sample.visits import Shop, draw_hits, open_shop
 from ingest.sample.vocabulary import load_catalog
@@ -67,7 +68,13 @@ def _write_sample(
         data, truths[file.name] = _draw_file(file, shop, writers[file.format], tally, seed)
         _put(directory / RAW / file.name, file.pack(data), scratch=directory, age=_AGE)
         logger.debug("wrote %s", file.name)
-    given = {"lines": lines, "seed": seed, "formats": [f for f in FORMATS if f in formats]}
+    chosen = chosen_formats(formats)
+    given = {
+        "lines": lines,
+        "seed": seed,
+        "formats": chosen,
+        "settings": {name: KINDS[name].settings for name in chosen if not is_found(name)},
+    }
     truth = {"sample": given, **tally.truth(truths)}
     text = json.dumps(truth, indent=1, sort_keys=True) + "\n"
     _put(directory / TRUTH, text.encode(), scratch=directory)
@@ -79,8 +86,7 @@ def _writers(shop: Shop) -> dict[str, Writer]:
         "combined": AccessWriter(shop, splunk=False),
         "schematic-csv": CsvWriter(shop),
         "splunk_tutorial": AccessWriter(shop, splunk=True),
-        "cloudfront": ColumnsWriter(shop, CLOUDFRONT),
-        "w3c": ColumnsWriter(shop, IIS),
+        **{name: RequestWriter(shop, kind) for name, kind in KINDS.items()},
     }
 
 
@@ -88,7 +94,7 @@ def _draw_file(
     file: FilePlan, shop: Shop, writer: Writer, tally: Tally, seed: int
 ) -> tuple[bytes, FileTruth]:
     """Return the content of a file before it is packed, and the verdict on it."""
-    truth = FileTruth(file_status=file.file_status, reason=file.reason)
+    truth = FileTruth(kind=file.format, file_status=file.file_status, reason=file.reason)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, file.number])))
     hits = draw_hits(
         shop,
@@ -110,9 +116,7 @@ def _draw_file(
         truth.add_lines("warn" if writer.codes else "ok", writer.codes, count=len(hits))
         for code in writer.header_codes:
             truth.add_lines("skip", [code])
-        timed = facts.at[facts.at >= 0]
-        if len(timed):
-            truth.add_times(int(timed.min()), int(timed.max()))
+        truth.add_facts(facts)
         _count_odd(file.odd, truth, tally)
     return (writer.header + "".join(texts)).encode("utf-8", "surrogateescape"), truth
 
@@ -129,9 +133,10 @@ def _mix_in(
 def _count_odd(odd: Iterable[OddLine], truth: FileTruth, tally: Tally) -> None:
     for line in odd:
         truth.add_lines(line.verdict, line.codes)
-        if line.event is not None:
-            truth.add_times(line.event.at, line.event.at)
-            tally.add_event(line.event)
+        truth.more_events += max(0, len(line.events) - 1)
+        for event in line.events:
+            truth.add_event(event)
+            tally.add_event(event)
 
 
 def _claim(directory: Path, names: Sequence[str]) -> None:
