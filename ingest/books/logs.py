@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ingest.lake.accepted import accepted_ids
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import ObjectRecord, open_lake, read_log
-from ingest.lake.refused import current_objects
 from ingest.lake.states import REPLACED, decide
 from ingest.settings import Settings
 from ingest.terminal.text import printable, table_text
@@ -44,8 +43,9 @@ def logs(settings: Settings) -> Logs:
     states = decide(records, accepted_ids(lake))
     kept = [record for record in records if states[record.batch_id].state != REPLACED]
     read: defaultdict[str, list[ObjectRecord]] = defaultdict(list)
-    for _, found in current_objects(kept):
-        read[found.source_file].append(found)
+    for record in kept:
+        for found in record.objects:
+            read[found.source_file].append(found)
     return Logs(lake=settings.lake, logs=tuple(_state(read[name]) for name in sorted(read)))
 
 

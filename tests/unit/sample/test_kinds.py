@@ -77,6 +77,9 @@ def test_a_mixed_sample_has_one_file_of_each_format(truth: dict[str, Any]) -> No
     endings = Counter(Path(name).suffix for name in truth["files"].keys() - broken)
 
     assert good == dict.fromkeys(FORMATS, 1)
+    # The first has the broken files too.
+    lines = {truth["formats"][kind]["lines_read"] for kind in FORMATS}
+    assert lines == {LINES // len(FORMATS)}
     assert min(endings[ending] for ending in (".log", ".gz", ".bz2", ".zst")) >= 4
     assert {truth["files"][name]["file_status"] for name in broken} >= {"corrupt_gzip", "rejected"}
     assert sorted(truth["sample"]["settings"]) == list(NAMED)
