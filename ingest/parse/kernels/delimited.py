@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ingest.contract import EVENTS
+from ingest.parse.fields.times import SECOND
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.columns import DictionaryColumn, Mask, column, constant, null_column
 from ingest.parse.kernels.declared import Field, Shape, Value
@@ -37,22 +39,38 @@ from ingest.parse.kernels.extra import (
     plan_of,
     write_extra,
 )
-from ingest.parse.kernels.fields import COLUMNS, DICTIONARIES, Fields
 from ingest.parse.kernels.parameters import SESSION, decoded
 from ingest.parse.kernels.readers import (
+    LONGEST_LINE,
+    PADDING,
     Encoder,
+    Referrer,
     Request,
+    Span,
     read_parameters,
+    read_referrer,
+    read_request,
     version_column,
 )
+from ingest.parse.kernels.split import ESCAPED, NOT_PLAIN
 from ingest.parse.kernels.texts import cut
-from ingest.parse.kernels.words import Positions
+from ingest.parse.kernels.times import read_clf_times, read_iso_times
+from ingest.parse.kernels.urls import doubt_escapes
+from ingest.parse.kernels.values import read_numbers, read_ports, read_seconds, read_statuses
+from ingest.parse.kernels.walk import walk
+from ingest.parse.kernels.words import Bytes, Flags, Positions
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
+# Above it, a duration needs a warning.
+_MAX_MILLISECONDS = 10**12
+_COLUMNS = frozenset(EVENTS.names)
+_DICTIONARIES = frozenset(c.name for c in EVENTS.columns if c.dictionary)
 _DURATIONS = (Value.SECONDS, Value.MILLISECONDS)
 _NUMBERS = (Value.COUNT, Value.STATUS)
 _SERVER = "server_name"
+
+Numbers = npt.NDArray[np.int64]
 
 
 def parse_delimited(
@@ -71,21 +89,22 @@ def _read(
     settings: ParseSettings,
     shape: Shape,
 ) -> tuple[Positions, pa.Table]:
-    fields = Fields(lines, settings, shape)
-    fields.read()
-    request, referrer = fields.request(), fields.referrer()
-    values = read_parameters(lines.buffer, fields.plain, request.query, referrer.query, names)
-    events = _Events(fields, request)
-    rows, encoder, kinds = events.rows, events.encoder, events.kinds()
-    bad = events.bad_requests(kinds)
+    piece = _Piece(lines, settings, shape)
+    piece.read_fields()
+    request, referrer = piece.request(), piece.referrer()
+    values = read_parameters(lines.buffer, piece.plain, request.query, referrer.query, names)
+    rows = piece.rows()
+    encoder = Encoder(lines.buffer, rows)
     columns = place_columns(rows, lines, identity, settings)
-    columns |= time_columns(fields.micros[rows], identity, settings, bad_request=bad)
-    columns |= events.texts() | events.numbers() | events.url()
+    kinds = piece.kinds(encoder, request)
+    bad = piece.bad_requests(request, kinds, encoder, rows)
+    columns |= time_columns(piece.micros[rows], identity, settings, bad_request=bad)
+    columns |= piece.texts(encoder, rows) | piece.numbers(rows) | piece.url(request, encoder, rows)
     columns["referrer_domain"] = encoder.asked(referrer.origin, rules.host_of).column()
     columns[SESSION] = cut(lines.buffer, *values.pop(SESSION), rows)
     shop = {name: decoded(encoder.texts(span)) for name, span in values.items()}
     columns |= shop_columns(shop, kinds)
-    columns["extra"], sure = events.extra_column()
+    columns["extra"], sure = piece.extra_column(rows)
     keep = encoder.valid & sure
     without = rows_without_path_session(columns["url_path"], settings)
     keep = keep if without is None else keep & without
@@ -107,112 +126,215 @@ def _items(slot: int, field: Field) -> Iterator[Item]:
         yield Item("client_port", NUMBER, slot)
     elif field.value is Value.REQUEST:
         yield Item("url_port", NUMBER, slot)
-    elif field.target is not None and field.target not in COLUMNS:
+    elif field.target is not None and field.target not in _COLUMNS:
         kinds = {Value.TEXT: TEXT, **dict.fromkeys(_NUMBERS, NUMBER)}
         yield Item(field.target, kinds.get(field.value, MILLISECONDS), slot)
 
 
-class _Events:
-    """The columns of the lines that are still plain when all kernels have run."""
+class _Piece:
+    """The fields of some lines; each step clears `plain` where it is not sure.
 
-    def __init__(self, fields: Fields, request: Request) -> None:
-        self._fields = fields
-        self._request = request
-        self.rows = fields.rows()
-        self.encoder = Encoder(fields.buffer, self.rows)
+    Positions and numbers are in the row of their field; of the host and the URL the numbers are
+    ports. Two more rows of positions are the surplus and bad requests.
+    """
 
-    def bad_requests(self, kinds: DictionaryColumn | None) -> Mask:
+    def __init__(self, lines: Lines, settings: ParseSettings, shape: Shape) -> None:
+        size, count = lines.starts.size, len(shape.fields)
+        self._buffer: Bytes = lines.buffer
+        self._size = size
+        self._shape = shape
+        self._places = np.empty((2, count + 2, size + PADDING), dtype=np.uint32)
+        self._numbers = np.empty((count, size + PADDING), dtype=np.int64)
+        self._hosts = np.empty(size, dtype=np.uint32)
+        self.micros: Numbers = np.empty(size, dtype=np.int64)
+        self.plain: Flags = np.empty(size, dtype=np.uint8)
+        kinds = np.array([field.written for field in shape.fields], dtype=np.uint64)
+        widths = np.uint64(sum(1 << width for width in shape.widths))
+        longest = np.uint64(min(LONGEST_LINE, settings.max_line_bytes))
+        begins, stops = self._places
+        walk(
+            self._buffer, lines.starts, lines.ends, kinds, begins, stops, self.plain,
+            widths, longest,
+        )  # fmt: skip
+        if not shape.escapes:
+            self._doubt(self.plain & ESCAPED != 0)
+
+    def _doubt(self, lines: Mask) -> None:
+        self.plain[lines] = NOT_PLAIN
+
+    def _span(self, slot: int) -> Span:
+        begins, stops = self._places[:, slot, : self._size]
+        return begins, stops
+
+    def _fields(self, *values: Value) -> Iterator[tuple[int, Field]]:
+        return ((i, f) for i, f in enumerate(self._shape.fields) if f.value in values)
+
+    def read_fields(self) -> None:
+        """Read numbers, times and ports, and doubt texts that do not fit their columns."""
+        for slot, field in enumerate(self._shape.fields):
+            span, numbers = self._span(slot), self._numbers[slot, : self._size]
+            match field.value:
+                case Value.COUNT:
+                    read_numbers(self._buffer, *span, self.plain, numbers)
+                case Value.STATUS:
+                    self._read_statuses(span, numbers)
+                case Value.SECONDS:
+                    read_seconds(self._buffer, *span, self.plain, numbers)
+                case Value.MILLISECONDS:
+                    read_numbers(self._buffer, *span, self.plain, numbers)
+                    self._doubt(numbers >= _MAX_MILLISECONDS)
+                    np.multiply(numbers, 1000, out=numbers, where=numbers > 0)
+                case Value.ISO_TIME:
+                    read_iso_times(self._buffer, *span, self.plain, self.micros)
+                case Value.CLF_TIME:
+                    self._read_clf_times(span)
+                case Value.HOST_PORT:
+                    read_ports(self._buffer, *span, self.plain, self._hosts, numbers)
+                    self._check_width("client_address", span)
+                case Value.CLIENT:
+                    self._check_width("client_address", span)
+                case Value.TEXT:
+                    self._check_text(field, span)
+
+    def _read_statuses(self, span: Span, numbers: Numbers) -> None:
+        statuses = np.empty(self._size, dtype=np.int32)
+        read_statuses(self._buffer, *span, self.plain, statuses)
+        numbers[:] = statuses
+
+    def _read_clf_times(self, span: Span) -> None:
+        seconds, zoned = np.empty(self._size, dtype=np.int64), np.ones(self._size, dtype=np.uint8)
+        read_clf_times(self._buffer, *span, self.plain, seconds, zoned)
+        self._doubt(zoned == 0)
+        self.micros = seconds * SECOND
+
+    def _check_text(self, field: Field, span: Span) -> None:
+        begins, stops = span
+        if field.required:
+            self._doubt(begins == stops)
+        if field.target in _COLUMNS:
+            self._check_width(field.target, span)
+            if field.target not in _DICTIONARIES:
+                doubt_escapes(self._buffer, *span, self.plain)
+
+    def _check_width(self, name: str, span: Span) -> None:
+        width = EVENTS.column(name).width or 0
+        if width < LONGEST_LINE:
+            self._doubt(span[1] - span[0] > width)
+
+    def request(self) -> Request:
+        """Return the parts of the requests."""
+        slot, field = self._request_field()
+        begins, stops = span = self._span(slot)
+        if field.event_type is not None:  # which an empty text may have too
+            self._doubt(begins == stops)
+        return read_request(self._buffer, span, self.plain)
+
+    def _request_field(self) -> tuple[int, Field]:
+        (found,) = self._fields(Value.REQUEST)
+        return found
+
+    def bad_requests(
+        self, request: Request, kinds: DictionaryColumn | None, encoder: Encoder, rows: Positions
+    ) -> Mask:
         """Return which requests need a warning; notes what of them goes to `extra`."""
-        self.encoder.check(self._request.odd, rules.is_bad_request)
-        begins, stops = self._request.odd[0][self.rows], self._request.odd[1][self.rows]
-        bad = self._request.versions[self.rows] < 0
-        if not self._fields.shape.needs_request:
+        encoder.check(request.odd, rules.is_bad_request)
+        begins, stops = request.odd[0][rows], request.odd[1][rows]
+        bad = request.versions[rows] < 0
+        if not self._shape.needs_request:
             bad &= begins != stops
-        if kinds is not None and self._fields.request_field()[1].event_type is not None:
+        if kinds is not None and self._request_field()[1].event_type is not None:
             bad &= kinds.codes < 0
-        self._fields.places[:, -1, self.rows] = begins, np.where(bad, stops, begins)
+        self._places[:, -1, rows] = begins, np.where(bad, stops, begins)
         return bad
 
-    def texts(self) -> Columns:
+    def referrer(self) -> Referrer:
+        """Return the parts of the referrers, nothing where lines have none."""
+        for slot, field in self._fields(Value.TEXT):
+            if field.target == "referrer":
+                return read_referrer(self._buffer, self._span(slot), self.plain)
+        nowhere = np.zeros(self._size, dtype=np.uint32)
+        nothing = (nowhere, nowhere)
+        return Referrer(nothing, nothing, np.ones(self._size, dtype=np.bool_))
+
+    def rows(self) -> Positions:
+        """Return which lines are still plain: called when all kernels have run."""
+        return np.flatnonzero(self.plain).astype(np.uint32)
+
+    def texts(self, encoder: Encoder, rows: Positions) -> Columns:
         """Return the columns of texts but the server's, which the URL may name."""
-        columns = self._clients()
-        for slot, field in self._fields.of(Value.TEXT):
-            span = self._fields.span(slot)
+        columns = self._clients(encoder, rows)
+        for slot, field in self._fields(Value.TEXT):
+            span = self._span(slot)
             if field.check is not None:
-                self.encoder.check(span, field.check)
-            if field.target in DICTIONARIES:
-                columns[field.target] = self._unescaped(self.encoder.texts(span)).column()
-            elif field.target in COLUMNS and field.target != _SERVER:
-                columns[field.target] = cut(self._fields.buffer, *span, self.rows)
+                encoder.check(span, field.check)
+            if field.target in _DICTIONARIES:
+                columns[field.target] = self._unescaped(encoder.texts(span)).column()
+            elif field.target in _COLUMNS and field.target != _SERVER:
+                columns[field.target] = cut(self._buffer, *span, rows)
         return columns
 
     def _unescaped(self, texts: DictionaryColumn) -> DictionaryColumn:
-        return rules.unescaped(texts) if self._fields.shape.escapes else texts
+        return rules.unescaped(texts) if self._shape.escapes else texts
 
-    def _clients(self) -> Columns:
-        ((slot, field),) = self._fields.of(Value.CLIENT, Value.HOST_PORT)
-        begins, stops = span = self._fields.span(slot)
-        host = (begins, self._fields.hosts) if field.value is Value.HOST_PORT else span
-        addresses, known = rules.read_clients(self.encoder.texts(host), rules.client_alone)
-        self.encoder.valid &= known | (begins == stops)[self.rows]
-        tokens = self.encoder.texts(span)
-        return {"client_ip": addresses.column(), "client_address": tokens.column()}
+    def _clients(self, encoder: Encoder, rows: Positions) -> Columns:
+        ((slot, field),) = self._fields(Value.CLIENT, Value.HOST_PORT)
+        begins, stops = span = self._span(slot)
+        host = (begins, self._hosts) if field.value is Value.HOST_PORT else span
+        addresses, known = rules.read_clients(encoder.texts(host), rules.client_alone)
+        encoder.valid &= known | (begins == stops)[rows]
+        return {"client_ip": addresses.column(), "client_address": encoder.texts(span).column()}
 
-    def numbers(self) -> Columns:
+    def numbers(self, rows: Positions) -> Columns:
         """Return the columns of numbers."""
-        columns = {"bytes_scope": constant(self._fields.shape.bytes_scope, self.rows.size)}
-        for slot, field in self._fields.of(*_NUMBERS):
-            if field.target in COLUMNS:
-                numbers = self._fields.numbers[slot][self.rows]
+        columns = {"bytes_scope": constant(self._shape.bytes_scope, rows.size)}
+        for slot, field in self._fields(*_NUMBERS):
+            if field.target in _COLUMNS:
+                numbers = self._numbers[slot][rows]
                 kind = SCHEMA.field(field.target).type.to_pandas_dtype()
                 columns[field.target] = column(numbers.astype(kind), numbers < 0)
-        return columns | self._duration()
+        return columns | self._duration(rows)
 
-    def _duration(self) -> Columns:
-        slots = [slot for slot, _ in self._fields.of(*_DURATIONS)]
-        durations = [self._fields.numbers[slot][self.rows] for slot in slots]
+    def _duration(self, rows: Positions) -> Columns:
+        durations = [self._numbers[slot][rows] for slot, _ in self._fields(*_DURATIONS)]
         if not durations:
             return {}
         unknown = np.logical_or.reduce([micros < 0 for micros in durations])
         return {"duration_ms": column(sum(durations) / 1000, unknown)}
 
-    def url(self) -> Columns:
+    def url(self, request: Request, encoder: Encoder, rows: Positions) -> Columns:
         """Return the columns of the requests, and the servers; notes the ports."""
-        slot, _ = self._fields.request_field()
-        origins = self.encoder.texts(self._request.origin)
-        self._fields.numbers[slot, self.rows] = rules.url_ports(origins)
-        domains = self.encoder.ask(origins, rules.host_of)
+        slot, _ = self._request_field()
+        origins = encoder.texts(request.origin)
+        self._numbers[slot, rows] = rules.url_ports(origins)
+        domains = encoder.ask(origins, rules.host_of)
         return {
-            "http_method": self.encoder.asked(self._request.method, rules.method_of).column(),
-            "http_version": version_column(self._request.versions[self.rows]).column(),
-            "url_original": cut(self._fields.buffer, *self._request.target, self.rows),
-            "url_scheme": self.encoder.ask(origins, rules.scheme_of).texts(),
+            "http_method": encoder.asked(request.method, rules.method_of).column(),
+            "http_version": version_column(request.versions[rows]).column(),
+            "url_original": cut(self._buffer, *request.target, rows),
+            "url_scheme": encoder.ask(origins, rules.scheme_of).texts(),
             "url_domain": domains.texts(),
-            "url_path": cut(self._fields.buffer, *self._request.path, self.rows),
-            "url_query": cut(self._fields.buffer, *self._request.query, self.rows),
-            _SERVER: self._servers(domains).texts(),
+            "url_path": cut(self._buffer, *request.path, rows),
+            "url_query": cut(self._buffer, *request.query, rows),
+            _SERVER: self._servers(encoder, domains).texts(),
         }
 
-    def _servers(self, domains: DictionaryColumn) -> DictionaryColumn:
+    def _servers(self, encoder: Encoder, domains: DictionaryColumn) -> DictionaryColumn:
         servers = null_column(domains.codes.size)
-        for slot, field in self._fields.of(Value.TEXT):
+        for slot, field in self._fields(Value.TEXT):
             if field.target == _SERVER:
-                servers = self.encoder.texts(self._fields.span(slot))
-        return servers.or_else(domains) if self._fields.shape.server_is_host else servers
+                servers = encoder.texts(self._span(slot))
+        return servers.or_else(domains) if self._shape.server_is_host else servers
 
-    def kinds(self) -> DictionaryColumn | None:
+    def kinds(self, encoder: Encoder, request: Request) -> DictionaryColumn | None:
         """Return the types of events that no parameter replaces, None without any."""
-        for slot, field in enumerate(self._fields.shape.fields):
+        for slot, field in enumerate(self._shape.fields):
             if field.event_type is not None:
                 is_request = field.value is Value.REQUEST
-                span = self._request.odd if is_request else self._fields.span(slot)
-                return rules.ask(self.encoder.texts(span), field.event_type)[0]
+                texts = encoder.texts(request.odd if is_request else self._span(slot))
+                return rules.ask(texts, field.event_type)[0]
         return None
 
-    def extra_column(self) -> tuple[pa.StringArray, Mask]:
+    def extra_column(self, rows: Positions) -> tuple[pa.StringArray, Mask]:
         """Return the column `extra`, and which rows of it are sure; called last."""
-        fields = self._fields
-        return write_extra(
-            fields.buffer, fields.places, fields.numbers, self.rows, fields.plain,
-            _plan(fields.shape),
-        )  # fmt: skip
+        plan = _plan(self._shape)
+        return write_extra(self._buffer, self._places, self._numbers, rows, self.plain, plan)
