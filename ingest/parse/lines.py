@@ -211,6 +211,20 @@ class Cutter:
             self._number += lines
 
 
+def part_of(lines: Lines, first: int, after: int) -> Lines:
+    """Return the lines numbered [first, after) of `lines`, at least one, without copying them."""
+    starts, ends = lines.starts[first:after], lines.ends[first:after]
+    begin = int(starts[0])
+    return Lines(
+        buffer=lines.buffer[begin : int(ends[-1]) + READ_AHEAD],
+        starts=starts - begin,
+        ends=ends - begin,
+        offset=lines.offset + begin,
+        first_line=None if lines.first_line is None else lines.first_line + first,
+        nuls=None if lines.nuls is None else lines.nuls[first:after],
+    )
+
+
 def _leading_nuls(
     buffer: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int64]:

@@ -46,7 +46,7 @@ _LAYOUTS = layouts(_COMBINED, _COMMON, (_SERVER, *_COMBINED), (_SERVER, *_COMMON
 LONGEST_LINE: Final = 4096
 # Rows of the table of positions are this much longer than needed, so that the items of one line do
 # not all fall into the same set of the processor's cache.
-_PADDING: Final = 40
+PADDING: Final = 40
 _VERSIONS = pa.array(VERSIONS)
 
 Span = tuple[Positions, Positions]
@@ -176,7 +176,7 @@ class _Reader:
 
     def __init__(self, lines: Lines, settings: ParseSettings) -> None:
         size = lines.starts.size
-        table = np.empty((2, _SLOTS, size + _PADDING), dtype=np.uint32)
+        table = np.empty((2, _SLOTS, size + PADDING), dtype=np.uint32)
         self._buffer = lines.buffer
         self._size = size
         self._settings = settings
@@ -212,7 +212,7 @@ class _Reader:
     def request(self) -> _Request:
         """Return the parts of the requests."""
         begins, stops = self.spans[REQUEST]
-        parts = np.empty((urls.PARTS, self._size + _PADDING), dtype=np.uint32)
+        parts = np.empty((urls.PARTS, self._size + PADDING), dtype=np.uint32)
         versions = np.empty(self._size, dtype=np.int32)
         urls.read_requests(self._buffer, begins, stops, self.plain, parts, versions)
         rows = list(parts[:, : self._size])
@@ -249,7 +249,7 @@ class _Reader:
 
     def parameters(self, query: Span, referrer: Span, names: dict[str, str]) -> dict[str, Span]:
         """Return the values of the parameters `names`, by column."""
-        begins, stops = np.zeros((2, len(names), self._size + _PADDING), dtype=np.uint32)
+        begins, stops = np.zeros((2, len(names), self._size + PADDING), dtype=np.uint32)
         read_parameters(
             self._buffer, self.plain, *query, *referrer, as_words(*names.items()), begins, stops
         )
@@ -262,7 +262,7 @@ class _Reader:
         self.plain[lines] = NOT_PLAIN
 
     def _positions(self, count: int) -> Iterator[Positions]:
-        return iter(np.empty((count, self._size + _PADDING), dtype=np.uint32)[:, : self._size])
+        return iter(np.empty((count, self._size + PADDING), dtype=np.uint32)[:, : self._size])
 
 
 class _Encoder:
