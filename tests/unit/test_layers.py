@@ -18,7 +18,7 @@ LAYERS = (
     {"storage"},
     {"render", "settings", "java"},
     {"pseudonyms"},
-    {"allocator", "contract", "errors", "poll", "terminal"},
+    {"allocator", "contract", "errors", "poll", "terminal", "unpack"},
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 
