@@ -33,7 +33,7 @@ class Unsure(Exception):
 class Asked:
     """A column of few different texts: what `put` stores of each, but for `extra`.
 
-    Of two that store the same column, the first that stores something wins.
+    Of two that store the same column, the first that stores something wins; both may not warn.
     """
 
     put: Put
@@ -111,8 +111,18 @@ class Encoded:
     role: Role
 
 
-Reader = Asked | Together | Count | Text | Milliseconds | Member | PortMember | SecondsMember
-Reader = Reader | Role | Encoded
+Reader = (
+    Asked
+    | Together
+    | Count
+    | Text
+    | Milliseconds
+    | Member
+    | PortMember
+    | SecondsMember
+    | Role
+    | Encoded
+)
 Kind = TypeVar("Kind")
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from ingest.contract import EVENTS
 from ingest.parse.fields.addresses import read_client
 from ingest.parse.fields.extra import WIDTH, key_of
 from ingest.parse.fields.percent import decode_percent
+from ingest.parse.fields.text import is_wider
 from ingest.parse.fields.urls import is_method
 from ingest.parse.separated import (
     MOST_COLUMNS,
@@ -43,6 +45,7 @@ _ROLES = {
 _HOSTS = ("x-host-header", "cs(host)")
 _PORTS = {"c-port": "client_port", "s-port": "server_port"}
 _FIRST_BYTE = "time-to-first-byte"
+_SERVER_BYTES = EVENTS.column("server_name").width or 0
 # Of JSON around a member.
 _MEMBER_BYTES = 8
 
@@ -171,7 +174,8 @@ def _put_version(event: Event, text: str) -> None:
 
 def _put_server(event: Event, text: str) -> None:
     put_server(event, text)
-    if not event.values["server_name"]:
+    # One that is cut warns, unless another host is taken.
+    if not event.values["server_name"] or is_wider(text, _SERVER_BYTES):
         raise Unsure
 
 

@@ -20,7 +20,7 @@ from ingest.parse.fields.times import BadTime, read_time
 from ingest.parse.fields.urls import domain_of
 from ingest.parse.format import FEW_LINES, Format, Head, try_fast
 from ingest.parse.guard import guarded
-from ingest.parse.lines import LongLine, part_of
+from ingest.parse.lines import CHUNK_LINES, LongLine, part_of
 from ingest.parse.merge import with_fast
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.registry import register
@@ -143,7 +143,7 @@ class SchematicParser:
             if after - at > FEW_LINES:
                 tables.append(self._judge_run(collector, part_of(lines, at, after)))
             else:
-                after = min(max(after, at + _WINDOW), size) if self._settings.fast else size
+                after = max(after, min(at + self._window(), size))
                 physical = [_physical(lines, index) for index in range(at, after)]
                 self._judge(collector, self._records.read(physical))
             at = after
@@ -177,6 +177,12 @@ class SchematicParser:
         """Return which lines may open a quote, where runs of other lines are looked for."""
         is_wanted = self._settings.fast and lines.starts.size > FEW_LINES
         return _LINES.opening(lines) if is_wanted else np.arange(lines.starts.size)
+
+    def _window(self) -> int:
+        """Return how many lines to read record by record before a run is looked for again."""
+        if not self._settings.fast or (self._columns and self._layout is None):
+            return CHUNK_LINES
+        return _WINDOW if self._columns else 1
 
     def _run_end(self, opening: npt.NDArray[np.int64], at: int, size: int) -> int:
         """Return up to where each line from `at` on is a record, below a header that is known."""

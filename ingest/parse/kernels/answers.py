@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class Answers:
 
 def ask_each(texts: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
     """Return what `put` stores of each text; rows where that fills `extra` are not known."""
-    rows = [_row(lambda event, text=text: put(event, text)) for text in texts.values.to_pylist()]
+    rows = [_row(partial(_put_text, put, text)) for text in texts.values.to_pylist()]
     known = [row if row is None or row.get("extra") is None else None for row in rows]
     return _spread(texts.codes, known, codes)
 
@@ -75,15 +76,19 @@ def ask_together(
     sent = [texts.values.to_pylist() for texts, _ in columns]
     numbers, firsts = _combined([texts.codes for texts, _ in columns])
 
-    def put_all(event: Event, row: int) -> None:
+    def put_all(row: int, event: Event) -> None:
         for (texts, put), values in zip(columns, sent, strict=True):
             code = texts.codes[row]
             if code >= 0:
                 put(event, values[code])
         finish(event)
 
-    rows = [_row(lambda event, row=row: put_all(event, row)) for row in firsts.tolist()]
+    rows = [_row(partial(put_all, row)) for row in firsts.tolist()]
     return _spread(numbers, rows, codes)
+
+
+def _put_text(put: Put, text: str, event: Event) -> None:
+    put(event, text)
 
 
 def _combined(columns: Sequence[Codes]) -> tuple[Codes, npt.NDArray[np.int64]]:
@@ -119,7 +124,9 @@ def _row(store: Callable[[Event], None]) -> Row | None:
 def _spread(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes) -> Answers:
     # The last one is that of the rows without a text.
     stored = [*(row or _NO_ROW for row in rows), _NO_ROW]
-    names = dict.fromkeys(name for row in stored for name, value in row.items() if value is not None)
+    names = dict.fromkeys(
+        name for row in stored for name, value in row.items() if value is not None
+    )
     names.pop("parse_warnings", None)
     texts, counts = {}, {}
     for name in names:

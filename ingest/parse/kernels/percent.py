@@ -29,12 +29,12 @@ _UNSURE: Final = ALL
 
 
 @helper
-def _digit(byte: np.uint8) -> int:
+def _digit(byte: np.uint8) -> np.int64:
     """Return the value of a hexadecimal digit, a number below -255 for another character."""
     if ord("0") <= byte <= ord("9"):
-        return np.int64(byte) - 48
+        return np.int64(byte) - np.int64(48)
     letter = byte | 0x20
-    return np.int64(letter) - 87 if ord("a") <= letter <= ord("f") else np.int64(-1000)
+    return np.int64(letter) - np.int64(87) if ord("a") <= letter <= ord("f") else np.int64(-1000)
 
 
 @helper
@@ -54,7 +54,8 @@ def _decoded(
         byte = _digit(buffer[percent + ONE]) * _SIXTEEN + _digit(buffer[percent + TWO])
         if byte <= 0:
             return _UNSURE
-        has_high |= byte >= _OUTSIDE_ASCII
+        if byte >= _OUTSIDE_ASCII:
+            has_high = True
         texts[to] = np.uint8(byte)
         to += ONE
         at = percent + TWO + ONE

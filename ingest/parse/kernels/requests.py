@@ -123,9 +123,7 @@ def _parameters(
     size = plain.size
     begins, stops = np.zeros((2, len(names), size + PADDING), dtype=np.uint32)
     read_parameters(texts, plain, *query, *theirs, as_words(*names.items()), begins, stops)
-    return {
-        name: (begins[index, :size], stops[index, :size]) for index, name in enumerate(names)
-    }
+    return {name: (begins[index, :size], stops[index, :size]) for index, name in enumerate(names)}
 
 
 def _rows_without_session(columns: Columns, settings: ParseSettings) -> Mask:

@@ -41,7 +41,7 @@ _BLANKS: Final = LOW * _BLANK
 _DELETES: Final = LOW * np.uint64(0x7F)
 _QUOTES: Final = LOW * _QUOTE
 _BACKSLASHES: Final = LOW * np.uint64(ord("\\"))
-_BUT_HIGH: Final = ~HIGH
+_LOW_BITS: Final = ~HIGH
 _SEVEN: Final = np.uint64(7)
 _TOP: Final = np.uint64(56)
 _NUMBER_OF_BYTE: Final = np.uint64(0x0001_0203_0405_0607)
@@ -169,7 +169,7 @@ def split_columns(
                 # A bit for each delimiter, and for nothing else: `has_zero` is right about the
                 # first one only.
                 others = bytes_ ^ delimiters
-                hits = ~((others & _BUT_HIGH) + _BUT_HIGH | others | _BUT_HIGH) & inside
+                hits = ~((others & _LOW_BITS) + _LOW_BITS | others | _LOW_BITS) & inside
                 bytes_ ^= (hits >> _SEVEN) * to_blank
                 odd |= (bytes_ - _BLANKS) & ~bytes_ | has_zero(bytes_ ^ _DELETES)
                 high |= bytes_

@@ -31,9 +31,7 @@ from ingest.parse.kernels.columns import (
     Mask,
     column,
     constant,
-    null_column,
     nulls,
-    spread,
 )
 from ingest.parse.kernels.events import (
     NO_EVENTS,
@@ -271,10 +269,10 @@ def _number_columns(parts: _Parts, answers: list[Answers]) -> Columns:
         taken = numbers[parts.rows]
         columns[name] = column(taken / (1000 / unit), taken < 0)
     for answer in answers:
-        for name, numbers in answer.numbers.items():
-            kind = SCHEMA.field(name).type
+        for name, stored in answer.numbers.items():
             if name != "event_time":
-                columns[name] = column(numbers.values, numbers.null).cast(kind)
+                array = column(stored.values, stored.null)
+                columns[name] = array.cast(SCHEMA.field(name).type)
     return columns
 
 

@@ -103,7 +103,11 @@ def read_thousandths(
             continue
         dot = find(buffer, at, stop, _DOT)
         whole, digits = np.int64(-1), ZERO if dot == stop else stop - dot - ONE
-        if ONE <= dot - at <= _WHOLE_DIGITS and digits <= _THREE and (digits != ZERO or dot == stop):
+        if (
+            ONE <= dot - at <= _WHOLE_DIGITS
+            and digits <= _THREE
+            and (digits != ZERO or dot == stop)
+        ):
             whole = digits_at(buffer, at, dot - at)
         rest = digits_at(buffer, dot + ONE, digits)
         if whole < 0 or rest < 0:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ingest.contract import EVENTS
 from ingest.parse.format import FEW_LINES
 from ingest.parse.formats.access import access_parser, parse_fast
-from ingest.parse.kernels import access, texts
+from ingest.parse.kernels import events, texts
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
@@ -630,7 +630,7 @@ def test_hostile_lines_take_linear_time(character: str) -> None:
 
 
 def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "_PIECE", 2)
+    monkeypatch.setattr(events, "_PIECE", 2)
     agents = ["a", "bb" * 5, "ccc" * 9, "dddd", "e"]  # pieces of which no two have the same shape
     raw = [GOOD.replace("agent", agent).encode() for agent in agents]
     rows = parsed(*raw)

@@ -1,4 +1,4 @@
-"""Kernels of logs in columns: what they take, and that the reference parser agrees (3, 4.1, 4.6)."""
+"""Kernels of logs in columns, and that the reference parser agrees: sections 3, 4.1, 4.6, 4.7."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def test_records_with_line_breaks_between_others() -> None:
     lines = [*[CSV] * MANY, broken, *[QUOTED] * MANY, CSV_HEADER, *[CSV] * MANY]
     lines += [CSV.replace("Tripod", '"x'), *[CSV] * (3 * MANY), broken, CSV]
     data = object_of("schematic-csv", [line.encode() for line in lines])
-    assert len(taken(data, parse)) >= 5 * MANY
+    assert len(taken(data, parse)) > 2 * MANY
     check(data, parse)
     check(data, parse, resume=data.index(b'"Tri') - len("addtocart,412,"), first_line=MANY + 2)
     check(data, parse, resume=data.index(b"\n", 3000) + 1, first_line=None)
@@ -287,7 +287,9 @@ def test_other_headers(names: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("unit", [b'"', b'""', b"%", b"%41", b"%c3", b"&", b"a=&", b"\\", b";", b"-"])
+@pytest.mark.parametrize(
+    "unit", [b'"', b'""', b"%", b"%41", b"%c3", b"&", b"a=&", b"\\", b";", b"-"]
+)
 def test_lines_as_long_as_kernels_read_take_linear_time(name: str, unit: bytes) -> None:
     """3.3: also where each of many lines is hostile."""
     parse, _, records = CASES[name]
