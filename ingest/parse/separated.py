@@ -40,6 +40,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedClient:
+    """A column of clients: `put` is asked as of `Asked`, but for plain IPv4 addresses.
+
+    They are many, and both client columns have them as they are.
+    """
+
+    put: Put
+
+
+@dataclass(frozen=True, slots=True)
 class Together:
     """One of several columns whose `put`s, in order, make one event: they may fill `extra`."""
 
@@ -113,6 +123,7 @@ class Encoded:
 
 Reader = (
     Asked
+    | AskedClient
     | Together
     | Count
     | Text

@@ -18,6 +18,7 @@ from ingest.parse.fields.urls import is_method
 from ingest.parse.separated import (
     MOST_COLUMNS,
     Asked,
+    AskedClient,
     Count,
     Encoded,
     Member,
@@ -116,6 +117,8 @@ def _readers(name: str, settings: ParseSettings, dialect: Dialect) -> Iterator[R
         yield PortMember(_PORTS[name])
     elif name in TEXTS:
         yield Asked(partial(_PUTS.get(name, _put_text), TEXTS[name], decoder, settings))
+    elif name == "c-ip":
+        yield AskedClient(_put_client)
     elif name in _ASKED:
         yield Asked(_ASKED[name])
     elif name not in dialect.extras:
@@ -181,7 +184,6 @@ def _put_server(event: Event, text: str) -> None:
 
 _PUTS = {"x-forwarded-for": _put_forwarded, "cs(cookie)": _put_cookie}
 _ASKED = {
-    "c-ip": _put_client,
     "sc-status": _put_status,
     "cs-method": _put_method,
     "cs-protocol": _put_scheme,

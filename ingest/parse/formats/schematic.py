@@ -28,6 +28,7 @@ from ingest.parse.rows import NO_EVENTS
 from ingest.parse.separated import (
     MOST_COLUMNS,
     Asked,
+    AskedClient,
     Count,
     Put,
     Reader,
@@ -298,6 +299,8 @@ def _reader(name: str, put: Put, title: str) -> Reader:
         return Count(_BIGINTS[name])
     if name == "action":
         return Asked(partial(_put_unless_header, put, title))
+    if name == "clientip":
+        return AskedClient(put)
     return Asked(put) if name in _OWN else Together(put)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ingest.parse.fields.extra import encode_extra
 from ingest.parse.fields.times import BadTime
 from ingest.parse.finish import fitting
+from ingest.parse.kernels.addresses import are_ipv4
 from ingest.parse.kernels.columns import Codes, DictionaryColumn, Mask, spread
 from ingest.parse.kernels.texts import distinct
 from ingest.parse.rows import Row
@@ -20,6 +21,7 @@ from ingest.parse.separated import Put, Unsure
 from ingest.parse.verdict import Event
 
 _NO_ROW: Row = {}
+_CLIENT = frozenset(("client_ip", "client_address"))
 _MOST_NUMBERS = 1 << 62
 
 
@@ -62,9 +64,35 @@ class Answers:
 
 def ask_each(texts: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
     """Return what `put` stores of each text; rows where that fills `extra` are not known."""
-    rows = [_row(partial(_put_text, put, text)) for text in texts.values.to_pylist()]
-    known = [row if row is None or row.get("extra") is None else None for row in rows]
-    return _spread(texts.codes, known, codes)
+    rows = [_own_row(put, text) for text in texts.values.to_pylist()]
+    return _spread(texts.codes, rows, codes)
+
+
+def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
+    """Return what `put` stores of each client, which is asked of all but plain IPv4 addresses.
+
+    Rows are not known where it stores more than the client.
+    """
+    sent = tokens.values.to_pylist()
+    texts: dict[str, list[str | None]] = {name: list(sent) for name in _CLIENT}
+    # The last one is that of the rows without a client.
+    known = np.ones(len(sent) + 1, dtype=np.bool_)
+    warnings = np.zeros(len(sent) + 1, dtype=np.int64)
+    for index in np.flatnonzero(~are_ipv4(tokens.values)).tolist():
+        row = _own_row(put, sent[index]) or _NO_ROW
+        known[index] = _CLIENT.issuperset(_stored(row)) and row != _NO_ROW
+        warnings[index] = codes.mask(*row.get("parse_warnings", ()))
+        for name in _CLIENT:
+            texts[name][index] = row.get(name)
+    return Answers(
+        texts={
+            name: tokens if own == sent else spread(tokens.codes, own)
+            for name, own in texts.items()
+        },
+        numbers={},
+        warnings=warnings[tokens.codes],
+        known=known[tokens.codes],
+    )
 
 
 def ask_together(
@@ -85,6 +113,12 @@ def ask_together(
 
     rows = [_row(partial(put_all, row)) for row in firsts.tolist()]
     return _spread(numbers, rows, codes)
+
+
+def _own_row(put: Put, text: str) -> Row | None:
+    """Return what `put` stores of `text`, None where it is not sure or fills `extra`."""
+    row = _row(partial(_put_text, put, text))
+    return row if row is None or row["extra"] is None else None
 
 
 def _put_text(put: Put, text: str, event: Event) -> None:
@@ -143,6 +177,11 @@ def _spread(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes) -> 
         warnings=_taken(masks, np.int64, numbers),
         known=_taken(known, np.bool_, numbers),
     )
+
+
+def _stored(row: Row) -> Iterator[str]:
+    """Yield the event columns that `row` fills."""
+    return (name for name, value in row.items() if value is not None and name != "parse_warnings")
 
 
 def _numbers(numbers: Codes, values: Sequence[Any]) -> Numbers:

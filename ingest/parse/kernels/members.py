@@ -58,7 +58,7 @@ def doubt_quotes(
     columns: Positions,
     plain: Flags,
 ) -> None:
-    """Lines with a quote or a backslash in one of `columns`, which need escapes, are not `plain`."""
+    """Lines with a quote or a backslash, which need escapes, in `columns` are not `plain`."""
     for number in range(plain.size):
         line = np.uint64(number)
         if plain[line] & ESCAPED:

@@ -20,6 +20,7 @@ from ingest.parse.kernels.answers import (
     Answers,
     Numbers,
     WarningCodes,
+    ask_clients,
     ask_each,
     ask_together,
     each,
@@ -63,6 +64,7 @@ from ingest.parse.kernels.words import Bytes, Flags, Positions
 from ingest.parse.model import Identity, Lines
 from ingest.parse.separated import (
     Asked,
+    AskedClient,
     Count,
     Member,
     Milliseconds,
@@ -250,6 +252,10 @@ def _answers(fields: _Fields, parts: _Parts) -> list[Answers]:
     answers = [
         ask_each(encode(fields.buffer, *fields.span(slot), rows), reader.put, parts.codes)
         for slot, reader in layout.of(Asked)
+    ]
+    answers += [
+        ask_clients(encode(fields.buffer, *fields.span(slot), rows), clients.put, parts.codes)
+        for slot, clients in layout.of(AskedClient)
     ]
     together = [
         (encode(fields.buffer, *fields.span(slot), rows), reader.put)

@@ -204,7 +204,7 @@ def edited(line: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
     return line
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=40)
 @given(
     st.sampled_from(sorted(CASES)),
     st.lists(st.tuples(st.integers(0, 1), EDITS), min_size=1, max_size=12),
