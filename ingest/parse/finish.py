@@ -70,7 +70,7 @@ class Finisher:
 
         Raises ValueError for a value that its column cannot hold.
         """
-        row = _fitting(event)
+        row = fitting(event)
         row["extra"] = encode_extra(event.extra, event.warnings)
         _check_utf8(row["extra"] or "")
         row["event_date"] = self._date(event)
@@ -96,8 +96,11 @@ class Finisher:
         return self._limits.ingest_day
 
 
-def _fitting(event: Event) -> Row:
-    """Return the values of `event` with its texts cut to the widths of their columns."""
+def fitting(event: Event) -> Row:
+    """Return the values of `event` with its texts cut to the widths of their columns.
+
+    Raises ValueError for a value that its column cannot hold.
+    """
     row = dict(event.values)
     for name, value in event.values.items():
         if isinstance(value, str):

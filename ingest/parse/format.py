@@ -18,6 +18,7 @@ from ingest.parse.guard import guarded
 from ingest.parse.lines import LongLine
 from ingest.parse.merge import with_fast
 from ingest.parse.model import Identity, Lines, Parsed
+from ingest.parse.rows import NO_EVENTS
 from ingest.parse.verdict import Verdict, warn
 from ingest.settings import ParseSettings
 
@@ -133,6 +134,19 @@ class Format:
         return self.parser(identity, replace(settings, format=self.name))
 
 
+def try_fast(
+    fast_path: FastPath | None, lines: Lines, identity: Identity, settings: ParseSettings
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    """Return what `fast_path` makes of `lines`: nothing where they are few, or it is off."""
+    if fast_path is None or not settings.fast or len(lines.starts) <= FEW_LINES:
+        return NO_EVENTS, np.zeros(len(lines.starts), dtype=np.bool_)
+    events, handled = fast_path(lines, identity, settings)
+    if lines.nuls is not None:  # a warning that the fast path does not know
+        plain = lines.nuls == 0
+        events, handled = events.filter(pa.array(plain[handled])), handled & plain
+    return events, handled
+
+
 class ParserOfLines:
     """The parser of a format in which each line is a record, or an array of records."""
 
@@ -160,12 +174,7 @@ class ParserOfLines:
 
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts on `lines`."""
-        if self._fast_path is None or not self._settings.fast or len(lines.starts) <= FEW_LINES:
-            return self._parse_each(lines, range(len(lines.starts)))
-        events, handled = self._fast_path(lines, self._identity, self._settings)
-        if lines.nuls is not None:  # a warning that the fast path does not know
-            plain = lines.nuls == 0
-            events, handled = events.filter(pa.array(plain[handled])), handled & plain
+        events, handled = try_fast(self._fast_path, lines, self._identity, self._settings)
         return with_fast(events, self._parse_each(lines, np.flatnonzero(~handled).tolist()))
 
     def reject_long(self, line: LongLine) -> Parsed:

@@ -7,24 +7,30 @@ its beginning. The same reader serves logs whose columns are known without a hea
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from ingest.parse.collector import NOTHING
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
-from ingest.parse.format import Head, LineParser, ParserOfLines
+from ingest.parse.format import FEW_LINES, Head, LineParser, ParserOfLines
 from ingest.parse.json_lines import is_json
-from ingest.parse.lines import LongLine
+from ingest.parse.lines import LongLine, part_of
+from ingest.parse.merge import joined
 from ingest.parse.model import Identity, Lines, Parsed
+from ingest.parse.separated import Separated
 from ingest.parse.verdict import BLANK, COMMENT, HEADER, Event, Reject, Skip, Verdict
 from ingest.parse.w3c_fields import Dialect, put_fields
+from ingest.parse.w3c_layout import fast_layout
 from ingest.settings import ParseSettings
 
-TAB = "\t"
+TAB, SPACE = "\t", " "
 _FIELDS, _VERSION, _SOFTWARE = b"#fields", b"#version", b"#software"
+# Others may be part of a text that kernels look for.
+_FAST_DELIMITERS = frozenset((TAB, SPACE, ",", ";", "|"))
 _MARK = ord("#")
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -119,6 +125,7 @@ class W3cLines:
         self._settings = settings
         self._dialect = dialect
         self._split = _splitter(delimiter)
+        self._delimiter = delimiter
         self._columns = usual
         self._json = json
 
@@ -139,6 +146,18 @@ class W3cLines:
             names = _names(text)
             self._columns = columns_of(names) if names else None
         return HEADER if name in (_FIELDS, _VERSION) else COMMENT
+
+    def layout(self) -> Separated | None:
+        """Return how kernels read the records below the last header, None when they cannot."""
+        columns = self._columns
+        if columns is None or self._delimiter not in _FAST_DELIMITERS:
+            return None
+        layout = fast_layout(columns.names, columns.widths, self._settings, self._dialect)
+        # A line of JSON does not begin with a time.
+        is_timed = layout is not None and layout.begins_with_time()
+        if layout is None or not (self._json is None or is_timed):
+            return None
+        return replace(layout, delimiter=self._delimiter, merges=self._delimiter == SPACE)
 
     def forget(self) -> None:
         """Know no columns any more: their header could not be read."""
@@ -202,7 +221,7 @@ def _width_code(count: int, columns: Columns) -> str | None:
 
 def _splitter(delimiter: str) -> Callable[[str], list[str]]:
     """Return what cuts a line into columns; a run of blanks is one delimiter."""
-    if delimiter == " ":
+    if delimiter == SPACE:
         return lambda text: [column for column in text.split(" ") if column]
     return lambda text: text.split(delimiter)
 
@@ -212,6 +231,31 @@ def _put_width(event: Event, texts: list[str], columns: Columns) -> None:
     if code is not None:
         event.warnings.add(code)
     event.put_extra("extra_fields", texts[len(columns.names) :] or None)
+
+
+def _marked(lines: Lines) -> npt.NDArray[np.int64]:
+    """Return the numbers of the lines that begin with `#`."""
+    filled = np.flatnonzero(lines.starts < lines.ends)
+    marked: npt.NDArray[np.int64] = filled[lines.buffer[lines.starts[filled]] == _MARK]
+    return marked
+
+
+def _runs(lines: Lines) -> Iterator[tuple[int, int, bool]]:
+    """Yield runs of lines, [first, after), and whether all of a run have the same columns.
+
+    Few lines between two headers are no run of their own.
+    """
+    size = lines.starts.size
+    begin = before = 0
+    for mark in [*_marked(lines).tolist(), size]:
+        if mark - before > FEW_LINES:
+            if begin < before:
+                yield begin, before, False
+            yield before, mark, True
+            begin = mark
+        before = mark + 1
+    if begin < size:
+        yield begin, size, False
 
 
 class W3cParser(ParserOfLines):
@@ -231,11 +275,15 @@ class W3cParser(ParserOfLines):
     def parse(self, lines: Lines) -> Parsed:
         """Return the verdicts on `lines`."""
         if lines.offset >= self._resume:
-            return super().parse(lines)
-        filled = np.flatnonzero(lines.starts < lines.ends)
-        for index in filled[lines.buffer[lines.starts[filled]] == _MARK]:
+            return joined([self._parse_run(lines, *run) for run in _runs(lines)])
+        for index in _marked(lines):
             self._lines.see(lines.buffer[lines.starts[index] : lines.ends[index]].tobytes())
         return NOTHING
+
+    def _parse_run(self, lines: Lines, first: int, after: int, is_fast: bool) -> Parsed:
+        layout = self._lines.layout() if is_fast else None
+        self._fast_path = None if layout is None else layout.parse
+        return super().parse(part_of(lines, first, after))
 
     def reject_long(self, line: LongLine) -> Parsed:
         """Return the verdict on a line over the limit: the columns of a long header are unknown."""

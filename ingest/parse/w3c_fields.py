@@ -41,7 +41,7 @@ _ALIASES = {
     "cs(x-forwarded-for)": "x-forwarded-for",
     "cs-version": "cs-protocol-version",
 }
-_TEXTS = {
+TEXTS = {
     "cs(referer)": "referrer",
     "cs(user-agent)": "user_agent",
     "cs(cookie)": "cookie",
@@ -49,7 +49,7 @@ _TEXTS = {
     "x-edge-request-id": "native_id",
     "cs-username": "user_name",
 }
-_COUNTS = {"sc-bytes": "response_bytes", "cs-bytes": "request_bytes"}
+COUNTS = {"sc-bytes": "response_bytes", "cs-bytes": "request_bytes"}
 # The first that is logged counts: a time in milliseconds says more.
 _EPOCHS = {"timestamp(ms)": "ms", "timestamp": "s"}
 # Longer names stay out of the cache.
@@ -97,14 +97,14 @@ def put_fields(
     Null texts are among them: a request that is declared but not logged is a bad one. Raises
     BadTime.
     """
-    named = {_canonical(name, fields): text for name, text in fields.items()}
+    named = {canonical(name, fields): text for name, text in fields.items()}
     logged = {name: text for name, text in named.items() if value(text) is not None}
     record = _Record(logged, frozenset(named), dialect, event.warnings)
     event.values["bytes_scope"] = "total"
     _put_time(event, record)
-    for name, column in _TEXTS.items():
+    for name, column in TEXTS.items():
         event.values[column] = record.take(name)
-    for name, column in _COUNTS.items():
+    for name, column in COUNTS.items():
         event.values[column] = read_count(event, record.take(name) or "")
     event.values["status_code"] = read_status(event, record.take("sc-status") or "")
     event.values["duration_ms"] = _duration(event, record, "time-taken")
@@ -116,7 +116,8 @@ def put_fields(
     finish_request(event, url, settings)
 
 
-def _canonical(name: str, fields: Mapping[str, str]) -> str:
+def canonical(name: str, fields: Mapping[str, str]) -> str:
+    """Return the usual name of a field among `fields`."""
     known = _ALIASES.get(name)
     return name if known is None or known in fields else known
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import repeat
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from ingest.parse.collector import Collector
 from ingest.parse.fields.addresses import choose_client, read_client
@@ -15,11 +18,25 @@ from ingest.parse.fields.parameters import SHOP_ACTIONS
 from ingest.parse.fields.text import is_blank, repair
 from ingest.parse.fields.times import BadTime, read_time
 from ingest.parse.fields.urls import domain_of
-from ingest.parse.format import Format, Head
+from ingest.parse.format import FEW_LINES, Format, Head, try_fast
 from ingest.parse.guard import guarded
-from ingest.parse.lines import LongLine
+from ingest.parse.lines import CHUNK_LINES, LongLine, part_of
+from ingest.parse.merge import with_fast
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.registry import register
+from ingest.parse.rows import NO_EVENTS
+from ingest.parse.separated import (
+    MOST_COLUMNS,
+    Asked,
+    AskedClient,
+    Count,
+    Put,
+    Reader,
+    Separated,
+    Text,
+    Together,
+    Unsure,
+)
 from ingest.parse.verdict import BLANK, HEADER, Event, Refused, Reject, Verdict, warn
 from ingest.settings import ParseSettings
 
@@ -47,6 +64,8 @@ URL                referrer, referrer_domain
 Pct_Purchase, Clickhere, Msg, Number of Records and unknown columns
                    extra, under the name in lower case; the usual values are left out"""
 _REQUIRED = frozenset({"action", "sessionid", "clientip"})
+# Lines that are read at once where records may have line breaks.
+_WINDOW = 32
 # A first line with this many of the known names is a header.
 _SIGNATURE_NAMES = 5
 _STATUS_DIGITS = 3
@@ -70,8 +89,6 @@ _EXTRAS = {
 }
 # Values that nearly every row has: kept only where a row has another one.
 _USUAL = {"clickhere": "Click Here", "number_of_records": "1"}
-
-Put = Callable[[Event, str], None]
 
 
 def header_names(fields: Iterable[str]) -> list[str]:
@@ -101,6 +118,7 @@ class SchematicParser:
         self._number: int | None = 1
         self._header: list[str] = []
         self._columns: list[Put] = []
+        self._layout: Separated | None = None
 
     def begin(self, resume: int, first_line: int | None) -> None:
         """Pass over the records before `resume`, but for the header."""
@@ -117,11 +135,25 @@ class SchematicParser:
 
         Raises Refused when the header is not one of this format.
         """
-        return self._judged(self._records.read(_physical(lines))).parsed()
+        collector = self._collector()
+        tables = []
+        at, size = 0, lines.starts.size
+        opening = self._opening(lines)
+        while at < size:
+            after = self._run_end(opening, at, size)
+            if after - at > FEW_LINES:
+                tables.append(self._judge_run(collector, part_of(lines, at, after)))
+            else:
+                after = max(after, min(at + self._window(), size))
+                physical = [_physical(lines, index) for index in range(at, after)]
+                self._judge(collector, self._records.read(physical))
+            at = after
+        return with_fast(pa.concat_tables(tables) if tables else NO_EVENTS, collector.parsed())
 
     def reject_long(self, line: LongLine) -> Parsed:
         """Return the verdicts on the lines that waited, and on a physical line over the limit."""
-        collector = self._judged(self._records.read([], final=True))
+        collector = self._collector()
+        self._judge(collector, self._records.read([], final=True))
         if not self._columns:
             raise Refused("missing_header")
         if line.offset >= self._resume:
@@ -130,25 +162,64 @@ class SchematicParser:
 
     def finish(self) -> Parsed:
         """Return the verdicts on the lines after a quote that was never closed."""
-        return self._judged(self._records.read([], final=True)).parsed()
+        collector = self._collector()
+        self._judge(collector, self._records.read([], final=True))
+        return collector.parsed()
+
+    def _collector(self) -> Collector:
+        return Collector(self._identity, self._settings)
 
     def _next_number(self) -> int | None:
         number = self._number
         self._number = None if number is None else number + 1
         return number
 
-    def _judged(self, records: Iterable[Record]) -> Collector:
-        collector = Collector(self._identity, self._settings)
+    def _opening(self, lines: Lines) -> npt.NDArray[np.int64]:
+        """Return which lines may open a quote, where runs of other lines are looked for."""
+        is_wanted = self._settings.fast and lines.starts.size > FEW_LINES
+        return _LINES.opening(lines) if is_wanted else np.arange(lines.starts.size)
+
+    def _window(self) -> int:
+        """Return how many lines to read record by record before a run is looked for again."""
+        if not self._settings.fast or (self._columns and self._layout is None):
+            return CHUNK_LINES
+        return _WINDOW if self._columns else 1
+
+    def _run_end(self, opening: npt.NDArray[np.int64], at: int, size: int) -> int:
+        """Return up to where each line from `at` on is a record, below a header that is known."""
+        if self._layout is None or self._records.waits_from is not None:
+            return at
+        index = int(np.searchsorted(opening, at))
+        return int(opening[index]) if index < opening.size else size
+
+    def _judge_run(self, collector: Collector, lines: Lines) -> pa.Table:
+        """Return the events of the lines that kernels know; those of others go to `collector`."""
+        first = int(np.searchsorted(lines.starts, self._resume - lines.offset))
+        if self._layout is None or first == lines.starts.size:
+            return NO_EVENTS
+        lines = replace(part_of(lines, first, lines.starts.size), first_line=self._number)
+        events, handled = try_fast(self._layout.parse, lines, self._identity, self._settings)
+        for index in np.flatnonzero(~handled).tolist():
+            number = None if lines.first_line is None else lines.first_line + index
+            record = Record([_physical(lines, index)], is_closed=True)
+            self._judge_record(collector, record, number)
+        if self._number is not None:
+            self._number += lines.starts.size
+        return events
+
+    def _judge(self, collector: Collector, records: Iterable[Record]) -> None:
         for record in records:
             if record.offset < self._resume:
                 self._pass_over(record)
-                continue
-            offset, number = record.offset, self._next_number()
-            verdict = guarded(self._verdict, record, offset=offset, line=number)
-            if record.has_hole:
-                warn(verdict, "nul_byte")
-            collector.add(verdict, offset=offset, line=number, raw=record.raw)
-        return collector
+            else:
+                self._judge_record(collector, record, self._next_number())
+
+    def _judge_record(self, collector: Collector, record: Record, number: int | None) -> None:
+        offset = record.offset
+        verdict = guarded(self._verdict, record, offset=offset, line=number)
+        if record.has_hole:
+            warn(verdict, "nul_byte")
+        collector.add(verdict, offset=offset, line=number, raw=record.raw)
 
     def _pass_over(self, record: Record) -> None:
         if not self._columns:
@@ -176,15 +247,13 @@ class SchematicParser:
         if not _REQUIRED.issubset(names):
             raise Refused("missing_header")
         self._header = header
+        # Of equal names the first is the column, the others are unknown ones.
+        known = ["" if name in names[:index] else name for index, name in enumerate(names)]
         self._columns = [
-            _put_of(
-                # Of equal names the first is the column, the others are unknown ones.
-                "" if name in names[:index] else name,
-                key_of(name) or f"column_{index + 1}",
-                self._settings,
-            )
-            for index, name in enumerate(names)
+            _put_of(name, key_of(title) or f"column_{index}", self._settings)
+            for index, (name, title) in enumerate(zip(known, names, strict=True), 1)
         ]
+        self._layout = _layout(header, known, self._columns)
 
     def _read(self, event: Event, fields: list[str]) -> Verdict:
         declared = len(self._columns)
@@ -209,11 +278,43 @@ class SchematicParser:
         return event
 
 
-def _physical(lines: Lines) -> list[Physical]:
-    data = lines.buffer.tobytes()
-    nuls = repeat(0) if lines.nuls is None else lines.nuls.tolist()
-    bounds = zip(lines.starts.tolist(), lines.ends.tolist(), nuls, strict=False)
-    return [Physical(lines.offset + start, data[start:end], count) for start, end, count in bounds]
+def _layout(
+    header: Sequence[str], names: Sequence[str], columns: Sequence[Put]
+) -> Separated | None:
+    """Return how kernels read the records below `header`, None when it has too many columns.
+
+    `columns` store the values of those with these `names`.
+    """
+    if len(names) > MOST_COLUMNS:
+        return None
+    each = enumerate(zip(names, columns, header, strict=True))
+    readers = tuple((index, _reader(*column)) for index, column in each)
+    return replace(_LINES, width=len(names), widths=frozenset((len(names),)), readers=readers)
+
+
+def _reader(name: str, put: Put, title: str) -> Reader:
+    if name == "sessionid":  # which differs from record to record
+        return Text(_TEXTS[name])
+    if name in _BIGINTS:
+        return Count(_BIGINTS[name])
+    if name == "action":
+        return Asked(partial(_put_unless_header, put, title))
+    if name == "clientip":
+        return AskedClient(put)
+    return Asked(put) if name in _OWN else Together(put)
+
+
+def _put_unless_header(put: Put, title: str, event: Event, text: str) -> None:
+    """Store an action, unless the record may be another header."""
+    if text == title:
+        raise Unsure
+    put(event, text)
+
+
+def _physical(lines: Lines, index: int) -> Physical:
+    start, end = int(lines.starts[index]), int(lines.ends[index])
+    nuls = 0 if lines.nuls is None else int(lines.nuls[index])
+    return Physical(lines.offset + start, bytes(lines.buffer.data[start:end]), nuls)
 
 
 def _put_of(name: str, key: str, settings: ParseSettings) -> Put:
@@ -293,7 +394,19 @@ _PUTS: dict[str, Put] = {
     "rstat": _put_status,
     "url": _put_referrer,
 }
+# Columns that store nothing in `extra`, and that no other column changes.
+_OWN = frozenset({*_TEXTS, *_PUTS, "# of views", "timestamp"})
 _KNOWN = frozenset({*_TEXTS, *_BIGINTS, *_INTS, *_EXTRAS, *_PUTS, "timestamp"})
+
+_LINES = Separated(
+    delimiter=",",
+    width=0,
+    widths=frozenset(),
+    readers=(),
+    quotes=True,
+    finish=_drop_usual_share,
+    usual={"bytes_scope": "body", "event_type": "other"},
+)
 
 
 register(

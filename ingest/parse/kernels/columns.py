@@ -72,10 +72,16 @@ class DictionaryColumn:
 
         What becomes None or empty is null; null stays null.
         """
-        mapped = dictionary_column(
-            pa.array([v or None for v in function(self.values.to_pylist())], pa.string())
-        )
-        return DictionaryColumn(np.append(mapped.codes, np.int32(-1))[self.codes], mapped.values)
+        return spread(self.codes, function(self.values.to_pylist()))
+
+
+def spread(codes: Codes, texts: Sequence[str | None]) -> DictionaryColumn:
+    """Return the column of which each row has the one of `texts` that its code says.
+
+    Texts may repeat; what is None or empty is null, and so is the code -1.
+    """
+    mapped = dictionary_column(pa.array([text or None for text in texts], pa.string()))
+    return DictionaryColumn(np.append(mapped.codes, np.int32(-1))[codes], mapped.values)
 
 
 def dictionary_column(texts: pa.StringArray) -> DictionaryColumn:

@@ -59,9 +59,14 @@ def read_pieces(
     return pa.concat_tables(tables) if tables else NO_EVENTS, handled
 
 
+def count_readable(lines: Lines) -> int:
+    """Return how many of `lines` kernels may read: behind the last ones may be too few bytes."""
+    return int(np.searchsorted(lines.ends, lines.buffer.size - READ_AHEAD, side="right"))
+
+
 def pieces_of(lines: Lines) -> Iterator[tuple[int, Lines]]:
-    """Yield the lines behind which there are bytes enough for kernels, each with its number."""
-    count = int(np.searchsorted(lines.ends, lines.buffer.size - READ_AHEAD, side="right"))
+    """Yield the lines that kernels may read, in pieces, each with the number of its first line."""
+    count = count_readable(lines)
     for first in range(0, count, _PIECE):
         yield first, part_of(lines, first, min(first + _PIECE, count))
 
@@ -87,9 +92,10 @@ def place_columns(
     return columns
 
 
-def timestamps(micros: npt.NDArray[np.int64]) -> pa.Array:
-    """Return UTC microseconds as Arrow times."""
-    return pa.array(micros).cast(SCHEMA.field("event_time").type)
+def timestamps(micros: npt.NDArray[np.int64], null: Mask | None = None) -> pa.Array:
+    """Return UTC microseconds as Arrow times, null where `null` is true."""
+    times = pa.array(micros) if null is None else column(micros, null)
+    return times.cast(SCHEMA.field("event_time").type)
 
 
 def dates(days: npt.NDArray[np.int64]) -> pa.Array:

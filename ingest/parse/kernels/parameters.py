@@ -58,11 +58,15 @@ def _as_words(column: str, name: bytes) -> tuple[int, ...]:
     return (first, masks[0], second, masks[1], len(name), is_shared, width, is_bare)
 
 
-def decoded(values: DictionaryColumn) -> DictionaryColumn:
-    """Return the `values` of a parameter as the reference parser decodes them."""
+def decoded(values: DictionaryColumn, *, escapes: bool = True) -> DictionaryColumn:
+    """Return the `values` of a parameter as the reference parser decodes them.
+
+    `escapes` says that the log has those of the CLF family.
+    """
     if not any(map(_ENCODED.search, texts := values.values.to_pylist())):
         return values
-    return values.map(lambda _: [decode(unescape(text)) for text in texts])
+    sent = map(unescape, texts) if escapes else texts
+    return values.map(lambda _: list(map(decode, sent)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def _continues(buffer: Bytes, at: np.uint64, count: np.uint64, least: int, most:
 
 
 @helper
-def _is_utf8(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+def is_utf8(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
     """Return whether [at, stop) is UTF-8: table 3-7 of the Unicode standard.
 
     The byte at `stop` is ASCII, or not of this line: what is cut off there is found out.
@@ -95,7 +95,7 @@ def look_at(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
         high |= bytes_
         backslashes |= has_zero(bytes_ ^ _BACKSLASHES)
         at += EIGHT
-    if odd & HIGH != ZERO or (high & HIGH != ZERO and not _is_utf8(buffer, begin, stop)):
+    if odd & HIGH != ZERO or (high & HIGH != ZERO and not is_utf8(buffer, begin, stop)):
         return NOT_PLAIN
     return PLAIN if backslashes == ZERO else PLAIN | ESCAPED
 

@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingest.parse.kernels.columns import DictionaryColumn, dictionary_column, null_column
+from ingest.parse.kernels.columns import (
+    Codes,
+    DictionaryColumn,
+    dictionary_column,
+    null_column,
+)
 from ingest.parse.kernels.compiled import (
     BOOL,
     BYTES,
@@ -132,13 +137,35 @@ def encode(buffer: Bytes, begins: Positions, stops: Positions, rows: Positions) 
     """Return the texts of `rows`, null where empty, as a dictionary column."""
     if (begins == stops).all():
         return null_column(rows.size)
+    codes, firsts = _numbered(buffer, begins, stops, rows)
+    if firsts is None:
+        return dictionary_column(cut(buffer, begins, stops, rows))
+    return DictionaryColumn(codes, cut(buffer, begins, stops, firsts))
+
+
+def _numbered(
+    buffer: Bytes, begins: Positions, stops: Positions, rows: Positions
+) -> tuple[Codes, Positions | None]:
+    """Return the number of each text of `rows`, and the first row of each.
+
+    The latter is None when too many texts collide.
+    """
     codes = np.empty(rows.size, dtype=np.int32)
     firsts = np.empty(rows.size, dtype=np.uint32)
     table = np.full(1 << (2 * rows.size - 1).bit_length(), -1, dtype=np.int32)
     count = _encode(buffer, begins, stops, rows, codes, firsts, table, _SEED, _FACTOR)
-    if count < 0:
-        return dictionary_column(cut(buffer, begins, stops, rows))
-    return DictionaryColumn(codes, cut(buffer, begins, stops, firsts[:count]))
+    return codes, None if count < 0 else firsts[:count]
+
+
+def distinct(numbers: npt.NDArray[np.int64]) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """Return the index of each of `numbers` into those that differ, and these."""
+    begins = np.arange(numbers.size, dtype=np.uint32) * np.uint32(WORD_BYTES)
+    rows = np.arange(numbers.size, dtype=np.uint32)
+    codes, firsts = _numbered(numbers.view(np.uint8), begins, begins + np.uint32(WORD_BYTES), rows)
+    if firsts is None:
+        values, inverse = np.unique(numbers, return_inverse=True)
+        return inverse.astype(np.int32), values
+    return codes, numbers[firsts]
 
 
 @kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, CODES, returns=BOOL)

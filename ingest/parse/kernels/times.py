@@ -41,6 +41,8 @@ _FOUR: Final = np.uint64(4)
 _YEAR: Final = np.uint64(7)
 _SIXTEEN: Final = np.uint64(16)
 _ZONE: Final = np.uint64(20)
+# `yyyy-MM-dd`
+_DATE: Final = np.uint64(10)
 _NOT_A_TIME: Final = np.int64(-(1 << 62))
 # `yyyy-MM-ddTHH:mm:ssZ`, and the same with up to six decimals.
 _ISO: Final = np.uint64(20)
@@ -233,3 +235,55 @@ def read_iso_times(
             plain[line] = NOT_PLAIN
             continue
         micros[line] = minutes * _MINUTE + rest
+
+
+def _iso_days(buffer: Bytes, at: np.uint64) -> int:
+    """Return the days since 1970 of the date `yyyy-MM-dd` at `at`, _NOT_A_TIME for other text."""
+    year, month = digits_at(buffer, at, _FOUR), digits_at(buffer, at + np.uint64(5), TWO)
+    day = digits_at(buffer, at + EIGHT, TWO)
+    dashes = buffer[at + _FOUR] == ord("-") and buffer[at + _YEAR] == ord("-")
+    if not dashes or month < 1 or month > 12 or not _exists(year, month, day):
+        return _NOT_A_TIME
+    return _days(year, month, day)
+
+
+@helper
+def _clock_seconds(buffer: Bytes, at: np.uint64) -> int:
+    """Return the seconds since midnight of `HH:mm:ss` at `at`, _NOT_A_TIME for other text."""
+    hour, minute = digits_at(buffer, at, TWO), digits_at(buffer, at + _MONTH, TWO)
+    second = digits_at(buffer, at + np.uint64(6), TWO)
+    colons = buffer[at + TWO] == ord(":") and buffer[at + np.uint64(5)] == ord(":")
+    if not colons or hour < 0 or minute < 0 or second < 0:
+        return _NOT_A_TIME
+    if hour > 23 or minute > 59 or second > 59:
+        return _NOT_A_TIME
+    return hour * 3600 + minute * 60 + second
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, POSITIONS, FLAGS, NUMBERS)
+def read_dates_and_clocks(
+    buffer: Bytes,
+    date_begins: Positions,
+    date_stops: Positions,
+    clock_begins: Positions,
+    clock_stops: Positions,
+    plain: Flags,
+    seconds: npt.NDArray[np.int64],
+) -> None:
+    """Fill `seconds` since 1970 of the dates `yyyy-MM-dd` and the times `HH:mm:ss`.
+
+    Lines with other texts, and times that do not exist or need a warning, are not `plain`.
+    """
+    for number in range(plain.size):
+        line = np.uint64(number)
+        if plain[line] == NOT_PLAIN:
+            continue
+        date, clock = np.uint64(date_begins[line]), np.uint64(clock_begins[line])
+        if date_stops[line] - date != _DATE or clock_stops[line] - clock != EIGHT:
+            plain[line] = NOT_PLAIN
+            continue
+        days, of_day = _iso_days(buffer, date), _clock_seconds(buffer, clock)
+        if days == _NOT_A_TIME or of_day == _NOT_A_TIME:
+            plain[line] = NOT_PLAIN
+            continue
+        seconds[line] = days * _DAY + of_day

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from ingest.parse.fields.addresses import MAX_PORT
 from ingest.parse.kernels.compiled import BYTES, CODES, FLAGS, NUMBERS, POSITIONS, helper, kernel
 from ingest.parse.kernels.split import NOT_PLAIN
 from ingest.parse.kernels.words import ONE, TWO, ZERO, Bytes, Flags, Positions, digits_at, find
@@ -14,18 +15,19 @@ from ingest.parse.kernels.words import ONE, TWO, ZERO, Bytes, Flags, Positions, 
 # Every number of so many digits fits a BIGINT.
 _DIGITS: Final = np.uint64(18)
 _STATUS_DIGITS: Final = np.uint64(3)
+_PORT_DIGITS: Final = np.uint64(5)
+_WHOLE_DIGITS: Final = np.uint64(6)
+_THREE: Final = np.uint64(3)
 _QUOTE: Final = np.uint64(ord('"'))
 _BLANK: Final = np.uint64(ord(" "))
 _DOT: Final = np.uint64(ord("."))
 _BACKSLASH: Final = np.uint64(ord("\\"))
 _COLON: Final = ord(":")
 # Of more seconds a float does not have all microseconds.
-_WHOLE_DIGITS: Final = np.uint64(5)
+_SECOND_DIGITS: Final = np.uint64(5)
 _MICROS: Final = 1_000_000
 _DECIMALS: Final = np.uint64(6)
 _UNITS: Final = (1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)
-_PORT_DIGITS: Final = np.uint64(5)
-_MAX_PORT: Final = 65_535
 
 
 @helper
@@ -80,6 +82,59 @@ def read_statuses(
         is_known = status == 0 or (100 <= status <= 599)
         statuses[line] = status
         if length != ZERO and not (is_known and length in (ONE, _STATUS_DIGITS)):
+            plain[line] = NOT_PLAIN
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, NUMBERS)
+def read_thousandths(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    numbers: npt.NDArray[np.int64],
+) -> None:
+    """Fill the thousandths of decimals, -1 for empty texts and `-1`.
+
+    Lines with more than six digits before the dot or three behind it are not `plain`: the former
+    are not exact as a floating point number.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        if plain[line] == NOT_PLAIN:
+            continue
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        numbers[line] = -1
+        is_null = stop - at == TWO and buffer[at] == ord("-") and buffer[at + ONE] == ord("1")
+        if at == stop or is_null:
+            continue
+        dot = find(buffer, at, stop, _DOT)
+        whole, digits = np.int64(-1), ZERO if dot == stop else stop - dot - ONE
+        if (
+            ONE <= dot - at <= _WHOLE_DIGITS
+            and digits <= _THREE
+            and (digits != ZERO or dot == stop)
+        ):
+            whole = digits_at(buffer, at, dot - at)
+        rest = digits_at(buffer, dot + ONE, digits)
+        if whole < 0 or rest < 0:
+            plain[line] = NOT_PLAIN
+            continue
+        for _ in range(_THREE - digits):
+            rest *= np.int64(10)
+        numbers[line] = whole * np.int64(1000) + rest
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS)
+def doubt_ports(buffer: Bytes, begins: Positions, stops: Positions, plain: Flags) -> None:
+    """Lines with a text that is neither empty nor a port, written as JSON does, are not `plain`."""
+    for number in range(begins.size):
+        line = np.uint64(number)
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        if plain[line] == NOT_PLAIN or at == stop:
+            continue
+        port = digits_at(buffer, at, stop - at) if stop - at <= _PORT_DIGITS else np.int64(-1)
+        has_zero = buffer[at] == ord("0") and stop - at > ONE
+        if has_zero or port < 0 or port > MAX_PORT:
             plain[line] = NOT_PLAIN
 
 
@@ -164,7 +219,7 @@ def read_tails(
 def _micros(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
     """Return the millionths of the decimal that all of [at, stop) is, -1 for other texts."""
     dot = find(buffer, at, stop, _DOT)
-    if dot == at or dot - at > _WHOLE_DIGITS:
+    if dot == at or dot - at > _SECOND_DIGITS:
         return np.int64(-1)
     whole = digits_at(buffer, at, dot - at)
     if whole < 0 or dot == stop:
@@ -233,5 +288,5 @@ def read_ports(
             continue
         ports[line] = digits_at(buffer, stop - digits, digits)
         host_stops[line] = stop - digits - ONE
-        if ports[line] < 0 or ports[line] > _MAX_PORT:
+        if ports[line] < 0 or ports[line] > MAX_PORT:
             plain[line] = NOT_PLAIN

@@ -72,6 +72,19 @@ def put_word(buffer: Bytes, at: np.uint64, bytes_: np.uint64) -> None:
 
 
 @helper
+def copied(
+    buffer: Bytes, at: np.uint64, stop: np.uint64, data: npt.NDArray[np.uint8], to: np.uint64
+) -> np.uint64:
+    """Copy [at, stop) to `to`, and return where the copy ends; up to seven bytes more are lost."""
+    end = to + (stop - at)
+    while at < stop:
+        put_word(data, to, word_at(buffer, at))
+        at += EIGHT
+        to += EIGHT
+    return end
+
+
+@helper
 def low_bytes(count: np.uint64) -> np.uint64:
     """Return the word that keeps the first `count` characters, at least one, of another."""
     return ALL if count >= EIGHT else ALL >> (_TOP + EIGHT - count * EIGHT)

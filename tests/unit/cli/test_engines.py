@@ -28,7 +28,7 @@ PACKAGE = Path(__file__).resolve().parents[3] / "ingest"
 
 
 def test_only_the_rooms_of_spark_import_it() -> None:
-    rooms = {PACKAGE / "spark", PACKAGE / "warehouse" / "spark"}
+    rooms = {PACKAGE / "spark", PACKAGE / "warehouse" / "spark", PACKAGE / "weblogs"}
     spark = {"pyspark", "py4j"}
     sources = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
     others = [

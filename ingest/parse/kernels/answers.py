@@ -1,0 +1,221 @@
+"""What the reference parser's functions store of texts, asked once for each different one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.parse.fields.extra import encode_extra
+from ingest.parse.fields.times import BadTime
+from ingest.parse.finish import fitting
+from ingest.parse.kernels.addresses import are_ipv4
+from ingest.parse.kernels.columns import Codes, DictionaryColumn, Mask, spread
+from ingest.parse.kernels.texts import distinct
+from ingest.parse.rows import Row
+from ingest.parse.separated import Put, Unsure
+from ingest.parse.verdict import Event
+
+_NO_ROW: Row = {}
+_CLIENT = frozenset(("client_ip", "client_address"))
+_MOST_NUMBERS = 1 << 62
+
+
+@dataclass(slots=True)
+class WarningCodes:
+    """Sets of warning codes as numbers: a bit for each code that was seen."""
+
+    _bits: dict[str, int] = field(default_factory=dict)
+
+    def mask(self, *codes: str) -> int:
+        """Return the number of a set of codes."""
+        return sum(1 << self._bits.setdefault(code, len(self._bits)) for code in codes)
+
+    def column(self, masks: npt.NDArray[np.int64]) -> DictionaryColumn:
+        """Return the column `parse_warnings` of rows with these sets."""
+        numbers, sets = distinct(masks)
+        return spread(numbers, [",".join(self._codes(mask)) for mask in sets.tolist()])
+
+    def _codes(self, mask: int) -> list[str]:
+        return sorted(code for code, bit in self._bits.items() if mask >> bit & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A column of numbers, null where `null` is true."""
+
+    values: npt.NDArray[np.int64]
+    null: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was stored of each row; `known` are those that need no other parser."""
+
+    texts: dict[str, DictionaryColumn]
+    numbers: dict[str, Numbers]
+    warnings: npt.NDArray[np.int64]
+    known: Mask
+
+
+def ask_each(texts: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
+    """Return what `put` stores of each text; rows where that fills `extra` are not known."""
+    rows = [_own_row(put, text) for text in texts.values.to_pylist()]
+    return _spread(texts.codes, rows, codes)
+
+
+def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
+    """Return what `put` stores of each client, which is asked of all but plain IPv4 addresses.
+
+    Rows are not known where it stores more than the client.
+    """
+    sent = tokens.values.to_pylist()
+    texts: dict[str, list[str | None]] = {name: list(sent) for name in _CLIENT}
+    # The last one is that of the rows without a client.
+    known = np.ones(len(sent) + 1, dtype=np.bool_)
+    warnings = np.zeros(len(sent) + 1, dtype=np.int64)
+    for index in np.flatnonzero(~are_ipv4(tokens.values)).tolist():
+        row = _own_row(put, sent[index]) or _NO_ROW
+        known[index] = _CLIENT.issuperset(_stored(row)) and row != _NO_ROW
+        warnings[index] = codes.mask(*row.get("parse_warnings", ()))
+        for name in _CLIENT:
+            texts[name][index] = row.get(name)
+    return Answers(
+        texts={
+            name: tokens if own == sent else spread(tokens.codes, own)
+            for name, own in texts.items()
+        },
+        numbers={},
+        warnings=warnings[tokens.codes],
+        known=known[tokens.codes],
+    )
+
+
+def ask_together(
+    columns: Sequence[tuple[DictionaryColumn, Put]],
+    finish: Callable[[Event], None],
+    codes: WarningCodes,
+) -> Answers:
+    """Return what the columns' `put`s, one after the other, and `finish` store of each row."""
+    sent = [texts.values.to_pylist() for texts, _ in columns]
+    numbers, firsts = _combined([texts.codes for texts, _ in columns])
+
+    def put_all(row: int, event: Event) -> None:
+        for (texts, put), values in zip(columns, sent, strict=True):
+            code = texts.codes[row]
+            if code >= 0:
+                put(event, values[code])
+        finish(event)
+
+    rows = [_row(partial(put_all, row)) for row in firsts.tolist()]
+    return _spread(numbers, rows, codes)
+
+
+def _own_row(put: Put, text: str) -> Row | None:
+    """Return what `put` stores of `text`, None where it is not sure or fills `extra`."""
+    row = _row(partial(_put_text, put, text))
+    return row if row is None or row["extra"] is None else None
+
+
+def _put_text(put: Put, text: str, event: Event) -> None:
+    put(event, text)
+
+
+def _combined(columns: Sequence[Codes]) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """Return the number of each row's combination of codes, and a row that has each of them."""
+    size = columns[0].size
+    numbers, width = np.zeros(size, dtype=np.int64), 1
+    for codes in columns:
+        lowest, kinds = int(codes.min(initial=0)), int(codes.max(initial=-1)) + 2
+        if lowest == kinds - 2:  # the same in all rows
+            continue
+        if width * kinds > _MOST_NUMBERS:
+            numbers, width = distinct(numbers)[0].astype(np.int64), size
+        numbers, width = numbers * kinds + codes + 1, width * kinds
+    combined, _ = distinct(numbers)
+    rows = np.zeros(int(combined.max(initial=-1)) + 1, dtype=np.int64)
+    rows[combined] = np.arange(size)
+    return combined, rows
+
+
+def _row(store: Callable[[Event], None]) -> Row | None:
+    """Return what `store` stores, with its warnings; None where it is not sure."""
+    event = Event()
+    try:
+        store(event)
+    except (Unsure, BadTime):
+        return None
+    row = fitting(event)
+    row["extra"] = encode_extra(event.extra, event.warnings)
+    row["parse_warnings"] = event.warnings
+    return row
+
+
+def _spread(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes) -> Answers:
+    # The last one is that of the rows without a text.
+    stored = [*(row or _NO_ROW for row in rows), _NO_ROW]
+    names = dict.fromkeys(
+        name for row in stored for name, value in row.items() if value is not None
+    )
+    names.pop("parse_warnings", None)
+    texts, counts = {}, {}
+    for name in names:
+        values = [row.get(name) for row in stored]
+        if any(isinstance(value, str) for value in values):
+            texts[name] = spread(numbers, values[:-1])
+        else:
+            counts[name] = _numbers(numbers, values)
+    masks = [codes.mask(*row.get("parse_warnings", ())) for row in stored]
+    known = [*(row is not None for row in rows), True]
+    return Answers(
+        texts=texts,
+        numbers=counts,
+        warnings=_taken(masks, np.int64, numbers),
+        known=_taken(known, np.bool_, numbers),
+    )
+
+
+def _stored(row: Row) -> Iterator[str]:
+    """Yield the event columns that `row` fills."""
+    return (name for name, value in row.items() if value is not None and name != "parse_warnings")
+
+
+def _numbers(numbers: Codes, values: Sequence[Any]) -> Numbers:
+    null = [value is None for value in values]
+    return Numbers(
+        _taken([value or 0 for value in values], np.int64, numbers),
+        _taken(null, np.bool_, numbers),
+    )
+
+
+def _taken(values: Sequence[Any], kind: type[Any], numbers: Codes) -> npt.NDArray[Any]:
+    taken: npt.NDArray[Any] = np.array(values, dtype=kind)[numbers]
+    return taken
+
+
+def merged(columns: Sequence[DictionaryColumn]) -> DictionaryColumn:
+    """Return the column of the first text that each row has in one of `columns`."""
+    first, *others = columns
+    for other in others:
+        if not (first.codes < 0).any():
+            break
+        values = first.values.to_pylist() + other.values.to_pylist()
+        shifted = np.where(other.codes < 0, other.codes, other.codes + len(first.values))
+        codes = np.where(first.codes < 0, shifted, first.codes).astype(np.int32)
+        first = spread(codes, values)
+    return first
+
+
+def filled(texts: DictionaryColumn, usual: str) -> DictionaryColumn:
+    """Return `texts` with the text `usual` where there is none."""
+    everywhere = np.zeros(texts.codes.size, dtype=np.int32)
+    return merged([texts, spread(everywhere, [usual])])
+
+
+def each(answers: Sequence[Answers], name: str) -> Iterator[DictionaryColumn]:
+    """Yield the texts of the event column `name`."""
+    return (answer.texts[name] for answer in answers if name in answer.texts)

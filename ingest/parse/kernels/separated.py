@@ -1,0 +1,342 @@
+"""The fast path of lines whose columns are between delimiters, as their format declares them.
+
+What it handles comes out exactly as from the reference parser, which is its oracle and gets all
+other lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ingest.contract import EVENTS
+from ingest.parse.fields.times import DAY, SECOND
+from ingest.parse.finish import time_limits
+from ingest.parse.kernels.answers import (
+    Answers,
+    Numbers,
+    WarningCodes,
+    ask_clients,
+    ask_each,
+    ask_together,
+    each,
+    filled,
+    merged,
+)
+from ingest.parse.kernels.columns import (
+    DictionaryColumn,
+    Mask,
+    column,
+    constant,
+)
+from ingest.parse.kernels.events import (
+    SCHEMA,
+    Columns,
+    count_readable,
+    dates,
+    place_columns,
+    read_pieces,
+    table_of,
+    timestamps,
+)
+from ingest.parse.kernels.members import (
+    DIGITS,
+    NUMBER,
+    TEXT,
+    MemberOf,
+    doubt_quotes,
+    write_members,
+)
+from ingest.parse.kernels.readers import LONGEST_LINE, PADDING, Span
+from ingest.parse.kernels.requests import Requests, read_requests
+from ingest.parse.kernels.separate import find_open, split_columns
+from ingest.parse.kernels.split import NOT_PLAIN
+from ingest.parse.kernels.texts import cut, encode
+from ingest.parse.kernels.times import read_dates_and_clocks
+from ingest.parse.kernels.values import doubt_ports, read_numbers, read_thousandths
+from ingest.parse.kernels.words import Bytes, Flags, Positions
+from ingest.parse.model import Identity, Lines
+from ingest.parse.separated import (
+    Asked,
+    AskedClient,
+    Count,
+    Member,
+    Milliseconds,
+    PortMember,
+    Role,
+    SecondsMember,
+    Separated,
+    Text,
+    Together,
+)
+from ingest.settings import ParseSettings
+
+_STATUSES = pa.array(["ok", "warn"])
+# Of the years that every engine shows.
+_LAST_MS: Final = 253_402_300_799_999
+
+
+def parse_separated(
+    lines: Lines, identity: Identity, settings: ParseSettings, *, layout: Separated
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    """Return the events of the lines of a usual shape; see `read_pieces`."""
+    return read_pieces(
+        lines, settings, partial(_read_piece, identity=identity, settings=settings, layout=layout)
+    )
+
+
+def _read_piece(
+    lines: Lines,
+    names: dict[str, str],
+    *,
+    identity: Identity,
+    settings: ParseSettings,
+    layout: Separated,
+) -> tuple[Positions, pa.Table]:
+    fields = _Fields(lines, settings, layout)
+    parts = _read(fields, names)
+    table, valid = _events(fields, parts, identity)
+    return parts.rows[valid], table
+
+
+class _Fields:
+    """Where the columns of lines are; what reads them clears `plain` where it is not sure."""
+
+    def __init__(self, lines: Lines, settings: ParseSettings, layout: Separated) -> None:
+        size = lines.starts.size
+        self.lines, self.settings, self.layout = lines, settings, layout
+        self.size = size
+        self.buffer: Bytes = lines.buffer
+        self.begins, self.stops = np.empty((2, layout.width, size + PADDING), dtype=np.uint32)
+        self.plain: Flags = np.empty(size, dtype=np.uint8)
+        counts = np.empty(size, dtype=np.int32)
+        split_columns(
+            self.buffer, lines.starts, lines.ends, self.begins, self.stops, counts, self.plain,
+            np.uint64(min(LONGEST_LINE, settings.max_line_bytes)),
+            np.uint64(ord(layout.delimiter)), layout.quotes, layout.merges,
+        )  # fmt: skip
+        usual = np.zeros(layout.width + 2, dtype=np.bool_)
+        usual[list(layout.widths)] = True
+        self.doubt(~usual[np.minimum(counts, layout.width + 1)])
+
+    def doubt(self, lines: Mask) -> None:
+        """Leave `lines` to the reference parser."""
+        self.plain[lines] = NOT_PLAIN
+
+    def span(self, slot: int) -> Span:
+        """Return where column `slot` of each line begins and stops."""
+        return self.begins[slot, : self.size], self.stops[slot, : self.size]
+
+    def role(self, role: Role) -> Span | None:
+        """Return where the column with `role` is, None without one."""
+        slots = [slot for slot, reader in self.layout.of(Role) if reader is role]
+        return self.span(slots[0]) if slots else None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Parts:
+    """What kernels read; arrays have an item per line, `rows` are the lines that are plain.
+
+    `durations` are thousandths of so many milliseconds.
+    """
+
+    rows: Positions
+    micros: npt.NDArray[np.int64] | None
+    numbers: dict[str, npt.NDArray[np.int64]]
+    durations: dict[str, tuple[npt.NDArray[np.int64], int]]
+    members: list[MemberOf]
+    member_numbers: list[npt.NDArray[np.int64]]
+    requests: Requests | None
+    codes: WarningCodes = field(default_factory=WarningCodes)
+
+
+def _read(fields: _Fields, names: dict[str, str]) -> _Parts:
+    micros = _micros(fields)
+    numbers = {reader.column: _counts(fields, slot) for slot, reader in fields.layout.of(Count)}
+    durations = {
+        reader.column: (_thousandths(fields, slot), reader.unit)
+        for slot, reader in fields.layout.of(Milliseconds)
+    }
+    members, member_numbers = _members(fields)
+    for slot, reader in fields.layout.of(Text):
+        begins, stops = fields.span(slot)
+        fields.doubt(stops - begins > (EVENTS.column(reader.column).width or 0))
+    requests = read_requests(
+        fields.buffer, fields.begins, fields.stops, fields.plain, fields.layout, names
+    )
+    return _Parts(
+        rows=np.flatnonzero(fields.plain).astype(np.uint32),
+        micros=micros,
+        numbers=numbers,
+        durations=durations,
+        members=members,
+        member_numbers=member_numbers,
+        requests=requests,
+    )
+
+
+def _micros(fields: _Fields) -> npt.NDArray[np.int64] | None:
+    """Return the UTC microseconds of the lines, None when no column with a role is a time."""
+    date, clock, epoch = map(fields.role, (Role.DATE, Role.CLOCK, Role.EPOCH_MS))
+    micros = None
+    if date is not None and clock is not None:
+        micros = np.zeros(fields.size, dtype=np.int64)
+        read_dates_and_clocks(fields.buffer, *date, *clock, fields.plain, micros)
+        micros *= SECOND
+    if epoch is not None:
+        micros = np.zeros(fields.size, dtype=np.int64)
+        read_numbers(fields.buffer, *epoch, fields.plain, micros)
+        fields.doubt((micros < 0) | (micros > _LAST_MS))
+        micros *= 1000
+    return micros
+
+
+def _counts(fields: _Fields, slot: int) -> npt.NDArray[np.int64]:
+    numbers = np.full(fields.size, -1, dtype=np.int64)
+    read_numbers(fields.buffer, *fields.span(slot), fields.plain, numbers)
+    return numbers
+
+
+def _thousandths(fields: _Fields, slot: int) -> npt.NDArray[np.int64]:
+    numbers = np.full(fields.size, -1, dtype=np.int64)
+    read_thousandths(fields.buffer, *fields.span(slot), fields.plain, numbers)
+    return numbers
+
+
+def _members(fields: _Fields) -> tuple[list[MemberOf], list[npt.NDArray[np.int64]]]:
+    layout = fields.layout
+    texts = [MemberOf(reader.key, TEXT, slot) for slot, reader in layout.of(Member)]
+    ports = [MemberOf(reader.key, DIGITS, slot) for slot, reader in layout.of(PortMember)]
+    seconds = layout.of(SecondsMember)
+    numbers = [_thousandths(fields, slot) for slot, _ in seconds]
+    decimals = [MemberOf(reader.key, NUMBER, index) for index, (_, reader) in enumerate(seconds)]
+    slots = np.array([member.slot for member in texts], dtype=np.uint32)
+    doubt_quotes(fields.buffer, fields.begins, fields.stops, slots, fields.plain)
+    for member in ports:
+        doubt_ports(fields.buffer, *fields.span(member.slot), fields.plain)
+    return texts + ports + decimals, numbers
+
+
+def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Table, Mask]:
+    """Return the events of those rows of `parts` that are valid after all, and which they are."""
+    layout, rows = fields.layout, parts.rows
+    answers = _answers(fields, parts)
+    columns = place_columns(rows, fields.lines, identity, fields.settings)
+    columns |= {
+        reader.column: cut(fields.buffer, *fields.span(slot), rows)
+        for slot, reader in layout.of(Text)
+    }
+    columns |= _number_columns(parts, answers)
+    if parts.members:
+        columns["extra"] = write_members(
+            fields.buffer, fields.begins, fields.stops, parts.members, parts.member_numbers, rows
+        )
+    columns |= _text_columns(answers, layout, rows.size)
+    columns |= _time_columns(fields, parts, answers, identity)
+    known = [answer.known for answer in answers]
+    if parts.requests is not None:
+        of_requests, is_right = parts.requests.columns(rows, fields.settings)
+        columns |= of_requests
+        known.append(is_right)
+    valid = np.logical_and.reduce([np.ones(rows.size, dtype=np.bool_), *known])
+    table = table_of(columns, rows.size)
+    return table if valid.all() else table.filter(pa.array(valid)), valid
+
+
+def _answers(fields: _Fields, parts: _Parts) -> list[Answers]:
+    layout, rows = fields.layout, parts.rows
+    answers = [
+        ask_each(encode(fields.buffer, *fields.span(slot), rows), reader.put, parts.codes)
+        for slot, reader in layout.of(Asked)
+    ]
+    answers += [
+        ask_clients(encode(fields.buffer, *fields.span(slot), rows), clients.put, parts.codes)
+        for slot, clients in layout.of(AskedClient)
+    ]
+    together = [
+        (encode(fields.buffer, *fields.span(slot), rows), reader.put)
+        for slot, reader in layout.of(Together)
+    ]
+    if together:
+        answers.append(ask_together(together, layout.finish, parts.codes))
+    return answers
+
+
+def _number_columns(parts: _Parts, answers: list[Answers]) -> Columns:
+    columns = {
+        name: column(taken := numbers[parts.rows], taken < 0)
+        for name, numbers in parts.numbers.items()
+    }
+    for name, (numbers, unit) in parts.durations.items():
+        taken = numbers[parts.rows]
+        columns[name] = column(taken / (1000 / unit), taken < 0)
+    for answer in answers:
+        for name, stored in answer.numbers.items():
+            if name != "event_time":
+                array = column(stored.values, stored.null)
+                columns[name] = array.cast(SCHEMA.field(name).type)
+    return columns
+
+
+def _text_columns(answers: list[Answers], layout: Separated, size: int) -> Columns:
+    columns = {name: constant(text, size) for name, text in layout.usual.items()}
+    for name in dict.fromkeys(name for answer in answers for name in answer.texts):
+        texts = merged(list(each(answers, name)))
+        if name in layout.usual:
+            texts = filled(texts, layout.usual[name])
+        is_dictionary = pa.types.is_dictionary(SCHEMA.field(name).type)
+        columns[name] = texts.column() if is_dictionary else texts.texts()
+    return columns
+
+
+def _time_columns(
+    fields: _Fields, parts: _Parts, answers: list[Answers], identity: Identity
+) -> Columns:
+    time = _times(parts, answers)
+    limits = time_limits(identity, fields.settings)
+    future = ~time.null & (time.values > limits.latest)
+    stale = ~time.null & (time.values < limits.earliest)
+    days = np.where(time.null | future | stale, limits.ingest_day, time.values // DAY)
+    warnings = np.zeros(parts.rows.size, dtype=np.int64)
+    for answer in answers:
+        warnings |= answer.warnings
+    flags = {"no_timestamp": time.null, "future_timestamp": future, "stale_timestamp": stale}
+    for code, flag in flags.items():
+        warnings |= flag * np.int64(parts.codes.mask(code))
+    columns = {
+        "event_date": dates(days),
+        "parse_status": DictionaryColumn((warnings != 0).astype(np.int32), _STATUSES).column(),
+        "parse_warnings": parts.codes.column(warnings).column(),
+    }
+    if not time.null.all():
+        columns["event_time"] = timestamps(time.values, time.null)
+    return columns
+
+
+def _times(parts: _Parts, answers: list[Answers]) -> Numbers:
+    size = parts.rows.size
+    if parts.micros is not None:
+        return Numbers(parts.micros[parts.rows], np.zeros(size, dtype=np.bool_))
+    for answer in answers:
+        if "event_time" in answer.numbers:
+            return answer.numbers["event_time"]
+    return Numbers(np.zeros(size, dtype=np.int64), np.ones(size, dtype=np.bool_))
+
+
+def opening_lines(lines: Lines, delimiter: str) -> npt.NDArray[np.int64]:
+    """Return the numbers of the lines that end inside a quoted column, and of unreadable ones.
+
+    They are read as if they began outside of one.
+    """
+    count = count_readable(lines)
+    is_open = np.ones(lines.starts.size, dtype=np.uint8)
+    find_open(
+        lines.buffer, lines.starts[:count], lines.ends[:count], np.uint64(ord(delimiter)),
+        is_open[:count],
+    )  # fmt: skip
+    return np.flatnonzero(is_open)

@@ -1,0 +1,186 @@
+"""What a format declares of lines whose columns are between delimiters, for kernels to read them.
+
+The rules stay those of the format: a `put` is the function of its reference parser, and asked once
+for each different text. Nothing here loads numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ingest.parse.model import Identity, Lines
+from ingest.parse.verdict import Event
+from ingest.settings import ParseSettings
+
+# Lines with more columns would need large arrays, and are no log that there is.
+MOST_COLUMNS = 128
+# Stores a text, neither empty nor `-`; raises Unsure, or BadTime.
+Put = Callable[[Event, str], None]
+
+
+class Unsure(Exception):
+    """Only the reference parser knows what this text means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A column of few different texts: what `put` stores of each, but for `extra`.
+
+    Of two that store the same column, the first that stores something wins; both may not warn.
+    """
+
+    put: Put
+
+
+@dataclass(frozen=True, slots=True)
+class AskedClient:
+    """A column of clients: `put` is asked as of `Asked`, but for plain IPv4 addresses.
+
+    They are many, and both client columns have them as they are.
+    """
+
+    put: Put
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """One of several columns whose `put`s, in order, make one event: they may fill `extra`."""
+
+    put: Put
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A whole number for the event column `column`."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text for the event column `column`, as it is."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class Milliseconds:
+    """A decimal, in `unit` milliseconds, for the event column `column`."""
+
+    column: str
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A text of `extra`, under `key`."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortMember:
+    """A port: a number of `extra`, under `key`."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecondsMember:
+    """A decimal in seconds: a number of milliseconds in `extra`, under `key`."""
+
+    key: str
+
+
+class Role(Enum):
+    """A column that other columns of the same line give a meaning.
+
+    A line has EPOCH_MS, or DATE and CLOCK, or a time that a `put` stores, or no timestamp.
+    """
+
+    DATE = "yyyy-MM-dd"
+    CLOCK = "HH:mm:ss"
+    EPOCH_MS = "milliseconds since 1970"
+    PATH = "path of a request"
+    QUERY = "query of a request"
+    REFERRER = "referrer of a request"
+    COOKIE = "cookies of a request"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The column of a role, percent-encoded once more than it was sent."""
+
+    role: Role
+
+
+Reader = (
+    Asked
+    | AskedClient
+    | Together
+    | Count
+    | Text
+    | Milliseconds
+    | Member
+    | PortMember
+    | SecondsMember
+    | Role
+    | Encoded
+)
+Kind = TypeVar("Kind")
+
+
+def _leave(_event: Event) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Separated:
+    """How lines are read of which the columns are between delimiters.
+
+    `readers` are pairs of a column's number, from 0, and what reads it: none, one or several.
+    `width` is the number of columns, `widths` are those that a line may have without a warning.
+    `quotes`: columns may be quoted as in CSV. `merges`: several delimiters are as one. `finish` is
+    called on the event of the columns read `Together`. `usual` are values of event columns where
+    no reader stores one. Lines with a PATH are web requests.
+    """
+
+    delimiter: str
+    width: int
+    widths: frozenset[int]
+    readers: tuple[tuple[int, Reader], ...]
+    quotes: bool = False
+    merges: bool = False
+    finish: Callable[[Event], None] = _leave
+    usual: Mapping[str, str] = field(default_factory=dict)
+
+    def begins_with_time(self) -> bool:
+        """Return whether a line begins with its time."""
+        times = (Role.DATE, Role.CLOCK, Role.EPOCH_MS)
+        return any(slot == 0 and reader in times for slot, reader in self.readers)
+
+    def parse(
+        self, lines: Lines, identity: Identity, settings: ParseSettings
+    ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+        """Read the lines of a usual shape; see `FastPath`."""
+        # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
+        from ingest.parse.kernels.separated import parse_separated
+
+        return parse_separated(lines, identity, settings, layout=self)
+
+    def opening(self, lines: Lines) -> npt.NDArray[np.int64]:
+        """Return the numbers of the lines that may end inside a quoted column."""
+        from ingest.parse.kernels.separated import opening_lines
+
+        return opening_lines(lines, self.delimiter)
+
+    def of(self, kind: type[Kind]) -> list[tuple[int, Kind]]:
+        """Return the readers of one kind, with their columns."""
+        return [(slot, reader) for slot, reader in self.readers if isinstance(reader, kind)]

@@ -1,0 +1,302 @@
+"""Kernels of logs in columns, and that the reference parser agrees: sections 3, 4.1, 4.6, 4.7."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from fixtures.outcome import CSV_HEADER, IDENTITY, Outcome, read
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.parse.model import Parsed
+from ingest.parse.reader import parse_object
+from ingest.settings import ParseSettings
+
+V1 = (
+    "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer)"
+    " cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header"
+    " cs-protocol cs-bytes time-taken x-forwarded-for ssl-protocol ssl-cipher"
+    " x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields c-port"
+    " time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start"
+    " sc-range-end"
+)
+# The worked example of section 6.
+CLOUDFRONT = (
+    "2024-05-06\t07:08:09\tFRA56-P1\t2310\t2001:db8::c0de\tGET\td0000example.cloudfront.net\t"
+    "/caf%25C3%25A9/menu\t206\thttps://www.example.org/?a=1\tMozilla/5.0%20(X11;%20Linux)\t"
+    "q=100%2525&utm_medium=cpc\t-\tMiss\tabcDEF123==\twww.example.com\thttps\t410\t0.250\t-\t"
+    "TLSv1.3\tTLS_AES_128_GCM_SHA256\tMiss\tHTTP/3.0\t-\t-\t51000\t0.120\tMiss\ttext/html\t2000\t"
+    "0\t1999"
+)
+COOKIES = (
+    CLOUDFRONT.replace("\t-\tMiss\tabc", "\ta=b%253D1;%20c=d\tMiss\tabc")
+    .replace("\t0.250\t-", "\t12.5\t192.0.2.1,%20198.51.100.2")
+    .replace("/?a=1", "/%3Faction=view&itemId=I%252B1?itemId=I%25201&productId=P")
+)
+CSV = (
+    "addtocart,412,Tripod,0,Successfull,0,1,Orion,Click Here,tee,192.0.2.61,est-90,,1,fx-ab-g02,"
+    "1234,200,-,sd1sl1ff1adff77,,http://shop.example/product.screen"
+)
+QUOTED = (
+    'View,77,"Lens, wide",0,Error,0,1,Orion,Click Here,,192.0.2.62,est-91,,1,fx-ab-g03,300,505,-,'
+    "sd2sl2ff2adff78,,http://shop.example"
+)
+TIMED = (
+    "purchase,5,Lens,1,Error,0,0,Orion,Buy,,a.example,est-91,m,2,fx,30,404,192.0.2.9,s,"
+    "2024-05-06T07:08:09Z,-"
+)
+IIS_FIELDS = (
+    "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent)"
+    " cs(Cookie) cs(Referer) cs-host sc-status sc-substatus sc-win32-status time-taken"
+)
+IIS = (
+    "2024-05-06 07:08:09 192.0.2.1 GET /a%20b utm_source=m%20n&action=login 443 DOM\\ann"
+    " 198.51.100.2 Mozilla/5.0+(X11) a=b;+c=d https://www.example.org/?a=1 www.example.com 200 0 0"
+    " 15"
+)
+V2_NAMES = ("timestamp(ms)", "c-ip", "cs-uri-stem", "sc-status", "asn", "cs(Host)", "x-host-header")
+V2 = "1714979289123,192.0.2.44,/v2,000,64500,d1.cloudfront.net,-"
+# Name -> (settings, what is before the records, records of which kernels take each).
+CASES: dict[str, tuple[ParseSettings, str, tuple[str, ...]]] = {
+    "schematic-csv": (ParseSettings(format="schematic-csv"), CSV_HEADER, (CSV, QUOTED, TIMED)),
+    "cloudfront": (ParseSettings(format="cloudfront"), f"#Fields: {V1}", (CLOUDFRONT, COOKIES)),
+    "headerless": (
+        ParseSettings(format="cloudfront"),
+        "#",
+        (CLOUDFRONT, "\t".join(CLOUDFRONT.split("\t")[:12])),
+    ),
+    "cloudfront_v2": (
+        ParseSettings(format="cloudfront_v2", fields=V2_NAMES, delimiter=","),
+        "#",
+        (V2, V2.replace("-", "www.example.com").replace("/v2", "/%C3%A9")),
+    ),
+    "w3c": (
+        ParseSettings(format="w3c"),
+        f"#Fields: {IIS_FIELDS}",
+        (IIS, IIS.replace("DOM\\ann", "-").replace("a=b;+c=d", "-").replace(" GET", " -")),
+    ),
+}
+MANY = 40
+# The last lines are the reference parser's: kernels read ahead.
+BEHIND = b"\n" * 100
+
+
+def object_of(name: str, records: list[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in (CASES[name][1].encode(), *records)) + BEHIND
+
+
+def chunks(data: bytes, parse: ParseSettings, **extent: Any) -> list[Parsed]:
+    *parts, _ = parse_object(
+        lambda first, last: data[first:last],
+        len(data),
+        name="log",
+        identity=IDENTITY,
+        settings=parse,
+        **extent,
+    )
+    return [part for part in parts if isinstance(part, Parsed)]
+
+
+def taken(data: bytes, parse: ParseSettings) -> list[dict[str, Any]]:
+    """Return the events that kernels read, without what is null."""
+    rows = [row for part in chunks(data, parse) for row in part.table.to_pylist()]
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def verdicts(outcome: Outcome) -> tuple[object, ...]:
+    lists = (outcome.events, outcome.rejects, outcome.skips)
+    ordered = [sorted(rows, key=lambda row: row["source_offset"]) for rows in lists]
+    return (*ordered, outcome.lines, dict(outcome.verdict.counts), outcome.verdict.max_event_time)
+
+
+def check(data: bytes, parse: ParseSettings, **extent: Any) -> None:
+    fast = read(data, settings=parse, **extent)
+    assert verdicts(fast) == verdicts(read(data, settings=replace(parse, fast=False), **extent))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_kernels_take_each_usual_line_and_the_reference_parser_agrees(name: str) -> None:
+    parse, _, records = CASES[name]
+    data = object_of(name, [record.encode() for record in records] * MANY)
+    assert len(taken(data, parse)) == MANY * len(records)
+    check(data, parse)
+
+
+def one(name: str, record: str) -> dict[str, Any]:
+    """Return the event of a line, of which kernels take all copies."""
+    rows = taken(object_of(name, [record.encode()] * MANY), CASES[name][0])
+    assert len(rows) == MANY
+    return rows[0]
+
+
+def test_example_of_cloudfront() -> None:
+    row = one("headerless", CLOUDFRONT)
+    assert (row["url_path"], row["url_query"]) == (
+        "/caf%C3%A9/menu",
+        "q=100%25&utm_medium=cpc",
+    )
+    assert row["url_original"] == "/caf%C3%A9/menu?q=100%25&utm_medium=cpc"
+    assert (row["campaign_medium"], row["user_agent"]) == ("cpc", "Mozilla/5.0 (X11; Linux)")
+    assert (row["duration_ms"], row["native_id"]) == (250.0, "abcDEF123==")
+    assert (row["http_version"], row["server_name"]) == ("3.0", "www.example.com")
+    assert (row["bytes_scope"], row["response_bytes"], row["request_bytes"]) == ("total", 2310, 410)
+    assert row["extra"] == (
+        '{"cache_result":"Miss","client_port":51000,"distribution_host":"d0000example.cloudfront'
+        '.net","edge_location":"FRA56-P1","sc_content_len":"2000","sc_content_type":"text/html",'
+        '"sc_range_end":"1999","sc_range_start":"0","tls_cipher":"TLS_AES_128_GCM_SHA256",'
+        '"tls_protocol":"TLSv1.3","ttfb_ms":120.0,"x_edge_detailed_result_type":"Miss",'
+        '"x_edge_response_result_type":"Miss"}'
+    )
+
+
+def test_examples_of_the_reference_file() -> None:
+    first, second = one("schematic-csv", CSV), one("schematic-csv", QUOTED)
+    assert (first["event_type"], first["duration_other"], first["view_count"]) == (
+        "addtocart",
+        412,
+        1,
+    )
+    assert (first["extra"], first["parse_warnings"]) == (
+        '{"response_text":"Successfull"}',
+        "no_timestamp",
+    )
+    assert (second["item_name"], second["event_type"]) == ("Lens, wide", "view")
+    assert ("category" in second, second["referrer_domain"]) == (False, "shop.example")
+
+
+def test_example_of_cloudfront_v2() -> None:
+    row = one("cloudfront_v2", V2)
+    assert row["event_time"].isoformat() == "2024-05-06T07:08:09.123000+00:00"
+    assert (row["status_code"], row["server_name"]) == (0, "d1.cloudfront.net")
+    assert row["extra"] == '{"asn":"64500","distribution_host":"d1.cloudfront.net"}'
+
+
+def test_iis() -> None:
+    row = one("w3c", IIS)
+    assert (row["user_agent"], row["cookie"]) == ("Mozilla/5.0 (X11)", "a=b; c=d")
+    assert (row["user_name"], row["duration_ms"]) == ("DOM\\ann", 15.0)
+    assert (row["url_path"], row["campaign_source"]) == ("/a%20b", "m n")
+    assert '"server_port":443' in row["extra"]
+
+
+SNIPS = (
+    b"\t", b" ", b",", b'"', b'""', b'","', b"%", b"%41", b"%2541", b"%c3", b"%c3%a9", b"%00", b"+",
+    b"-", b"-1", b"#", b"?", b"&", b"=", b";", b"/", b"\\", b"\xff", b"\xc3\xa9", b"\0", b"\r",
+    b"\x7f", b"{", b"[", b"9" * 20, b"00", b"0.5", b"65536", b"JSESSIONID=x", b";jsessionid=y",
+    b"action=View", b"Action", b"a" * 300, b"\n", b'"\n', b'\n"',
+)  # fmt: skip
+EDITS = st.lists(
+    st.tuples(
+        st.integers(0, 500), st.integers(0, 9), st.sampled_from(SNIPS) | st.binary(max_size=3)
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+def edited(line: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    for at, size, new in edits:
+        at %= len(line) + 1
+        line = line[:at] + new + line[at + size :]
+    return line
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from(sorted(CASES)),
+    st.lists(st.tuples(st.integers(0, 1), EDITS), min_size=1, max_size=12),
+    st.booleans(),
+)
+def test_kernels_agree_with_the_reference_parser(
+    name: str, changes: list[tuple[int, list[tuple[int, int, bytes]]]], is_first: bool
+) -> None:
+    parse, _, records = CASES[name]
+    usual = [record.encode() for record in records] * MANY
+    changed = [edited(records[which].encode(), edits) for which, edits in changes]
+    check(object_of(name, changed + usual if is_first else usual + changed + usual), parse)
+
+
+@pytest.mark.parametrize("client_from", ["host", "forwarded_for"])
+@pytest.mark.parametrize("name", CASES)
+def test_settings_mean_the_same(name: str, client_from: str) -> None:
+    parse, _, records = CASES[name]
+    data = object_of(name, [record.encode() for record in records] * MANY)
+    check(data, replace(parse, client_from=client_from, keep_cookie=False, timezone="+02:00"))
+    check(data, replace(parse, session_parameter="a", action_parameter="b%"))
+
+
+def test_each_header_counts_from_there_on() -> None:
+    """4.6: each `#Fields` replaces the columns; few lines between two are not worth a run."""
+    parse, header, _ = CASES["cloudfront"]
+    names = V1.split()
+    fewer = f"#Fields: {' '.join(names[:12])}"
+    short = "\t".join(CLOUDFRONT.split("\t")[:12])
+    lines = [*[CLOUDFRONT] * MANY, fewer, *[short] * MANY, header, CLOUDFRONT, "# x", fewer]
+    lines += [*[short] * 3, CLOUDFRONT, header, "", *[CLOUDFRONT] * MANY]
+    data = object_of("cloudfront", [line.encode() for line in lines])
+    assert len(taken(data, parse)) == 3 * MANY
+    check(data, parse)
+    at = data.index(b"# x")
+    check(data, parse, resume=at, first_line=90)
+
+
+def test_records_with_line_breaks_between_others() -> None:
+    """4.1: a record counts as one line, and a quote that is never closed rejects one line."""
+    parse, _, _ = CASES["schematic-csv"]
+    broken = CSV.replace("Tripod", '"Tri\r\npod\n,"')
+    lines = [*[CSV] * MANY, broken, *[QUOTED] * MANY, CSV_HEADER, *[CSV] * MANY]
+    lines += [CSV.replace("Tripod", '"x'), *[CSV] * (3 * MANY), broken, CSV]
+    data = object_of("schematic-csv", [line.encode() for line in lines])
+    assert len(taken(data, parse)) > 2 * MANY
+    check(data, parse)
+    check(data, parse, resume=data.index(b'"Tri') - len("addtocart,412,"), first_line=MANY + 2)
+    check(data, parse, resume=data.index(b"\n", 3000) + 1, first_line=None)
+
+
+def test_a_record_equal_to_the_header_is_not_an_event() -> None:
+    header = "Action,SessionID,ClientIP,Brand"
+    data = "\n".join([header, *["View,s,192.0.2.1,b", header] * MANY]).encode() + BEHIND
+    parse = ParseSettings(format="schematic-csv")
+    assert len(taken(data, parse)) == MANY
+    check(data, parse)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "c-ip cs-uri-stem",
+        "date c-ip cs-uri-stem",
+        "date time c-ip",
+        "date time cs-uri-stem x-a x_a",
+        "date time cs-uri-stem cs-host cs(host) x-host-header",
+        "timestamp cs-uri-stem",
+        "date time cs-uri-stem c-port client-port",
+        "date time cs-uri-stem " + " ".join(f"x-{number}" for number in range(200)),
+        "date time timestamp(ms) cs-uri-stem cs-uri-query",
+    ],
+)
+def test_other_headers(names: str) -> None:
+    texts = {"date": "2024-05-06", "time": "07:08:09", "cs-uri-stem": "/a", "c-port": "1"}
+    texts |= {"timestamp": "1714979289.5", "timestamp(ms)": "1714979289123"}
+    line = "\t".join(texts.get(name, "x") for name in names.split())
+    data = "\n".join([f"#Fields: {names}", *[line] * MANY]).encode() + BEHIND
+    check(data, ParseSettings(format="cloudfront_v2"))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "unit", [b'"', b'""', b"%", b"%41", b"%c3", b"&", b"a=&", b"\\", b";", b"-"]
+)
+def test_lines_as_long_as_kernels_read_take_linear_time(name: str, unit: bytes) -> None:
+    """3.3: also where each of many lines is hostile."""
+    parse, _, records = CASES[name]
+    line = records[0].encode()
+    for place in (b"/", b"Mozilla", b"Tripod"):
+        long = line.replace(place, place + unit * ((4000 - len(line)) // len(unit)), 1)
+        data = object_of(name, [long] * 50)
+        before = time.process_time()
+        chunks(data, parse)
+        assert time.process_time() - before < 0.5
