@@ -152,3 +152,16 @@ def test_corrupt_files_end_a_query_or_are_left_out(
     with pytest.raises(PySparkException, match=r"raw/cut\.log\.gz is refused as a whole"):
         load().collect()
     assert load(ignoreCorruptFiles=True).count() == 2
+
+
+def test_a_log_format_and_fields_are_options(load: Load, raw: Path) -> None:
+    log = raw / "a.log"
+    log.write_bytes(b'192.0.2.1 [03/Mar/2024:07:08:09 +0100] 0.25 "GET /a HTTP/1.1" 200\n')
+    own = load(
+        format="shop", log_format='$remote_addr [$time_local] $request_time "$request" $status'
+    )
+    columns = ("source_format", "client_ip", "url_path", "status_code", "duration_ms")
+    assert own.select(*columns).collect() == [("shop", "192.0.2.1", "/a", 200, 250.0)]
+    log.write_bytes(b"1709446089.5\t192.0.2.2\t404\n")
+    named = load(format="cloudfront_rt", fields='["timestamp", "c-ip", "sc-status"]')
+    assert named.select("client_ip", "status_code").collect() == [("192.0.2.2", 404)]
