@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ingest.parse.fields.text import decode
 from ingest.parse.fields.urls import ENCODED
 
 _BAD = re.compile("%(?![0-9A-Fa-f]{2})")
@@ -30,13 +31,4 @@ def decode_agent(text: str, warnings: set[str]) -> str:
 
 
 def _decoded(sent: str, warnings: set[str]) -> str:
-    raw = bytes.fromhex(sent.replace("%", ""))
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        warnings.add("bad_percent_encoding")
-        text = raw.decode(errors="replace")
-    if "\0" in text:
-        warnings.add("nul_byte")
-        text = text.replace("\0", "\ufffd")
-    return text
+    return decode(bytes.fromhex(sent.replace("%", "")), warnings, code="bad_percent_encoding")

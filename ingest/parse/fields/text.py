@@ -32,12 +32,15 @@ def repair(raw: bytes, warnings: set[str]) -> str:
     return decode(raw, warnings)
 
 
-def decode(raw: bytes, warnings: set[str]) -> str:
-    """Return the text of `raw` as `repair` does, without a look at control characters."""
+def decode(raw: bytes, warnings: set[str], *, code: str = "invalid_utf8") -> str:
+    """Return the text of `raw` as `repair` does, without a look at control characters.
+
+    `code` is the warning when it is not UTF-8.
+    """
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        warnings.add("invalid_utf8")
+        warnings.add(code)
         text = raw.decode(errors="replace")
     if "\0" in text:
         warnings.add("nul_byte")
