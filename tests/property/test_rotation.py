@@ -202,4 +202,4 @@ def test_logs_that_are_followed_by_content_bring_each_line_once() -> None:
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_follows_logs_wrongly_is_seen(wrong: Callable[[Path], Ingest]) -> None:
     with pytest.raises(AssertionError, match="The history:"):
-        run_histories(wrong, profile="ci", shrink=False)
+        run_histories(wrong, profile="wrong", shrink=False)
