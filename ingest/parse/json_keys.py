@@ -31,10 +31,10 @@ from ingest.parse.web import (
 from ingest.settings import ParseSettings
 
 # What is stored together with other texts, and not alone.
-_TOGETHER = frozenset(("client", "forwarded_for", "request", "http_method", "url", "args"))
+TOGETHER = frozenset(("client", "forwarded_for", "request", "http_method", "url", "args"))
 _COLUMNS = frozenset(column.name for column in EVENTS.columns)
 # What the parameters of a URL say too.
-_SHOP = frozenset(
+SHOP = frozenset(
     (
         "event_type", "event_name", "item_id", "product_id", "category", "session_id",
         "purchase_count", "view_count", *CAMPAIGN.values(),
@@ -59,7 +59,7 @@ class Found:
     unit: str | None = None
 
 
-# Target (a column, a key of `extra`, or one of _TOGETHER) -> where it is: the first that is there.
+# Target (a column, a key of `extra`, or one of TOGETHER) -> where it is: the first that is there.
 Keys = Mapping[str, Sequence[Key]]
 
 
@@ -115,7 +115,7 @@ def finish_with(
     kind: str | None = None,
 ) -> None:
     """Store what follows from a web request; what was `found` of it in the object wins."""
-    own = {column: event.values[column] for column in _SHOP & found.keys()}
+    own = {column: event.values[column] for column in SHOP & found.keys()}
     finish_request(event, url, settings, kind=kind)
     event.values |= own
     if "event_type" in own:
@@ -152,7 +152,7 @@ def put_page(event: Event, url: str | None, referrer: str | None) -> Url:
 
 def is_kept_as_it_is(target: str) -> bool:
     """Return whether `target` is a key of `extra` that takes any value, of any type."""
-    return target not in _COLUMNS | _TOGETHER | _PUTTERS.keys()
+    return target not in _COLUMNS | TOGETHER | _PUTTERS.keys()
 
 
 def put_found(event: Event, found: Mapping[str, Found], settings: ParseSettings) -> None:
@@ -162,8 +162,13 @@ def put_found(event: Event, found: Mapping[str, Found], settings: ParseSettings)
     for target, one in found.items():
         if target == "event_time":
             event.values[target] = _time(event, one, settings)
-        elif target not in _TOGETHER:
-            _PUTTERS.get(target, _put_text)(event, target, one)
+        elif target not in TOGETHER:
+            put_alone(event, target, one)
+
+
+def put_alone(event: Event, target: str, found: Found) -> None:
+    """Store a text that stands alone, and is no time."""
+    _PUTTERS.get(target, _put_text)(event, target, found)
 
 
 def _time(event: Event, found: Found, settings: ParseSettings) -> int:
@@ -243,3 +248,5 @@ _PUTTERS: Mapping[str, Callable[[Event, str, Found], None]] = {
     "http_version": _put_version,
     "server_name": _put_server,
 }
+# Keys of `extra` that hold numbers, whatever an object has there.
+COMPUTED = _PUTTERS.keys() - _COLUMNS

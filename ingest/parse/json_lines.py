@@ -11,13 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from ingest.parse.fields.text import is_blank
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import Format, Head, ParserOfLines
-from ingest.parse.json_object import Members
+from ingest.parse.json_keys import Found, put_web_request
+from ingest.parse.json_object import Members, Path
 from ingest.parse.json_value import BadValue, read_value
-from ingest.parse.model import Identity
+from ingest.parse.model import Identity, Lines
 from ingest.parse.registry import register
+from ingest.parse.skeletons import Plans
 from ingest.parse.verdict import BLANK, Event, EventArray, Reject, Verdict
 from ingest.settings import ParseSettings
 
@@ -35,13 +41,33 @@ class Shape:
     `fits` tells them by their keys; of several shapes that fit, the lowest `rank` reads the object.
     `put` stores in an event what the members say, but for those that go to `extra` under their own
     names; it may raise BadTime. `nulls` are texts that say nothing.
+
+    The shape of a web request has a `take` instead: it takes away and returns what
+    `put_web_request` stores, by target, and may store what goes with it. Kernels then read the
+    usual lines, so it may not look into texts, but for those of the names `told_by` in the
+    outermost object and `told_inside` objects of arrays; `fits` may neither. Whether the texts
+    at the two places `alike` are the same it may ask. `kind` is an event_type that no parameter
+    replaces.
     """
 
     name: str
     rank: int
     fits: Callable[[dict[str, Any]], bool]
-    put: Callable[[Event, Members, ParseSettings], None]
+    put: Callable[[Event, Members, ParseSettings], None] | None = None
     nulls: frozenset[str] = NOTHING
+    take: Callable[[Event, Members, ParseSettings], dict[str, Found]] | None = None
+    kind: str | None = None
+    told_by: tuple[str, ...] = ()
+    told_inside: tuple[str, ...] = ()
+    alike: tuple[Path, Path] | None = None
+
+    def store(self, event: Event, members: Members, settings: ParseSettings) -> None:
+        """Store in `event` what the members say; raises BadTime."""
+        if self.take is not None:
+            found = self.take(event, members, settings)
+            put_web_request(event, found, settings, kind=self.kind)
+        elif self.put is not None:
+            self.put(event, members, settings)
 
 
 _shapes: list[Shape] = []
@@ -78,7 +104,26 @@ def json_format(shape: Shape, *, description: str, grammar: str, **more: Any) ->
 
 def shape_parser(shape: Shape, identity: Identity, settings: ParseSettings) -> ParserOfLines:
     """Return the parser of one object whose lines are objects of `shape`."""
-    return ParserOfLines(identity, settings, partial(read_line, shapes=(shape,), settings=settings))
+    return parser_of((shape,), identity, settings)
+
+
+def parser_of(
+    shapes: Sequence[Shape], identity: Identity, settings: ParseSettings
+) -> ParserOfLines:
+    """Return the parser of one object, whose lines are of the first of `shapes` that fits."""
+    line_parser = partial(read_line, shapes=shapes, settings=settings)
+    # With this setting a client depends on other texts of its line.
+    fast = None if settings.client_from != "host" else partial(_parse_fast, Plans(shapes, settings))
+    return ParserOfLines(identity, settings, line_parser, fast_path=fast)
+
+
+def _parse_fast(
+    plans: Plans, lines: Lines, identity: Identity, settings: ParseSettings
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
+    from ingest.parse.kernels.objects import parse_objects
+
+    return parse_objects(lines, identity, settings, plans=plans)
 
 
 def is_json(line: bytes) -> bool:
@@ -130,7 +175,7 @@ def _read_object(
     event = Event(values={"source_format": shape.name})
     members = Members(value, shape.nulls)
     try:
-        shape.put(event, members, settings)
+        shape.store(event, members, settings)
     except BadTime as error:
         return Reject("bad_timestamp", str(error))
     members.put_rest(event)

@@ -99,7 +99,7 @@ def _put_product(event: Event, members: Members) -> None:
 
 
 register_shape(
-    Shape(name="segment", rank=3, fits=fits, put=put, nulls=EMPTY),
+    Shape(name="segment", rank=3, fits=fits, put=put, nulls=EMPTY, told_by=("type",)),
     description="Segment's events, as JSON lines",
     grammar=GRAMMAR,
 )

@@ -9,20 +9,25 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ingest.parse.fields.extra import encode_extra
-from ingest.parse.fields.times import BadTime
-from ingest.parse.finish import fitting
+from ingest.parse.fields.times import DAY, BadTime
+from ingest.parse.finish import fitting, time_limits
 from ingest.parse.kernels.addresses import are_ipv4
 from ingest.parse.kernels.columns import Codes, DictionaryColumn, Mask, spread
+from ingest.parse.kernels.events import Columns, dates, timestamps
 from ingest.parse.kernels.texts import distinct
+from ingest.parse.model import Identity
 from ingest.parse.rows import Row
 from ingest.parse.separated import Put, Unsure
 from ingest.parse.verdict import Event
+from ingest.settings import ParseSettings
 
 _NO_ROW: Row = {}
 _CLIENT = frozenset(("client_ip", "client_address"))
 _MOST_NUMBERS = 1 << 62
+_STATUSES = pa.array(["ok", "warn"])
 
 
 @dataclass(slots=True)
@@ -65,7 +70,7 @@ class Answers:
 def ask_each(texts: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
     """Return what `put` stores of each text; rows where that fills `extra` are not known."""
     rows = [_own_row(put, text) for text in texts.values.to_pylist()]
-    return _spread(texts.codes, rows, codes)
+    return spread_rows(texts.codes, rows, codes)
 
 
 def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
@@ -111,13 +116,13 @@ def ask_together(
                 put(event, values[code])
         finish(event)
 
-    rows = [_row(partial(put_all, row)) for row in firsts.tolist()]
-    return _spread(numbers, rows, codes)
+    rows = [row_of(partial(put_all, row)) for row in firsts.tolist()]
+    return spread_rows(numbers, rows, codes)
 
 
 def _own_row(put: Put, text: str) -> Row | None:
     """Return what `put` stores of `text`, None where it is not sure or fills `extra`."""
-    row = _row(partial(_put_text, put, text))
+    row = row_of(partial(_put_text, put, text))
     return row if row is None or row["extra"] is None else None
 
 
@@ -142,7 +147,7 @@ def _combined(columns: Sequence[Codes]) -> tuple[Codes, npt.NDArray[np.int64]]:
     return combined, rows
 
 
-def _row(store: Callable[[Event], None]) -> Row | None:
+def row_of(store: Callable[[Event], None]) -> Row | None:
     """Return what `store` stores, with its warnings; None where it is not sure."""
     event = Event()
     try:
@@ -155,7 +160,7 @@ def _row(store: Callable[[Event], None]) -> Row | None:
     return row
 
 
-def _spread(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes) -> Answers:
+def spread_rows(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes) -> Answers:
     # The last one is that of the rows without a text.
     stored = [*(row or _NO_ROW for row in rows), _NO_ROW]
     names = dict.fromkeys(
@@ -219,3 +224,31 @@ def filled(texts: DictionaryColumn, usual: str) -> DictionaryColumn:
 def each(answers: Sequence[Answers], name: str) -> Iterator[DictionaryColumn]:
     """Yield the texts of the event column `name`."""
     return (answer.texts[name] for answer in answers if name in answer.texts)
+
+
+def warned_times(
+    time: Numbers,
+    answers: Sequence[Answers],
+    codes: WarningCodes,
+    identity: Identity,
+    settings: ParseSettings,
+) -> Columns:
+    """Return the columns of times, and of all warnings: those of `answers`, and about the times."""
+    limits = time_limits(identity, settings)
+    future = ~time.null & (time.values > limits.latest)
+    stale = ~time.null & (time.values < limits.earliest)
+    days = np.where(time.null | future | stale, limits.ingest_day, time.values // DAY)
+    warnings = np.zeros(time.null.size, dtype=np.int64)
+    for answer in answers:
+        warnings |= answer.warnings
+    flags = {"no_timestamp": time.null, "future_timestamp": future, "stale_timestamp": stale}
+    for code, flag in flags.items():
+        warnings |= flag * np.int64(codes.mask(code))
+    columns = {
+        "event_date": dates(days),
+        "parse_status": DictionaryColumn((warnings != 0).astype(np.int32), _STATUSES).column(),
+        "parse_warnings": codes.column(warnings).column(),
+    }
+    if not time.null.all():
+        columns["event_time"] = timestamps(time.values, time.null)
+    return columns

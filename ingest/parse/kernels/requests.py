@@ -57,7 +57,7 @@ class Requests:
                 if name != SESSION
             }
         )
-        without = _rows_without_session(columns, settings)
+        without = rows_without_session(columns, settings)
         if not settings.keep_cookie:
             columns.pop("cookie", None)
         return columns, without & known
@@ -108,7 +108,7 @@ def read_requests(
     )
 
 
-def _rows_without_session(columns: Columns, settings: ParseSettings) -> Mask:
+def rows_without_session(columns: Columns, settings: ParseSettings) -> Mask:
     """Return the rows of which neither path nor cookies may name a session."""
     without = rows_without_path_session(columns["url_path"], settings)
     mask = np.ones(len(columns["url_path"]), dtype=np.bool_) if without is None else without

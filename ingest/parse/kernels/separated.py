@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.contract import EVENTS
-from ingest.parse.fields.times import DAY, SECOND
-from ingest.parse.finish import time_limits
+from ingest.parse.fields.times import SECOND
 from ingest.parse.kernels.answers import (
     Answers,
     Numbers,
@@ -27,9 +26,9 @@ from ingest.parse.kernels.answers import (
     each,
     filled,
     merged,
+    warned_times,
 )
 from ingest.parse.kernels.columns import (
-    DictionaryColumn,
     Mask,
     column,
     constant,
@@ -38,11 +37,9 @@ from ingest.parse.kernels.events import (
     SCHEMA,
     Columns,
     count_readable,
-    dates,
     place_columns,
     read_pieces,
     table_of,
-    timestamps,
 )
 from ingest.parse.kernels.members import (
     DIGITS,
@@ -76,7 +73,6 @@ from ingest.parse.separated import (
 )
 from ingest.settings import ParseSettings
 
-_STATUSES = pa.array(["ok", "warn"])
 # Of the years that every engine shows.
 _LAST_MS: Final = 253_402_300_799_999
 
@@ -237,7 +233,8 @@ def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Tabl
             fields.buffer, fields.begins, fields.stops, parts.members, parts.member_numbers, rows
         )
     columns |= _text_columns(answers, layout, rows.size)
-    columns |= _time_columns(fields, parts, answers, identity)
+    time = _times(parts, answers)
+    columns |= warned_times(time, answers, parts.codes, identity, fields.settings)
     known = [answer.known for answer in answers]
     if parts.requests is not None:
         of_requests, is_right = parts.requests.columns(rows, fields.settings)
@@ -291,30 +288,6 @@ def _text_columns(answers: list[Answers], layout: Separated, size: int) -> Colum
             texts = filled(texts, layout.usual[name])
         is_dictionary = pa.types.is_dictionary(SCHEMA.field(name).type)
         columns[name] = texts.column() if is_dictionary else texts.texts()
-    return columns
-
-
-def _time_columns(
-    fields: _Fields, parts: _Parts, answers: list[Answers], identity: Identity
-) -> Columns:
-    time = _times(parts, answers)
-    limits = time_limits(identity, fields.settings)
-    future = ~time.null & (time.values > limits.latest)
-    stale = ~time.null & (time.values < limits.earliest)
-    days = np.where(time.null | future | stale, limits.ingest_day, time.values // DAY)
-    warnings = np.zeros(parts.rows.size, dtype=np.int64)
-    for answer in answers:
-        warnings |= answer.warnings
-    flags = {"no_timestamp": time.null, "future_timestamp": future, "stale_timestamp": stale}
-    for code, flag in flags.items():
-        warnings |= flag * np.int64(parts.codes.mask(code))
-    columns = {
-        "event_date": dates(days),
-        "parse_status": DictionaryColumn((warnings != 0).astype(np.int32), _STATUSES).column(),
-        "parse_warnings": parts.codes.column(warnings).column(),
-    }
-    if not time.null.all():
-        columns["event_time"] = timestamps(time.values, time.null)
     return columns
 
 

@@ -39,8 +39,8 @@ from ingest.parse.kernels.words import (
 from ingest.parse.kernels.words import WORD as WORD_BYTES
 
 # Nobody who writes into logs can know which texts collide.
-_SEED: Final = np.uint64(secrets.randbits(64))
-_FACTOR: Final = np.uint64(secrets.randbits(64) | 1)
+SEED: Final = np.uint64(secrets.randbits(64))
+FACTOR: Final = np.uint64(secrets.randbits(64) | 1)
 _PROBES: Final = 64
 _HALF: Final = np.uint64(32)
 _ODD: Final = np.uint64(29)
@@ -48,9 +48,10 @@ _PAIR: Final = np.uint64(2 * WORD_BYTES)
 
 
 @helper
-def _hash(
+def hash_of(
     buffer: Bytes, at: np.uint64, stop: np.uint64, seed: np.uint64, factor: np.uint64
 ) -> np.uint64:
+    """Return a number for the text [at, stop): nobody who writes logs knows which are equal."""
     # Two words at a time, each in a chain of its own: the processor multiplies both at once.
     one, other = seed ^ (stop - at), factor
     while at + _PAIR <= stop:
@@ -110,7 +111,7 @@ def _encode(
         if length == last_length and _is_same(buffer, at, last, length):
             codes[index] = last_code
             continue
-        place = _hash(buffer, at, stop, seed, factor) & (size - ONE)
+        place = hash_of(buffer, at, stop, seed, factor) & (size - ONE)
         probes = 0
         code = table[place]
         while code >= 0:
@@ -153,7 +154,7 @@ def _numbered(
     codes = np.empty(rows.size, dtype=np.int32)
     firsts = np.empty(rows.size, dtype=np.uint32)
     table = np.full(1 << (2 * rows.size - 1).bit_length(), -1, dtype=np.int32)
-    count = _encode(buffer, begins, stops, rows, codes, firsts, table, _SEED, _FACTOR)
+    count = _encode(buffer, begins, stops, rows, codes, firsts, table, SEED, FACTOR)
     return codes, None if count < 0 else firsts[:count]
 
 

@@ -26,7 +26,9 @@ from ingest.parse.kernels.words import (
     Bytes,
     Flags,
     Positions,
+    copied,
     find,
+    is_same,
     word,
     word_at,
 )
@@ -310,4 +312,63 @@ def read_parameters(
             at, after = np.uint64(begins[name, line]), np.uint64(stops[name, line])
             is_encoded = names[name, 7] != ZERO and _is_encoded(buffer, at, after)
             if after - at > names[name, 6] or is_encoded:
+                plain[line] = NOT_PLAIN
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, TABLE)
+def read_targets(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    parts: npt.NDArray[np.uint32],
+) -> None:
+    """Fill the parts of targets that are logged alone, as `read_requests` does.
+
+    Parts of lines without one stay; those of other targets than paths and absolute URLs are not
+    `plain`.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        begin, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        if plain[line] != NOT_PLAIN and begin != stop:
+            parts[ODD_STOP, line] = parts[METHOD_STOP, line] = begin
+            if not _put_target(buffer, begin, stop, line, parts):
+                plain[line] = NOT_PLAIN
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, POSITIONS, FLAGS, FLAGS)
+def join_queries(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    query_begins: Positions,
+    query_stops: Positions,
+    plain: Flags,
+    texts: Flags,
+) -> None:
+    """Write targets and queries that are logged apart into `texts`, and note where they are.
+
+    That begins at position `buffer.size`. A target may have the same query already; lines with
+    another one, or without a target, are not `plain`.
+    """
+    to, base = ZERO, np.uint64(buffer.size)
+    for number in range(begins.size):
+        line = np.uint64(number)
+        begin, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        query, end = np.uint64(query_begins[line]), np.uint64(query_stops[line])
+        if plain[line] == NOT_PLAIN or query == end:
+            continue
+        path = find(buffer, begin, stop, _QUESTION)
+        if begin == stop:
+            plain[line] = NOT_PLAIN
+        elif path + ONE >= stop:
+            begins[line] = base + to
+            to = copied(buffer, begin, path, texts, to)
+            texts[to] = np.uint8(_QUESTION)
+            to = copied(buffer, query, end, texts, to + ONE)
+            stops[line] = base + to
+        else:
+            own = find(buffer, path, stop, _FRAGMENT)
+            if not is_same(buffer, path + ONE, own, query, end):
                 plain[line] = NOT_PLAIN

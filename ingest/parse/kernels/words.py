@@ -130,6 +130,22 @@ def find_either(
 
 
 @helper
+def is_same(
+    buffer: Bytes, one: np.uint64, one_stop: np.uint64, other: np.uint64, other_stop: np.uint64
+) -> bool:
+    """Return whether the texts [one, one_stop) and [other, other_stop) are equal."""
+    if one_stop - one != other_stop - other:
+        return False
+    while one + EIGHT <= one_stop:
+        if word_at(buffer, one) != word_at(buffer, other):
+            return False
+        one, other = one + EIGHT, other + EIGHT
+    if one == one_stop:
+        return True
+    return (word_at(buffer, one) ^ word_at(buffer, other)) & low_bytes(one_stop - one) == ZERO
+
+
+@helper
 def digits_at(buffer: Bytes, at: np.uint64, count: np.uint64) -> np.int64:
     """Return the number that `count` digits at `at` write, at most 18; -1 for other text."""
     number = np.int64(0)
