@@ -40,6 +40,10 @@ SHOP = frozenset(
         "purchase_count", "view_count", *CAMPAIGN.values(),
     )
 )  # fmt: skip
+COUNTS = frozenset(("request_bytes", "response_bytes", "bytes_out_total", "duration_other"))
+PORTS = frozenset(("client_port", "peer_port", "server_port", "url_port"))
+DURATIONS = frozenset(("duration_ms", "ttfb_ms"))
+TOTAL_DURATION = "target_duration_ms"  # of several upstreams
 _MILLISECONDS = {"s": 1_000, "ms": 1, "us": 1e-3, "ns": 1e-6}
 
 
@@ -235,16 +239,14 @@ def _store(event: Event, target: str, value: Any) -> None:
 
 
 _PUTTERS: Mapping[str, Callable[[Event, str, Found], None]] = {
-    **dict.fromkeys(
-        ("request_bytes", "response_bytes", "bytes_out_total", "duration_other"), _put_count
-    ),
+    **dict.fromkeys(COUNTS, _put_count),
     **dict.fromkeys(("purchase_count", "view_count"), _put_flag),
-    **dict.fromkeys(("duration_ms", "ttfb_ms"), _put_duration),
-    **dict.fromkeys(("client_port", "server_port", "url_port"), _put_port),
+    **dict.fromkeys(DURATIONS, _put_duration),
+    **dict.fromkeys(PORTS, _put_port),
     **dict.fromkeys(("url_scheme", "url_domain"), _put_lower),
     "status_code": _put_status,
     "backend_status": _put_last_status,
-    "target_duration_ms": _put_total_duration,
+    TOTAL_DURATION: _put_total_duration,
     "http_version": _put_version,
     "server_name": _put_server,
 }

@@ -56,7 +56,7 @@ def _bytes(value: Any) -> int:
 
 
 def _as_sent(number: Number) -> orjson.Fragment:
-    return orjson.Fragment(number.text)
+    return orjson.Fragment(number.text.encode())
 
 
 def _fitting(extra: dict[str, Any]) -> dict[str, Any]:

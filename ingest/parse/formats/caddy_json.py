@@ -70,7 +70,7 @@ def take(event: Event, members: Members, _settings: ParseSettings) -> dict[str, 
     is_client = peer is None or client is None or _same(peer, client.text)
     event.put_extra("peer_address", None if is_client else peer)
     if port is not None:
-        event.put_port("client_port" if is_client else "peer_port", port)
+        found["client_port" if is_client else "peer_port"] = Found(port)
     return found
 
 

@@ -156,13 +156,13 @@ def _write(
             piece = np.uint64(entry)
             part, name = np.uint64(pieces[piece, 0]), np.uint64(pieces[piece, 1])
             value = np.int64(0)
-            if part == _NUMBER or part == _MILLISECONDS:
+            if part in (_NUMBER, _MILLISECONDS):
                 value = numbers[name, line]
                 if value < 0:
                     continue
             literal, literal_stop = np.uint64(pieces[piece, 2]), np.uint64(pieces[piece, 3])
             to = copied(literals, literal, literal_stop, data, to)
-            if part == _TEXT or part == _RAW:
+            if part in (_TEXT, _RAW):
                 leaf = first + name
                 at, stop = np.uint64(begins[leaf]), np.uint64(stops[leaf])
                 if part == _RAW:

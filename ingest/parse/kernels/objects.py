@@ -18,7 +18,16 @@ import pyarrow as pa
 
 from ingest.contract import EVENTS, Type
 from ingest.parse.fields.addresses import MAX_PORT
-from ingest.parse.json_keys import COMPUTED, SHOP, Found, put_alone
+from ingest.parse.json_keys import (
+    COMPUTED,
+    COUNTS,
+    DURATIONS,
+    PORTS,
+    SHOP,
+    TOTAL_DURATION,
+    Found,
+    put_alone,
+)
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.answers import (
     Answers,
@@ -86,9 +95,6 @@ _DECIMALS: Final = {None: -1, "s": 0, "ms": 3, "us": 6, "ns": 9}
 _NANO_DECIMALS: Final = {None: 6, "s": 9, "ms": 6, "us": 3, "ns": 0}
 _NANOS_PER_MS: Final = 1e6
 _FEW_NANOS: Final = 100
-_DURATIONS: Final = frozenset(("duration_ms", "ttfb_ms", "target_duration_ms"))
-_PORTS: Final = frozenset(("client_port", "server_port", "url_port"))
-_COUNTS: Final = frozenset(("request_bytes", "response_bytes", "bytes_out_total", "duration_other"))
 # Few texts in many lines, which have a rule.
 _ASKED: Final = frozenset(
     ("status_code", "backend_status", "http_version", "server_name", "url_scheme", "url_domain")
@@ -308,10 +314,10 @@ class _Read:
 def _read(fields: _Fields, names: dict[str, str]) -> _Read:
     fields.join_queries()
     micros, has_time = _times(fields)
-    counts = _numbers(fields, _COUNTS | _PORTS, _read_count)
-    for name in _PORTS & counts.keys():
+    counts = _numbers(fields, COUNTS | PORTS, _read_count)
+    for name in PORTS & counts.keys():
         fields.doubt(counts[name] > MAX_PORT)
-    nanos = _numbers(fields, _DURATIONS, _read_nanos)
+    nanos = _numbers(fields, DURATIONS | {TOTAL_DURATION}, _read_nanos)
     for name in COMPUTED & nanos.keys():
         # JSON writes some of these with an exponent.
         fields.doubt((nanos[name] > 0) & (nanos[name] < _FEW_NANOS))

@@ -184,10 +184,10 @@ def _is_told(buffer: Bytes, at: np.uint64, stop: np.uint64, told: npt.NDArray[np
     if length == ZERO or length > EIGHT:
         return False
     name = word_at(buffer, at) & low_bytes(length)
+    found = False
     for index in range(told.size):
-        if told[np.uint64(index)] == name:
-            return True
-    return False
+        found |= told[np.uint64(index)] == name
+    return found
 
 
 @helper
@@ -230,7 +230,7 @@ def _scan_line(
                 stop = closing_quote(buffer, begin, end)
             if stop == end:
                 return ZERO, _NOWHERE, used, unsure
-            if expected == _KEY or expected == _FIRST_KEY:
+            if expected in (_KEY, _FIRST_KEY):
                 if has_escape:
                     return ZERO, _NOWHERE, used, unsure
                 hashed = _mixed(hashed, hash_of(buffer, begin, stop, seed, factor), factor)
