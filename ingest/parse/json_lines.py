@@ -42,12 +42,12 @@ class Shape:
     `put` stores in an event what the members say, but for those that go to `extra` under their own
     names; it may raise BadTime. `nulls` are texts that say nothing.
 
-    The shape of a web request has a `take` instead: it takes away and returns what
-    `put_web_request` stores, by target, and may store what goes with it. Kernels then read the
-    usual lines, so it may not look into texts, but for those of the names `told_by` in the
-    outermost object and `told_inside` objects of arrays; `fits` may neither. Whether the texts
-    at the two places `alike` are the same it may ask. `kind` is an event_type that no parameter
-    replaces.
+    The shape of a web request has a `take`, and then needs no `put`: it takes away and returns
+    what `put_web_request` stores, by target, and may store what goes with it. Where `put` would
+    not do the same it returns None. Kernels then read the usual lines, so it may not look into
+    texts, but for those of the names `told_by` in the outermost object and `told_inside` objects
+    of arrays; `fits` may neither. Whether the texts at the two places `alike` are the same it may
+    ask. `kind` is an event_type that no parameter replaces.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Shape:
     fits: Callable[[dict[str, Any]], bool]
     put: Callable[[Event, Members, ParseSettings], None] | None = None
     nulls: frozenset[str] = NOTHING
-    take: Callable[[Event, Members, ParseSettings], dict[str, Found]] | None = None
+    take: Callable[[Event, Members, ParseSettings], dict[str, Found] | None] | None = None
     kind: str | None = None
     told_by: tuple[str, ...] = ()
     told_inside: tuple[str, ...] = ()
@@ -63,11 +63,11 @@ class Shape:
 
     def store(self, event: Event, members: Members, settings: ParseSettings) -> None:
         """Store in `event` what the members say; raises BadTime."""
-        if self.take is not None:
-            found = self.take(event, members, settings)
-            put_web_request(event, found, settings, kind=self.kind)
-        elif self.put is not None:
+        if self.put is not None:
             self.put(event, members, settings)
+        elif self.take is not None:
+            found = self.take(event, members, settings) or {}
+            put_web_request(event, found, settings, kind=self.kind)
 
 
 _shapes: list[Shape] = []

@@ -99,7 +99,7 @@ class Plans:
     settings: ParseSettings
     _known: dict[int, Plan | None] = field(default_factory=dict)
 
-    def names(self, inner: bool) -> list[str]:
+    def names(self, *, inner: bool) -> list[str]:
         """Return the names of which texts belong to a skeleton; `inner`: in objects of arrays."""
         names = (shape.told_inside if inner else shape.told_by for shape in self.shapes)
         return sorted({name for some in names for name in some})
@@ -182,6 +182,8 @@ def _plan_of(
         *above, last = shape.alike[1]
         members.at(tuple(above))[last] = members.at(shape.alike[0])
     found = shape.take(event, members, settings)
+    if found is None:
+        return None
     own = SHOP & found.keys()
     if own and (shape.kind is None or own != {"event_name"}):
         return None

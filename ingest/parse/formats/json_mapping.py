@@ -49,6 +49,7 @@ _FILLED = frozenset(
 )  # fmt: skip
 _CLIENTS = ("client_address", "client_ip")
 _COLUMNS = tuple(column.name for column in EVENTS.columns if column.name not in _FILLED)
+_OF_URLS = frozenset(("url_original", "url_path", "url_query"))
 _CHOICES = {
     "event_type": frozenset(
         (
@@ -100,12 +101,7 @@ def problems(settings: ParseSettings) -> list[str]:
 def put(event: Event, members: Members, settings: ParseSettings) -> None:
     """Store one object of the user's own format."""
     table = _table(settings)
-    sent = {name: members.kept(path) for name, path in table.extra.items()}
-    found = find(members, table.keys)
-    for name, path in table.extra.items():
-        if sent[name] is not None:
-            event.put_extra(name, sent[name])
-            members.drop(path)
+    found = _taken(event, members, table)
     _keep_unknown(event, found)
     if {"client", "forwarded_for"} & table.keys.keys():
         put_client(event, found, settings)
@@ -113,6 +109,28 @@ def put(event: Event, members: Members, settings: ParseSettings) -> None:
     put_found(event, found, settings)
     _put_bytes_scope(event, found)
     _finish(event, url, settings, found=found)
+
+
+def _taken(event: Event, members: Members, table: _Table) -> dict[str, Found]:
+    """Take away the texts of all targets, and keep what is mapped to `extra`."""
+    sent = {name: members.kept(path) for name, path in table.extra.items()}
+    found = find(members, table.keys)
+    for name, path in table.extra.items():
+        if sent[name] is not None:
+            event.put_extra(name, sent[name])
+            members.drop(path)
+    return found
+
+
+def take(event: Event, members: Members, settings: ParseSettings) -> dict[str, Found] | None:
+    """Take the parts of a web request that is mapped as other formats log one, else None."""
+    table = _table(settings)
+    found = _taken(event, members, table)
+    needed = {"request"} if "request" in table.keys else {"url", "http_method"}
+    if not needed <= found.keys() or _OF_URLS & found.keys() or "bytes_scope" in found:
+        return None
+    _put_bytes_scope(event, found)
+    return found
 
 
 def _keep_unknown(event: Event, found: dict[str, Found]) -> None:
@@ -158,7 +176,7 @@ def _any(_value: dict[str, Any]) -> bool:
 
 register(
     json_format(
-        Shape(name="json_mapping", rank=9, fits=_any, put=put, nulls=EMPTY),
+        Shape(name="json_mapping", rank=9, fits=_any, put=put, take=take, nulls=EMPTY),
         description="any JSON lines, by your own table of columns and places",
         grammar=GRAMMAR,
         reads=frozenset(("mapping", "time_unit")),

@@ -66,8 +66,8 @@ def place(
     for number in range(plans.size):
         line = np.uint64(number)
         plan, first = np.uint64(plans[line]), np.uint64(firsts[line])
-        for slot in range(begins.shape[0]):
-            begins[np.uint64(slot), line] = stops[np.uint64(slot), line] = 0
+        for row in range(begins.shape[0]):
+            begins[np.uint64(row), line] = stops[np.uint64(row), line] = 0
         for index in range(fill_starts[plan], fill_starts[plan + ONE]):
             fill = np.uint64(index)
             leaf, slot = first + np.uint64(fills[fill, 0]), np.uint64(fills[fill, 1])
@@ -204,7 +204,7 @@ def write_extra(
     most = int(sizes[plan_of[rows]].sum() + 2 * lengths[rows].sum()) + 2 * WORD_BYTES
     data = np.empty(most, dtype=np.uint8)
     offsets = np.empty(rows.size + 1, dtype=np.int32)
-    table = np.array(list(numbers.values()) or [[0]], dtype=np.int64)
+    table = np.array(list(numbers.values()), dtype=np.int64)
     _write(
         buffer,
         firsts,

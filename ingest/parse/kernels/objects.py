@@ -219,8 +219,8 @@ class _Scanned:
             if plan.pair is not None:
                 of_plan = np.flatnonzero(numbers == number)
                 same = np.empty(of_plan.size, dtype=np.uint8)
-                pair = (np.uint64(leaf) for leaf in plan.pair)
-                compare(self._texts, firsts[of_plan], *self._leaves, *pair, same)
+                one, other = map(np.uint64, plan.pair)
+                compare(self._texts, firsts[of_plan], *self._leaves, one, other, same)
                 numbers[of_plan[same != 0]] = len(plans) if plan.twin else -1
                 if plan.twin:
                     plans.append(plan.twin)
@@ -233,7 +233,7 @@ class _Scanned:
             leaves=self._leaves,
             plans=plans,
             plan_of=numbers,
-            escaped=self._plain[rows] & ESCAPED,
+            escaped=self._plain[rows] & np.uint8(ESCAPED),
             lengths=(self._lines.ends - self._lines.starts)[rows],
         )
 

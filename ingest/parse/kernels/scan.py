@@ -22,6 +22,7 @@ from ingest.parse.kernels.compiled import (
     helper,
     kernel,
 )
+from ingest.parse.kernels.percent import hexadecimal
 from ingest.parse.kernels.split import ESCAPED, NOT_PLAIN, closing_quote, look_at
 from ingest.parse.kernels.texts import hash_of
 from ingest.parse.kernels.words import (
@@ -34,6 +35,7 @@ from ingest.parse.kernels.words import (
     Positions,
     copied,
     find,
+    is_digit,
     low_bytes,
     word_at,
 )
@@ -72,6 +74,7 @@ _HALF: Final = np.uint64(32)
 _FOUR: Final = np.uint64(4)
 _FIVE: Final = np.uint64(5)
 _SIX: Final = np.uint64(6)
+_SIXTEEN: Final = np.int64(16)
 _TRUE_WORD: Final = np.uint64(int.from_bytes(b"true", "little"))
 _FALSE_WORD: Final = np.uint64(int.from_bytes(b"false", "little"))
 _NULL_WORD: Final = np.uint64(int.from_bytes(b"null", "little"))
@@ -86,13 +89,8 @@ def _mixed(hashed: np.uint64, token: np.uint64, factor: np.uint64) -> np.uint64:
 
 
 @helper
-def _is_digit(byte: np.uint8) -> bool:
-    return ord("0") <= byte <= ord("9")
-
-
-@helper
 def _digits_end(buffer: Bytes, at: np.uint64, end: np.uint64) -> np.uint64:
-    while at < end and _is_digit(buffer[at]):
+    while at < end and is_digit(buffer[at]):
         at += ONE
     return at
 
@@ -142,14 +140,6 @@ def _number(
 
 
 @helper
-def _hexadecimal(byte: np.uint8) -> int:
-    if _is_digit(byte):
-        return np.int64(byte) - 48
-    letter = byte | 0x20
-    return np.int64(letter) - 87 if ord("a") <= letter <= ord("f") else -1000
-
-
-@helper
 def _unescaped(
     buffer: Bytes, at: np.uint64, stop: np.uint64, texts: Flags, to: np.uint64
 ) -> np.uint64:
@@ -167,7 +157,7 @@ def _unescaped(
         if byte == ord("u"):
             if word_at(buffer, escape) & low_bytes(_FOUR) != _ESCAPE_ZEROS or at + _FOUR > stop:
                 return _NOWHERE
-            code = _hexadecimal(buffer[at + TWO]) * 16 + _hexadecimal(buffer[at + TWO + ONE])
+            code = hexadecimal(buffer[at + TWO]) * _SIXTEEN + hexadecimal(buffer[at + TWO + ONE])
             if code < 0x20 or code > 0x7E:
                 return _NOWHERE
             byte = np.uint8(code)
@@ -300,7 +290,7 @@ def _scan_line(
             at += ONE
             continue
         else:
-            if _is_digit(byte) or byte == _MINUS:
+            if is_digit(byte) or byte == _MINUS:
                 kind, stop, short = _number(buffer, at, end)
                 begins[count], stops[count] = at, short
             else:

@@ -28,6 +28,7 @@ from ingest.parse.kernels.words import (
     Positions,
     copied,
     find,
+    is_digit,
     is_same,
     word,
     word_at,
@@ -70,18 +71,13 @@ _LONGEST_SCHEME: Final = np.uint64(64)
 
 
 @helper
-def _is_digit(byte: np.uint8) -> bool:
-    return ord("0") <= byte <= ord("9")
-
-
-@helper
 def _protocol(buffer: Bytes, at: np.uint64) -> bool:
     """Return whether ` HTTP/d` or ` HTTP d` is at `at`."""
     after = buffer[at + _FIVE]
     return (
         word_at(buffer, at) & _HTTP_BYTES == _HTTP
         and (after == ord("/") or after == ord(" "))
-        and _is_digit(buffer[at + _SIX])
+        and is_digit(buffer[at + _SIX])
     )
 
 
@@ -90,7 +86,7 @@ def _version(buffer: Bytes, begin: np.uint64, stop: np.uint64) -> int:
     """Return the code of the version that ends the request [begin, stop), -1 without any."""
     if stop - begin > _LONG and _protocol(buffer, stop - _LONG):
         major, minor = buffer[stop - _LONG + _SIX], buffer[stop - ONE]
-        if buffer[stop - TWO] == ord(".") and _is_digit(minor):
+        if buffer[stop - TWO] == ord(".") and is_digit(minor):
             return (np.int64(major) - 48) * 10 + np.int64(minor) - 48
     if stop - begin > _SHORT and _protocol(buffer, stop - _SHORT):
         return _ONE_DIGIT + np.int64(buffer[stop - ONE]) - 48
@@ -110,7 +106,7 @@ def _authority(buffer: Bytes, begin: np.uint64, stop: np.uint64) -> np.uint64:
         byte = buffer[index]
         letter = byte | 0x20
         is_letter = ord("a") <= letter <= ord("z")
-        is_other = _is_digit(byte) or byte == ord("+") or byte == ord(".") or byte == ord("-")
+        is_other = is_digit(byte) or byte == ord("+") or byte == ord(".") or byte == ord("-")
         if not is_letter and (index == begin or not is_other):
             return begin
     return end

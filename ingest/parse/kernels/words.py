@@ -130,6 +130,12 @@ def find_either(
 
 
 @helper
+def is_digit(byte: np.uint8) -> bool:
+    """Return whether `byte` is a digit."""
+    return bool(ord("0") <= byte <= ord("9"))
+
+
+@helper
 def is_same(
     buffer: Bytes, one: np.uint64, one_stop: np.uint64, other: np.uint64, other_stop: np.uint64
 ) -> bool:
@@ -142,7 +148,8 @@ def is_same(
         one, other = one + EIGHT, other + EIGHT
     if one == one_stop:
         return True
-    return (word_at(buffer, one) ^ word_at(buffer, other)) & low_bytes(one_stop - one) == ZERO
+    rest = low_bytes(one_stop - one)
+    return bool((word_at(buffer, one) ^ word_at(buffer, other)) & rest == ZERO)
 
 
 @helper

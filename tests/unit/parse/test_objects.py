@@ -41,7 +41,7 @@ TRAEFIK = {
     "downstream_Set-Cookie": "x=y", "origin_Server": "nginx", "request_Referer": "/from?a=1",
     "request_User-Agent": "curl/8", "request_X-Forwarded-For": "198.51.100.2", "msg": "",
 }  # fmt: skip
-CADDY = {
+CADDY: dict[str, Any] = {
     "level": "info", "ts": 1646861401.5241024, "logger": "http.log.access", "msg": "handled",
     "request": {
         "remote_ip": "192.0.2.7", "remote_port": "41342", "client_ip": "192.0.2.7",
@@ -71,6 +71,16 @@ WAF = {
         "httpVersion": "HTTP/2.0", "httpMethod": "POST", "requestId": "1-abc",
     },
 }  # fmt: skip
+OWN: dict[str, Any] = {
+    "at": 1714979289, "who": {"ip": "192.0.2.7", "agent": "c/8"}, "verb": "GET", "what": "/a?b=1",
+    "code": 200, "length": 512, "came_from": "https://www.example.org/x", "took": "1.25",
+    "node": {"name": "web-1", "z": [1, {"b": 2, "a": ""}]}, "left": "x",
+}  # fmt: skip
+_MAPPING = {
+    "event_time": "at", "client_ip": "who.ip", "user_agent": "who.agent", "http_method": "verb",
+    "url": "what", "status_code": "code", "response_bytes": "length", "referrer": "came_from",
+    "duration_ms": "took", "extra.node": "node",
+}  # fmt: skip
 # Name -> (settings, objects of which kernels take each).
 CASES: dict[str, tuple[ParseSettings, tuple[dict[str, Any], ...]]] = {
     "nginx": (
@@ -84,6 +94,10 @@ CASES: dict[str, tuple[ParseSettings, tuple[dict[str, Any], ...]]] = {
     ),
     "apigw": (ParseSettings(format="apigw_json"), (APIGW, {**APIGW, "status": "999"})),
     "waf": (ParseSettings(format="waf"), (WAF,)),
+    "mapping": (
+        ParseSettings(format="json_mapping", mapping=tuple(_MAPPING.items()), time_unit="s"),
+        (OWN, {**OWN, "took": "-"}),
+    ),
     "jsonl": (ParseSettings(format="jsonl"), (WAF, CADDY, TRAEFIK, NGINX, APIGW)),
 }
 MANY = 40
