@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.lines import Visit
+from bench.lines import Visit, combined
 
 _MIXED = 2_654_435_761  # makes numbers of 32 bits look random
 
@@ -117,4 +117,12 @@ def waf(visit: Visit) -> str:
             "uri": path, "args": query, "httpVersion": "HTTP/2.0", "httpMethod": "GET",
             "requestId": f"1-{_mixed(visit):08x}-{visit.number:024x}",
         },
+    )  # fmt: skip
+
+
+def docker_json(visit: Visit) -> str:
+    """Return the combined line of `visit` as Docker writes it."""
+    return _line(
+        log=combined(visit), stream="stdout",
+        time=f"{visit.at:%Y-%m-%dT%H:%M:%S}.{_mixed(visit) % 10**9:09}Z",
     )  # fmt: skip

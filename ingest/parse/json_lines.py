@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ingest.parse.fields.text import is_blank
 from ingest.parse.fields.times import BadTime
-from ingest.parse.format import Format, Head, ParserOfLines
+from ingest.parse.format import FastPath, Format, Head, ParserOfLines
 from ingest.parse.json_keys import Found, put_web_request
 from ingest.parse.json_object import Members, Path
 from ingest.parse.json_value import BadValue, read_value
@@ -112,9 +112,13 @@ def parser_of(
 ) -> ParserOfLines:
     """Return the parser of one object, whose lines are of the first of `shapes` that fits."""
     line_parser = partial(read_line, shapes=shapes, settings=settings)
+    return ParserOfLines(identity, settings, line_parser, fast_path=fast_objects(shapes, settings))
+
+
+def fast_objects(shapes: Sequence[Shape], settings: ParseSettings) -> FastPath | None:
+    """Return what reads the lines of one object by kernels, None without any that does."""
     # With this setting a client depends on other texts of its line.
-    fast = None if settings.client_from != "host" else partial(_parse_fast, Plans(shapes, settings))
-    return ParserOfLines(identity, settings, line_parser, fast_path=fast)
+    return partial(_parse_fast, Plans(shapes, settings)) if settings.client_from == "host" else None
 
 
 def _parse_fast(

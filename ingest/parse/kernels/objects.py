@@ -48,9 +48,9 @@ from ingest.parse.kernels.columns import (
     spread,
 )
 from ingest.parse.kernels.events import (
-    NO_EVENTS,
     SCHEMA,
     Columns,
+    in_order,
     place_columns,
     read_pieces,
     shop_columns,
@@ -130,14 +130,7 @@ def _read_piece(
         _events(group, lines, names, identity=identity, settings=settings)
         for group in _Scanned(lines, settings, plans).groups()
     ]
-    if not read:
-        return np.empty(0, dtype=np.uint32), NO_EVENTS
-    if len(read) == 1:
-        return read[0]
-    rows = np.concatenate([rows for rows, _ in read])
-    order = np.argsort(rows)
-    tables = pa.concat_tables([table for _, table in read]).unify_dictionaries()
-    return rows[order], tables.take(order)
+    return in_order(read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,7 @@ _TRUE_WORD: Final = np.uint64(int.from_bytes(b"true", "little"))
 _FALSE_WORD: Final = np.uint64(int.from_bytes(b"false", "little"))
 _NULL_WORD: Final = np.uint64(int.from_bytes(b"null", "little"))
 _ESCAPE_ZEROS: Final = np.uint64(int.from_bytes(b"\\u00", "little"))
-_NOWHERE: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+NOWHERE: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 @helper
@@ -140,12 +140,12 @@ def _number(
 
 
 @helper
-def _unescaped(
+def unescaped(
     buffer: Bytes, at: np.uint64, stop: np.uint64, texts: Flags, to: np.uint64
 ) -> np.uint64:
     """Write [at, stop) to `to` without its escapes, and return where that ends.
 
-    That is _NOWHERE for escapes that mean no printable ASCII character.
+    That is NOWHERE for escapes that mean no printable ASCII character.
     """
     while True:
         escape = find(buffer, at, stop, _BACKSLASH)
@@ -156,14 +156,14 @@ def _unescaped(
         at = escape + TWO
         if byte == ord("u"):
             if word_at(buffer, escape) & low_bytes(_FOUR) != _ESCAPE_ZEROS or at + _FOUR > stop:
-                return _NOWHERE
+                return NOWHERE
             code = hexadecimal(buffer[at + TWO]) * _SIXTEEN + hexadecimal(buffer[at + TWO + ONE])
             if code < 0x20 or code > 0x7E:
-                return _NOWHERE
+                return NOWHERE
             byte = np.uint8(code)
             at += _FOUR
         elif byte != ord('"') and byte != ord("\\") and byte != ord("/"):
-            return _NOWHERE
+            return NOWHERE
         texts[to] = byte
         to += ONE
 
@@ -201,7 +201,7 @@ def _scan_line(
     """Note the scalars of the object [at, end) from number `count` on.
 
     Returns the hash of the skeleton, and how many scalars, bytes of `texts` and loose decimals
-    there are then; the second is _NOWHERE for what is no object.
+    there are then; the second is NOWHERE for what is no object.
     """
     base = np.uint64(buffer.size)
     hashed, arrays, depth, expected, is_told = seed, ZERO, 0, _VALUE, False
@@ -219,10 +219,10 @@ def _scan_line(
             if has_escape:
                 stop = closing_quote(buffer, begin, end)
             if stop == end:
-                return ZERO, _NOWHERE, used, unsure
+                return ZERO, NOWHERE, used, unsure
             if expected in (_KEY, _FIRST_KEY):
                 if has_escape:
-                    return ZERO, _NOWHERE, used, unsure
+                    return ZERO, NOWHERE, used, unsure
                 hashed = _mixed(hashed, hash_of(buffer, begin, stop, seed, factor), factor)
                 is_told = False
                 if depth == 1:
@@ -233,19 +233,19 @@ def _scan_line(
                 while at < end and buffer[at] == ord(" "):
                     at += ONE
                 if at == end or buffer[at] != ord(":"):
-                    return ZERO, _NOWHERE, used, unsure
+                    return ZERO, NOWHERE, used, unsure
                 at += ONE
                 expected = _VALUE
                 continue
             if expected != _VALUE and expected != _FIRST_VALUE:
-                return ZERO, _NOWHERE, used, unsure
+                return ZERO, NOWHERE, used, unsure
             text_stop = stop
             if has_escape:
                 if is_told:
-                    return ZERO, _NOWHERE, used, unsure
-                behind = _unescaped(buffer, begin, stop, texts, used)
-                if behind == _NOWHERE:
-                    return ZERO, _NOWHERE, used, unsure
+                    return ZERO, NOWHERE, used, unsure
+                behind = unescaped(buffer, begin, stop, texts, used)
+                if behind == NOWHERE:
+                    return ZERO, NOWHERE, used, unsure
                 begins[count], stops[count] = base + used, base + behind
                 kind = _DASH if behind == used + ONE and texts[used] == _MINUS else _TEXT
                 used = behind
@@ -262,7 +262,7 @@ def _scan_line(
         elif byte == ord("}") or byte == ord("]"):
             is_first = expected == (_FIRST_VALUE if is_array else _FIRST_KEY)
             if depth == 0 or not (expected == _END or is_first) or is_array != (byte == ord("]")):
-                return ZERO, _NOWHERE, used, unsure
+                return ZERO, NOWHERE, used, unsure
             hashed = _mixed(hashed, _CLOSED, factor)
             arrays >>= ONE
             depth -= 1
@@ -271,16 +271,16 @@ def _scan_line(
             continue
         elif byte == ord(","):
             if depth == 0 or expected != _END:
-                return ZERO, _NOWHERE, used, unsure
+                return ZERO, NOWHERE, used, unsure
             expected = _VALUE if is_array else _KEY
             is_told = False
             at += ONE
             continue
         elif expected != _VALUE and expected != _FIRST_VALUE:
-            return ZERO, _NOWHERE, used, unsure
+            return ZERO, NOWHERE, used, unsure
         elif byte == ord("{") or byte == ord("["):
             if depth == _DEEPEST:
-                return ZERO, _NOWHERE, used, unsure
+                return ZERO, NOWHERE, used, unsure
             is_object = byte == ord("{")
             hashed = _mixed(hashed, _OPEN_OBJECT if is_object else _OPEN_ARRAY, factor)
             arrays = arrays << ONE | (ZERO if is_object else ONE)
@@ -301,14 +301,14 @@ def _scan_line(
                 loose[unsure] = count
                 unsure += ONE
             elif kind == ZERO:
-                return ZERO, _NOWHERE, used, unsure
+                return ZERO, NOWHERE, used, unsure
         if depth == 0:
-            return ZERO, _NOWHERE, used, unsure
+            return ZERO, NOWHERE, used, unsure
         hashed = _mixed(hashed, kind, factor)
         count += ONE
         expected = _END
         at = stop
-    return hashed, (count if depth == 0 and expected == _END else _NOWHERE), used, unsure
+    return hashed, (count if depth == 0 and expected == _END else NOWHERE), used, unsure
 
 
 @kernel(
@@ -359,7 +359,7 @@ def scan(
             buffer, start, end, look & ESCAPED != 0, top, inner, seed, factor, count, begins,
             stops, texts, used, loose, unsure,
         )  # fmt: skip
-        if behind != _NOWHERE:
+        if behind != NOWHERE:
             plain[line] = look
             skeletons[line] = np.int64(hashed)
             count, used, unsure = behind, used_then, unsure_then

@@ -81,6 +81,17 @@ _MAPPING = {
     "url": "what", "status_code": "code", "response_bytes": "length", "referrer": "came_from",
     "duration_ms": "took", "extra.node": "node",
 }  # fmt: skip
+LOGGED = (
+    '192.0.2.1 - ann [06/May/2024:07:08:09 +0000] "GET /a?b=1 HTTP/1.1" 200 5 "-" "M \\"5\\""',
+    'shop.example:8443 192.0.2.1 - - [06/May/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5',
+    json.dumps({**PARTS, "request_uri": "/q"}),
+)
+
+
+def wrapped(log: str, stream: str = "stdout") -> dict[str, Any]:
+    return {"log": log, "stream": stream, "time": "2024-05-06T07:08:09.123456789Z"}
+
+
 # Name -> (settings, objects of which kernels take each).
 CASES: dict[str, tuple[ParseSettings, tuple[dict[str, Any], ...]]] = {
     "nginx": (
@@ -98,6 +109,7 @@ CASES: dict[str, tuple[ParseSettings, tuple[dict[str, Any], ...]]] = {
         ParseSettings(format="json_mapping", mapping=tuple(_MAPPING.items()), time_unit="s"),
         (OWN, {**OWN, "took": "-"}),
     ),
+    "docker": (ParseSettings(format="docker_json"), tuple(wrapped(f"{log}\n") for log in LOGGED)),
     "jsonl": (ParseSettings(format="jsonl"), (WAF, CADDY, TRAEFIK, NGINX, APIGW)),
 }
 MANY = 40
@@ -139,7 +151,7 @@ def check(data: bytes, parse: ParseSettings) -> None:
 
 
 @pytest.mark.parametrize("blanks", [False, True])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"docker"}))
 def test_kernels_take_each_usual_line_and_the_reference_parser_agrees(
     name: str, blanks: bool
 ) -> None:
@@ -154,6 +166,33 @@ def one(name: str, value: dict[str, Any]) -> dict[str, Any]:
     rows = taken(content([line(value)] * MANY), CASES[name][0])
     assert len(rows) == MANY
     return rows[0]
+
+
+@pytest.mark.parametrize("log", LOGGED)
+def test_docker_says_when_and_where_it_was_written(log: str) -> None:
+    row = one("docker", wrapped(f"{log}\n"))
+    assert '"relay":"2024-05-06T07:08:09.123456789Z stdout"' in row["extra"]
+    assert row["source_format"] == ("nginx_json" if log.startswith("{") else "access")
+    check(content([line(wrapped(f"{log}\n"))] * MANY), CASES["docker"][0])
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 9), st.sampled_from(LOGGED), st.sampled_from(("stdout", "stderr", "x")),
+            st.sampled_from(("\n", "\n", "\n", "", "\r\n", "\n\n")),
+        ),
+        min_size=8,
+    )
+)  # fmt: skip
+def test_the_rest_of_a_line_that_docker_cut_is_never_a_request(
+    pieces: list[tuple[int, str, str, str]],
+) -> None:
+    lines = [
+        line(wrapped(log + end, stream)) for count, log, stream, end in pieces for _ in range(count)
+    ]
+    check(content(lines), CASES["docker"][0])
 
 
 def test_example_of_nginx() -> None:
