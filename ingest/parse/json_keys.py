@@ -9,7 +9,7 @@ from typing import Any
 from ingest.contract import EVENTS
 from ingest.parse.fields.parameters import CAMPAIGN, add_action, shop_counts
 from ingest.parse.fields.times import is_time_text, read_epoch, read_time
-from ingest.parse.fields.urls import NO_URL, Url, domain_of
+from ingest.parse.fields.urls import NO_URL, Url, domain_of, parameters
 from ingest.parse.json_object import Members, Path, path_of
 from ingest.parse.verdict import Event
 from ingest.parse.web import (
@@ -31,7 +31,9 @@ from ingest.parse.web import (
 from ingest.settings import ParseSettings
 
 # What is stored together with other texts, and not alone.
-TOGETHER = frozenset(("client", "forwarded_for", "request", "http_method", "url", "args"))
+TOGETHER = frozenset(
+    ("client", "forwarded_for", "request", "http_method", "url", "args", "session_of_visitor")
+)
 _COLUMNS = frozenset(column.name for column in EVENTS.columns)
 # What the parameters of a URL say too.
 SHOP = frozenset(
@@ -145,6 +147,32 @@ def _put_request(event: Event, text: Mapping[str, str]) -> Url:
         target, args = (None, args) if target is None else with_args(target, args)
         event.put_extra("args", args)
     return put_split_request(event, text.get("http_method"), target)
+
+
+def put_tracked(
+    event: Event,
+    found: Mapping[str, Found],
+    settings: ParseSettings,
+    *,
+    finish: Callable[[Event], None],
+    reads_campaign: bool,
+) -> None:
+    """Store an event that an app or a site sent, and not a server; raises BadTime.
+
+    `finish` stores what follows from event_type and event_name. `reads_campaign`: what is not found
+    of the campaign is in the URL. The number of a session may only be unique for its visitor.
+    """
+    text = {target: one.text for target, one in found.items()}
+    put_client(event, found, settings)
+    put_found(event, found, settings)
+    if "session_of_visitor" in text:
+        event.values["session_id"] = f"{text['visitor_id']}.{text['session_of_visitor']}"
+    url = put_page(event, text.get("url"), text.get("referrer"))
+    if reads_campaign:
+        sent = parameters(url.query)
+        for name, column in CAMPAIGN.items():
+            event.values[column] = text.get(column) or sent.get(name)
+    finish(event)
 
 
 def put_page(event: Event, url: str | None, referrer: str | None) -> Url:

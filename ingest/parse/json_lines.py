@@ -6,7 +6,7 @@ A shape says how the objects of one format are recognised and read. `jsonl` asks
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ import pyarrow as pa
 from ingest.parse.fields.text import is_blank
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FastPath, Format, Head, ParserOfLines
-from ingest.parse.json_keys import Found, put_web_request
+from ingest.parse.json_keys import Found, put_tracked, put_web_request
 from ingest.parse.json_object import Members, Path
 from ingest.parse.json_value import BadValue, read_value
 from ingest.parse.model import Identity, Lines
@@ -48,6 +48,9 @@ class Shape:
     texts, but for those of the names `told_by` in the outermost object and `told_inside` objects
     of arrays; `fits` may neither. Whether the texts at the two places `alike` are the same it may
     ask. `kind` is an event_type that no parameter replaces.
+
+    With a `finish` an object without a request is none: it is stored by `put_tracked`, which says
+    what `finish` and `reads_campaign` mean.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Shape:
     nulls: frozenset[str] = NOTHING
     take: Callable[[Event, Members, ParseSettings], dict[str, Found] | None] | None = None
     kind: str | None = None
+    finish: Callable[[Event], None] | None = None
+    reads_campaign: bool = False
     told_by: tuple[str, ...] = ()
     told_inside: tuple[str, ...] = ()
     alike: tuple[Path, Path] | None = None
@@ -66,8 +71,23 @@ class Shape:
         if self.put is not None:
             self.put(event, members, settings)
         elif self.take is not None:
-            found = self.take(event, members, settings) or {}
+            self._store(event, self.take(event, members, settings) or {}, settings)
+
+    def is_request(self, found: Container[str]) -> bool:
+        """Return whether an object in which this was `found` is a web request."""
+        return self.finish is None or "request" in found or "http_method" in found
+
+    def _store(self, event: Event, found: dict[str, Found], settings: ParseSettings) -> None:
+        if self.finish is None:
             put_web_request(event, found, settings, kind=self.kind)
+        else:
+            put_tracked(
+                event,
+                found,
+                settings,
+                finish=self.finish,
+                reads_campaign=self.reads_campaign,
+            )
 
 
 _shapes: list[Shape] = []

@@ -84,6 +84,7 @@ class Plan:
     """
 
     shape: Shape
+    is_request: bool
     fills: tuple[Fill, ...]
     values: dict[str, str]
     extra: tuple[Piece, ...]
@@ -184,8 +185,9 @@ def _plan_of(
     found = shape.take(event, members, settings)
     if found is None:
         return None
+    is_request = shape.is_request(found)
     own = SHOP & found.keys()
-    if own and (shape.kind is None or own != {"event_name"}):
+    if is_request and own and (shape.kind is None or own != {"event_name"}):
         return None
     fills = [
         Fill(target, one.unit, one.text.number)
@@ -201,6 +203,7 @@ def _plan_of(
         return None
     return Plan(
         shape=shape,
+        is_request=is_request,
         fills=tuple(fill for fill in fills if not is_kept_as_it_is(fill.target)),
         values=event.values,
         extra=tuple(_pieces(event.extra)),

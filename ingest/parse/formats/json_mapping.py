@@ -22,6 +22,7 @@ from ingest.parse.json_keys import (
 from ingest.parse.json_lines import EMPTY, Shape, json_format
 from ingest.parse.json_object import Members, Path, path_of
 from ingest.parse.registry import register
+from ingest.parse.separated import Unsure
 from ingest.parse.verdict import Event
 from ingest.parse.web import put_request, put_split_request, put_url
 from ingest.settings import ParseSettings
@@ -49,7 +50,10 @@ _FILLED = frozenset(
 )  # fmt: skip
 _CLIENTS = ("client_address", "client_ip")
 _COLUMNS = tuple(column.name for column in EVENTS.columns if column.name not in _FILLED)
-_OF_URLS = frozenset(("url_original", "url_path", "url_query"))
+# What other formats know from other parts of the event.
+_UNUSUAL = frozenset(
+    ("bytes_scope", "purchase_count", "view_count", "url_original", "url_path", "url_query")
+)
 _CHOICES = {
     "event_type": frozenset(
         (
@@ -123,14 +127,25 @@ def _taken(event: Event, members: Members, table: _Table) -> dict[str, Found]:
 
 
 def take(event: Event, members: Members, settings: ParseSettings) -> dict[str, Found] | None:
-    """Take the parts of a web request that is mapped as other formats log one, else None."""
+    """Take what is mapped as other formats log it, else return None."""
     table = _table(settings)
     found = _taken(event, members, table)
-    needed = {"request"} if "request" in table.keys else {"url", "http_method"}
-    if not needed <= found.keys() or _OF_URLS & found.keys() or "bytes_scope" in found:
+    if "request" in table.keys:
+        is_usual = "request" in found
+    else:
+        is_usual = "http_method" not in found or "url" in found
+    if not is_usual or _UNUSUAL & found.keys():
         return None
     _put_bytes_scope(event, found)
     return found
+
+
+def finish(event: Event) -> None:
+    """Store the type of an event that is no web request; raises Unsure for an unknown one."""
+    event_type = event.values.setdefault("event_type", "other")
+    if event_type not in _CHOICES["event_type"]:
+        raise Unsure
+    event.values |= shop_counts(event_type)
 
 
 def _keep_unknown(event: Event, found: dict[str, Found]) -> None:
@@ -176,7 +191,9 @@ def _any(_value: dict[str, Any]) -> bool:
 
 register(
     json_format(
-        Shape(name="json_mapping", rank=9, fits=_any, put=put, take=take, nulls=EMPTY),
+        Shape(
+            name="json_mapping", rank=9, fits=_any, put=put, take=take, finish=finish, nulls=EMPTY
+        ),
         description="any JSON lines, by your own table of columns and places",
         grammar=GRAMMAR,
         reads=frozenset(("mapping", "time_unit")),

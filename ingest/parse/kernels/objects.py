@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingest.contract import EVENTS, Type
 from ingest.parse.fields.addresses import MAX_PORT
+from ingest.parse.fields.parameters import CAMPAIGN
 from ingest.parse.json_keys import (
     COMPUTED,
     COUNTS,
@@ -28,12 +30,14 @@ from ingest.parse.json_keys import (
     Found,
     put_alone,
 )
+from ingest.parse.json_lines import Shape
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.answers import (
     Answers,
     Numbers,
     WarningCodes,
     ask_clients,
+    ask_together,
     merged,
     row_of,
     spread_rows,
@@ -105,6 +109,9 @@ _TEXTS: Final = {
 _DICTIONARIES: Final = frozenset(c.name for c in EVENTS.columns if c.dictionary)
 _PATH_BYTES: Final = _TEXTS["url_path"]
 
+_OF_TYPES: Final = frozenset(("event_type", "event_name"))
+_SESSION_OF: Final = "session_of_visitor"
+
 Numbers64 = npt.NDArray[np.int64]
 # A target, and the unit of a number there.
 Slot = tuple[str, str | None]
@@ -145,6 +152,21 @@ class _Group:
     plan_of: Codes
     escaped: Flags
     lengths: Numbers64
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of all lines."""
+        return self.plans[0].shape
+
+    @property
+    def is_request(self) -> bool:
+        """Whether they are web requests: all are, or none."""
+        return self.plans[0].is_request
+
+    def known(self, name: str, rows: Positions) -> DictionaryColumn:
+        """Return the values of an event column that the plans know."""
+        values = [plan.values.get(name) for plan in self.plans]
+        return spread(self.plan_of[rows], values)
 
 
 class _Scanned:
@@ -190,12 +212,13 @@ class _Scanned:
         examples = np.zeros(skeletons.size, dtype=np.uint32)
         examples[codes] = rows
         counts = np.bincount(codes, minlength=skeletons.size)
-        shapes: dict[str, list[tuple[int, Plan]]] = {}
+        shapes: dict[tuple[str, bool], list[tuple[int, Plan]]] = {}
         for code, skeleton in enumerate(skeletons.tolist()):
             if counts[code] >= _FEW or self._plans.knows(skeleton):
                 plan = self._plans.of(skeleton, partial(self._line, examples[code]))
                 if plan is not None:
-                    shapes.setdefault(plan.shape.name, []).append((code, plan))
+                    of_shape = shapes.setdefault((plan.shape.name, plan.is_request), [])
+                    of_shape.append((code, plan))
         for planned in shapes.values():
             number_of = np.full(skeletons.size, -1, dtype=np.int32)
             number_of[[code for code, _ in planned]] = np.arange(len(planned))
@@ -304,7 +327,7 @@ class _Read:
     parameters: dict[str, Span]
 
 
-def _read(fields: _Fields, names: dict[str, str]) -> _Read:
+def _read(fields: _Fields, group: _Group, names: dict[str, str]) -> _Read:
     fields.join_queries()
     micros, has_time = _times(fields)
     counts = _numbers(fields, COUNTS | PORTS, _read_count)
@@ -316,7 +339,7 @@ def _read(fields: _Fields, names: dict[str, str]) -> _Read:
         fields.doubt((nanos[name] > 0) & (nanos[name] < _FEW_NANOS))
     for target, _, (begins, stops) in fields.named(frozenset(_TEXTS)):
         fields.doubt(stops - begins > _TEXTS[target])
-    request = _request(fields)
+    request = _request(fields, is_needed=group.is_request)
     referrer = read_referrer(fields.texts, fields.span("referrer"), fields.plain)
     return _Read(
         micros=micros,
@@ -325,10 +348,22 @@ def _read(fields: _Fields, names: dict[str, str]) -> _Read:
         nanos=nanos,
         request=request,
         referrer=referrer,
-        parameters=read_parameters(
-            fields.texts, fields.plain, request.query, referrer.query, names
-        ),
+        parameters=_parameters(fields, group, request, referrer, names),
     )
+
+
+def _parameters(
+    fields: _Fields, group: _Group, request: Request, referrer: Referrer, names: dict[str, str]
+) -> dict[str, Span]:
+    """Return where the parameters of the URL are that say something of such an event."""
+    if group.is_request:
+        return read_parameters(fields.texts, fields.plain, request.query, referrer.query, names)
+    if not group.shape.reads_campaign:
+        return {}
+    names = {name: names[name] for name in CAMPAIGN.values()}
+    # Of the referrer none counts here.
+    nothing = fields.span("args")
+    return read_parameters(fields.texts, fields.plain, request.query, nothing, names)
 
 
 def _times(fields: _Fields) -> tuple[Numbers64, Mask]:
@@ -363,7 +398,7 @@ def _read_nanos(fields: _Fields, unit: str | None, span: Span, numbers: Numbers6
     read_nanos(fields.texts, *span, decimals, fields.plain, numbers)
 
 
-def _request(fields: _Fields) -> Request:
+def _request(fields: _Fields, *, is_needed: bool) -> Request:
     """Return the requests, be they logged as lines or in parts; others are not plain."""
     lines, method = fields.span("request"), fields.span("http_method")
     request = read_request(fields.texts, lines, fields.plain)
@@ -372,7 +407,9 @@ def _request(fields: _Fields) -> Request:
     url = fields.span("url")
     read_targets(fields.texts, url[0], np.where(is_line, url[0], url[1]), fields.plain, parts)
     target = request.target
-    fields.doubt((target[0] == target[1]) | (target[1] - target[0] > _PATH_BYTES))
+    fields.doubt(target[1] - target[0] > _PATH_BYTES)
+    if is_needed:
+        fields.doubt(target[0] == target[1])
     methods = (
         np.where(is_line, lines[0], method[0]),
         np.where(is_line, parts[METHOD_STOP, : fields.size], method[1]),
@@ -389,19 +426,23 @@ def _events(
     settings: ParseSettings,
 ) -> tuple[Positions, pa.Table]:
     fields = _Fields(group)
-    read = _read(fields, names)
+    read = _read(fields, group, names)
     rows = np.flatnonzero(fields.plain).astype(np.uint32)
     encoder = Encoder(fields.texts, rows)
     codes = WarningCodes()
-    answers = _answers(fields, rows, codes, settings)
+    answers = _answers(fields, group, rows, codes, settings)
     columns = place_columns(group.rows[rows], lines, identity, settings)
-    columns["source_format"] = constant(group.plans[0].shape.name, rows.size)
-    columns |= _text_columns(fields, rows)
+    columns["source_format"] = constant(group.shape.name, rows.size)
+    columns |= _text_columns(fields, group, rows)
     columns |= _number_columns(read, rows)
     columns |= _answered_columns(answers)
     columns |= _url_columns(fields, read, encoder, answers)
-    columns |= _shop_columns(fields, group, read, encoder)
     columns |= _plan_columns(group, rows)
+    if group.is_request:
+        columns |= _shop_columns(fields, group, read, encoder)
+        encoder.valid &= rows_without_session(columns, settings)
+    else:
+        columns |= _tracked_columns(fields, read, encoder)
     time = Numbers(read.micros[rows], ~read.has_time[rows])
     columns |= warned_times(time, answers, codes, identity, settings)
     numbers, is_right = _extra_numbers(fields, read, answers, encoder)
@@ -409,7 +450,7 @@ def _events(
         group.texts, group.firsts, group.leaves, group.plans, group.plan_of, group.escaped,
         group.lengths, numbers, rows,
     )  # fmt: skip
-    valid = encoder.valid & is_right & rows_without_session(columns, settings)
+    valid = encoder.valid & is_right
     for answer in answers:
         valid &= answer.known
     if not settings.keep_cookie:
@@ -421,7 +462,7 @@ def _events(
 
 
 def _answers(
-    fields: _Fields, rows: Positions, codes: WarningCodes, settings: ParseSettings
+    fields: _Fields, group: _Group, rows: Positions, codes: WarningCodes, settings: ParseSettings
 ) -> list[Answers]:
     """Return what the reference parser stores of the texts that it is asked about."""
     clients = encode(fields.texts, *fields.span("client"), rows)
@@ -430,7 +471,18 @@ def _answers(
         texts = encode(fields.texts, *span, rows)
         stored = [_stored(target, unit, text) for text in texts.values.to_pylist()]
         answers.append(spread_rows(texts.codes, stored, codes))
+    if not group.is_request and group.shape.finish is not None:
+        columns = [
+            (encode(fields.texts, *fields.span(name), rows).or_else(group.known(name, rows)), name)
+            for name in _OF_TYPES
+        ]
+        puts = [(texts, partial(_put_value, name)) for texts, name in columns]
+        answers.append(ask_together(puts, group.shape.finish, codes))
     return answers
+
+
+def _put_value(name: str, event: Event, text: str) -> None:
+    event.values[name] = text
 
 
 def _put_client(settings: ParseSettings, event: Event, text: str) -> None:
@@ -452,9 +504,10 @@ def _stored(target: str, unit: str | None, text: str) -> Row | None:
     return row | kept | {"extra": None}
 
 
-def _text_columns(fields: _Fields, rows: Positions) -> Columns:
+def _text_columns(fields: _Fields, group: _Group, rows: Positions) -> Columns:
     columns: Columns = {}
-    for target, _, span in fields.named(frozenset(_TEXTS) - _ASKED - SHOP - {"http_method"}):
+    others = SHOP if group.is_request else _OF_TYPES
+    for target, _, span in fields.named(frozenset(_TEXTS) - _ASKED - others - {"http_method"}):
         if target in _DICTIONARIES:
             columns[target] = encode(fields.texts, *span, rows).column()
         else:
@@ -517,7 +570,7 @@ def _shop_columns(fields: _Fields, group: _Group, read: _Read, encoder: Encoder)
         for name, span in read.parameters.items()
         if name != SESSION
     }
-    kind = group.plans[0].shape.kind
+    kind = group.shape.kind
     kinds = None if kind is None else spread(np.zeros(encoder.rows.size, dtype=np.int32), [kind])
     columns = shop_columns(values, kinds)
     columns[SESSION] = cut(fields.texts, *session, encoder.rows)
@@ -528,14 +581,25 @@ def _shop_columns(fields: _Fields, group: _Group, read: _Read, encoder: Encoder)
     return columns
 
 
+def _tracked_columns(fields: _Fields, read: _Read, encoder: Encoder) -> Columns:
+    """Return the campaign, which the URL may say, and the session with its visitor."""
+    columns = {}
+    for name, span in read.parameters.items():
+        own = encoder.texts(fields.span(name))
+        columns[name] = own.or_else(decoded(encoder.texts(span), escapes=False)).column()
+    if fields.has(_SESSION_OF):
+        parts = [fields.span("visitor_id"), fields.span(_SESSION_OF)]
+        texts = [cut(fields.texts, *span, encoder.rows) for span in parts]
+        columns[SESSION] = pc.binary_join_element_wise(*texts, ".")
+        size = sum(stops - begins for begins, stops in parts)
+        encoder.valid &= size[encoder.rows] < _TEXTS[SESSION]
+    return columns
+
+
 def _plan_columns(group: _Group, rows: Positions) -> Columns:
     """Return the columns of which each plan knows the value."""
     names = dict.fromkeys(name for plan in group.plans for name in plan.values)
-    of_rows = group.plan_of[rows]
-    return {
-        name: spread(of_rows, [plan.values.get(name) for plan in group.plans]).column()
-        for name in names
-    }
+    return {name: group.known(name, rows).column() for name in names if name not in _OF_TYPES}
 
 
 def _extra_numbers(

@@ -81,6 +81,34 @@ _MAPPING = {
     "url": "what", "status_code": "code", "response_bytes": "length", "referrer": "came_from",
     "duration_ms": "took", "extra.node": "node",
 }  # fmt: skip
+GA4 = {
+    "event_date": "20240506", "event_timestamp": "1714979289123456", "event_name": "add_to_cart",
+    "event_params": [
+        {"key": "ga_session_id", "value": {"string_value": None, "int_value": "1714979000"}},
+        {"key": "page_location", "value": {"string_value": "https://Shop.example:8443/a?b=1"}},
+        {"key": "page_referrer", "value": {"string_value": "https://www.example.org/"}},
+        {"key": "engaged", "value": {"int_value": 1}}, {"key": "medium", "value": {}},
+    ],
+    "user_pseudo_id": "8.9", "user_id": "", "items": [{"item_id": "P9", "price": 1.5}],
+    "collected_traffic_source": {"manual_source": "news"}, "is_active_user": True,
+}  # fmt: skip
+SEGMENT = {
+    "type": "track", "event": "Product Added", "messageId": "m-7", "anonymousId": "a-3",
+    "timestamp": "2024-05-06T09:08:09.5+02:00", "userId": None,
+    "context": {
+        "ip": "198.51.100.14", "userAgent": "M/5", "campaign": {"medium": "mail"},
+        "page": {"url": "https://www.example.com/?utm_source=news&utm_medium=x", "referrer": ""},
+    },
+    "properties": {"products": [{"product_id": "P1", "sku": "S", "name": "Tent"}], "brand": "B"},
+}  # fmt: skip
+TRACKED = {
+    "at": "2024-05-06T07:08:09Z", "kind": "purchase", "called": "Buy", "where": "/a?b=1",
+    "who": "u1", "thing": "P", "session": "s1", "rest": [1],
+}  # fmt: skip
+_TRACKED_MAPPING = {
+    "event_time": "at", "event_type": "kind", "event_name": "called", "url": "where",
+    "user_id": "who", "product_id": "thing", "session_id": "session", "referrer": "from",
+}  # fmt: skip
 LOGGED = (
     '192.0.2.1 - ann [06/May/2024:07:08:09 +0000] "GET /a?b=1 HTTP/1.1" 200 5 "-" "M \\"5\\""',
     'shop.example:8443 192.0.2.1 - - [06/May/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 5',
@@ -109,8 +137,17 @@ CASES: dict[str, tuple[ParseSettings, tuple[dict[str, Any], ...]]] = {
         ParseSettings(format="json_mapping", mapping=tuple(_MAPPING.items()), time_unit="s"),
         (OWN, {**OWN, "took": "-"}),
     ),
+    "tracked": (
+        ParseSettings(format="json_mapping", mapping=tuple(_TRACKED_MAPPING.items())),
+        (TRACKED, {**TRACKED, "kind": None, "from": "https://www.example.org/"}),
+    ),
+    "ga4": (ParseSettings(format="ga4"), (GA4, {**GA4, "event_name": "page_view"})),
+    "segment": (
+        ParseSettings(format="segment"),
+        (SEGMENT, {**SEGMENT, "type": "page"}, {**SEGMENT, "event": "x", "context": {}}),
+    ),
     "docker": (ParseSettings(format="docker_json"), tuple(wrapped(f"{log}\n") for log in LOGGED)),
-    "jsonl": (ParseSettings(format="jsonl"), (WAF, CADDY, TRAEFIK, NGINX, APIGW)),
+    "jsonl": (ParseSettings(format="jsonl"), (WAF, CADDY, TRAEFIK, NGINX, APIGW, GA4, SEGMENT)),
 }
 MANY = 40
 # The last lines are the reference parser's: kernels read ahead.
@@ -241,6 +278,28 @@ def test_headers_of_waf_have_no_place_of_their_own() -> None:
     )
     assert (row["url_original"], row["server_name"]) == ("/login?a=1", "www.example.org")
     assert '"httpRequest":{"headers":[{"name":"X-Own","value":"v"}]}' in row["extra"]
+
+
+def test_events_of_apps_and_sites() -> None:
+    row = one("ga4", GA4)
+    assert (row["session_id"], row["event_type"], row["view_count"]) == (
+        "8.9.1714979000",
+        "addtocart",
+        1,
+    )
+    assert (row["url_domain"], row["referrer_domain"]) == ("shop.example", "www.example.org")
+    assert (row["campaign_source"], row["product_id"]) == ("news", "P9")
+    assert '"items":[{"price":1.5}],"url_port":8443}' in row["extra"].replace(
+        '"is_active_user":true,', ""
+    )
+    row = one("segment", SEGMENT)
+    assert (row["event_type"], row["event_name"], row["item_name"]) == (
+        "addtocart",
+        "Product Added",
+        "Tent",
+    )
+    assert (row["campaign_source"], row["campaign_medium"]) == ("news", "mail")
+    assert (one("tracked", TRACKED)["purchase_count"], "extra" in row) == (1, False)
 
 
 def test_a_key_that_is_taken_or_repeated_is_left_to_the_reference_parser() -> None:
