@@ -28,6 +28,7 @@ IIS_HEAD = (
 )
 _ITEMS = ("Tripod", "Home Theator", "Lens", "Camera Bag", "Tablet")
 _BRANDS = ("Orion", "Vega", "Lyra")
+_SCREENS = ("/product.screen", "/cart.do", "/oldlink")
 _EDGES = ("FRA56-P1", "DUB2-C1", "AMS1-P3")
 
 
@@ -39,8 +40,8 @@ def schematic_csv(visit: Visit) -> str:
         f"{action},{mixed % 900 + 100},{_ITEMS[mixed % 5]},{purchases},Successfull,"
         f"{100 * purchases},{1 - purchases},{_BRANDS[mixed % 7 % 3]},Click Here,,{visit.client},"
         f"est-{mixed % 40},,1,bs-ag-g{mixed % 99:02},{visit.size},{visit.status},-,"
-        f"sd{mixed % 10}sl{mixed % 11}ff{mixed % 12}adff{visit.number},,"
-        f"{SITE}{visit.target.partition('?')[0][:20]}\n"
+        f"sd{mixed % 10}sl{mixed % 11}ff{mixed % 12}adff{mixed % 50_000},,"
+        f"{SITE}{_SCREENS[mixed % 8 % 3]}\n"
     )
 
 
