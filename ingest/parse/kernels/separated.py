@@ -114,15 +114,13 @@ class _Fields:
         self.buffer: Bytes = lines.buffer
         self.begins, self.stops = np.empty((2, layout.width, size + PADDING), dtype=np.uint32)
         self.plain: Flags = np.empty(size, dtype=np.uint8)
-        counts = np.empty(size, dtype=np.int32)
+        usual = np.zeros(layout.width + 1, dtype=np.uint8)
+        usual[list(layout.widths)] = True
         split_columns(
-            self.buffer, lines.starts, lines.ends, self.begins, self.stops, counts, self.plain,
+            self.buffer, lines.starts, lines.ends, self.begins, self.stops, self.plain, usual,
             np.uint64(min(LONGEST_LINE, settings.max_line_bytes)),
             np.uint64(ord(layout.delimiter)), layout.quotes, layout.merges,
         )  # fmt: skip
-        usual = np.zeros(layout.width + 2, dtype=np.bool_)
-        usual[list(layout.widths)] = True
-        self.doubt(~usual[np.minimum(counts, layout.width + 1)])
 
     def doubt(self, lines: Mask) -> None:
         """Leave `lines` to the reference parser."""
