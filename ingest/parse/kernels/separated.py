@@ -6,7 +6,7 @@ other lines.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -19,8 +19,8 @@ from ingest.parse.fields.times import DAY, SECOND
 from ingest.parse.finish import time_limits
 from ingest.parse.kernels.answers import (
     Answers,
+    Memories,
     Numbers,
-    WarningCodes,
     ask_clients,
     ask_each,
     ask_together,
@@ -85,8 +85,13 @@ def parse_separated(
     lines: Lines, identity: Identity, settings: ParseSettings, *, layout: Separated
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
     """Return the events of the lines of a usual shape; see `read_pieces`."""
+    memories = layout.memory.setdefault(Memories, Memories())
     return read_pieces(
-        lines, settings, partial(_read_piece, identity=identity, settings=settings, layout=layout)
+        lines,
+        settings,
+        partial(
+            _read_piece, identity=identity, settings=settings, layout=layout, memories=memories
+        ),
     )
 
 
@@ -97,8 +102,9 @@ def _read_piece(
     identity: Identity,
     settings: ParseSettings,
     layout: Separated,
+    memories: Memories,
 ) -> tuple[Positions, pa.Table]:
-    fields = _Fields(lines, settings, layout)
+    fields = _Fields(lines, settings, layout, memories)
     parts = _read(fields, names)
     table, valid = _events(fields, parts, identity)
     return parts.rows[valid], table
@@ -107,8 +113,11 @@ def _read_piece(
 class _Fields:
     """Where the columns of lines are; what reads them clears `plain` where it is not sure."""
 
-    def __init__(self, lines: Lines, settings: ParseSettings, layout: Separated) -> None:
+    def __init__(
+        self, lines: Lines, settings: ParseSettings, layout: Separated, memories: Memories
+    ) -> None:
         size = lines.starts.size
+        self.memories = memories
         self.lines, self.settings, self.layout = lines, settings, layout
         self.size = size
         self.buffer: Bytes = lines.buffer
@@ -150,7 +159,6 @@ class _Parts:
     members: list[MemberOf]
     member_numbers: list[npt.NDArray[np.int64]]
     requests: Requests | None
-    codes: WarningCodes = field(default_factory=WarningCodes)
 
 
 def _read(fields: _Fields, names: dict[str, str]) -> _Parts:
@@ -247,13 +255,15 @@ def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Tabl
 
 
 def _answers(fields: _Fields, parts: _Parts) -> list[Answers]:
-    layout, rows = fields.layout, parts.rows
+    layout, rows, memories = fields.layout, parts.rows, fields.memories
     answers = [
-        ask_each(encode(fields.buffer, *fields.span(slot), rows), reader.put, parts.codes)
+        ask_each(
+            encode(fields.buffer, *fields.span(slot), rows), reader.put, memories.of(reader.put)
+        )
         for slot, reader in layout.of(Asked)
     ]
     answers += [
-        ask_clients(encode(fields.buffer, *fields.span(slot), rows), clients.put, parts.codes)
+        ask_clients(encode(fields.buffer, *fields.span(slot), rows), clients.put, memories.codes)
         for slot, clients in layout.of(AskedClient)
     ]
     together = [
@@ -261,7 +271,7 @@ def _answers(fields: _Fields, parts: _Parts) -> list[Answers]:
         for slot, reader in layout.of(Together)
     ]
     if together:
-        answers.append(ask_together(together, layout.finish, parts.codes))
+        answers.append(ask_together(together, layout.finish, memories.of(Together)))
     return answers
 
 
@@ -305,11 +315,11 @@ def _time_columns(
         warnings |= answer.warnings
     flags = {"no_timestamp": time.null, "future_timestamp": future, "stale_timestamp": stale}
     for code, flag in flags.items():
-        warnings |= flag * np.int64(parts.codes.mask(code))
+        warnings |= flag * np.int64(fields.memories.codes.mask(code))
     columns = {
         "event_date": dates(days),
         "parse_status": DictionaryColumn((warnings != 0).astype(np.int32), _STATUSES).column(),
-        "parse_warnings": parts.codes.column(warnings).column(),
+        "parse_warnings": fields.memories.codes.column(warnings).column(),
     }
     if not time.null.all():
         columns["event_time"] = timestamps(time.values, time.null)
