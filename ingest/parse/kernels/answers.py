@@ -81,9 +81,8 @@ class Answers:
 
 
 def _at(values: npt.NDArray[Any], rows: Codes) -> npt.NDArray[Any]:
-    if (values == values[0]).all():
-        return np.broadcast_to(values[0], rows.shape)
-    return values.take(rows)
+    is_one = (values == values[0]).all()  # as nearly always
+    return np.full(rows.size, values[0]) if is_one else values.take(rows)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ingest.parse.kernels.cut import spread_texts
+
 _NO_TEXTS = pa.array([], pa.string())
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -56,7 +58,9 @@ class DictionaryColumn:
 
     def texts(self) -> pa.StringArray:
         """Return it as a plain Arrow column of texts, without a dictionary."""
-        return self.values.take(_indices(self.codes))
+        if not len(self.values):
+            return nulls(self.codes.size, pa.string())
+        return spread_texts(self.values, self.codes)
 
     def or_else(self, other: DictionaryColumn) -> DictionaryColumn:
         """Return the column with the texts of `other` where it is null."""

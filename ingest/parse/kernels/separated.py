@@ -34,6 +34,7 @@ from ingest.parse.kernels.columns import (
     column,
     constant,
 )
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import (
     SCHEMA,
     Columns,
@@ -56,7 +57,7 @@ from ingest.parse.kernels.readers import LONGEST_LINE, PADDING, Span
 from ingest.parse.kernels.requests import Requests, read_requests
 from ingest.parse.kernels.separate import find_open, split_columns
 from ingest.parse.kernels.split import NOT_PLAIN
-from ingest.parse.kernels.texts import cut, encode
+from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.times import read_dates_and_clocks
 from ingest.parse.kernels.values import doubt_ports, read_numbers, read_thousandths
 from ingest.parse.kernels.words import Bytes, Flags, Positions
