@@ -94,10 +94,14 @@ class Plan:
 
 @dataclass(slots=True)
 class Plans:
-    """The plans of the skeletons of one object, which are of one of `shapes`; None for others."""
+    """The plans of the skeletons of one object, which are of one of `shapes`; None for others.
+
+    `memory` is what kernels remember from piece to piece.
+    """
 
     shapes: Sequence[Shape]
     settings: ParseSettings
+    memory: dict[object, Any] = field(default_factory=dict)
     _known: dict[int, Plan | None] = field(default_factory=dict)
 
     def names(self, *, inner: bool) -> list[str]:

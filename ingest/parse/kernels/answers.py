@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,13 @@ from ingest.parse.separated import Put, Unsure
 from ingest.parse.verdict import Event
 from ingest.settings import ParseSettings
 
+Question = TypeVar("Question", bound=Hashable)
 _NO_ROW: Row = {}
 _CLIENT = frozenset(("client_ip", "client_address"))
 _MOST_NUMBERS = 1 << 62
 _STATUSES = pa.array(["ok", "warn"])
+# Of a column with more different texts, few come again in the next piece.
+_MOST_KEPT = 1_024
 
 
 @dataclass(slots=True)
@@ -66,11 +69,78 @@ class Answers:
     warnings: npt.NDArray[np.int64]
     known: Mask
 
+    def at(self, rows: Codes) -> Answers:
+        """Return what was stored of these rows, in their order; -1 is the last one."""
+        return Answers(
+            texts={
+                name: DictionaryColumn(texts.codes.take(rows), texts.values)
+                for name, texts in self.texts.items()
+            },
+            numbers={
+                name: Numbers(numbers.values.take(rows), numbers.null.take(rows))
+                for name, numbers in self.numbers.items()
+            },
+            warnings=_at(self.warnings, rows),
+            known=_at(self.known, rows),
+        )
 
-def ask_each(texts: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
+
+def _at(values: npt.NDArray[Any], rows: Codes) -> npt.NDArray[Any]:
+    is_one = (values == values[0]).all()  # as nearly always
+    return np.full(rows.size, values[0]) if is_one else values.take(rows)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What was stored of the texts of a column, or of several together, which come again."""
+
+    codes: WarningCodes
+    _places: dict[object, int] = field(default_factory=dict)
+    _rows: list[Row | None] = field(default_factory=list)
+    _answers: Answers | None = None
+
+    def ask(
+        self,
+        questions: Sequence[Question],
+        numbers: Codes,
+        answer: Callable[[Question], Row | None],
+    ) -> Answers:
+        """Return what `answer` stores of rows with the `questions` of these `numbers`; -1 = none.
+
+        It is called once for each.
+        """
+        places = [self._place(question, answer) for question in questions]
+        if self._answers is None:
+            self._answers = _answers_of(self._rows, self.codes)
+        answers = self._answers.at(np.array([*places, -1], dtype=np.int32)).at(numbers)
+        if len(self._rows) > _MOST_KEPT:
+            self._places, self._rows, self._answers = {}, [], None
+        return answers
+
+    def _place(self, question: Question, answer: Callable[[Question], Row | None]) -> int:
+        place = self._places.get(question)
+        if place is None:
+            place = self._places[question] = len(self._rows)
+            self._rows.append(answer(question))
+            self._answers = None
+        return place
+
+
+@dataclass(slots=True)
+class Memories:
+    """Memories by what they remember; all use the same codes."""
+
+    codes: WarningCodes = field(default_factory=WarningCodes)
+    _each: dict[object, Memory] = field(default_factory=dict)
+
+    def of(self, key: object) -> Memory:
+        """Return the memory of `key`, one that is empty at first."""
+        return self._each.setdefault(key, Memory(self.codes))
+
+
+def ask_each(texts: DictionaryColumn, put: Put, memory: Memory) -> Answers:
     """Return what `put` stores of each text; rows where that fills `extra` are not known."""
-    rows = [_own_row(put, text) for text in texts.values.to_pylist()]
-    return spread_rows(texts.codes, rows, codes)
+    return memory.ask(texts.values.to_pylist(), texts.codes, partial(_own_row, put))
 
 
 def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
@@ -103,21 +173,27 @@ def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answ
 def ask_together(
     columns: Sequence[tuple[DictionaryColumn, Put]],
     finish: Callable[[Event], None],
-    codes: WarningCodes,
+    memory: Memory,
 ) -> Answers:
     """Return what the columns' `put`s, one after the other, and `finish` store of each row."""
-    sent = [texts.values.to_pylist() for texts, _ in columns]
     numbers, firsts = _combined([texts.codes for texts, _ in columns])
+    sent = [_texts_at(texts, firsts) for texts, _ in columns]
+    puts = [put for _, put in columns]
 
-    def put_all(row: int, event: Event) -> None:
-        for (texts, put), values in zip(columns, sent, strict=True):
-            code = texts.codes[row]
-            if code >= 0:
-                put(event, values[code])
+    def put_all(texts: tuple[str | None, ...], event: Event) -> None:
+        for put, text in zip(puts, texts, strict=True):
+            if text is not None:
+                put(event, text)
         finish(event)
 
-    rows = [row_of(partial(put_all, row)) for row in firsts.tolist()]
-    return spread_rows(numbers, rows, codes)
+    return memory.ask(
+        list(zip(*sent, strict=True)), numbers, lambda texts: row_of(partial(put_all, texts))
+    )
+
+
+def _texts_at(texts: DictionaryColumn, rows: npt.NDArray[np.int64]) -> list[str | None]:
+    values = [*texts.values.to_pylist(), None]
+    return [values[code] for code in texts.codes[rows].tolist()]
 
 
 def _own_row(put: Put, text: str) -> Row | None:
@@ -160,9 +236,10 @@ def row_of(store: Callable[[Event], None]) -> Row | None:
     return row
 
 
-def spread_rows(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes) -> Answers:
-    # The last one is that of the rows without a text.
+def _answers_of(rows: Sequence[Row | None], codes: WarningCodes) -> Answers:
+    """Return `rows` as answers, and behind them that of a row without a text."""
     stored = [*(row or _NO_ROW for row in rows), _NO_ROW]
+    everywhere = np.arange(len(stored), dtype=np.int32)
     names = dict.fromkeys(
         name for row in stored for name, value in row.items() if value is not None
     )
@@ -171,16 +248,13 @@ def spread_rows(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes)
     for name in names:
         values = [row.get(name) for row in stored]
         if any(isinstance(value, str) for value in values):
-            texts[name] = spread(numbers, values[:-1])
+            texts[name] = spread(everywhere, values)
         else:
-            counts[name] = _numbers(numbers, values)
+            counts[name] = _numbers(values)
     masks = [codes.mask(*row.get("parse_warnings", ())) for row in stored]
     known = [*(row is not None for row in rows), True]
     return Answers(
-        texts=texts,
-        numbers=counts,
-        warnings=_taken(masks, np.int64, numbers),
-        known=_taken(known, np.bool_, numbers),
+        texts=texts, numbers=counts, warnings=np.array(masks, dtype=np.int64), known=np.array(known)
     )
 
 
@@ -189,17 +263,11 @@ def _stored(row: Row) -> Iterator[str]:
     return (name for name, value in row.items() if value is not None and name != "parse_warnings")
 
 
-def _numbers(numbers: Codes, values: Sequence[Any]) -> Numbers:
-    null = [value is None for value in values]
+def _numbers(values: Sequence[Any]) -> Numbers:
     return Numbers(
-        _taken([value or 0 for value in values], np.int64, numbers),
-        _taken(null, np.bool_, numbers),
+        np.array([value or 0 for value in values], dtype=np.int64),
+        np.array([value is None for value in values]),
     )
-
-
-def _taken(values: Sequence[Any], kind: type[Any], numbers: Codes) -> npt.NDArray[Any]:
-    taken: npt.NDArray[Any] = np.array(values, dtype=kind)[numbers]
-    return taken
 
 
 def merged(columns: Sequence[DictionaryColumn]) -> DictionaryColumn:

@@ -34,13 +34,12 @@ from ingest.parse.json_lines import Shape
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.answers import (
     Answers,
+    Memories,
     Numbers,
-    WarningCodes,
     ask_clients,
     ask_together,
     merged,
     row_of,
-    spread_rows,
     warned_times,
 )
 from ingest.parse.kernels.columns import (
@@ -51,6 +50,7 @@ from ingest.parse.kernels.columns import (
     constant,
     spread,
 )
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import (
     SCHEMA,
     Columns,
@@ -76,7 +76,7 @@ from ingest.parse.kernels.readers import (
 from ingest.parse.kernels.requests import rows_without_session
 from ingest.parse.kernels.scan import scan
 from ingest.parse.kernels.split import ESCAPED, NOT_PLAIN, PLAIN
-from ingest.parse.kernels.texts import FACTOR, SEED, cut, distinct, encode
+from ingest.parse.kernels.texts import FACTOR, SEED, distinct, encode
 from ingest.parse.kernels.times import read_any_times
 from ingest.parse.kernels.urls import METHOD_STOP, join_queries, read_targets
 from ingest.parse.kernels.values import read_nanos, read_numbers
@@ -121,7 +121,10 @@ def parse_objects(
     lines: Lines, identity: Identity, settings: ParseSettings, *, plans: Plans
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
     """Return the events of the lines whose skeletons have a plan; see `read_pieces`."""
-    read = partial(_read_piece, identity=identity, settings=settings, plans=plans)
+    memories = plans.memory.setdefault(Memories, Memories())
+    read = partial(
+        _read_piece, identity=identity, settings=settings, plans=plans, memories=memories
+    )
     return read_pieces(lines, settings, read)
 
 
@@ -132,9 +135,10 @@ def _read_piece(
     identity: Identity,
     settings: ParseSettings,
     plans: Plans,
+    memories: Memories,
 ) -> tuple[Positions, pa.Table]:
     read = [
-        _events(group, lines, names, identity=identity, settings=settings)
+        _events(group, lines, names, identity=identity, settings=settings, memories=memories)
         for group in _Scanned(lines, settings, plans).groups()
     ]
     return in_order(read)
@@ -424,13 +428,13 @@ def _events(
     *,
     identity: Identity,
     settings: ParseSettings,
+    memories: Memories,
 ) -> tuple[Positions, pa.Table]:
     fields = _Fields(group)
     read = _read(fields, group, names)
     rows = np.flatnonzero(fields.plain).astype(np.uint32)
     encoder = Encoder(fields.texts, rows)
-    codes = WarningCodes()
-    answers = _answers(fields, group, rows, codes, settings)
+    answers = _answers(fields, group, rows, memories, settings)
     columns = place_columns(group.rows[rows], lines, identity, settings)
     columns["source_format"] = constant(group.shape.name, rows.size)
     columns |= _text_columns(fields, group, rows)
@@ -444,7 +448,7 @@ def _events(
     else:
         columns |= _tracked_columns(fields, read, encoder)
     time = Numbers(read.micros[rows], ~read.has_time[rows])
-    columns |= warned_times(time, answers, codes, identity, settings)
+    columns |= warned_times(time, answers, memories.codes, identity, settings)
     numbers, is_right = _extra_numbers(fields, read, answers, encoder)
     columns["extra"] = write_extra(
         group.texts, group.firsts, group.leaves, group.plans, group.plan_of, group.escaped,
@@ -462,22 +466,24 @@ def _events(
 
 
 def _answers(
-    fields: _Fields, group: _Group, rows: Positions, codes: WarningCodes, settings: ParseSettings
+    fields: _Fields, group: _Group, rows: Positions, memories: Memories, settings: ParseSettings
 ) -> list[Answers]:
     """Return what the reference parser stores of the texts that it is asked about."""
     clients = encode(fields.texts, *fields.span("client"), rows)
-    answers = [ask_clients(clients, partial(_put_client, settings), codes)]
+    answers = [ask_clients(clients, partial(_put_client, settings), memories.codes)]
     for target, unit, span in fields.named(_ASKED):
         texts = encode(fields.texts, *span, rows)
-        stored = [_stored(target, unit, text) for text in texts.values.to_pylist()]
-        answers.append(spread_rows(texts.codes, stored, codes))
+        memory = memories.of((target, unit))
+        stored = partial(_stored, target, unit)
+        answers.append(memory.ask(texts.values.to_pylist(), texts.codes, stored))
     if not group.is_request and group.shape.finish is not None:
         columns = [
             (encode(fields.texts, *fields.span(name), rows).or_else(group.known(name, rows)), name)
             for name in _OF_TYPES
         ]
         puts = [(texts, partial(_put_value, name)) for texts, name in columns]
-        answers.append(ask_together(puts, group.shape.finish, codes))
+        memory = memories.of(group.shape.name)
+        answers.append(ask_together(puts, group.shape.finish, memory))
     return answers
 
 

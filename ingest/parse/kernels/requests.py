@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.columns import Mask
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import Columns, rows_without_path_session, shop_columns
 from ingest.parse.kernels.parameters import SESSION, decoded
 from ingest.parse.kernels.percent import decode_texts
 from ingest.parse.kernels.readers import PADDING, Span, read_parameters, read_referrer
 from ingest.parse.kernels.split import NOT_PLAIN
-from ingest.parse.kernels.texts import cut, encode
+from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.words import Bytes, Flags, Positions
 from ingest.parse.lines import READ_AHEAD
 from ingest.parse.separated import Encoded, Role, Separated

@@ -1,4 +1,4 @@
-"""Texts of lines: each different one once, or all of them, as Arrow arrays."""
+"""Texts of lines, each different one once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ingest.parse.kernels.columns import (
     Codes,
@@ -16,16 +15,15 @@ from ingest.parse.kernels.columns import (
     null_column,
 )
 from ingest.parse.kernels.compiled import (
-    BOOL,
     BYTES,
     CODES,
-    FLAGS,
     INT,
     POSITIONS,
     WORD,
     helper,
     kernel,
 )
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.words import (
     EIGHT,
     ONE,
@@ -33,7 +31,6 @@ from ingest.parse.kernels.words import (
     Bytes,
     Positions,
     low_bytes,
-    put_word,
     word_at,
 )
 from ingest.parse.kernels.words import WORD as WORD_BYTES
@@ -167,58 +164,3 @@ def distinct(numbers: npt.NDArray[np.int64]) -> tuple[Codes, npt.NDArray[np.int6
         values, inverse = np.unique(numbers, return_inverse=True)
         return inverse.astype(np.int32), values
     return codes, numbers[firsts]
-
-
-@kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, CODES, returns=BOOL)
-def _offsets(
-    _buffer: Bytes,
-    begins: Positions,
-    stops: Positions,
-    rows: Positions,
-    offsets: npt.NDArray[np.int32],
-) -> bool:
-    """Fill where each text of `rows` begins in one buffer, and return whether none is empty."""
-    total = np.uint32(0)
-    filled = True
-    offsets[0] = 0
-    for number in range(rows.size):
-        index = np.uint64(number)
-        row = np.uint64(rows[index])
-        length = stops[row] - begins[row]
-        filled &= length != 0
-        total += np.uint32(length)
-        offsets[index + ONE] = total
-    return filled
-
-
-@kernel(BYTES, POSITIONS, POSITIONS, CODES, FLAGS)
-def _copy(
-    buffer: Bytes,
-    begins: Positions,
-    rows: Positions,
-    offsets: npt.NDArray[np.int32],
-    data: npt.NDArray[np.uint8],
-) -> None:
-    """Copy the texts one behind the other, and up to seven bytes more behind the last."""
-    for number in range(rows.size):
-        index = np.uint64(number)
-        source = np.uint64(begins[np.uint64(rows[index])])
-        at, stop = np.uint64(offsets[index]), np.uint64(offsets[index + ONE])
-        while at < stop:
-            put_word(data, at, word_at(buffer, source))
-            at += EIGHT
-            source += EIGHT
-
-
-def cut(buffer: Bytes, begins: Positions, stops: Positions, rows: Positions) -> pa.StringArray:
-    """Return the texts of `rows` as an Arrow array, null where one is empty."""
-    offsets = np.empty(rows.size + 1, dtype=np.int32)
-    filled = _offsets(buffer, begins, stops, rows, offsets)
-    data = np.empty(offsets[-1] + WORD_BYTES, dtype=np.uint8)
-    _copy(buffer, begins, rows, offsets, data)
-    valid = None
-    if not filled:
-        valid = pa.py_buffer(np.packbits(offsets[1:] != offsets[:-1], bitorder="little"))
-    return pa.StringArray.from_buffers(
-        rows.size, pa.py_buffer(offsets), pa.py_buffer(data[:-WORD_BYTES]), valid
-    )

@@ -277,6 +277,8 @@ def read_dates_and_clocks(
 
     Lines with other texts, and times that do not exist or need a warning, are not `plain`.
     """
+    # Logs are in order of time: most lines are of the day of the one before.
+    one, other, last = np.uint64(0), np.uint64(0), np.int64(_NOT_A_TIME)
     for number in range(plain.size):
         line = np.uint64(number)
         if plain[line] == NOT_PLAIN:
@@ -285,11 +287,14 @@ def read_dates_and_clocks(
         if date_stops[line] - date != _DATE or clock_stops[line] - clock != EIGHT:
             plain[line] = NOT_PLAIN
             continue
-        days, of_day = _iso_days(buffer, date), _clock_seconds(buffer, clock)
-        if days == _NOT_A_TIME or of_day == _NOT_A_TIME:
+        if word_at(buffer, date) != one or word_at(buffer, date + TWO) != other:
+            one, other = word_at(buffer, date), word_at(buffer, date + TWO)
+            last = np.int64(_iso_days(buffer, date))
+        of_day = _clock_seconds(buffer, clock)
+        if last == _NOT_A_TIME or of_day == _NOT_A_TIME:
             plain[line] = NOT_PLAIN
             continue
-        seconds[line] = days * _DAY + of_day
+        seconds[line] = last * _DAY + of_day
 
 
 @helper

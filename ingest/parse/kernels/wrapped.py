@@ -26,11 +26,12 @@ from ingest.parse.kernels.compiled import (
     helper,
     kernel,
 )
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import SCHEMA, in_order, read_pieces
 from ingest.parse.kernels.readers import LONGEST_LINE, PADDING
 from ingest.parse.kernels.scan import NOWHERE, unescaped
 from ingest.parse.kernels.split import NOT_PLAIN, PLAIN, closing_quote, look_at
-from ingest.parse.kernels.texts import cut, encode
+from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.words import (
     EIGHT,
     ONE,
