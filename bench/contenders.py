@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.json
 import pyarrow.parquet as pq
 
 from ingest.contract import EVENTS
@@ -129,15 +130,30 @@ def _by_arrow_csv(
     table = pyarrow.csv.read_csv(
         path, read_options=read, parse_options=parse, convert_options=convert
     )
+    return _written(table, out)
+
+
+def _written(table: pa.Table, out: Path) -> int:
     pq.write_table(
         table,
-        out / "csv.parquet",
+        out / "arrow.parquet",
         row_group_size=ROW_GROUP_ROWS,
         compression="snappy",
         store_schema=False,
         use_deprecated_int96_timestamps=True,
     )
     return int(table.num_rows)
+
+
+@contextmanager
+def arrow_json() -> Iterator[Contender]:
+    """Yield pyarrow.json: columns as it guesses them, objects and arrays nested."""
+    pa.set_cpu_count(CORES)
+    yield _by_arrow_json
+
+
+def _by_arrow_json(path: Path, out: Path) -> int:
+    return _written(pyarrow.json.read_json(path), out)
 
 
 _COMBINED = r'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+) ([^"]*)" (\d{3}) (\S+) "([^"]*)" "(.*)"$'

@@ -1,18 +1,18 @@
-"""Formats that kernels read, each against pyarrow.csv and against its own reference parser."""
+"""Formats that kernels read, each against pyarrow, and against its own reference parser."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
-from bench import columns
-from bench.contenders import Contender, arrow_csv, clickstream, emptied
+from bench import columns, objects
+from bench.contenders import Contender, arrow_csv, arrow_json, clickstream, emptied
 from bench.lines import Visit, write_lines
 from bench.single import IDENTITY, lines_of
 from ingest.parse.registry import lookup
@@ -83,11 +83,12 @@ def s3(visit: Visit) -> str:
 class Log:
     """How a visit is written, and of how many columns pyarrow.csv sees it, `delimiter` between two.
 
-    `head` is before the visits: a log with one is not read in ranges, and we get it as two objects.
+    Without columns it is an object, for pyarrow.json. `head` is before the visits. A format that is
+    not read in ranges we get as two objects.
     """
 
     written: Callable[[Visit], str]
-    columns: int
+    columns: int = 0
     delimiter: str = " "
     head: str = ""
 
@@ -104,6 +105,14 @@ FORMATS: Mapping[str, Log] = {
         written=columns.cloudfront_v2, columns=32, delimiter="\t", head=columns.V2_HEAD
     ),
     "w3c": Log(written=columns.iis, columns=15, head=columns.IIS_HEAD),
+    "nginx_json": Log(written=objects.nginx_json),
+    "traefik_json": Log(written=objects.traefik_json),
+    "caddy_json": Log(written=objects.caddy_json),
+    "docker_json": Log(written=objects.docker_json),
+    "apigw_json": Log(written=objects.apigw_json),
+    "waf": Log(written=objects.waf),
+    "ga4": Log(written=objects.ga4),
+    "segment": Log(written=objects.segment),
 }
 
 
@@ -135,21 +144,25 @@ def _cpu(path: Path, name: str, *, fast: bool, lines: int) -> tuple[float, float
 
 
 def _ratios(path: Path, name: str, log: Log, *, lines: int) -> list[float]:
-    """Return our wall time over that of pyarrow.csv, both to Parquet on two cores, per round."""
-    names = [f"field_{number}" for number in range(log.columns)]
-    settings = ParseSettings(format=name)
+    """Return our wall time over that of pyarrow, both to Parquet on two cores, per round."""
+    in_ranges = lookup(name).splittable
     with ExitStack() as stack:
-        ours = stack.enter_context(clickstream(settings, in_ranges=not log.head))
-        theirs = stack.enter_context(
-            arrow_csv(names, all_text=True, delimiter=log.delimiter, skip=log.head.count("\n"))
-        )
+        ours = stack.enter_context(clickstream(ParseSettings(format=name), in_ranges=in_ranges))
+        theirs = stack.enter_context(_arrow(log))
         out = path.parent / "out"
-        where = _in_objects(path, log.head) if log.head else path
+        where = path if in_ranges else _in_objects(path, log.head)
         ours(where, emptied(out))
         return [
             _seconds(ours, where, out, lines) / _seconds(theirs, path, out, lines)
             for _ in range(ROUNDS)
         ]
+
+
+def _arrow(log: Log) -> AbstractContextManager[Contender]:
+    if not log.columns:
+        return arrow_json()
+    names = [f"field_{number}" for number in range(log.columns)]
+    return arrow_csv(names, all_text=True, delimiter=log.delimiter, skip=log.head.count("\n"))
 
 
 def _in_objects(path: Path, head: str) -> Path:
@@ -181,5 +194,5 @@ def described(name: str, figures: Figures) -> str:
 
 HEADING = (
     f"{'format':14}{'bytes':>8}{'reference':>12}{'kernels':>10}{'share':>10}"
-    f"{'/ csv':>9}{'min':>7}{'max':>7}   ns of CPU a line and core; wall time, median"
+    f"{'/ arrow':>9}{'min':>7}{'max':>7}   ns of CPU a line and core; wall time, median"
 )

@@ -5,13 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.lines import Visit, combined
-
-_MIXED = 2_654_435_761  # makes numbers of 32 bits look random
-
-
-def _mixed(visit: Visit) -> int:
-    return visit.number * _MIXED % (1 << 32)
+from bench.lines import SITE, Visit, combined
 
 
 def _line(**members: Any) -> str:
@@ -27,16 +21,16 @@ def nginx_json(visit: Visit) -> str:
     return _line(
         time_iso8601=f"{visit.at:%Y-%m-%dT%H:%M:%S}+00:00", remote_addr=visit.client,
         remote_user="", request=f"GET {visit.target} HTTP/1.1", status=str(visit.status),
-        body_bytes_sent=str(visit.size), request_time=f"0.{_mixed(visit) % 1000:03}",
-        upstream_response_time=f"0.{_mixed(visit) % 900:03}", upstream_addr="10.0.0.7:8080",
+        body_bytes_sent=str(visit.size), request_time=f"0.{visit.mixed % 1000:03}",
+        upstream_response_time=f"0.{visit.mixed % 900:03}", upstream_addr="10.0.0.7:8080",
         http_referer=visit.referrer, http_user_agent=_agent(visit), host="shop.example",
-        request_id=f"{_mixed(visit):08x}{visit.number:024x}", pid="7",
+        request_id=f"{visit.mixed:08x}{visit.number:024x}", pid="7",
     )  # fmt: skip
 
 
 def traefik_json(visit: Visit) -> str:
     """Return the line of Traefik, which writes `&` as an escape."""
-    mixed = _mixed(visit)
+    mixed = visit.mixed
     line = _line(
         **{
             "ClientAddr": f"{visit.client}:{mixed % 60_000 + 1024}", "ClientHost": visit.client,
@@ -60,7 +54,7 @@ def traefik_json(visit: Visit) -> str:
 
 def caddy_json(visit: Visit) -> str:
     """Return the line of Caddy, with times as numbers and headers as arrays."""
-    mixed = _mixed(visit)
+    mixed = visit.mixed
     headers = {
         "User-Agent": [_agent(visit)], "Accept": ["text/html,application/xhtml+xml,*/*;q=0.8"],
         "Accept-Encoding": ["gzip, deflate, br"], "Accept-Language": ["en-GB,en;q=0.5"],
@@ -85,7 +79,7 @@ def caddy_json(visit: Visit) -> str:
 
 def apigw_json(visit: Visit) -> str:
     """Return the line of AWS API Gateway."""
-    mixed = _mixed(visit)
+    mixed = visit.mixed
     return _line(
         requestId=f"{mixed:08x}-{visit.number:028x}", ip=visit.client,
         requestTime=f"{visit.at:%d/%b/%Y:%H:%M:%S} +0000", httpMethod="GET",
@@ -104,7 +98,7 @@ def waf(visit: Visit) -> str:
         "Accept-Language": "en", "Referer": visit.referrer,
     }  # fmt: skip
     return _line(
-        timestamp=int(visit.at.timestamp() * 1000) + _mixed(visit) % 1000, formatVersion=1,
+        timestamp=int(visit.at.timestamp() * 1000) + visit.mixed % 1000, formatVersion=1,
         webaclId="arn:aws:wafv2:eu-west-1:111122223333:regional/webacl/shop/a1b2",
         terminatingRuleId="Default_Action", terminatingRuleType="REGULAR", action="ALLOW",
         terminatingRuleMatchDetails=[], httpSourceName="ALB",
@@ -115,7 +109,7 @@ def waf(visit: Visit) -> str:
             "clientIp": visit.client, "country": "DE",
             "headers": [{"name": name, "value": text} for name, text in headers.items()],
             "uri": path, "args": query, "httpVersion": "HTTP/2.0", "httpMethod": "GET",
-            "requestId": f"1-{_mixed(visit):08x}-{visit.number:024x}",
+            "requestId": f"1-{visit.mixed:08x}-{visit.number:024x}",
         },
     )  # fmt: skip
 
@@ -124,5 +118,39 @@ def docker_json(visit: Visit) -> str:
     """Return the combined line of `visit` as Docker writes it."""
     return _line(
         log=combined(visit), stream="stdout",
-        time=f"{visit.at:%Y-%m-%dT%H:%M:%S}.{_mixed(visit) % 10**9:09}Z",
+        time=f"{visit.at:%Y-%m-%dT%H:%M:%S}.{visit.mixed % 10**9:09}Z",
+    )  # fmt: skip
+
+
+def ga4(visit: Visit) -> str:
+    """Return the event of `visit` as BigQuery exports it."""
+    session = {"string_value": None, "int_value": str(1_714_979_000 + visit.number // 40)}
+    page = {"string_value": f"{SITE}{visit.target}", "int_value": None}
+    return _line(
+        event_date=f"{visit.at:%Y%m%d}", event_timestamp=str(visit.at.timestamp())[:10] + "123456",
+        event_name=("page_view", "view_item", "add_to_cart", "scroll")[visit.mixed % 4],
+        event_params=[
+            {"key": "ga_session_id", "value": session}, {"key": "page_location", "value": page},
+            {"key": "engagement_time_msec", "value": {"int_value": str(visit.mixed % 9000)}},
+        ],
+        user_pseudo_id=f"{visit.mixed}.{visit.mixed % 10**6}", user_id=None, platform="WEB",
+        device={"category": "desktop", "operating_system": "Windows", "language": "en-gb"},
+        geo={"continent": "Europe", "country": "Germany", "city": "Berlin"},
+        collected_traffic_source={"manual_source": "news", "manual_medium": "mail"},
+        items=[{"item_id": f"P{visit.mixed % 99}", "item_name": "Tent", "quantity": 1}],
+    )  # fmt: skip
+
+
+def segment(visit: Visit) -> str:
+    """Return the call of `visit` at Segment."""
+    return _line(
+        type="track", event=("Product Viewed", "Product Added", "Clicked")[visit.mixed % 3],
+        messageId=f"ajs-{visit.mixed:08x}{visit.number:024x}", anonymousId=f"{visit.mixed:032x}",
+        userId=None, timestamp=f"{visit.at:%Y-%m-%dT%H:%M:%S}.{visit.mixed % 1000:03}Z",
+        context={
+            "ip": visit.client, "userAgent": _agent(visit), "locale": "en-GB",
+            "page": {"url": f"{SITE}{visit.target}", "referrer": "", "title": "Shop"},
+            "library": {"name": "analytics.js", "version": "2.1.0"},
+        },
+        properties={"product_id": f"P{visit.mixed % 99}", "sku": "S", "name": "Tent", "price": 9.5},
     )  # fmt: skip

@@ -594,10 +594,10 @@ def _tracked_columns(fields: _Fields, read: _Read, encoder: Encoder) -> Columns:
         own = encoder.texts(fields.span(name))
         columns[name] = own.or_else(decoded(encoder.texts(span), escapes=False)).column()
     if fields.has(_SESSION_OF):
-        parts = [fields.span("visitor_id"), fields.span(_SESSION_OF)]
-        texts = [cut(fields.texts, *span, encoder.rows) for span in parts]
+        visitor, session = fields.span("visitor_id"), fields.span(_SESSION_OF)
+        texts = [cut(fields.texts, *span, encoder.rows) for span in (visitor, session)]
         columns[SESSION] = pc.binary_join_element_wise(*texts, ".")
-        size = sum(stops - begins for begins, stops in parts)
+        size = visitor[1] - visitor[0] + session[1] - session[0]
         encoder.valid &= size[encoder.rows] < _TEXTS[SESSION]
     return columns
 
