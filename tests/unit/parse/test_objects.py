@@ -389,7 +389,7 @@ def changed(value: dict[str, Any], changes: list[tuple[int, Any]]) -> dict[str, 
     for at, new in changes:
         found = places(copy)
         holder, key = found[at % len(found)]
-        holder[key] = new
+        holder[key] = json.loads(json.dumps(new))  # nobody else has it
     return copy
 
 
