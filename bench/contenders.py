@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.json
 import pyarrow.parquet as pq
 
 from ingest.contract import EVENTS
@@ -29,11 +30,16 @@ Contender = Callable[[Path, Path], int]
 
 
 @contextmanager
-def clickstream(settings: ParseSettings = SETTINGS) -> Iterator[Contender]:
-    """Yield the ingest job without Spark: ranges of 64 MiB, one process per core, 50 columns."""
+def clickstream(
+    settings: ParseSettings = SETTINGS, *, in_ranges: bool = True
+) -> Iterator[Contender]:
+    """Yield the ingest job without Spark: ranges of 64 MiB, one process per core, 50 columns.
+
+    Unless `in_ranges` it reads the objects of a folder, one after the other in each process.
+    """
     with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
         list(pool.map(_warm, range(CORES)))
-        yield partial(_in_ranges, pool, settings)
+        yield partial(_in_ranges if in_ranges else _in_objects, pool, settings)
 
 
 def _warm(_: int) -> None:
@@ -50,8 +56,15 @@ def _in_ranges(pool: ProcessPoolExecutor, settings: ParseSettings, path: Path, o
     return sum(pool.map(parse, [path] * count, bounds[:-1], bounds[1:], files))
 
 
+def _in_objects(pool: ProcessPoolExecutor, settings: ParseSettings, path: Path, out: Path) -> int:
+    def parse(log: Path) -> Future[int]:
+        return pool.submit(parse_range, log, 0, None, out / f"{log.name}.parquet", settings)
+
+    return sum(future.result() for future in [parse(log) for log in path.iterdir()])
+
+
 def parse_range(
-    path: Path, start: int, end: int, out: Path, settings: ParseSettings = SETTINGS
+    path: Path, start: int, end: int | None, out: Path, settings: ParseSettings = SETTINGS
 ) -> int:
     """Parse the lines of `path` that start in [start, end) into the lake file `out`.
 
@@ -84,34 +97,63 @@ _CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "byt
 
 
 @contextmanager
-def arrow_csv(names: Sequence[str] = _CSV_NAMES, *, all_text: bool = False) -> Iterator[Contender]:
-    """Yield pyarrow.csv: columns split at spaces outside quotes, none of them interpreted.
+def arrow_csv(
+    names: Sequence[str] = _CSV_NAMES,
+    *,
+    all_text: bool = False,
+    delimiter: str = " ",
+    skip: int = 0,
+) -> Iterator[Contender]:
+    """Yield pyarrow.csv: columns split at delimiters outside quotes, none of them interpreted.
 
-    It guesses which are numbers unless they are `all_text`.
+    It guesses which are numbers unless they are `all_text`. `skip` lines are passed over. A
+    backslash escapes where a blank is the delimiter.
     """
     pa.set_cpu_count(CORES)
     types = dict.fromkeys(names, pa.string()) if all_text else None
-    yield partial(_by_arrow_csv, names, pyarrow.csv.ConvertOptions(column_types=types))
+    escape = "\\" if delimiter == " " else False
+    yield partial(
+        _by_arrow_csv,
+        pyarrow.csv.ReadOptions(column_names=names, skip_rows=skip),
+        pyarrow.csv.ParseOptions(delimiter=delimiter, escape_char=escape),
+        pyarrow.csv.ConvertOptions(column_types=types),
+    )
 
 
 def _by_arrow_csv(
-    names: Sequence[str], convert: pyarrow.csv.ConvertOptions, path: Path, out: Path
+    read: pyarrow.csv.ReadOptions,
+    parse: pyarrow.csv.ParseOptions,
+    convert: pyarrow.csv.ConvertOptions,
+    path: Path,
+    out: Path,
 ) -> int:
     table = pyarrow.csv.read_csv(
-        path,
-        read_options=pyarrow.csv.ReadOptions(column_names=names),
-        parse_options=pyarrow.csv.ParseOptions(delimiter=" ", escape_char="\\"),
-        convert_options=convert,
+        path, read_options=read, parse_options=parse, convert_options=convert
     )
+    return _written(table, out)
+
+
+def _written(table: pa.Table, out: Path) -> int:
     pq.write_table(
         table,
-        out / "csv.parquet",
+        out / "arrow.parquet",
         row_group_size=ROW_GROUP_ROWS,
         compression="snappy",
         store_schema=False,
         use_deprecated_int96_timestamps=True,
     )
     return int(table.num_rows)
+
+
+@contextmanager
+def arrow_json() -> Iterator[Contender]:
+    """Yield pyarrow.json: columns as it guesses them, objects and arrays nested."""
+    pa.set_cpu_count(CORES)
+    yield _by_arrow_json
+
+
+def _by_arrow_json(path: Path, out: Path) -> int:
+    return _written(pyarrow.json.read_json(path), out)
 
 
 _COMBINED = r'^(\S+) (\S+) (\S+) \[([^\]]+)\] "(\S+) (\S+) ([^"]*)" (\d{3}) (\S+) "([^"]*)" "(.*)"$'

@@ -1,17 +1,18 @@
-"""Formats that kernels read, each against pyarrow.csv and against its own reference parser."""
+"""Formats that kernels read, each against pyarrow, and against its own reference parser."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
-from bench.contenders import arrow_csv, clickstream, emptied
+from bench import columns, objects
+from bench.contenders import Contender, arrow_csv, arrow_json, clickstream, emptied
 from bench.lines import Visit, write_lines
 from bench.single import IDENTITY, lines_of
 from ingest.parse.registry import lookup
@@ -32,13 +33,8 @@ class Figures:
     ratios: Sequence[float]
 
 
-def _mixed(visit: Visit) -> int:
-    """Return a number of 32 bits that looks random, the same for the same visit."""
-    return visit.number * 2_654_435_761 % (1 << 32)
-
-
 def _elb(visit: Visit, name: str) -> str:
-    mixed = _mixed(visit)
+    mixed = visit.mixed
     at = visit.at + timedelta(microseconds=mixed % 1_000_000)
     target = f"10.0.{mixed % 4}.{mixed % 200 + 1}:80"
     return (
@@ -51,7 +47,7 @@ def _elb(visit: Visit, name: str) -> str:
 
 def alb(visit: Visit) -> str:
     """Return the line of `visit` at an application load balancer, of 30 fields."""
-    mixed = _mixed(visit)
+    mixed = visit.mixed
     target, status = f"10.0.{mixed % 4}.{mixed % 200 + 1}:80", visit.status
     return (
         f"https {_elb(visit, 'app/shop/50dc6c495c0c9188')} "
@@ -70,7 +66,7 @@ def clb(visit: Visit) -> str:
 
 def s3(visit: Visit) -> str:
     """Return the line of `visit` at a bucket, of 27 fields."""
-    mixed = _mixed(visit)
+    mixed = visit.mixed
     agent = visit.agent.replace('\\"', "")
     path = visit.target.partition("?")[0]
     return (
@@ -83,19 +79,48 @@ def s3(visit: Visit) -> str:
     )
 
 
-# Format -> how a visit is written, and how many columns pyarrow.csv makes of it.
-FORMATS: Mapping[str, tuple[Callable[[Visit], str], int]] = {
-    "alb": (alb, 30),
-    "clb": (clb, 15),
-    "s3": (s3, 28),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """How a visit is written, and of how many columns pyarrow.csv sees it, `delimiter` between two.
+
+    Without columns it is an object, for pyarrow.json. `head` is before the visits. A format that is
+    not read in ranges we get as two objects.
+    """
+
+    written: Callable[[Visit], str]
+    columns: int = 0
+    delimiter: str = " "
+    head: str = ""
+
+
+FORMATS: Mapping[str, Log] = {
+    "alb": Log(written=alb, columns=30),
+    "clb": Log(written=clb, columns=15),
+    "s3": Log(written=s3, columns=28),
+    "schematic-csv": Log(
+        written=columns.schematic_csv, columns=21, delimiter=",", head=columns.CSV_HEAD
+    ),
+    "cloudfront": Log(written=columns.cloudfront, columns=33, delimiter="\t", head=columns.V1_HEAD),
+    "cloudfront_v2": Log(
+        written=columns.cloudfront_v2, columns=32, delimiter="\t", head=columns.V2_HEAD
+    ),
+    "w3c": Log(written=columns.iis, columns=15, head=columns.IIS_HEAD),
+    "nginx_json": Log(written=objects.nginx_json),
+    "traefik_json": Log(written=objects.traefik_json),
+    "caddy_json": Log(written=objects.caddy_json),
+    "docker_json": Log(written=objects.docker_json),
+    "apigw_json": Log(written=objects.apigw_json),
+    "waf": Log(written=objects.waf),
+    "ga4": Log(written=objects.ga4),
+    "segment": Log(written=objects.segment),
 }
 
 
 def measure(name: str, folder: Path, *, lines: int) -> Figures:
     """Return the figures of the format `name` for a log of so many lines, in `folder`."""
-    written, columns = FORMATS[name]
+    log = FORMATS[name]
     path = folder / f"{name}.log"
-    write_lines(path, lines=lines, written=written)
+    write_lines(path, lines=lines, written=log.written, head=log.head)
     reference, _ = _cpu(path, name, fast=False, lines=_REFERENCE_LINES)
     kernels, by_kernels = min(_cpu(path, name, fast=True, lines=_KERNEL_LINES) for _ in range(5))
     return Figures(
@@ -103,7 +128,7 @@ def measure(name: str, folder: Path, *, lines: int) -> Figures:
         reference=reference,
         kernels=kernels,
         by_kernels=by_kernels,
-        ratios=_ratios(path, name, columns),
+        ratios=_ratios(path, name, log, lines=lines),
     )
 
 
@@ -118,39 +143,56 @@ def _cpu(path: Path, name: str, *, fast: bool, lines: int) -> tuple[float, float
     return seconds / some.starts.size * 1e9, parsed.table.num_rows / some.starts.size
 
 
-def _ratios(path: Path, name: str, columns: int) -> list[float]:
-    """Return our wall time over that of pyarrow.csv, both to Parquet on two cores, per round."""
-    settings = replace(ParseSettings(), format=name)
-    names = [f"field_{number}" for number in range(columns)]
+def _ratios(path: Path, name: str, log: Log, *, lines: int) -> list[float]:
+    """Return our wall time over that of pyarrow, both to Parquet on two cores, per round."""
+    in_ranges = lookup(name).splittable
     with ExitStack() as stack:
-        ours = stack.enter_context(clickstream(settings))
-        theirs = stack.enter_context(arrow_csv(names, all_text=True))
+        ours = stack.enter_context(clickstream(ParseSettings(format=name), in_ranges=in_ranges))
+        theirs = stack.enter_context(_arrow(log))
         out = path.parent / "out"
-        ours(path, emptied(out))
-        rounds = [
-            [_seconds(contender, path, out) for contender in (ours, theirs)] for _ in range(ROUNDS)
+        where = path if in_ranges else _in_objects(path, log.head)
+        ours(where, emptied(out))
+        return [
+            _seconds(ours, where, out, lines) / _seconds(theirs, path, out, lines)
+            for _ in range(ROUNDS)
         ]
-    return [mine / its for mine, its in rounds]
 
 
-def _seconds(contender: Callable[[Path, Path], int], path: Path, out: Path) -> float:
+def _arrow(log: Log) -> AbstractContextManager[Contender]:
+    if not log.columns:
+        return arrow_json()
+    names = [f"field_{number}" for number in range(log.columns)]
+    return arrow_csv(names, all_text=True, delimiter=log.delimiter, skip=log.head.count("\n"))
+
+
+def _in_objects(path: Path, head: str) -> Path:
+    """Return a folder with the log `path` in two objects, both below `head`."""
+    folder = emptied(path.parent / "objects")
+    data = path.read_bytes()
+    middle = data.index(b"\n", len(data) // 2) + 1
+    (folder / "1").write_bytes(data[:middle])
+    (folder / "2").write_bytes(head.encode() + data[middle:])
+    return folder
+
+
+def _seconds(contender: Contender, path: Path, out: Path, lines: int) -> float:
     emptied(out)
     started = time.perf_counter()
     rows = contender(path, out)
-    assert rows > 0
+    assert rows == lines
     return time.perf_counter() - started
 
 
 def described(name: str, figures: Figures) -> str:
     """Return `figures` as a line of a table."""
     return (
-        f"{name:8}{figures.line_bytes:8.0f}{figures.reference:12,.0f}{figures.kernels:10,.0f}"
+        f"{name:14}{figures.line_bytes:8.0f}{figures.reference:12,.0f}{figures.kernels:10,.0f}"
         f"{figures.by_kernels:10.4f}{median(figures.ratios):9.2f}"
         f"{min(figures.ratios):7.2f}{max(figures.ratios):7.2f}"
     )
 
 
 HEADING = (
-    f"{'format':8}{'bytes':>8}{'reference':>12}{'kernels':>10}{'share':>10}"
-    f"{'/ csv':>9}{'min':>7}{'max':>7}   ns of CPU a line and core; wall time, median"
+    f"{'format':14}{'bytes':>8}{'reference':>12}{'kernels':>10}{'share':>10}"
+    f"{'/ arrow':>9}{'min':>7}{'max':>7}   ns of CPU a line and core; wall time, median"
 )

@@ -48,6 +48,11 @@ class Visit:
     status: int
     size: int
 
+    @property
+    def mixed(self) -> int:
+        """A number of 32 bits that looks random, the same for the same visit."""
+        return self.number * 2_654_435_761 % (1 << 32)
+
 
 def combined(visit: Visit) -> str:
     """Return the combined line of `visit`."""
@@ -59,9 +64,14 @@ def combined(visit: Visit) -> str:
 
 
 def write_lines(
-    path: Path, *, lines: int, seed: int = 1, written: Callable[[Visit], str] = combined
+    path: Path,
+    *,
+    lines: int,
+    seed: int = 1,
+    written: Callable[[Visit], str] = combined,
+    head: str = "",
 ) -> None:
-    """Write `lines` lines to `path`, each as `written` returns it.
+    """Write `head` and `lines` lines to `path`, each as `written` returns it.
 
     3 in 10 are shop actions with ids in the URL, 1 in 50 has campaign parameters, 1 in 500 has
     escaped quotes in the agent.
@@ -70,6 +80,7 @@ def write_lines(
     pages = _pages(rng)
     online = [_visitor(rng) for _ in range(_ONLINE)]
     with path.open("w", encoding="ascii") as file:
+        file.write(head)
         for first in range(0, lines, _CHUNK):
             numbers = range(first, min(first + _CHUNK, lines))
             file.writelines(written(_visit(rng, number, online, pages)) for number in numbers)

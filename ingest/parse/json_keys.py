@@ -9,7 +9,7 @@ from typing import Any
 from ingest.contract import EVENTS
 from ingest.parse.fields.parameters import CAMPAIGN, add_action, shop_counts
 from ingest.parse.fields.times import is_time_text, read_epoch, read_time
-from ingest.parse.fields.urls import NO_URL, Url, domain_of
+from ingest.parse.fields.urls import NO_URL, Url, domain_of, parameters
 from ingest.parse.json_object import Members, Path, path_of
 from ingest.parse.verdict import Event
 from ingest.parse.web import (
@@ -31,15 +31,21 @@ from ingest.parse.web import (
 from ingest.settings import ParseSettings
 
 # What is stored together with other texts, and not alone.
-_TOGETHER = frozenset(("client", "forwarded_for", "request", "http_method", "url", "args"))
+TOGETHER = frozenset(
+    ("client", "forwarded_for", "request", "http_method", "url", "args", "session_of_visitor")
+)
 _COLUMNS = frozenset(column.name for column in EVENTS.columns)
 # What the parameters of a URL say too.
-_SHOP = frozenset(
+SHOP = frozenset(
     (
         "event_type", "event_name", "item_id", "product_id", "category", "session_id",
         "purchase_count", "view_count", *CAMPAIGN.values(),
     )
 )  # fmt: skip
+COUNTS = frozenset(("request_bytes", "response_bytes", "bytes_out_total", "duration_other"))
+PORTS = frozenset(("client_port", "peer_port", "server_port", "url_port"))
+DURATIONS = frozenset(("duration_ms", "ttfb_ms"))
+TOTAL_DURATION = "target_duration_ms"  # of several upstreams
 _MILLISECONDS = {"s": 1_000, "ms": 1, "us": 1e-3, "ns": 1e-6}
 
 
@@ -59,7 +65,7 @@ class Found:
     unit: str | None = None
 
 
-# Target (a column, a key of `extra`, or one of _TOGETHER) -> where it is: the first that is there.
+# Target (a column, a key of `extra`, or one of TOGETHER) -> where it is: the first that is there.
 Keys = Mapping[str, Sequence[Key]]
 
 
@@ -115,7 +121,7 @@ def finish_with(
     kind: str | None = None,
 ) -> None:
     """Store what follows from a web request; what was `found` of it in the object wins."""
-    own = {column: event.values[column] for column in _SHOP & found.keys()}
+    own = {column: event.values[column] for column in SHOP & found.keys()}
     finish_request(event, url, settings, kind=kind)
     event.values |= own
     if "event_type" in own:
@@ -143,6 +149,32 @@ def _put_request(event: Event, text: Mapping[str, str]) -> Url:
     return put_split_request(event, text.get("http_method"), target)
 
 
+def put_tracked(
+    event: Event,
+    found: Mapping[str, Found],
+    settings: ParseSettings,
+    *,
+    finish: Callable[[Event], None],
+    reads_campaign: bool,
+) -> None:
+    """Store an event that an app or a site sent, and not a server; raises BadTime.
+
+    `finish` stores what follows from event_type and event_name. `reads_campaign`: what is not found
+    of the campaign is in the URL. The number of a session may only be unique for its visitor.
+    """
+    text = {target: one.text for target, one in found.items()}
+    put_client(event, found, settings)
+    put_found(event, found, settings)
+    if "session_of_visitor" in text:
+        event.values["session_id"] = f"{text['visitor_id']}.{text['session_of_visitor']}"
+    url = put_page(event, text.get("url"), text.get("referrer"))
+    if reads_campaign:
+        sent = parameters(url.query)
+        for name, column in CAMPAIGN.items():
+            event.values[column] = text.get(column) or sent.get(name)
+    finish(event)
+
+
 def put_page(event: Event, url: str | None, referrer: str | None) -> Url:
     """Store the URL of a page and where its visitor came from; return the parts of the URL."""
     event.values["referrer"] = referrer
@@ -152,7 +184,7 @@ def put_page(event: Event, url: str | None, referrer: str | None) -> Url:
 
 def is_kept_as_it_is(target: str) -> bool:
     """Return whether `target` is a key of `extra` that takes any value, of any type."""
-    return target not in _COLUMNS | _TOGETHER | _PUTTERS.keys()
+    return target not in _COLUMNS | TOGETHER | _PUTTERS.keys()
 
 
 def put_found(event: Event, found: Mapping[str, Found], settings: ParseSettings) -> None:
@@ -162,8 +194,13 @@ def put_found(event: Event, found: Mapping[str, Found], settings: ParseSettings)
     for target, one in found.items():
         if target == "event_time":
             event.values[target] = _time(event, one, settings)
-        elif target not in _TOGETHER:
-            _PUTTERS.get(target, _put_text)(event, target, one)
+        elif target not in TOGETHER:
+            put_alone(event, target, one)
+
+
+def put_alone(event: Event, target: str, found: Found) -> None:
+    """Store a text that stands alone, and is no time."""
+    _PUTTERS.get(target, _put_text)(event, target, found)
 
 
 def _time(event: Event, found: Found, settings: ParseSettings) -> int:
@@ -230,16 +267,16 @@ def _store(event: Event, target: str, value: Any) -> None:
 
 
 _PUTTERS: Mapping[str, Callable[[Event, str, Found], None]] = {
-    **dict.fromkeys(
-        ("request_bytes", "response_bytes", "bytes_out_total", "duration_other"), _put_count
-    ),
+    **dict.fromkeys(COUNTS, _put_count),
     **dict.fromkeys(("purchase_count", "view_count"), _put_flag),
-    **dict.fromkeys(("duration_ms", "ttfb_ms"), _put_duration),
-    **dict.fromkeys(("client_port", "server_port", "url_port"), _put_port),
+    **dict.fromkeys(DURATIONS, _put_duration),
+    **dict.fromkeys(PORTS, _put_port),
     **dict.fromkeys(("url_scheme", "url_domain"), _put_lower),
     "status_code": _put_status,
     "backend_status": _put_last_status,
-    "target_duration_ms": _put_total_duration,
+    TOTAL_DURATION: _put_total_duration,
     "http_version": _put_version,
     "server_name": _put_server,
 }
+# Keys of `extra` that hold numbers, whatever an object has there.
+COMPUTED = _PUTTERS.keys() - _COLUMNS

@@ -6,18 +6,24 @@ A shape says how the objects of one format are recognised and read. `jsonl` asks
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
 from ingest.parse.fields.text import is_blank
 from ingest.parse.fields.times import BadTime
-from ingest.parse.format import Format, Head, ParserOfLines
-from ingest.parse.json_object import Members
+from ingest.parse.format import FastPath, Format, Head, ParserOfLines
+from ingest.parse.json_keys import Found, put_tracked, put_web_request
+from ingest.parse.json_object import Members, Path
 from ingest.parse.json_value import BadValue, read_value
-from ingest.parse.model import Identity
+from ingest.parse.model import Identity, Lines
 from ingest.parse.registry import register
+from ingest.parse.skeletons import Plans
 from ingest.parse.verdict import BLANK, Event, EventArray, Reject, Verdict
 from ingest.settings import ParseSettings
 
@@ -35,13 +41,53 @@ class Shape:
     `fits` tells them by their keys; of several shapes that fit, the lowest `rank` reads the object.
     `put` stores in an event what the members say, but for those that go to `extra` under their own
     names; it may raise BadTime. `nulls` are texts that say nothing.
+
+    The shape of a web request has a `take`, and then needs no `put`: it takes away and returns
+    what `put_web_request` stores, by target, and may store what goes with it. Where `put` would
+    not do the same it returns None. Kernels then read the usual lines, so it may not look into
+    texts, but for those of the names `told_by` in the outermost object and `told_inside` objects
+    of arrays; `fits` may neither. Whether the texts at the two places `alike` are the same it may
+    ask. `kind` is an event_type that no parameter replaces.
+
+    With a `finish` an object without a request is none: it is stored by `put_tracked`, which says
+    what `finish` and `reads_campaign` mean.
     """
 
     name: str
     rank: int
     fits: Callable[[dict[str, Any]], bool]
-    put: Callable[[Event, Members, ParseSettings], None]
+    put: Callable[[Event, Members, ParseSettings], None] | None = None
     nulls: frozenset[str] = NOTHING
+    take: Callable[[Event, Members, ParseSettings], dict[str, Found] | None] | None = None
+    kind: str | None = None
+    finish: Callable[[Event], None] | None = None
+    reads_campaign: bool = False
+    told_by: tuple[str, ...] = ()
+    told_inside: tuple[str, ...] = ()
+    alike: tuple[Path, Path] | None = None
+
+    def store(self, event: Event, members: Members, settings: ParseSettings) -> None:
+        """Store in `event` what the members say; raises BadTime."""
+        if self.put is not None:
+            self.put(event, members, settings)
+        elif self.take is not None:
+            self._store(event, self.take(event, members, settings) or {}, settings)
+
+    def is_request(self, found: Container[str]) -> bool:
+        """Return whether an object in which this was `found` is a web request."""
+        return self.finish is None or "request" in found or "http_method" in found
+
+    def _store(self, event: Event, found: dict[str, Found], settings: ParseSettings) -> None:
+        if self.finish is None:
+            put_web_request(event, found, settings, kind=self.kind)
+        else:
+            put_tracked(
+                event,
+                found,
+                settings,
+                finish=self.finish,
+                reads_campaign=self.reads_campaign,
+            )
 
 
 _shapes: list[Shape] = []
@@ -78,7 +124,30 @@ def json_format(shape: Shape, *, description: str, grammar: str, **more: Any) ->
 
 def shape_parser(shape: Shape, identity: Identity, settings: ParseSettings) -> ParserOfLines:
     """Return the parser of one object whose lines are objects of `shape`."""
-    return ParserOfLines(identity, settings, partial(read_line, shapes=(shape,), settings=settings))
+    return parser_of((shape,), identity, settings)
+
+
+def parser_of(
+    shapes: Sequence[Shape], identity: Identity, settings: ParseSettings
+) -> ParserOfLines:
+    """Return the parser of one object, whose lines are of the first of `shapes` that fits."""
+    line_parser = partial(read_line, shapes=shapes, settings=settings)
+    return ParserOfLines(identity, settings, line_parser, fast_path=fast_objects(shapes, settings))
+
+
+def fast_objects(shapes: Sequence[Shape], settings: ParseSettings) -> FastPath | None:
+    """Return what reads the lines of one object by kernels, None without any that does."""
+    # With this setting a client depends on other texts of its line.
+    return partial(_parse_fast, Plans(shapes, settings)) if settings.client_from == "host" else None
+
+
+def _parse_fast(
+    plans: Plans, lines: Lines, identity: Identity, settings: ParseSettings
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
+    from ingest.parse.kernels.objects import parse_objects
+
+    return parse_objects(lines, identity, settings, plans=plans)
 
 
 def is_json(line: bytes) -> bool:
@@ -130,7 +199,7 @@ def _read_object(
     event = Event(values={"source_format": shape.name})
     members = Members(value, shape.nulls)
     try:
-        shape.put(event, members, settings)
+        shape.store(event, members, settings)
     except BadTime as error:
         return Reject("bad_timestamp", str(error))
     members.put_rest(event)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -149,7 +149,8 @@ class Separated:
     `width` is the number of columns, `widths` are those that a line may have without a warning.
     `quotes`: columns may be quoted as in CSV. `merges`: several delimiters are as one. `finish` is
     called on the event of the columns read `Together`. `usual` are values of event columns where
-    no reader stores one. Lines with a PATH are web requests.
+    no reader stores one. Lines with a PATH are web requests. `memory` is what kernels remember from
+    lines to lines: answers of the `put`s.
     """
 
     delimiter: str
@@ -160,6 +161,7 @@ class Separated:
     merges: bool = False
     finish: Callable[[Event], None] = _leave
     usual: Mapping[str, str] = field(default_factory=dict)
+    memory: dict[object, Any] = field(init=False, default_factory=dict, compare=False)
 
     def begins_with_time(self) -> bool:
         """Return whether a line begins with its time."""

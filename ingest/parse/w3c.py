@@ -127,6 +127,8 @@ class W3cLines:
         self._split = _splitter(delimiter)
         self._delimiter = delimiter
         self._columns = usual
+        self._laid_out: Columns | None = None
+        self._layout: Separated | None = None
         self._json = json
 
     def __call__(self, raw: bytes) -> Verdict:
@@ -149,7 +151,11 @@ class W3cLines:
 
     def layout(self) -> Separated | None:
         """Return how kernels read the records below the last header, None when they cannot."""
-        columns = self._columns
+        if self._columns != self._laid_out:
+            self._laid_out, self._layout = self._columns, self._layout_of(self._columns)
+        return self._layout
+
+    def _layout_of(self, columns: Columns | None) -> Separated | None:
         if columns is None or self._delimiter not in _FAST_DELIMITERS:
             return None
         layout = fast_layout(columns.names, columns.widths, self._settings, self._dialect)

@@ -38,24 +38,25 @@ def encode_extra(extra: dict[str, Any], warnings: set[str]) -> str | None:
     """
     if not extra:
         return None
-    encoded = _encode(extra)
-    if len(encoded) > WIDTH:
+    written = encoded(extra)
+    if len(written) > WIDTH:
         warnings.add("truncated_field")
-        encoded = _encode(_fitting(extra))
-    return encoded.decode()
+        written = encoded(_fitting(extra))
+    return written.decode()
 
 
-def _encode(value: Any) -> bytes:
+def encoded(value: Any) -> bytes:
+    """Return `value` as JSON with sorted keys."""
     options = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
     return orjson.dumps(value, default=_as_sent, option=options)
 
 
 def _bytes(value: Any) -> int:
-    return len(_encode(value))
+    return len(encoded(value))
 
 
 def _as_sent(number: Number) -> orjson.Fragment:
-    return orjson.Fragment(number.text)
+    return orjson.Fragment(number.text.encode())
 
 
 def _fitting(extra: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingest.parse.json_keys import find, key, keys, put_web_request
+from ingest.parse.json_keys import Found, find, key, keys
 from ingest.parse.json_lines import Shape, register_shape
 from ingest.parse.json_object import Members
 from ingest.parse.verdict import Event
@@ -49,14 +49,14 @@ def fits(value: dict[str, Any]) -> bool:
     return has_ids and any(name in value for name in _PLACES)
 
 
-def put(event: Event, members: Members, settings: ParseSettings) -> None:
-    """Store one request."""
+def take(event: Event, members: Members, _settings: ParseSettings) -> dict[str, Found]:
+    """Take the parts of one request."""
     event.values["bytes_scope"] = "body"
-    put_web_request(event, find(members, _KEYS), settings)
+    return find(members, _KEYS)
 
 
 register_shape(
-    Shape(name="apigw_json", rank=5, fits=fits, put=put),
+    Shape(name="apigw_json", rank=5, fits=fits, take=take),
     description="access log of AWS API Gateway, as JSON lines with the usual names",
     grammar=GRAMMAR,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ingest.parse.fields.addresses import read_address
-from ingest.parse.json_keys import find, key, keys, put_web_request
+from ingest.parse.json_keys import Found, find, key, keys
 from ingest.parse.json_lines import EMPTY, Shape, register_shape
 from ingest.parse.json_object import Members
 from ingest.parse.verdict import Event
@@ -45,6 +45,7 @@ _KEYS = keys(
     request_bytes="bytes_read",
     duration_ms=key("duration", unit="s"),
 )
+_CLIENT = ("request", "client_ip")
 _PEER, _PEER_PORT = ("request", "remote_ip"), ("request", "remote_port")
 
 
@@ -60,8 +61,8 @@ def fits(value: dict[str, Any]) -> bool:
     )
 
 
-def put(event: Event, members: Members, settings: ParseSettings) -> None:
-    """Store one request."""
+def take(event: Event, members: Members, _settings: ParseSettings) -> dict[str, Found]:
+    """Take the parts of one request."""
     event.values["bytes_scope"] = "body"
     found = find(members, _KEYS)
     peer, port = members.take(_PEER), members.take(_PEER_PORT)
@@ -69,8 +70,8 @@ def put(event: Event, members: Members, settings: ParseSettings) -> None:
     is_client = peer is None or client is None or _same(peer, client.text)
     event.put_extra("peer_address", None if is_client else peer)
     if port is not None:
-        event.put_port("client_port" if is_client else "peer_port", port)
-    put_web_request(event, found, settings)
+        found["client_port" if is_client else "peer_port"] = Found(port)
+    return found
 
 
 def _same(first: str, second: str) -> bool:
@@ -78,7 +79,7 @@ def _same(first: str, second: str) -> bool:
 
 
 register_shape(
-    Shape(name="caddy_json", rank=7, fits=fits, put=put, nulls=EMPTY),
+    Shape(name="caddy_json", rank=7, fits=fits, take=take, nulls=EMPTY, alike=(_CLIENT, _PEER)),
     description="Caddy's access log, as JSON lines",
     grammar=GRAMMAR,
 )

@@ -8,15 +8,27 @@ the last: what a client wrote into a long URL could otherwise pass for a request
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from ingest.parse.fields.text import is_blank
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.formats import access
-from ingest.parse.json_lines import EMPTY, is_json, read_line, refuse_pretty_printed, shapes
+from ingest.parse.json_lines import (
+    EMPTY,
+    fast_objects,
+    is_json,
+    read_line,
+    refuse_pretty_printed,
+    shapes,
+)
 from ingest.parse.json_object import Members
 from ingest.parse.json_value import BadValue, read_value
-from ingest.parse.model import Identity
+from ingest.parse.model import Identity, Lines
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, Event, EventArray, Reject, Verdict
 from ingest.settings import ParseSettings
@@ -49,6 +61,7 @@ class LineReader:
         """No line is cut yet."""
         self._settings = settings
         self._shapes = shapes()
+        self._objects = fast_objects(self._shapes, settings)
         self._cut_streams: set[str] = set()
 
     def __call__(self, raw: bytes) -> Verdict:
@@ -73,6 +86,22 @@ class LineReader:
             _put_relay(event, f"{time} {stream}", value)
         return verdict
 
+    def parse_fast(
+        self, lines: Lines, identity: Identity, settings: ParseSettings
+    ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+        """Read the lines of a usual shape that are surely whole; see `FastPath`."""
+        # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
+        from ingest.parse.kernels.wrapped import parse_wrapped
+
+        return parse_wrapped(
+            lines,
+            identity,
+            settings,
+            cut_streams=self._cut_streams,
+            access=_parse_access,
+            objects=self._objects,
+        )
+
     def _is_piece(self, log: str, stream: str) -> bool:
         was_cut = stream in self._cut_streams
         if log.endswith("\n"):
@@ -93,6 +122,12 @@ class LineReader:
         return verdict
 
 
+def _parse_access(
+    lines: Lines, identity: Identity, settings: ParseSettings
+) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
+    return access.parse_fast(lines, identity, replace(settings, format="access"))
+
+
 def _events(verdict: Verdict) -> tuple[Event, ...]:
     if isinstance(verdict, Event):
         return (verdict,)
@@ -111,7 +146,8 @@ def _put_relay(event: Event, relay: str, rest: dict[str, Any]) -> None:
 
 def docker_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
     """Return the parser of one object."""
-    return ParserOfLines(identity, settings, LineReader(settings))
+    reader = LineReader(settings)
+    return ParserOfLines(identity, settings, reader, fast_path=reader.parse_fast)
 
 
 register(

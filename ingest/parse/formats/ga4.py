@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ingest.parse.fields.parameters import shop_counts
-from ingest.parse.json_keys import find, key, keys, put_found, put_page
+from ingest.parse.json_keys import Found, find, key, keys
 from ingest.parse.json_lines import EMPTY, Shape, register_shape
 from ingest.parse.json_object import Members, path_of
 from ingest.parse.verdict import Event
@@ -43,6 +43,8 @@ _CAMPAIGN = {
     "campaign_medium": "medium",
     "campaign_name": "campaign",
 }
+_PAGE = {"url": "page_location", "referrer": "page_referrer"}
+_SESSION = {"session_of_visitor": "ga_session_id"}
 _TYPES = {
     "page_view": "page_view",
     "screen_view": "screen_view",
@@ -60,20 +62,23 @@ def fits(value: dict[str, Any]) -> bool:
     return "event_timestamp" in value and "event_name" in value
 
 
-def put(event: Event, members: Members, settings: ParseSettings) -> None:
-    """Store one event of an app or a site."""
+def take(_event: Event, members: Members, _settings: ParseSettings) -> dict[str, Found]:
+    """Take the parts of one event of an app or a site."""
     found = find(members, _KEYS)
-    put_found(event, found, settings)
-    put_page(event, _parameter(members, "page_location"), _parameter(members, "page_referrer"))
-    for column, name in _CAMPAIGN.items():
-        if column not in found:
-            event.values[column] = _parameter(members, name)
-    visitor = event.values.get("visitor_id")
-    # The number of a session is only unique for its visitor.
-    session = None if visitor is None else _parameter(members, "ga_session_id")
-    event.values["session_id"] = None if session is None else f"{visitor}.{session}"
-    event.values["event_type"] = _TYPES.get(event.values.get("event_name") or "", "track")
-    event.values |= shop_counts(event.values["event_type"])
+    wanted = _PAGE | {column: name for column, name in _CAMPAIGN.items() if column not in found}
+    if "visitor_id" in found:
+        wanted |= _SESSION
+    for target, name in wanted.items():
+        text = _parameter(members, name)
+        if text is not None:
+            found[target] = Found(text)
+    return found
+
+
+def finish(event: Event) -> None:
+    """Store which type of event its name says."""
+    event_type = _TYPES.get(event.values.get("event_name") or "", "track")
+    event.values |= {"event_type": event_type, **shop_counts(event_type)}
 
 
 def _parameter(members: Members, name: str) -> str | None:
@@ -81,7 +86,15 @@ def _parameter(members: Members, name: str) -> str | None:
 
 
 register_shape(
-    Shape(name="ga4", rank=2, fits=fits, put=put, nulls=EMPTY),
+    Shape(
+        name="ga4",
+        rank=2,
+        fits=fits,
+        take=take,
+        finish=finish,
+        nulls=EMPTY,
+        told_inside=("key",),
+    ),
     description="Google Analytics 4, exported from BigQuery as JSON lines",
     grammar=GRAMMAR,
 )

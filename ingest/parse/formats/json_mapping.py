@@ -22,6 +22,7 @@ from ingest.parse.json_keys import (
 from ingest.parse.json_lines import EMPTY, Shape, json_format
 from ingest.parse.json_object import Members, Path, path_of
 from ingest.parse.registry import register
+from ingest.parse.separated import Unsure
 from ingest.parse.verdict import Event
 from ingest.parse.web import put_request, put_split_request, put_url
 from ingest.settings import ParseSettings
@@ -49,6 +50,10 @@ _FILLED = frozenset(
 )  # fmt: skip
 _CLIENTS = ("client_address", "client_ip")
 _COLUMNS = tuple(column.name for column in EVENTS.columns if column.name not in _FILLED)
+# What other formats know from other parts of the event.
+_UNUSUAL = frozenset(
+    ("bytes_scope", "purchase_count", "view_count", "url_original", "url_path", "url_query")
+)
 _CHOICES = {
     "event_type": frozenset(
         (
@@ -100,12 +105,7 @@ def problems(settings: ParseSettings) -> list[str]:
 def put(event: Event, members: Members, settings: ParseSettings) -> None:
     """Store one object of the user's own format."""
     table = _table(settings)
-    sent = {name: members.kept(path) for name, path in table.extra.items()}
-    found = find(members, table.keys)
-    for name, path in table.extra.items():
-        if sent[name] is not None:
-            event.put_extra(name, sent[name])
-            members.drop(path)
+    found = _taken(event, members, table)
     _keep_unknown(event, found)
     if {"client", "forwarded_for"} & table.keys.keys():
         put_client(event, found, settings)
@@ -113,6 +113,39 @@ def put(event: Event, members: Members, settings: ParseSettings) -> None:
     put_found(event, found, settings)
     _put_bytes_scope(event, found)
     _finish(event, url, settings, found=found)
+
+
+def _taken(event: Event, members: Members, table: _Table) -> dict[str, Found]:
+    """Take away the texts of all targets, and keep what is mapped to `extra`."""
+    sent = {name: members.kept(path) for name, path in table.extra.items()}
+    found = find(members, table.keys)
+    for name, path in table.extra.items():
+        if sent[name] is not None:
+            event.put_extra(name, sent[name])
+            members.drop(path)
+    return found
+
+
+def take(event: Event, members: Members, settings: ParseSettings) -> dict[str, Found] | None:
+    """Take what is mapped as other formats log it, else return None."""
+    table = _table(settings)
+    found = _taken(event, members, table)
+    if "request" in table.keys:
+        is_usual = "request" in found
+    else:
+        is_usual = "http_method" not in found or "url" in found
+    if not is_usual or _UNUSUAL & found.keys():
+        return None
+    _put_bytes_scope(event, found)
+    return found
+
+
+def finish(event: Event) -> None:
+    """Store the type of an event that is no web request; raises Unsure for an unknown one."""
+    event_type = event.values.setdefault("event_type", "other")
+    if event_type not in _CHOICES["event_type"]:
+        raise Unsure
+    event.values |= shop_counts(event_type)
 
 
 def _keep_unknown(event: Event, found: dict[str, Found]) -> None:
@@ -158,7 +191,9 @@ def _any(_value: dict[str, Any]) -> bool:
 
 register(
     json_format(
-        Shape(name="json_mapping", rank=9, fits=_any, put=put, nulls=EMPTY),
+        Shape(
+            name="json_mapping", rank=9, fits=_any, put=put, take=take, finish=finish, nulls=EMPTY
+        ),
         description="any JSON lines, by your own table of columns and places",
         grammar=GRAMMAR,
         reads=frozenset(("mapping", "time_unit")),

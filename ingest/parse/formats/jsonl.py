@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.formats.docker_json import is_wrapped
-from ingest.parse.json_lines import is_json, read_line, refuse_pretty_printed, shapes
+from ingest.parse.json_lines import is_json, parser_of, refuse_pretty_printed, shapes
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
 from ingest.settings import ParseSettings
@@ -14,8 +12,7 @@ from ingest.settings import ParseSettings
 
 def jsonl_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
     """Return the parser of one object, whose events name their own formats."""
-    line_parser = partial(read_line, shapes=shapes(), settings=settings)
-    return ParserOfLines(identity, settings, line_parser)
+    return parser_of(shapes(), identity, settings)
 
 
 def score(head: Head, _settings: ParseSettings) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ingest.parse.fields.extra import key_of
 from ingest.parse.format import ParserOfLines
-from ingest.parse.json_keys import Keys, find, key, keys, put_web_request
+from ingest.parse.json_keys import Found, Keys, find, key, keys
 from ingest.parse.json_lines import Shape, json_format, offer, shape_parser
 from ingest.parse.json_object import Members
 from ingest.parse.layout.json_string import is_json, names_of, variables_of
@@ -70,13 +70,10 @@ def fits(value: dict[str, Any]) -> bool:
     )
 
 
-def put(event: Event, members: Members, settings: ParseSettings) -> None:
-    """Store one request, logged under the usual names."""
-    put_named(event, members, settings, names=NAMES)
-
-
-def put_named(event: Event, members: Members, settings: ParseSettings, *, names: Keys) -> None:
-    """Store one request, logged under the `names` of nginx's variables."""
+def take(
+    event: Event, members: Members, _settings: ParseSettings, *, names: Keys = NAMES
+) -> dict[str, Found]:
+    """Take the parts of one request, logged under the `names` of nginx's variables."""
     found = find(members, names)
     total = found.pop("bytes_out_total", None)
     event.values["bytes_scope"] = "body"
@@ -85,8 +82,8 @@ def put_named(event: Event, members: Members, settings: ParseSettings, *, names:
         found["response_bytes"] = total
     elif total is not None:
         found["bytes_out_total"] = total
-    put_web_request(event, found, settings)
     _hide_secrets(event, members)
+    return found
 
 
 def _hide_secrets(event: Event, members: Members) -> None:
@@ -112,7 +109,7 @@ def nginx_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
         name=settings.format,
         rank=_USUAL.rank,
         fits=partial(has_needed, names=names),
-        put=partial(put_named, names=names),
+        take=partial(take, names=names),
     )
     return shape_parser(own, identity, settings)
 
@@ -126,7 +123,7 @@ def problems(settings: ParseSettings) -> Sequence[str]:
     return problems_of(variables_of, settings.log_format)
 
 
-_USUAL = Shape(name="nginx_json", rank=8, fits=fits, put=put)
+_USUAL = Shape(name="nginx_json", rank=8, fits=fits, take=take)
 offer(_USUAL)
 register(
     replace(

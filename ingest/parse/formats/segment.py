@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingest.parse.fields.parameters import CAMPAIGN, shop_counts
-from ingest.parse.fields.urls import parameters
-from ingest.parse.json_keys import find, keys, put_client, put_found, put_page
+from ingest.parse.fields.parameters import shop_counts
+from ingest.parse.json_keys import Found, find, keys
 from ingest.parse.json_lines import EMPTY, Shape, register_shape
 from ingest.parse.json_object import Members, path_of
 from ingest.parse.verdict import Event
@@ -71,35 +70,45 @@ def fits(value: dict[str, Any]) -> bool:
     return isinstance(kind, str) and kind in _TYPES and any(name in value for name in _IDS)
 
 
-def put(event: Event, members: Members, settings: ParseSettings) -> None:
-    """Store one call."""
-    event_type = _TYPES[members.take(("type",)) or ""]
+def take(event: Event, members: Members, _settings: ParseSettings) -> dict[str, Found]:
+    """Take the parts of one call."""
+    event.values["event_type"] = _TYPES[members.take(("type",)) or ""]
     found = find(members, _KEYS)
-    put_client(event, found, settings)
-    put_found(event, found, settings)
-    _put_product(event, members)
-    url = put_page(event, members.take(*_URLS), members.take(_REFERRER))
-    sent = parameters(url.query)
-    for name, column in CAMPAIGN.items():
-        event.values[column] = event.values.get(column) or sent.get(name)
+    texts = _product(members)
+    texts |= {"url": members.take(*_URLS), "referrer": members.take(_REFERRER)}
+    return found | {target: Found(text) for target, text in texts.items() if text is not None}
+
+
+def finish(event: Event) -> None:
+    """Store which type of event the name of a track says."""
+    event_type = event.values["event_type"]
     if event_type == "track":
         event_type = _ACTIONS.get((event.values.get("event_name") or "").lower(), event_type)
     event.values |= {"event_type": event_type, **shop_counts(event_type)}
 
 
-def _put_product(event: Event, members: Members) -> None:
-    """Store the ids and the name of the first product; without an id a name is not its name."""
+def _product(members: Members) -> dict[str, str | None]:
+    """Take the ids and the name of the first product; without an id a name is not its name."""
     for place in _PRODUCTS:
         at = path_of(place)
         product, sku = members.take((*at, "product_id")), members.take((*at, "sku"))
         if product is not None or sku is not None:
             name = members.take((*at, "name"))
-            event.values |= {"product_id": product, "item_id": sku, "item_name": name}
-            return
+            return {"product_id": product, "item_id": sku, "item_name": name}
+    return {}
 
 
 register_shape(
-    Shape(name="segment", rank=3, fits=fits, put=put, nulls=EMPTY),
+    Shape(
+        name="segment",
+        rank=3,
+        fits=fits,
+        take=take,
+        finish=finish,
+        reads_campaign=True,
+        nulls=EMPTY,
+        told_by=("type",),
+    ),
     description="Segment's events, as JSON lines",
     grammar=GRAMMAR,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ingest.parse.fields.extra import key_of
-from ingest.parse.json_keys import find, key, keys, put_web_request
+from ingest.parse.json_keys import Found, find, key, keys
 from ingest.parse.json_lines import Shape, register_shape
 from ingest.parse.json_object import Members
 from ingest.parse.verdict import Event
@@ -67,11 +67,12 @@ def fits(value: dict[str, Any]) -> bool:
     return has_time and "RequestMethod" in value and "DownstreamStatus" in value
 
 
-def put(event: Event, members: Members, settings: ParseSettings) -> None:
-    """Store one request."""
+def take(event: Event, members: Members, _settings: ParseSettings) -> dict[str, Found]:
+    """Take the parts of one request."""
     event.values["bytes_scope"] = "body"
-    put_web_request(event, find(members, _KEYS), settings)
+    found = find(members, _KEYS)
     _put_headers(event, members)
+    return found
 
 
 def _put_headers(event: Event, members: Members) -> None:
@@ -87,7 +88,7 @@ def _put_headers(event: Event, members: Members) -> None:
 
 
 register_shape(
-    Shape(name="traefik_json", rank=6, fits=fits, put=put),
+    Shape(name="traefik_json", rank=6, fits=fits, take=take),
     description="Traefik's access log, as JSON lines",
     grammar=GRAMMAR,
 )

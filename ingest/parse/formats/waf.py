@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ingest.parse.json_keys import Found, find, key, keys, put_web_request
+from ingest.parse.json_keys import Found, find, key, keys
 from ingest.parse.json_lines import Shape, register_shape
 from ingest.parse.json_object import Members, path_of
 from ingest.parse.verdict import Event
@@ -53,18 +53,18 @@ def fits(value: dict[str, Any]) -> bool:
     return isinstance(value.get("httpRequest"), dict) and "webaclId" in value
 
 
-def put(event: Event, members: Members, settings: ParseSettings) -> None:
-    """Store a decision, which repeats a request that another log has too."""
+def take(_event: Event, members: Members, _settings: ParseSettings) -> dict[str, Found]:
+    """Take the parts of a decision, which repeats a request that another log has too."""
     found = find(members, _KEYS)
     for name, target in _HEADERS.items():
         text = members.take_entry(_PLACE, ("name", name), _VALUE, fold=True)
         if text is not None:
             found[target] = Found(text)
-    put_web_request(event, found, settings, kind="firewall")
+    return found
 
 
 register_shape(
-    Shape(name="waf", rank=1, fits=fits, put=put),
+    Shape(name="waf", rank=1, fits=fits, take=take, kind="firewall", told_inside=("name",)),
     description="AWS WAF's log, as JSON lines",
     grammar=GRAMMAR,
 )

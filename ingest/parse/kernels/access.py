@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from ingest.parse.fields.times import SECOND
 from ingest.parse.kernels.columns import column, constant
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import (
     Columns,
     place_columns,
@@ -29,7 +30,6 @@ from ingest.parse.kernels.events import (
     time_columns,
 )
 from ingest.parse.kernels.parts import Parts, read_parts
-from ingest.parse.kernels.texts import cut
 from ingest.parse.kernels.words import Positions
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings

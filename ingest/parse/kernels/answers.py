@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ingest.parse.fields.extra import encode_extra
-from ingest.parse.fields.times import BadTime
-from ingest.parse.finish import fitting
+from ingest.parse.fields.times import DAY, BadTime
+from ingest.parse.finish import fitting, time_limits
 from ingest.parse.kernels.addresses import are_ipv4
 from ingest.parse.kernels.columns import Codes, DictionaryColumn, Mask, spread
+from ingest.parse.kernels.events import Columns, dates, timestamps
 from ingest.parse.kernels.texts import distinct
+from ingest.parse.model import Identity
 from ingest.parse.rows import Row
 from ingest.parse.separated import Put, Unsure
 from ingest.parse.verdict import Event
+from ingest.settings import ParseSettings
 
+Question = TypeVar("Question", bound=Hashable)
 _NO_ROW: Row = {}
 _CLIENT = frozenset(("client_ip", "client_address"))
 _MOST_NUMBERS = 1 << 62
+_STATUSES = pa.array(["ok", "warn"])
+# Of a column with more different texts, few come again in the next piece.
+_MOST_KEPT = 1_024
 
 
 @dataclass(slots=True)
@@ -61,11 +69,78 @@ class Answers:
     warnings: npt.NDArray[np.int64]
     known: Mask
 
+    def at(self, rows: Codes) -> Answers:
+        """Return what was stored of these rows, in their order; -1 is the last one."""
+        return Answers(
+            texts={
+                name: DictionaryColumn(texts.codes.take(rows), texts.values)
+                for name, texts in self.texts.items()
+            },
+            numbers={
+                name: Numbers(numbers.values.take(rows), numbers.null.take(rows))
+                for name, numbers in self.numbers.items()
+            },
+            warnings=_at(self.warnings, rows),
+            known=_at(self.known, rows),
+        )
 
-def ask_each(texts: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
+
+def _at(values: npt.NDArray[Any], rows: Codes) -> npt.NDArray[Any]:
+    is_one = (values == values[0]).all()  # as nearly always
+    return np.full(rows.size, values[0]) if is_one else values.take(rows)
+
+
+@dataclass(slots=True)
+class Memory:
+    """What was stored of the texts of a column, or of several together, which come again."""
+
+    codes: WarningCodes
+    _places: dict[object, int] = field(default_factory=dict)
+    _rows: list[Row | None] = field(default_factory=list)
+    _answers: Answers | None = None
+
+    def ask(
+        self,
+        questions: Sequence[Question],
+        numbers: Codes,
+        answer: Callable[[Question], Row | None],
+    ) -> Answers:
+        """Return what `answer` stores of rows with the `questions` of these `numbers`; -1 = none.
+
+        It is called once for each.
+        """
+        places = [self._place(question, answer) for question in questions]
+        if self._answers is None:
+            self._answers = _answers_of(self._rows, self.codes)
+        answers = self._answers.at(np.array([*places, -1], dtype=np.int32)).at(numbers)
+        if len(self._rows) > _MOST_KEPT:
+            self._places, self._rows, self._answers = {}, [], None
+        return answers
+
+    def _place(self, question: Question, answer: Callable[[Question], Row | None]) -> int:
+        place = self._places.get(question)
+        if place is None:
+            place = self._places[question] = len(self._rows)
+            self._rows.append(answer(question))
+            self._answers = None
+        return place
+
+
+@dataclass(slots=True)
+class Memories:
+    """Memories by what they remember; all use the same codes."""
+
+    codes: WarningCodes = field(default_factory=WarningCodes)
+    _each: dict[object, Memory] = field(default_factory=dict)
+
+    def of(self, key: object) -> Memory:
+        """Return the memory of `key`, one that is empty at first."""
+        return self._each.setdefault(key, Memory(self.codes))
+
+
+def ask_each(texts: DictionaryColumn, put: Put, memory: Memory) -> Answers:
     """Return what `put` stores of each text; rows where that fills `extra` are not known."""
-    rows = [_own_row(put, text) for text in texts.values.to_pylist()]
-    return _spread(texts.codes, rows, codes)
+    return memory.ask(texts.values.to_pylist(), texts.codes, partial(_own_row, put))
 
 
 def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answers:
@@ -98,26 +173,32 @@ def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answ
 def ask_together(
     columns: Sequence[tuple[DictionaryColumn, Put]],
     finish: Callable[[Event], None],
-    codes: WarningCodes,
+    memory: Memory,
 ) -> Answers:
     """Return what the columns' `put`s, one after the other, and `finish` store of each row."""
-    sent = [texts.values.to_pylist() for texts, _ in columns]
     numbers, firsts = _combined([texts.codes for texts, _ in columns])
+    sent = [_texts_at(texts, firsts) for texts, _ in columns]
+    puts = [put for _, put in columns]
 
-    def put_all(row: int, event: Event) -> None:
-        for (texts, put), values in zip(columns, sent, strict=True):
-            code = texts.codes[row]
-            if code >= 0:
-                put(event, values[code])
+    def put_all(texts: tuple[str | None, ...], event: Event) -> None:
+        for put, text in zip(puts, texts, strict=True):
+            if text is not None:
+                put(event, text)
         finish(event)
 
-    rows = [_row(partial(put_all, row)) for row in firsts.tolist()]
-    return _spread(numbers, rows, codes)
+    return memory.ask(
+        list(zip(*sent, strict=True)), numbers, lambda texts: row_of(partial(put_all, texts))
+    )
+
+
+def _texts_at(texts: DictionaryColumn, rows: npt.NDArray[np.int64]) -> list[str | None]:
+    values = [*texts.values.to_pylist(), None]
+    return [values[code] for code in texts.codes[rows].tolist()]
 
 
 def _own_row(put: Put, text: str) -> Row | None:
     """Return what `put` stores of `text`, None where it is not sure or fills `extra`."""
-    row = _row(partial(_put_text, put, text))
+    row = row_of(partial(_put_text, put, text))
     return row if row is None or row["extra"] is None else None
 
 
@@ -142,7 +223,7 @@ def _combined(columns: Sequence[Codes]) -> tuple[Codes, npt.NDArray[np.int64]]:
     return combined, rows
 
 
-def _row(store: Callable[[Event], None]) -> Row | None:
+def row_of(store: Callable[[Event], None]) -> Row | None:
     """Return what `store` stores, with its warnings; None where it is not sure."""
     event = Event()
     try:
@@ -155,9 +236,10 @@ def _row(store: Callable[[Event], None]) -> Row | None:
     return row
 
 
-def _spread(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes) -> Answers:
-    # The last one is that of the rows without a text.
+def _answers_of(rows: Sequence[Row | None], codes: WarningCodes) -> Answers:
+    """Return `rows` as answers, and behind them that of a row without a text."""
     stored = [*(row or _NO_ROW for row in rows), _NO_ROW]
+    everywhere = np.arange(len(stored), dtype=np.int32)
     names = dict.fromkeys(
         name for row in stored for name, value in row.items() if value is not None
     )
@@ -166,16 +248,13 @@ def _spread(numbers: Codes, rows: Sequence[Row | None], codes: WarningCodes) -> 
     for name in names:
         values = [row.get(name) for row in stored]
         if any(isinstance(value, str) for value in values):
-            texts[name] = spread(numbers, values[:-1])
+            texts[name] = spread(everywhere, values)
         else:
-            counts[name] = _numbers(numbers, values)
+            counts[name] = _numbers(values)
     masks = [codes.mask(*row.get("parse_warnings", ())) for row in stored]
     known = [*(row is not None for row in rows), True]
     return Answers(
-        texts=texts,
-        numbers=counts,
-        warnings=_taken(masks, np.int64, numbers),
-        known=_taken(known, np.bool_, numbers),
+        texts=texts, numbers=counts, warnings=np.array(masks, dtype=np.int64), known=np.array(known)
     )
 
 
@@ -184,17 +263,11 @@ def _stored(row: Row) -> Iterator[str]:
     return (name for name, value in row.items() if value is not None and name != "parse_warnings")
 
 
-def _numbers(numbers: Codes, values: Sequence[Any]) -> Numbers:
-    null = [value is None for value in values]
+def _numbers(values: Sequence[Any]) -> Numbers:
     return Numbers(
-        _taken([value or 0 for value in values], np.int64, numbers),
-        _taken(null, np.bool_, numbers),
+        np.array([value or 0 for value in values], dtype=np.int64),
+        np.array([value is None for value in values]),
     )
-
-
-def _taken(values: Sequence[Any], kind: type[Any], numbers: Codes) -> npt.NDArray[Any]:
-    taken: npt.NDArray[Any] = np.array(values, dtype=kind)[numbers]
-    return taken
 
 
 def merged(columns: Sequence[DictionaryColumn]) -> DictionaryColumn:
@@ -219,3 +292,31 @@ def filled(texts: DictionaryColumn, usual: str) -> DictionaryColumn:
 def each(answers: Sequence[Answers], name: str) -> Iterator[DictionaryColumn]:
     """Yield the texts of the event column `name`."""
     return (answer.texts[name] for answer in answers if name in answer.texts)
+
+
+def warned_times(
+    time: Numbers,
+    answers: Sequence[Answers],
+    codes: WarningCodes,
+    identity: Identity,
+    settings: ParseSettings,
+) -> Columns:
+    """Return the columns of times, and of all warnings: those of `answers`, and about the times."""
+    limits = time_limits(identity, settings)
+    future = ~time.null & (time.values > limits.latest)
+    stale = ~time.null & (time.values < limits.earliest)
+    days = np.where(time.null | future | stale, limits.ingest_day, time.values // DAY)
+    warnings = np.zeros(time.null.size, dtype=np.int64)
+    for answer in answers:
+        warnings |= answer.warnings
+    flags = {"no_timestamp": time.null, "future_timestamp": future, "stale_timestamp": stale}
+    for code, flag in flags.items():
+        warnings |= flag * np.int64(codes.mask(code))
+    columns = {
+        "event_date": dates(days),
+        "parse_status": DictionaryColumn((warnings != 0).astype(np.int32), _STATUSES).column(),
+        "parse_warnings": codes.column(warnings).column(),
+    }
+    if not time.null.all():
+        columns["event_time"] = timestamps(time.values, time.null)
+    return columns

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ingest.parse.kernels.cut import spread_texts
+
 _NO_TEXTS = pa.array([], pa.string())
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -56,7 +58,9 @@ class DictionaryColumn:
 
     def texts(self) -> pa.StringArray:
         """Return it as a plain Arrow column of texts, without a dictionary."""
-        return self.values.take(_indices(self.codes))
+        if not len(self.values):
+            return nulls(self.codes.size, pa.string())
+        return spread_texts(self.values, self.codes)
 
     def or_else(self, other: DictionaryColumn) -> DictionaryColumn:
         """Return the column with the texts of `other` where it is null."""
@@ -65,7 +69,7 @@ class DictionaryColumn:
         both = dictionary_column(pa.concat_arrays([self.values, other.values]))
         theirs = np.where(other.codes < 0, -1, other.codes + len(self.values))
         codes = np.where(self.codes < 0, theirs, self.codes)
-        return DictionaryColumn(np.append(both.codes, np.int32(-1))[codes], both.values)
+        return DictionaryColumn(np.append(both.codes, np.int32(-1)).take(codes), both.values)
 
     def map(self, function: Callable[[Sequence[str]], Sequence[str | None]]) -> DictionaryColumn:
         """Return the column with its values replaced by what `function` returns for all of them.
@@ -81,7 +85,7 @@ def spread(codes: Codes, texts: Sequence[str | None]) -> DictionaryColumn:
     Texts may repeat; what is None or empty is null, and so is the code -1.
     """
     mapped = dictionary_column(pa.array([text or None for text in texts], pa.string()))
-    return DictionaryColumn(np.append(mapped.codes, np.int32(-1))[codes], mapped.values)
+    return DictionaryColumn(np.append(mapped.codes, np.int32(-1)).take(codes), mapped.values)
 
 
 def dictionary_column(texts: pa.StringArray) -> DictionaryColumn:

@@ -18,6 +18,7 @@ from ingest.contract import EVENTS
 from ingest.parse.fields.times import SECOND
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.columns import DictionaryColumn, Mask, column, constant, null_column
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.declared import Field, Shape, Value
 from ingest.parse.kernels.events import (
     SCHEMA,
@@ -53,7 +54,6 @@ from ingest.parse.kernels.readers import (
     version_column,
 )
 from ingest.parse.kernels.split import ESCAPED, NOT_PLAIN
-from ingest.parse.kernels.texts import cut
 from ingest.parse.kernels.times import read_clf_times, read_iso_times
 from ingest.parse.kernels.urls import doubt_escapes
 from ingest.parse.kernels.values import read_numbers, read_ports, read_seconds, read_statuses

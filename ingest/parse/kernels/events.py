@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,18 @@ def read_pieces(
         handled[first + rows] = True
         tables.append(table)
     return pa.concat_tables(tables) if tables else NO_EVENTS, handled
+
+
+def in_order(read: Sequence[tuple[Positions, pa.Table]]) -> tuple[Positions, pa.Table]:
+    """Return rows and events that were read apart, in the order of the rows."""
+    if not read:
+        return np.empty(0, dtype=np.uint32), NO_EVENTS
+    if len(read) == 1:
+        return read[0]
+    rows = np.concatenate([rows for rows, _ in read])
+    order = np.argsort(rows)
+    tables = pa.concat_tables([table for _, table in read]).unify_dictionaries()
+    return rows[order], tables.take(order)
 
 
 def count_readable(lines: Lines) -> int:

@@ -119,7 +119,7 @@ def _put_quoted(
 
 
 @helper
-def _put_number(data: Bytes, at: np.uint64, number: np.int64) -> np.uint64:
+def put_number(data: Bytes, at: np.uint64, number: np.int64) -> np.uint64:
     """Write the digits of `number`, and return where they stop."""
     size, rest = ONE, number // _TEN
     while rest > 0:
@@ -136,7 +136,7 @@ def _put_number(data: Bytes, at: np.uint64, number: np.int64) -> np.uint64:
 @helper
 def _put_milliseconds(data: Bytes, at: np.uint64, micros: np.int64) -> np.uint64:
     """Write `micros` as milliseconds the shortest way that has a point, as floats are in JSON."""
-    at = _put_number(data, at, micros // _THOUSAND)
+    at = put_number(data, at, micros // _THOUSAND)
     data[at] = ord(".")
     rest, unit = micros % _THOUSAND, _THOUSAND // _TEN
     at += ONE
@@ -221,7 +221,7 @@ def _write(
             elif kind == _MILLISECONDS:
                 at = _put_milliseconds(data, at, value)
             else:
-                at = _put_number(data, at, value)
+                at = put_number(data, at, value)
         if at != begin:
             data[at] = ord("}")
             at += ONE

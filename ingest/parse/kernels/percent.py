@@ -29,7 +29,7 @@ _UNSURE: Final = ALL
 
 
 @helper
-def _digit(byte: np.uint8) -> np.int64:
+def hexadecimal(byte: np.uint8) -> np.int64:
     """Return the value of a hexadecimal digit, a number below -255 for another character."""
     if ord("0") <= byte <= ord("9"):
         return np.int64(byte) - np.int64(48)
@@ -51,7 +51,7 @@ def _decoded(
             break
         if percent + TWO >= stop:
             return _UNSURE
-        byte = _digit(buffer[percent + ONE]) * _SIXTEEN + _digit(buffer[percent + TWO])
+        byte = hexadecimal(buffer[percent + ONE]) * _SIXTEEN + hexadecimal(buffer[percent + TWO])
         if byte <= 0:
             return _UNSURE
         if byte >= _OUTSIDE_ASCII:

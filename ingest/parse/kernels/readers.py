@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.parse.kernels import rules, urls
@@ -26,7 +27,10 @@ Span = tuple[Positions, Positions]
 
 
 class Request(NamedTuple):
-    """Where the parts of requests are; of a bad one only `odd` is not empty, and -1 its version."""
+    """Where the parts of requests are; of a bad one only `odd` is not empty, and -1 its version.
+
+    `parts` is the table that the kernel filled.
+    """
 
     method: Span
     target: Span
@@ -35,6 +39,7 @@ class Request(NamedTuple):
     query: Span
     odd: Span
     versions: Codes
+    parts: npt.NDArray[np.uint32]
 
 
 class Referrer(NamedTuple):
@@ -61,6 +66,7 @@ def read_request(buffer: Bytes, span: Span, plain: Flags) -> Request:
         query=(rows[urls.QUERY], rows[urls.QUERY_STOP]),
         odd=(begins, rows[urls.ODD_STOP]),
         versions=versions,
+        parts=parts,
     )
 
 
@@ -94,12 +100,12 @@ class Encoder:
 
     def __init__(self, buffer: Bytes, rows: Positions) -> None:
         self._buffer = buffer
-        self._rows = rows
+        self.rows = rows
         self.valid: Mask = np.ones(rows.size, dtype=np.bool_)
 
     def texts(self, span: Span) -> DictionaryColumn:
         """Return the texts at `span` as they are."""
-        return encode(self._buffer, *span, self._rows)
+        return encode(self._buffer, *span, self.rows)
 
     def asked(self, span: Span, rule: Callable[[str], str | None]) -> DictionaryColumn:
         """Return what `rule` makes of the texts at `span`; see `rules.ask`."""

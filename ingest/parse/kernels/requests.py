@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.columns import Mask
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import Columns, rows_without_path_session, shop_columns
 from ingest.parse.kernels.parameters import SESSION, decoded
 from ingest.parse.kernels.percent import decode_texts
 from ingest.parse.kernels.readers import PADDING, Span, read_parameters, read_referrer
 from ingest.parse.kernels.split import NOT_PLAIN
-from ingest.parse.kernels.texts import cut, encode
+from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.words import Bytes, Flags, Positions
 from ingest.parse.lines import READ_AHEAD
 from ingest.parse.separated import Encoded, Role, Separated
@@ -57,7 +58,7 @@ class Requests:
                 if name != SESSION
             }
         )
-        without = _rows_without_session(columns, settings)
+        without = rows_without_session(columns, settings)
         if not settings.keep_cookie:
             columns.pop("cookie", None)
         return columns, without & known
@@ -108,7 +109,7 @@ def read_requests(
     )
 
 
-def _rows_without_session(columns: Columns, settings: ParseSettings) -> Mask:
+def rows_without_session(columns: Columns, settings: ParseSettings) -> Mask:
     """Return the rows of which neither path nor cookies may name a session."""
     without = rows_without_path_session(columns["url_path"], settings)
     mask = np.ones(len(columns["url_path"]), dtype=np.bool_) if without is None else without

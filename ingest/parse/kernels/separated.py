@@ -6,7 +6,7 @@ other lines.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -15,34 +15,32 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.contract import EVENTS
-from ingest.parse.fields.times import DAY, SECOND
-from ingest.parse.finish import time_limits
+from ingest.parse.fields.times import SECOND
 from ingest.parse.kernels.answers import (
     Answers,
+    Memories,
     Numbers,
-    WarningCodes,
     ask_clients,
     ask_each,
     ask_together,
     each,
     filled,
     merged,
+    warned_times,
 )
 from ingest.parse.kernels.columns import (
-    DictionaryColumn,
     Mask,
     column,
     constant,
 )
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import (
     SCHEMA,
     Columns,
     count_readable,
-    dates,
     place_columns,
     read_pieces,
     table_of,
-    timestamps,
 )
 from ingest.parse.kernels.members import (
     DIGITS,
@@ -56,7 +54,7 @@ from ingest.parse.kernels.readers import LONGEST_LINE, PADDING, Span
 from ingest.parse.kernels.requests import Requests, read_requests
 from ingest.parse.kernels.separate import find_open, split_columns
 from ingest.parse.kernels.split import NOT_PLAIN
-from ingest.parse.kernels.texts import cut, encode
+from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.times import read_dates_and_clocks
 from ingest.parse.kernels.values import doubt_ports, read_numbers, read_thousandths
 from ingest.parse.kernels.words import Bytes, Flags, Positions
@@ -76,7 +74,6 @@ from ingest.parse.separated import (
 )
 from ingest.settings import ParseSettings
 
-_STATUSES = pa.array(["ok", "warn"])
 # Of the years that every engine shows.
 _LAST_MS: Final = 253_402_300_799_999
 
@@ -85,8 +82,13 @@ def parse_separated(
     lines: Lines, identity: Identity, settings: ParseSettings, *, layout: Separated
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
     """Return the events of the lines of a usual shape; see `read_pieces`."""
+    memories = layout.memory.setdefault(Memories, Memories())
     return read_pieces(
-        lines, settings, partial(_read_piece, identity=identity, settings=settings, layout=layout)
+        lines,
+        settings,
+        partial(
+            _read_piece, identity=identity, settings=settings, layout=layout, memories=memories
+        ),
     )
 
 
@@ -97,8 +99,9 @@ def _read_piece(
     identity: Identity,
     settings: ParseSettings,
     layout: Separated,
+    memories: Memories,
 ) -> tuple[Positions, pa.Table]:
-    fields = _Fields(lines, settings, layout)
+    fields = _Fields(lines, settings, layout, memories)
     parts = _read(fields, names)
     table, valid = _events(fields, parts, identity)
     return parts.rows[valid], table
@@ -107,22 +110,23 @@ def _read_piece(
 class _Fields:
     """Where the columns of lines are; what reads them clears `plain` where it is not sure."""
 
-    def __init__(self, lines: Lines, settings: ParseSettings, layout: Separated) -> None:
+    def __init__(
+        self, lines: Lines, settings: ParseSettings, layout: Separated, memories: Memories
+    ) -> None:
         size = lines.starts.size
+        self.memories = memories
         self.lines, self.settings, self.layout = lines, settings, layout
         self.size = size
         self.buffer: Bytes = lines.buffer
         self.begins, self.stops = np.empty((2, layout.width, size + PADDING), dtype=np.uint32)
         self.plain: Flags = np.empty(size, dtype=np.uint8)
-        counts = np.empty(size, dtype=np.int32)
+        usual = np.zeros(layout.width + 1, dtype=np.uint8)
+        usual[list(layout.widths)] = True
         split_columns(
-            self.buffer, lines.starts, lines.ends, self.begins, self.stops, counts, self.plain,
+            self.buffer, lines.starts, lines.ends, self.begins, self.stops, self.plain, usual,
             np.uint64(min(LONGEST_LINE, settings.max_line_bytes)),
             np.uint64(ord(layout.delimiter)), layout.quotes, layout.merges,
         )  # fmt: skip
-        usual = np.zeros(layout.width + 2, dtype=np.bool_)
-        usual[list(layout.widths)] = True
-        self.doubt(~usual[np.minimum(counts, layout.width + 1)])
 
     def doubt(self, lines: Mask) -> None:
         """Leave `lines` to the reference parser."""
@@ -152,7 +156,6 @@ class _Parts:
     members: list[MemberOf]
     member_numbers: list[npt.NDArray[np.int64]]
     requests: Requests | None
-    codes: WarningCodes = field(default_factory=WarningCodes)
 
 
 def _read(fields: _Fields, names: dict[str, str]) -> _Parts:
@@ -237,7 +240,8 @@ def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Tabl
             fields.buffer, fields.begins, fields.stops, parts.members, parts.member_numbers, rows
         )
     columns |= _text_columns(answers, layout, rows.size)
-    columns |= _time_columns(fields, parts, answers, identity)
+    time = _times(parts, answers)
+    columns |= warned_times(time, answers, fields.memories.codes, identity, fields.settings)
     known = [answer.known for answer in answers]
     if parts.requests is not None:
         of_requests, is_right = parts.requests.columns(rows, fields.settings)
@@ -249,13 +253,15 @@ def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Tabl
 
 
 def _answers(fields: _Fields, parts: _Parts) -> list[Answers]:
-    layout, rows = fields.layout, parts.rows
+    layout, rows, memories = fields.layout, parts.rows, fields.memories
     answers = [
-        ask_each(encode(fields.buffer, *fields.span(slot), rows), reader.put, parts.codes)
+        ask_each(
+            encode(fields.buffer, *fields.span(slot), rows), reader.put, memories.of(reader.put)
+        )
         for slot, reader in layout.of(Asked)
     ]
     answers += [
-        ask_clients(encode(fields.buffer, *fields.span(slot), rows), clients.put, parts.codes)
+        ask_clients(encode(fields.buffer, *fields.span(slot), rows), clients.put, memories.codes)
         for slot, clients in layout.of(AskedClient)
     ]
     together = [
@@ -263,7 +269,7 @@ def _answers(fields: _Fields, parts: _Parts) -> list[Answers]:
         for slot, reader in layout.of(Together)
     ]
     if together:
-        answers.append(ask_together(together, layout.finish, parts.codes))
+        answers.append(ask_together(together, layout.finish, memories.of(Together)))
     return answers
 
 
@@ -291,30 +297,6 @@ def _text_columns(answers: list[Answers], layout: Separated, size: int) -> Colum
             texts = filled(texts, layout.usual[name])
         is_dictionary = pa.types.is_dictionary(SCHEMA.field(name).type)
         columns[name] = texts.column() if is_dictionary else texts.texts()
-    return columns
-
-
-def _time_columns(
-    fields: _Fields, parts: _Parts, answers: list[Answers], identity: Identity
-) -> Columns:
-    time = _times(parts, answers)
-    limits = time_limits(identity, fields.settings)
-    future = ~time.null & (time.values > limits.latest)
-    stale = ~time.null & (time.values < limits.earliest)
-    days = np.where(time.null | future | stale, limits.ingest_day, time.values // DAY)
-    warnings = np.zeros(parts.rows.size, dtype=np.int64)
-    for answer in answers:
-        warnings |= answer.warnings
-    flags = {"no_timestamp": time.null, "future_timestamp": future, "stale_timestamp": stale}
-    for code, flag in flags.items():
-        warnings |= flag * np.int64(parts.codes.mask(code))
-    columns = {
-        "event_date": dates(days),
-        "parse_status": DictionaryColumn((warnings != 0).astype(np.int32), _STATUSES).column(),
-        "parse_warnings": parts.codes.column(warnings).column(),
-    }
-    if not time.null.all():
-        columns["event_time"] = timestamps(time.values, time.null)
     return columns
 
 

@@ -1,4 +1,4 @@
-"""Texts of lines: each different one once, or all of them, as Arrow arrays."""
+"""Texts of lines, each different one once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ingest.parse.kernels.columns import (
     Codes,
@@ -16,16 +15,15 @@ from ingest.parse.kernels.columns import (
     null_column,
 )
 from ingest.parse.kernels.compiled import (
-    BOOL,
     BYTES,
     CODES,
-    FLAGS,
     INT,
     POSITIONS,
     WORD,
     helper,
     kernel,
 )
+from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.words import (
     EIGHT,
     ONE,
@@ -33,14 +31,13 @@ from ingest.parse.kernels.words import (
     Bytes,
     Positions,
     low_bytes,
-    put_word,
     word_at,
 )
 from ingest.parse.kernels.words import WORD as WORD_BYTES
 
 # Nobody who writes into logs can know which texts collide.
-_SEED: Final = np.uint64(secrets.randbits(64))
-_FACTOR: Final = np.uint64(secrets.randbits(64) | 1)
+SEED: Final = np.uint64(secrets.randbits(64))
+FACTOR: Final = np.uint64(secrets.randbits(64) | 1)
 _PROBES: Final = 64
 _HALF: Final = np.uint64(32)
 _ODD: Final = np.uint64(29)
@@ -48,9 +45,10 @@ _PAIR: Final = np.uint64(2 * WORD_BYTES)
 
 
 @helper
-def _hash(
+def hash_of(
     buffer: Bytes, at: np.uint64, stop: np.uint64, seed: np.uint64, factor: np.uint64
 ) -> np.uint64:
+    """Return a number for the text [at, stop): nobody who writes logs knows which are equal."""
     # Two words at a time, each in a chain of its own: the processor multiplies both at once.
     one, other = seed ^ (stop - at), factor
     while at + _PAIR <= stop:
@@ -110,7 +108,7 @@ def _encode(
         if length == last_length and _is_same(buffer, at, last, length):
             codes[index] = last_code
             continue
-        place = _hash(buffer, at, stop, seed, factor) & (size - ONE)
+        place = hash_of(buffer, at, stop, seed, factor) & (size - ONE)
         probes = 0
         code = table[place]
         while code >= 0:
@@ -153,7 +151,7 @@ def _numbered(
     codes = np.empty(rows.size, dtype=np.int32)
     firsts = np.empty(rows.size, dtype=np.uint32)
     table = np.full(1 << (2 * rows.size - 1).bit_length(), -1, dtype=np.int32)
-    count = _encode(buffer, begins, stops, rows, codes, firsts, table, _SEED, _FACTOR)
+    count = _encode(buffer, begins, stops, rows, codes, firsts, table, SEED, FACTOR)
     return codes, None if count < 0 else firsts[:count]
 
 
@@ -166,58 +164,3 @@ def distinct(numbers: npt.NDArray[np.int64]) -> tuple[Codes, npt.NDArray[np.int6
         values, inverse = np.unique(numbers, return_inverse=True)
         return inverse.astype(np.int32), values
     return codes, numbers[firsts]
-
-
-@kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, CODES, returns=BOOL)
-def _offsets(
-    _buffer: Bytes,
-    begins: Positions,
-    stops: Positions,
-    rows: Positions,
-    offsets: npt.NDArray[np.int32],
-) -> bool:
-    """Fill where each text of `rows` begins in one buffer, and return whether none is empty."""
-    total = np.uint32(0)
-    filled = True
-    offsets[0] = 0
-    for number in range(rows.size):
-        index = np.uint64(number)
-        row = np.uint64(rows[index])
-        length = stops[row] - begins[row]
-        filled &= length != 0
-        total += np.uint32(length)
-        offsets[index + ONE] = total
-    return filled
-
-
-@kernel(BYTES, POSITIONS, POSITIONS, CODES, FLAGS)
-def _copy(
-    buffer: Bytes,
-    begins: Positions,
-    rows: Positions,
-    offsets: npt.NDArray[np.int32],
-    data: npt.NDArray[np.uint8],
-) -> None:
-    """Copy the texts one behind the other, and up to seven bytes more behind the last."""
-    for number in range(rows.size):
-        index = np.uint64(number)
-        source = np.uint64(begins[np.uint64(rows[index])])
-        at, stop = np.uint64(offsets[index]), np.uint64(offsets[index + ONE])
-        while at < stop:
-            put_word(data, at, word_at(buffer, source))
-            at += EIGHT
-            source += EIGHT
-
-
-def cut(buffer: Bytes, begins: Positions, stops: Positions, rows: Positions) -> pa.StringArray:
-    """Return the texts of `rows` as an Arrow array, null where one is empty."""
-    offsets = np.empty(rows.size + 1, dtype=np.int32)
-    filled = _offsets(buffer, begins, stops, rows, offsets)
-    data = np.empty(offsets[-1] + WORD_BYTES, dtype=np.uint8)
-    _copy(buffer, begins, rows, offsets, data)
-    valid = None
-    if not filled:
-        valid = pa.py_buffer(np.packbits(offsets[1:] != offsets[:-1], bitorder="little"))
-    return pa.StringArray.from_buffers(
-        rows.size, pa.py_buffer(offsets), pa.py_buffer(data[:-WORD_BYTES]), valid
-    )

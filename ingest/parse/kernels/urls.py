@@ -26,7 +26,10 @@ from ingest.parse.kernels.words import (
     Bytes,
     Flags,
     Positions,
+    copied,
     find,
+    is_digit,
+    is_same,
     word,
     word_at,
 )
@@ -68,18 +71,13 @@ _LONGEST_SCHEME: Final = np.uint64(64)
 
 
 @helper
-def _is_digit(byte: np.uint8) -> bool:
-    return ord("0") <= byte <= ord("9")
-
-
-@helper
 def _protocol(buffer: Bytes, at: np.uint64) -> bool:
     """Return whether ` HTTP/d` or ` HTTP d` is at `at`."""
     after = buffer[at + _FIVE]
     return (
         word_at(buffer, at) & _HTTP_BYTES == _HTTP
         and (after == ord("/") or after == ord(" "))
-        and _is_digit(buffer[at + _SIX])
+        and is_digit(buffer[at + _SIX])
     )
 
 
@@ -88,7 +86,7 @@ def _version(buffer: Bytes, begin: np.uint64, stop: np.uint64) -> int:
     """Return the code of the version that ends the request [begin, stop), -1 without any."""
     if stop - begin > _LONG and _protocol(buffer, stop - _LONG):
         major, minor = buffer[stop - _LONG + _SIX], buffer[stop - ONE]
-        if buffer[stop - TWO] == ord(".") and _is_digit(minor):
+        if buffer[stop - TWO] == ord(".") and is_digit(minor):
             return (np.int64(major) - 48) * 10 + np.int64(minor) - 48
     if stop - begin > _SHORT and _protocol(buffer, stop - _SHORT):
         return _ONE_DIGIT + np.int64(buffer[stop - ONE]) - 48
@@ -108,7 +106,7 @@ def _authority(buffer: Bytes, begin: np.uint64, stop: np.uint64) -> np.uint64:
         byte = buffer[index]
         letter = byte | 0x20
         is_letter = ord("a") <= letter <= ord("z")
-        is_other = _is_digit(byte) or byte == ord("+") or byte == ord(".") or byte == ord("-")
+        is_other = is_digit(byte) or byte == ord("+") or byte == ord(".") or byte == ord("-")
         if not is_letter and (index == begin or not is_other):
             return begin
     return end
@@ -310,4 +308,63 @@ def read_parameters(
             at, after = np.uint64(begins[name, line]), np.uint64(stops[name, line])
             is_encoded = names[name, 7] != ZERO and _is_encoded(buffer, at, after)
             if after - at > names[name, 6] or is_encoded:
+                plain[line] = NOT_PLAIN
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, TABLE)
+def read_targets(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    parts: npt.NDArray[np.uint32],
+) -> None:
+    """Fill the parts of targets that are logged alone, as `read_requests` does.
+
+    Parts of lines without one stay; those of other targets than paths and absolute URLs are not
+    `plain`.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        begin, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        if plain[line] != NOT_PLAIN and begin != stop:
+            parts[ODD_STOP, line] = parts[METHOD_STOP, line] = begin
+            if not _put_target(buffer, begin, stop, line, parts):
+                plain[line] = NOT_PLAIN
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, POSITIONS, FLAGS, FLAGS)
+def join_queries(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    query_begins: Positions,
+    query_stops: Positions,
+    plain: Flags,
+    texts: Flags,
+) -> None:
+    """Write targets and queries that are logged apart into `texts`, and note where they are.
+
+    That begins at position `buffer.size`. A target may have the same query already; lines with
+    another one, or without a target, are not `plain`.
+    """
+    to, base = ZERO, np.uint64(buffer.size)
+    for number in range(begins.size):
+        line = np.uint64(number)
+        begin, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        query, end = np.uint64(query_begins[line]), np.uint64(query_stops[line])
+        if plain[line] == NOT_PLAIN or query == end:
+            continue
+        path = find(buffer, begin, stop, _QUESTION)
+        if begin == stop:
+            plain[line] = NOT_PLAIN
+        elif path + ONE >= stop:
+            begins[line] = base + to
+            to = copied(buffer, begin, path, texts, to)
+            texts[to] = np.uint8(_QUESTION)
+            to = copied(buffer, query, end, texts, to + ONE)
+            stops[line] = base + to
+        else:
+            own = find(buffer, path, stop, _FRAGMENT)
+            if not is_same(buffer, path + ONE, own, query, end):
                 plain[line] = NOT_PLAIN

@@ -8,7 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.parse.fields.addresses import MAX_PORT
-from ingest.parse.kernels.compiled import BYTES, CODES, FLAGS, NUMBERS, POSITIONS, helper, kernel
+from ingest.parse.kernels.compiled import (
+    BYTES,
+    CODES,
+    FLAGS,
+    NUMBERS,
+    POSITIONS,
+    WORD,
+    helper,
+    kernel,
+)
 from ingest.parse.kernels.split import NOT_PLAIN
 from ingest.parse.kernels.words import ONE, TWO, ZERO, Bytes, Flags, Positions, digits_at, find
 
@@ -27,6 +36,8 @@ _COLON: Final = ord(":")
 _SECOND_DIGITS: Final = np.uint64(5)
 _MICROS: Final = 1_000_000
 _DECIMALS: Final = np.uint64(6)
+# A double has all numbers of so many digits.
+_EXACT_DIGITS: Final = np.uint64(15)
 _UNITS: Final = (1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)
 
 
@@ -289,4 +300,48 @@ def read_ports(
         ports[line] = digits_at(buffer, stop - digits, digits)
         host_stops[line] = stop - digits - ONE
         if ports[line] < 0 or ports[line] > MAX_PORT:
+            plain[line] = NOT_PLAIN
+
+
+@helper
+def _nanos(buffer: Bytes, at: np.uint64, stop: np.uint64, decimals: np.uint64) -> int:
+    """Return the number in [at, stop) times ten to the power of `decimals`, -1 for other texts."""
+    dot = find(buffer, at, stop, _DOT)
+    behind = ZERO if dot == stop else stop - dot - ONE
+    if dot == at or (dot != stop and behind == ZERO) or behind > decimals:
+        return np.int64(-1)
+    if dot - at + decimals > _EXACT_DIGITS:
+        return np.int64(-1)
+    whole, rest = digits_at(buffer, at, dot - at), digits_at(buffer, dot + ONE, behind)
+    if whole < 0 or rest < 0:
+        return np.int64(-1)
+    for index in range(decimals):
+        whole *= np.int64(10)
+        if np.uint64(index) >= behind:
+            rest *= np.int64(10)
+    return whole + rest
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, WORD, FLAGS, NUMBERS)
+def read_nanos(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    decimals: np.uint64,
+    plain: Flags,
+    nanos: npt.NDArray[np.int64],
+) -> None:
+    """Fill durations of which the unit has so many `decimals`, -1 for empty texts, `-` and `-1`.
+
+    Lines with other texts, more decimals, or more digits than a double has, are not `plain`.
+    """
+    for number in range(begins.size):
+        line = np.uint64(number)
+        nanos[line] = -1
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        is_null = at == stop or _is_dash(buffer, at, stop) or _is_minus_one(buffer, at, stop)
+        if plain[line] == NOT_PLAIN or is_null:
+            continue
+        nanos[line] = _nanos(buffer, at, stop, decimals)
+        if nanos[line] < 0:
             plain[line] = NOT_PLAIN

@@ -130,6 +130,29 @@ def find_either(
 
 
 @helper
+def is_digit(byte: np.uint8) -> bool:
+    """Return whether `byte` is a digit."""
+    return bool(ord("0") <= byte <= ord("9"))
+
+
+@helper
+def is_same(
+    buffer: Bytes, one: np.uint64, one_stop: np.uint64, other: np.uint64, other_stop: np.uint64
+) -> bool:
+    """Return whether the texts [one, one_stop) and [other, other_stop) are equal."""
+    if one_stop - one != other_stop - other:
+        return False
+    while one + EIGHT <= one_stop:
+        if word_at(buffer, one) != word_at(buffer, other):
+            return False
+        one, other = one + EIGHT, other + EIGHT
+    if one == one_stop:
+        return True
+    rest = low_bytes(one_stop - one)
+    return bool((word_at(buffer, one) ^ word_at(buffer, other)) & rest == ZERO)
+
+
+@helper
 def digits_at(buffer: Bytes, at: np.uint64, count: np.uint64) -> np.int64:
     """Return the number that `count` digits at `at` write, at most 18; -1 for other text."""
     number = np.int64(0)

@@ -6,13 +6,19 @@ import time
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from fixtures.outcome import CSV_HEADER, IDENTITY, Outcome, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.parse.kernels import answers, events
+from ingest.parse.kernels.answers import Memories, Memory, ask_each
+from ingest.parse.kernels.columns import dictionary_column
 from ingest.parse.model import Parsed
 from ingest.parse.reader import parse_object
+from ingest.parse.separated import Put
+from ingest.parse.verdict import Event
 from ingest.settings import ParseSettings
 
 V1 = (
@@ -300,3 +306,38 @@ def test_lines_as_long_as_kernels_read_take_linear_time(name: str, unit: bytes) 
         before = time.process_time()
         chunks(data, parse)
         assert time.process_time() - before < 0.5
+
+
+def test_answers_are_remembered_from_piece_to_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule is asked once for a text, until too many differ."""
+    monkeypatch.setattr(answers, "_MOST_KEPT", 3)
+    asked: list[str] = []
+
+    def put(event: Event, text: str) -> None:
+        asked.append(text)
+        event.values["brand"] = text.upper()
+        if text == "odd":
+            event.warnings.add("invalid_number")
+
+    memory = Memories().of("brand")
+    assert brands(memory, put, "a", "", "odd") == (["A", None, "ODD"], [0, 0, 1])
+    assert brands(memory, put, "odd", "b", "a") == (["ODD", "B", "A"], [1, 0, 0])
+    assert brands(memory, put, "c", "a") == (["C", "A"], [0, 0])
+    assert asked == ["a", "odd", "b", "c"]
+    brands(memory, put, "a")
+    assert asked[4:] == ["a"]
+
+
+def brands(memory: Memory, put: Put, *texts: str) -> tuple[list[str | None], list[int]]:
+    sent = dictionary_column(pa.array([text or None for text in texts]))
+    answer = ask_each(sent, put, memory)
+    return answer.texts["brand"].texts().to_pylist(), answer.warnings.tolist()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_small_pieces_share_what_is_remembered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "_PIECE", 16)
+    parse, _, records = CASES[name]
+    usual = [record.encode() for record in records]
+    odd = [edited(line, [(at, 2, snip)]) for line in usual for at in (9, 40) for snip in SNIPS[:9]]
+    check(object_of(name, [*usual * MANY, *odd, *usual * MANY]), parse)
