@@ -107,7 +107,7 @@ class Memory:
         places = [self._place(question, answer) for question in questions]
         if self._answers is None:
             self._answers = _answers_of(self._rows, self.codes)
-        answers = self._answers.at(np.array([*places, -1], dtype=np.int32)).at(numbers)
+        answers = self._answers.at(np.array([*places, -1], dtype=np.int32).take(numbers))
         if len(self._rows) > _MOST_KEPT:
             self._places, self._rows, self._answers = {}, [], None
         return answers
