@@ -45,21 +45,19 @@ from ingest.parse.kernels.events import (
     table_of,
     timestamps,
 )
-from ingest.parse.kernels.members import (
-    DIGITS,
-    NUMBER,
-    TEXT,
-    MemberOf,
-    doubt_quotes,
-    write_members,
-)
+from ingest.parse.kernels.extra import MILLISECONDS, NUMBER, TEXT, Item, plan_of, write_extra
 from ingest.parse.kernels.readers import LONGEST_LINE, PADDING, Span
 from ingest.parse.kernels.requests import Requests, read_requests
 from ingest.parse.kernels.separate import find_open, split_columns
 from ingest.parse.kernels.split import NOT_PLAIN
 from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.times import read_dates_and_clocks
-from ingest.parse.kernels.values import doubt_ports, read_numbers, read_thousandths
+from ingest.parse.kernels.values import (
+    read_numbers,
+    read_plain_ports,
+    read_seconds,
+    read_thousandths,
+)
 from ingest.parse.kernels.words import Bytes, Flags, Positions
 from ingest.parse.model import Identity, Lines
 from ingest.parse.separated import (
@@ -122,7 +120,8 @@ class _Fields:
         self.lines, self.settings, self.layout = lines, settings, layout
         self.size = size
         self.buffer: Bytes = lines.buffer
-        self.begins, self.stops = np.empty((2, layout.width, size + PADDING), dtype=np.uint32)
+        self.spans = np.empty((2, layout.width, size + PADDING), dtype=np.uint32)
+        self.begins, self.stops = self.spans
         self.plain: Flags = np.empty(size, dtype=np.uint8)
         usual = np.zeros(layout.width + 1, dtype=np.uint8)
         usual[list(layout.widths)] = True
@@ -157,8 +156,8 @@ class _Parts:
     micros: npt.NDArray[np.int64] | None
     numbers: dict[str, npt.NDArray[np.int64]]
     durations: dict[str, tuple[npt.NDArray[np.int64], int]]
-    members: list[MemberOf]
-    member_numbers: list[npt.NDArray[np.int64]]
+    members: list[Item]
+    member_numbers: npt.NDArray[np.int64]
     requests: Requests | None
 
 
@@ -215,18 +214,19 @@ def _thousandths(fields: _Fields, slot: int) -> npt.NDArray[np.int64]:
     return numbers
 
 
-def _members(fields: _Fields) -> tuple[list[MemberOf], list[npt.NDArray[np.int64]]]:
+def _members(fields: _Fields) -> tuple[list[Item], npt.NDArray[np.int64]]:
+    """Return the members of `extra`, and the table of those that are numbers."""
     layout = fields.layout
-    texts = [MemberOf(reader.key, TEXT, slot) for slot, reader in layout.of(Member)]
-    ports = [MemberOf(reader.key, DIGITS, slot) for slot, reader in layout.of(PortMember)]
-    seconds = layout.of(SecondsMember)
-    numbers = [_thousandths(fields, slot) for slot, _ in seconds]
-    decimals = [MemberOf(reader.key, NUMBER, index) for index, (_, reader) in enumerate(seconds)]
-    slots = np.array([member.slot for member in texts], dtype=np.uint32)
-    doubt_quotes(fields.buffer, fields.begins, fields.stops, slots, fields.plain)
-    for member in ports:
-        doubt_ports(fields.buffer, *fields.span(member.slot), fields.plain)
-    return texts + ports + decimals, numbers
+    ports, seconds = layout.of(PortMember), layout.of(SecondsMember)
+    numbers = np.empty((len(ports) + len(seconds), fields.size), dtype=np.int64)
+    items = [Item(reader.key, TEXT, slot) for slot, reader in layout.of(Member)]
+    for row, (slot, port) in enumerate(ports):
+        read_plain_ports(fields.buffer, *fields.span(slot), fields.plain, numbers[row])
+        items.append(Item(port.key, NUMBER, row))
+    for row, (slot, duration) in enumerate(seconds, len(ports)):
+        read_seconds(fields.buffer, *fields.span(slot), fields.plain, numbers[row])
+        items.append(Item(duration.key, MILLISECONDS, row))
+    return items, numbers
 
 
 def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Table, Mask]:
@@ -239,13 +239,15 @@ def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Tabl
         for slot, reader in layout.of(Text)
     }
     columns |= _number_columns(parts, answers)
+    known = [answer.known for answer in answers]
     if parts.members:
-        columns["extra"] = write_members(
-            fields.buffer, fields.begins, fields.stops, parts.members, parts.member_numbers, rows
-        )
+        columns["extra"], is_sure = write_extra(
+            fields.buffer, fields.spans, parts.member_numbers, rows, fields.plain,
+            plan_of(parts.members),
+        )  # fmt: skip
+        known.append(is_sure)
     columns |= _text_columns(answers, layout, rows.size)
     columns |= _time_columns(fields, parts, answers, identity)
-    known = [answer.known for answer in answers]
     if parts.requests is not None:
         of_requests, is_right = parts.requests.columns(rows, fields.settings)
         columns |= of_requests

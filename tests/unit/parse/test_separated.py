@@ -341,3 +341,25 @@ def test_small_pieces_share_what_is_remembered(name: str, monkeypatch: pytest.Mo
     usual = [record.encode() for record in records]
     odd = [edited(line, [(at, 2, snip)]) for line in usual for at in (9, 40) for snip in SNIPS[:9]]
     check(object_of(name, [*usual * MANY, *odd, *usual * MANY]), parse)
+
+
+@pytest.mark.parametrize("text", ['te"xt', "te\\xt", '"', "te\u00e9xt"])
+def test_texts_that_json_escapes(text: str) -> None:
+    """2.2: kernels write only those members that need no escape."""
+    parse, _, records = CASES["cloudfront"]
+    odd = [record.replace("text/html", text) for record in records]
+    data = object_of("cloudfront", [line.encode() for line in [*records, *odd] * MANY])
+    is_plain = text.isalpha()
+    assert len(taken(data, parse)) == MANY * len(records) * (1 + is_plain)
+    check(data, parse)
+
+
+def test_durations_and_ports_of_extra() -> None:
+    parse, _, (record, _) = CASES["cloudfront"]
+    seconds = ("0", "1.5", "0.000001", "12345.1", "123456.1", "1.", "0.1234567", "-1")
+    ports = ("0", "65535", "65536", "080", "8a")
+    odd = [record.replace("\t0.120\t", f"\t{text}\t") for text in seconds]
+    odd += [record.replace("\t51000\t", f"\t{text}\t") for text in ports]
+    data = object_of("cloudfront", [line.encode() for line in odd * MANY])
+    assert len(taken(data, parse)) == MANY * (5 + 2)
+    check(data, parse)
