@@ -40,7 +40,10 @@ class WarningCodes:
 
     def column(self, masks: npt.NDArray[np.int64]) -> DictionaryColumn:
         """Return the column `parse_warnings` of rows with these sets."""
-        numbers, sets = distinct(masks)
+        if not masks.size or (masks == masks[0]).all():
+            numbers, sets = np.zeros(masks.size, dtype=np.int32), masks[:1]
+        else:
+            numbers, sets = distinct(masks)
         return spread(numbers, [",".join(self._codes(mask)) for mask in sets.tolist()])
 
     def _codes(self, mask: int) -> list[str]:

@@ -289,8 +289,8 @@ def _number_columns(parts: _Parts, answers: list[Answers]) -> Columns:
     for answer in answers:
         for name, stored in answer.numbers.items():
             if name != "event_time":
-                array = column(stored.values, stored.null)
-                columns[name] = array.cast(SCHEMA.field(name).type)
+                kind = SCHEMA.field(name).type.to_pandas_dtype()
+                columns[name] = column(stored.values.astype(kind, copy=False), stored.null)
     return columns
 
 
