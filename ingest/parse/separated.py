@@ -71,6 +71,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Domain:
+    """A URL of which the domain is for the event column `column`."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
 class Milliseconds:
     """A decimal, in `unit` milliseconds, for the event column `column`."""
 
@@ -127,6 +134,7 @@ Reader = (
     | Together
     | Count
     | Text
+    | Domain
     | Milliseconds
     | Member
     | PortMember

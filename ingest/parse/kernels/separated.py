@@ -17,6 +17,7 @@ import pyarrow as pa
 from ingest.contract import EVENTS
 from ingest.parse.fields.times import DAY, SECOND
 from ingest.parse.finish import time_limits
+from ingest.parse.kernels import rules
 from ingest.parse.kernels.answers import (
     Answers,
     Memories,
@@ -46,7 +47,7 @@ from ingest.parse.kernels.events import (
     timestamps,
 )
 from ingest.parse.kernels.extra import MILLISECONDS, NUMBER, TEXT, Item, plan_of, write_extra
-from ingest.parse.kernels.readers import LONGEST_LINE, PADDING, Span
+from ingest.parse.kernels.readers import LONGEST_LINE, PADDING, Span, read_referrer
 from ingest.parse.kernels.requests import Requests, read_requests
 from ingest.parse.kernels.separate import find_open, split_columns
 from ingest.parse.kernels.split import NOT_PLAIN
@@ -64,6 +65,7 @@ from ingest.parse.separated import (
     Asked,
     AskedClient,
     Count,
+    Domain,
     Member,
     Milliseconds,
     PortMember,
@@ -235,24 +237,30 @@ def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Tabl
     answers = _answers(fields, parts)
     columns = place_columns(rows, fields.lines, identity, fields.settings)
     columns |= {
-        reader.column: cut(fields.buffer, *fields.span(slot), rows)
+        reader.column: _texts(fields, fields.span(slot), rows, reader.column)
         for slot, reader in layout.of(Text)
     }
     columns |= _number_columns(parts, answers)
-    known = [answer.known for answer in answers]
+    valid = np.ones(rows.size, dtype=np.bool_)
+    for answer in answers:
+        valid &= answer.known
+    for slot, reader in layout.of(Domain):
+        origins = read_referrer(fields.buffer, fields.span(slot), fields.plain).origin
+        domains, is_known = rules.ask(encode(fields.buffer, *origins, rows), rules.host_of)
+        columns[reader.column] = domains.column()
+        valid &= is_known
     if parts.members:
         columns["extra"], is_sure = write_extra(
             fields.buffer, fields.spans, parts.member_numbers, rows, fields.plain,
             plan_of(parts.members),
         )  # fmt: skip
-        known.append(is_sure)
+        valid &= is_sure
     columns |= _text_columns(answers, layout, rows.size)
     columns |= _time_columns(fields, parts, answers, identity)
     if parts.requests is not None:
         of_requests, is_right = parts.requests.columns(rows, fields.settings)
         columns |= of_requests
-        known.append(is_right)
-    valid = np.logical_and.reduce([np.ones(rows.size, dtype=np.bool_), *known])
+        valid &= is_right
     table = table_of(columns, rows.size)
     return table if valid.all() else table.filter(pa.array(valid)), valid
 
@@ -294,14 +302,23 @@ def _number_columns(parts: _Parts, answers: list[Answers]) -> Columns:
     return columns
 
 
+def _texts(fields: _Fields, span: Span, rows: Positions, name: str) -> pa.Array:
+    if _is_dictionary(name):
+        return encode(fields.buffer, *span, rows).column()
+    return cut(fields.buffer, *span, rows)
+
+
+def _is_dictionary(name: str) -> bool:
+    return bool(pa.types.is_dictionary(SCHEMA.field(name).type))
+
+
 def _text_columns(answers: list[Answers], layout: Separated, size: int) -> Columns:
     columns = {name: constant(text, size) for name, text in layout.usual.items()}
     for name in dict.fromkeys(name for answer in answers for name in answer.texts):
         texts = merged(list(each(answers, name)))
         if name in layout.usual:
             texts = filled(texts, layout.usual[name])
-        is_dictionary = pa.types.is_dictionary(SCHEMA.field(name).type)
-        columns[name] = texts.column() if is_dictionary else texts.texts()
+        columns[name] = texts.column() if _is_dictionary(name) else texts.texts()
     return columns
 
 

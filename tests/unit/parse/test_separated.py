@@ -12,7 +12,8 @@ from fixtures.outcome import CSV_HEADER, IDENTITY, Outcome, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.parse.kernels import answers, events
+from ingest.parse.fields.urls import domain_of
+from ingest.parse.kernels import answers, events, rules
 from ingest.parse.kernels.answers import Memories, Memory, ask_each
 from ingest.parse.kernels.columns import dictionary_column
 from ingest.parse.model import Parsed
@@ -362,4 +363,26 @@ def test_durations_and_ports_of_extra() -> None:
     odd += [record.replace("\t51000\t", f"\t{text}\t") for text in ports]
     data = object_of("cloudfront", [line.encode() for line in odd * MANY])
     assert len(taken(data, parse)) == MANY * (5 + 2)
+    check(data, parse)
+
+
+def test_urls_that_all_differ_are_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4.1: the domain of each is that of its origin, which few have."""
+    parse, _, (record, *_) = CASES["schematic-csv"]
+    urls = (
+        "https://Shop.example:8443/a?b", "//shop.example/a", "/a", "a.example", "http://", "?",
+        "http://[2001:db8::1]/a", "android-app://a.b/", "http://u@b.example", "http://a b/",
+    )  # fmt: skip
+    records = [record.replace("product.screen", f"product.screen?{n}") for n in range(MANY)]
+    odd = [record.replace("http://shop.example/product.screen", url) for url in urls]
+    asked: list[str] = []
+
+    def noted(url: str) -> str | None:
+        asked.append(url)
+        return domain_of(url)
+
+    monkeypatch.setattr(rules, "domain_of", noted)
+    data = object_of("schematic-csv", [line.encode() for line in [*records, *odd * 3]])
+    assert len(taken(data, parse)) == MANY + 3 * len(odd)
+    assert len(asked) < MANY
     check(data, parse)
