@@ -163,8 +163,8 @@ def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answ
             for name, own in texts.items()
         },
         numbers={},
-        warnings=warnings[tokens.codes],
-        known=known[tokens.codes],
+        warnings=_at(warnings, tokens.codes),
+        known=_at(known, tokens.codes),
     )
 
 
