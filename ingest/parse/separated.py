@@ -71,6 +71,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Domain:
+    """A URL of which the domain is for the event column `column`."""
+
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
 class Milliseconds:
     """A decimal, in `unit` milliseconds, for the event column `column`."""
 
@@ -127,6 +134,7 @@ Reader = (
     | Together
     | Count
     | Text
+    | Domain
     | Milliseconds
     | Member
     | PortMember
@@ -149,8 +157,8 @@ class Separated:
     `width` is the number of columns, `widths` are those that a line may have without a warning.
     `quotes`: columns may be quoted as in CSV. `merges`: several delimiters are as one. `finish` is
     called on the event of the columns read `Together`. `usual` are values of event columns where
-    no reader stores one. Lines with a PATH are web requests. `memory` is what kernels remember from
-    lines to lines: answers of the `put`s.
+    no reader stores one. Lines with a PATH are web requests. `memory` is what was found out
+    for earlier lines: answers of the `put`s, and the readers by kind.
     """
 
     delimiter: str
@@ -185,4 +193,7 @@ class Separated:
 
     def of(self, kind: type[Kind]) -> list[tuple[int, Kind]]:
         """Return the readers of one kind, with their columns."""
-        return [(slot, reader) for slot, reader in self.readers if isinstance(reader, kind)]
+        if kind not in self.memory:
+            self.memory[kind] = [pair for pair in self.readers if isinstance(pair[1], kind)]
+        found: list[tuple[int, Kind]] = self.memory[kind]
+        return found

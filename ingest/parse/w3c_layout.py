@@ -107,7 +107,7 @@ def _readers(name: str, settings: ParseSettings, dialect: Dialect) -> Iterator[R
         yield _ROLES[name] if decoder is None else Encoded(_ROLES[name])
     elif name in COUNTS:
         yield Count(COUNTS[name])
-    elif name == "x-edge-request-id" and decoder is None:  # which differs from line to line
+    elif name in TEXTS and decoder is None and name not in _PUTS:
         yield Text(TEXTS[name])
     elif name == "time-taken":
         yield Milliseconds("duration_ms", int(dialect.duration_unit))

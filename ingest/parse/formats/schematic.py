@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -30,6 +30,7 @@ from ingest.parse.separated import (
     Asked,
     AskedClient,
     Count,
+    Domain,
     Put,
     Reader,
     Separated,
@@ -288,20 +289,23 @@ def _layout(
     if len(names) > MOST_COLUMNS:
         return None
     each = enumerate(zip(names, columns, header, strict=True))
-    readers = tuple((index, _reader(*column)) for index, column in each)
+    readers = tuple((index, reader) for index, column in each for reader in _readers(*column))
     return replace(_LINES, width=len(names), widths=frozenset((len(names),)), readers=readers)
 
 
-def _reader(name: str, put: Put, title: str) -> Reader:
-    if name == "sessionid":  # which differs from record to record
-        return Text(_TEXTS[name])
-    if name in _BIGINTS:
-        return Count(_BIGINTS[name])
-    if name == "action":
-        return Asked(partial(_put_unless_header, put, title))
-    if name == "clientip":
-        return AskedClient(put)
-    return Asked(put) if name in _OWN else Together(put)
+def _readers(name: str, put: Put, title: str) -> Iterator[Reader]:
+    if name in _TEXTS:
+        yield Text(_TEXTS[name])
+    elif name in _BIGINTS:
+        yield Count(_BIGINTS[name])
+    elif name == "url":
+        yield from (Text("referrer"), Domain("referrer_domain"))
+    elif name == "action":
+        yield Asked(partial(_put_unless_header, put, title))
+    elif name == "clientip":
+        yield AskedClient(put)
+    else:
+        yield Asked(put) if name in _OWN else Together(put)
 
 
 def _put_unless_header(put: Put, title: str, event: Event, text: str) -> None:
@@ -395,7 +399,7 @@ _PUTS: dict[str, Put] = {
     "url": _put_referrer,
 }
 # Columns that store nothing in `extra`, and that no other column changes.
-_OWN = frozenset({*_TEXTS, *_PUTS, "# of views", "timestamp"})
+_OWN = frozenset({*_PUTS, "# of views", "timestamp"})
 _KNOWN = frozenset({*_TEXTS, *_BIGINTS, *_INTS, *_EXTRAS, *_PUTS, "timestamp"})
 
 _LINES = Separated(

@@ -45,7 +45,10 @@ class WarningCodes:
 
     def column(self, masks: npt.NDArray[np.int64]) -> DictionaryColumn:
         """Return the column `parse_warnings` of rows with these sets."""
-        numbers, sets = distinct(masks)
+        if not masks.size or (masks == masks[0]).all():
+            numbers, sets = np.zeros(masks.size, dtype=np.int32), masks[:1]
+        else:
+            numbers, sets = distinct(masks)
         return spread(numbers, [",".join(self._codes(mask)) for mask in sets.tolist()])
 
     def _codes(self, mask: int) -> list[str]:
@@ -112,7 +115,7 @@ class Memory:
         places = [self._place(question, answer) for question in questions]
         if self._answers is None:
             self._answers = _answers_of(self._rows, self.codes)
-        answers = self._answers.at(np.array([*places, -1], dtype=np.int32)).at(numbers)
+        answers = self._answers.at(np.array([*places, -1], dtype=np.int32).take(numbers))
         if len(self._rows) > _MOST_KEPT:
             self._places, self._rows, self._answers = {}, [], None
         return answers
@@ -165,8 +168,8 @@ def ask_clients(tokens: DictionaryColumn, put: Put, codes: WarningCodes) -> Answ
             for name, own in texts.items()
         },
         numbers={},
-        warnings=warnings[tokens.codes],
-        known=known[tokens.codes],
+        warnings=_at(warnings, tokens.codes),
+        known=_at(known, tokens.codes),
     )
 
 

@@ -107,12 +107,12 @@ def place_columns(
 def timestamps(micros: npt.NDArray[np.int64], null: Mask | None = None) -> pa.Array:
     """Return UTC microseconds as Arrow times, null where `null` is true."""
     times = pa.array(micros) if null is None else column(micros, null)
-    return times.cast(SCHEMA.field("event_time").type)
+    return times.view(SCHEMA.field("event_time").type)
 
 
 def dates(days: npt.NDArray[np.int64]) -> pa.Array:
     """Return days since 1970 as Arrow dates."""
-    return pa.array(days.astype(np.int32)).cast(pa.date32())
+    return pa.array(days.astype(np.int32)).view(pa.date32())
 
 
 def rows_without_path_session(paths: pa.StringArray, settings: ParseSettings) -> Mask | None:

@@ -32,6 +32,7 @@ from ingest.parse.kernels.words import (
     Flags,
     Positions,
     find,
+    find_either,
     put_word,
     word_at,
 )
@@ -186,8 +187,7 @@ def _write(
 ) -> None:
     """Write an object for each of `rows` into `data`, nothing for one without values.
 
-    `sure` are those of which no text would have to be escaped. Quotes are in texts only behind a
-    backslash.
+    `sure` are those of which no text would have to be escaped: lines are ESCAPED where one may.
     """
     at = ZERO
     offsets[0] = 0
@@ -203,7 +203,8 @@ def _write(
                 source, stop = np.uint64(begins[row, line]), np.uint64(stops[row, line])
                 if source == stop:
                     continue
-                if is_escaped and find(buffer, source, stop, _BACKSLASH) != stop:
+                odd = _QUOTE if kind == _TEXT else _BACKSLASH
+                if is_escaped and find_either(buffer, source, stop, odd, _BACKSLASH) != stop:
                     is_sure = False
                     break
             else:

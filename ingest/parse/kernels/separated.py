@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ingest.contract import EVENTS
 from ingest.parse.fields.times import SECOND
+from ingest.parse.kernels import rules
 from ingest.parse.kernels.answers import (
     Answers,
     Memories,
@@ -42,27 +43,26 @@ from ingest.parse.kernels.events import (
     read_pieces,
     table_of,
 )
-from ingest.parse.kernels.members import (
-    DIGITS,
-    NUMBER,
-    TEXT,
-    MemberOf,
-    doubt_quotes,
-    write_members,
-)
-from ingest.parse.kernels.readers import LONGEST_LINE, PADDING, Span
+from ingest.parse.kernels.extra import MILLISECONDS, NUMBER, TEXT, Item, plan_of, write_extra
+from ingest.parse.kernels.readers import LONGEST_LINE, PADDING, Span, read_referrer
 from ingest.parse.kernels.requests import Requests, read_requests
 from ingest.parse.kernels.separate import find_open, split_columns
 from ingest.parse.kernels.split import NOT_PLAIN
 from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.times import read_dates_and_clocks
-from ingest.parse.kernels.values import doubt_ports, read_numbers, read_thousandths
+from ingest.parse.kernels.values import (
+    read_numbers,
+    read_plain_ports,
+    read_seconds,
+    read_thousandths,
+)
 from ingest.parse.kernels.words import Bytes, Flags, Positions
 from ingest.parse.model import Identity, Lines
 from ingest.parse.separated import (
     Asked,
     AskedClient,
     Count,
+    Domain,
     Member,
     Milliseconds,
     PortMember,
@@ -118,7 +118,8 @@ class _Fields:
         self.lines, self.settings, self.layout = lines, settings, layout
         self.size = size
         self.buffer: Bytes = lines.buffer
-        self.begins, self.stops = np.empty((2, layout.width, size + PADDING), dtype=np.uint32)
+        self.spans = np.empty((2, layout.width, size + PADDING), dtype=np.uint32)
+        self.begins, self.stops = self.spans
         self.plain: Flags = np.empty(size, dtype=np.uint8)
         usual = np.zeros(layout.width + 1, dtype=np.uint8)
         usual[list(layout.widths)] = True
@@ -153,8 +154,8 @@ class _Parts:
     micros: npt.NDArray[np.int64] | None
     numbers: dict[str, npt.NDArray[np.int64]]
     durations: dict[str, tuple[npt.NDArray[np.int64], int]]
-    members: list[MemberOf]
-    member_numbers: list[npt.NDArray[np.int64]]
+    members: list[Item]
+    member_numbers: npt.NDArray[np.int64]
     requests: Requests | None
 
 
@@ -211,18 +212,19 @@ def _thousandths(fields: _Fields, slot: int) -> npt.NDArray[np.int64]:
     return numbers
 
 
-def _members(fields: _Fields) -> tuple[list[MemberOf], list[npt.NDArray[np.int64]]]:
+def _members(fields: _Fields) -> tuple[list[Item], npt.NDArray[np.int64]]:
+    """Return the members of `extra`, and the table of those that are numbers."""
     layout = fields.layout
-    texts = [MemberOf(reader.key, TEXT, slot) for slot, reader in layout.of(Member)]
-    ports = [MemberOf(reader.key, DIGITS, slot) for slot, reader in layout.of(PortMember)]
-    seconds = layout.of(SecondsMember)
-    numbers = [_thousandths(fields, slot) for slot, _ in seconds]
-    decimals = [MemberOf(reader.key, NUMBER, index) for index, (_, reader) in enumerate(seconds)]
-    slots = np.array([member.slot for member in texts], dtype=np.uint32)
-    doubt_quotes(fields.buffer, fields.begins, fields.stops, slots, fields.plain)
-    for member in ports:
-        doubt_ports(fields.buffer, *fields.span(member.slot), fields.plain)
-    return texts + ports + decimals, numbers
+    ports, seconds = layout.of(PortMember), layout.of(SecondsMember)
+    numbers = np.empty((len(ports) + len(seconds), fields.size), dtype=np.int64)
+    items = [Item(reader.key, TEXT, slot) for slot, reader in layout.of(Member)]
+    for row, (slot, port) in enumerate(ports):
+        read_plain_ports(fields.buffer, *fields.span(slot), fields.plain, numbers[row])
+        items.append(Item(port.key, NUMBER, row))
+    for row, (slot, duration) in enumerate(seconds, len(ports)):
+        read_seconds(fields.buffer, *fields.span(slot), fields.plain, numbers[row])
+        items.append(Item(duration.key, MILLISECONDS, row))
+    return items, numbers
 
 
 def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Table, Mask]:
@@ -231,23 +233,31 @@ def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Tabl
     answers = _answers(fields, parts)
     columns = place_columns(rows, fields.lines, identity, fields.settings)
     columns |= {
-        reader.column: cut(fields.buffer, *fields.span(slot), rows)
+        reader.column: _texts(fields, fields.span(slot), rows, reader.column)
         for slot, reader in layout.of(Text)
     }
     columns |= _number_columns(parts, answers)
+    valid = np.ones(rows.size, dtype=np.bool_)
+    for answer in answers:
+        valid &= answer.known
+    for slot, reader in layout.of(Domain):
+        origins = read_referrer(fields.buffer, fields.span(slot), fields.plain).origin
+        domains, is_known = rules.ask(encode(fields.buffer, *origins, rows), rules.host_of)
+        columns[reader.column] = domains.column()
+        valid &= is_known
     if parts.members:
-        columns["extra"] = write_members(
-            fields.buffer, fields.begins, fields.stops, parts.members, parts.member_numbers, rows
-        )
+        columns["extra"], is_sure = write_extra(
+            fields.buffer, fields.spans, parts.member_numbers, rows, fields.plain,
+            plan_of(parts.members),
+        )  # fmt: skip
+        valid &= is_sure
     columns |= _text_columns(answers, layout, rows.size)
     time = _times(parts, answers)
     columns |= warned_times(time, answers, fields.memories.codes, identity, fields.settings)
-    known = [answer.known for answer in answers]
     if parts.requests is not None:
         of_requests, is_right = parts.requests.columns(rows, fields.settings)
         columns |= of_requests
-        known.append(is_right)
-    valid = np.logical_and.reduce([np.ones(rows.size, dtype=np.bool_), *known])
+        valid &= is_right
     table = table_of(columns, rows.size)
     return table if valid.all() else table.filter(pa.array(valid)), valid
 
@@ -284,9 +294,19 @@ def _number_columns(parts: _Parts, answers: list[Answers]) -> Columns:
     for answer in answers:
         for name, stored in answer.numbers.items():
             if name != "event_time":
-                array = column(stored.values, stored.null)
-                columns[name] = array.cast(SCHEMA.field(name).type)
+                kind = SCHEMA.field(name).type.to_pandas_dtype()
+                columns[name] = column(stored.values.astype(kind, copy=False), stored.null)
     return columns
+
+
+def _texts(fields: _Fields, span: Span, rows: Positions, name: str) -> pa.Array:
+    if _is_dictionary(name):
+        return encode(fields.buffer, *span, rows).column()
+    return cut(fields.buffer, *span, rows)
+
+
+def _is_dictionary(name: str) -> bool:
+    return bool(pa.types.is_dictionary(SCHEMA.field(name).type))
 
 
 def _text_columns(answers: list[Answers], layout: Separated, size: int) -> Columns:
@@ -295,8 +315,7 @@ def _text_columns(answers: list[Answers], layout: Separated, size: int) -> Colum
         texts = merged(list(each(answers, name)))
         if name in layout.usual:
             texts = filled(texts, layout.usual[name])
-        is_dictionary = pa.types.is_dictionary(SCHEMA.field(name).type)
-        columns[name] = texts.column() if is_dictionary else texts.texts()
+        columns[name] = texts.column() if _is_dictionary(name) else texts.texts()
     return columns
 
 

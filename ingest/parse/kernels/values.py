@@ -135,16 +135,27 @@ def read_thousandths(
         numbers[line] = whole * np.int64(1000) + rest
 
 
-@kernel(BYTES, POSITIONS, POSITIONS, FLAGS)
-def doubt_ports(buffer: Bytes, begins: Positions, stops: Positions, plain: Flags) -> None:
-    """Lines with a text that is neither empty nor a port, written as JSON does, are not `plain`."""
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, NUMBERS)
+def read_plain_ports(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    plain: Flags,
+    ports: npt.NDArray[np.int64],
+) -> None:
+    """Fill `ports`, -1 for empty texts; lines with another text are not `plain`.
+
+    Nor are those with a zero before other digits.
+    """
     for number in range(begins.size):
         line = np.uint64(number)
         at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        ports[line] = -1
         if plain[line] == NOT_PLAIN or at == stop:
             continue
         port = digits_at(buffer, at, stop - at) if stop - at <= _PORT_DIGITS else np.int64(-1)
         has_zero = buffer[at] == ord("0") and stop - at > ONE
+        ports[line] = port
         if has_zero or port < 0 or port > MAX_PORT:
             plain[line] = NOT_PLAIN
 

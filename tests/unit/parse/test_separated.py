@@ -12,7 +12,8 @@ from fixtures.outcome import CSV_HEADER, IDENTITY, Outcome, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.parse.kernels import answers, events
+from ingest.parse.fields.urls import domain_of
+from ingest.parse.kernels import answers, events, rules
 from ingest.parse.kernels.answers import Memories, Memory, ask_each
 from ingest.parse.kernels.columns import dictionary_column
 from ingest.parse.model import Parsed
@@ -341,3 +342,47 @@ def test_small_pieces_share_what_is_remembered(name: str, monkeypatch: pytest.Mo
     usual = [record.encode() for record in records]
     odd = [edited(line, [(at, 2, snip)]) for line in usual for at in (9, 40) for snip in SNIPS[:9]]
     check(object_of(name, [*usual * MANY, *odd, *usual * MANY]), parse)
+
+
+@pytest.mark.parametrize("text", ['te"xt', "te\\xt", '"', "te\u00e9xt"])
+def test_texts_that_json_escapes(text: str) -> None:
+    """2.2: kernels write only those members that need no escape."""
+    parse, _, records = CASES["cloudfront"]
+    odd = [record.replace("text/html", text) for record in records]
+    data = object_of("cloudfront", [line.encode() for line in [*records, *odd] * MANY])
+    is_plain = text.isalpha()
+    assert len(taken(data, parse)) == MANY * len(records) * (1 + is_plain)
+    check(data, parse)
+
+
+def test_durations_and_ports_of_extra() -> None:
+    parse, _, (record, _) = CASES["cloudfront"]
+    seconds = ("0", "1.5", "0.000001", "12345.1", "123456.1", "1.", "0.1234567", "-1")
+    ports = ("0", "65535", "65536", "080", "8a")
+    odd = [record.replace("\t0.120\t", f"\t{text}\t") for text in seconds]
+    odd += [record.replace("\t51000\t", f"\t{text}\t") for text in ports]
+    data = object_of("cloudfront", [line.encode() for line in odd * MANY])
+    assert len(taken(data, parse)) == MANY * (5 + 2)
+    check(data, parse)
+
+
+def test_urls_that_all_differ_are_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """4.1: the domain of each is that of its origin, which few have."""
+    parse, _, (record, *_) = CASES["schematic-csv"]
+    urls = (
+        "https://Shop.example:8443/a?b", "//shop.example/a", "/a", "a.example", "http://", "?",
+        "http://[2001:db8::1]/a", "android-app://a.b/", "http://u@b.example", "http://a b/",
+    )  # fmt: skip
+    records = [record.replace("product.screen", f"product.screen?{n}") for n in range(MANY)]
+    odd = [record.replace("http://shop.example/product.screen", url) for url in urls]
+    asked: list[str] = []
+
+    def noted(url: str) -> str | None:
+        asked.append(url)
+        return domain_of(url)
+
+    monkeypatch.setattr(rules, "domain_of", noted)
+    data = object_of("schematic-csv", [line.encode() for line in [*records, *odd * 3]])
+    assert len(taken(data, parse)) == MANY + 3 * len(odd)
+    assert len(asked) < MANY
+    check(data, parse)
