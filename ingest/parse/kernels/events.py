@@ -23,9 +23,8 @@ from ingest.settings import ParseSettings
 
 SCHEMA = encoded_schema(EVENTS)
 NO_EVENTS = SCHEMA.empty_table()
-# Bytes of lines that are parsed at once: few enough for the arrays of a step to fit into the caches,
-# enough to make the cost per piece vanish. A chunk is two such pieces, or one where its lines are
-# short.
+# The most bytes of lines that are parsed at once, about half a chunk: the arrays of a step fit into
+# the caches, and the cost per piece vanishes.
 _PIECE_BYTES = 10 << 20
 
 # By bits, 1 the first; each text is sorted as the reference parser sorts it.
