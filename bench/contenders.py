@@ -18,6 +18,7 @@ import pyarrow.json
 import pyarrow.parquet as pq
 
 from ingest.contract import EVENTS
+from ingest.job.task import prepare_worker
 from ingest.lake.parquet import ROW_GROUP_ROWS, ParquetSink
 from ingest.parse.model import Identity, ObjectVerdict
 from ingest.parse.reader import parse_object
@@ -43,7 +44,7 @@ def clickstream(
 
 
 def _warm(_: int) -> None:
-    pa.set_cpu_count(1)
+    prepare_worker()
 
 
 def _in_ranges(pool: ProcessPoolExecutor, settings: ParseSettings, path: Path, out: Path) -> int:

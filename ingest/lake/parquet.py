@@ -26,9 +26,11 @@ from ingest.storage.reader import ObjectReader
 
 ROW_GROUP_ROWS = 262_144
 # Wide rows make smaller row groups, so that what waits to be written is bounded in bytes too.
-_ROW_GROUP_BYTES = 128 << 20
+_ROW_GROUP_BYTES = 96 << 20
 # Rows encoded at a time: as many as the fast path gives at once. pyarrow's 1,024 take 10 % longer.
 _BATCH_ROWS = 16_384
+# A column with more different texts at once has more in a row group than its dictionary page holds.
+_MANY_TEXTS = 8_192
 # Few columns are read at a time, so that many rows are a few megabytes.
 _READ_ROWS = 65_536
 
@@ -51,7 +53,7 @@ class Written:
 class ParquetSink:
     """Writes one lake file of the contract table `table` chunk by chunk.
 
-    Holds at most one row group in memory, of at most some 128 MiB. The file is complete when
+    Holds at most one row group in memory, of at most some 96 MiB. The file is complete when
     `close` has returned, and durable once `Storage.upload` has; leaving the `with` block without
     `close` removes it.
     """
@@ -120,12 +122,29 @@ class ParquetSink:
         self._pending_bytes = sum(table.nbytes for table in rest)
 
     def _flush(self, table: pa.Table) -> None:
-        # Within a row group pyarrow gives up a dictionary that changes from chunk to chunk.
-        self._writer.write_table(table.unify_dictionaries(), row_group_size=ROW_GROUP_ROWS)
+        self._writer.write_table(_with_one_dictionary(table), row_group_size=ROW_GROUP_ROWS)
         self._rows += table.num_rows
         if "event_time" in table.column_names:
             span = pc.min_max(table["event_time"]).as_py()
             self._span = _wider(self._span, span["min"], span["max"])
+
+
+def _with_one_dictionary(table: pa.Table) -> pa.Table:
+    """Return `table` with one dictionary for each of its columns whose texts repeat.
+
+    Within a row group pyarrow gives up a dictionary that changes from chunk to chunk. Where nearly
+    all texts differ it may: joining such dictionaries costs more than writing the texts.
+    """
+    columns = [
+        column if _has_many_texts(column) else column.unify_dictionaries()
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _has_many_texts(column: pa.ChunkedArray) -> bool:
+    is_dictionary = pa.types.is_dictionary(column.type)
+    return is_dictionary and any(len(chunk.dictionary) > _MANY_TEXTS for chunk in column.chunks)
 
 
 def encoded_schema(table: Table) -> pa.Schema:

@@ -163,6 +163,25 @@ def test_dictionaries_and_plain_texts_mix_and_end_as_plain_strings(lake: Storage
     assert file.num_row_groups == 1
 
 
+def test_texts_that_nearly_all_differ_get_no_common_dictionary(
+    lake: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "_MANY_TEXTS", 2)
+    clients = [[f"192.0.2.{first + i}" for i in range(3)] for first in (0, 3)]
+    chunks = [
+        rows(EVENTS, *({"client_address": c, "user_agent": "curl"} for c in some)).cast(
+            encoded_schema(EVENTS)
+        )
+        for some in clients
+    ]
+    joined = parquet._with_one_dictionary(pa.concat_tables(chunks))
+    for name, sizes in (("client_address", [3, 3]), ("user_agent", [1, 1])):
+        assert [len(chunk.dictionary) for chunk in joined[name].chunks] == sizes
+    written(lake, *chunks)
+    back = open_parquet(lake, KEY).read()["client_address"].to_pylist()
+    assert back == [*clients[0], *clients[1]]
+
+
 @pytest.mark.parametrize(
     ("column", "is_dictionary"),
     [("user_agent", True), ("client_ip", True), ("event_id", False), ("url_original", False)],

@@ -248,6 +248,17 @@ def test_extra_of_alb(changes: dict[str, str], key: str, told: object) -> None:
     assert json.loads(text)[key] == told
 
 
+@pytest.mark.parametrize(
+    ("name", "first", "agent"), [("alb", "_3", "_14"), ("clb", "_2", "_13"), ("s3", "_1", "_17")]
+)
+def test_blanks_and_quotes_may_be_any_of_the_bytes_that_are_looked_at_together(
+    name: str, first: str, agent: str
+) -> None:
+    shifts = [{first: "a" * size} for size in range(1, 66)]
+    assert all(taken(name, [line(name, **shift) for shift in shifts]))
+    assert not any(taken(name, [line(name, **shift, **{agent: '"a"b'}) for shift in shifts]))
+
+
 def test_settings_are_heeded() -> None:
     """2.4 and 3.5."""
     raw = [line("s3", _3="[02/May/2024:10:11:12]"), line("s3")]
