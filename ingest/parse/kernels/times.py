@@ -237,6 +237,7 @@ def read_iso_times(
         micros[line] = minutes * _MINUTE + rest
 
 
+@helper
 def _iso_days(buffer: Bytes, at: np.uint64) -> int:
     """Return the days since 1970 of the date `yyyy-MM-dd` at `at`, _NOT_A_TIME for other text."""
     year, month = digits_at(buffer, at, _FOUR), digits_at(buffer, at + np.uint64(5), TWO)
