@@ -9,6 +9,7 @@ from ingest.parse.json_keys import find, key, keys, put_web_request
 from ingest.parse.json_lines import EMPTY, Shape, register_shape
 from ingest.parse.json_object import Members
 from ingest.parse.verdict import Event
+from ingest.parse.web import put_logged_port
 from ingest.settings import ParseSettings
 
 GRAMMAR = """\
@@ -69,7 +70,7 @@ def put(event: Event, members: Members, settings: ParseSettings) -> None:
     is_client = peer is None or client is None or _same(peer, client.text)
     event.put_extra("peer_address", None if is_client else peer)
     if port is not None:
-        event.put_port("client_port" if is_client else "peer_port", port)
+        put_logged_port(event, "client_port" if is_client else "peer_port", port)
     put_web_request(event, found, settings)
 
 
