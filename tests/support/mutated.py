@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +29,6 @@ from ingest.unpack.layers import unwrap
 # Later than the sample, so that its times are none of the future.
 IDENTITY = replace(ANY, ingest_time=datetime(2026, 1, 1, tzinfo=UTC))
 NAMES = tuple(name for name in names() if name != AUTO)
-# Of the seeds: a header, or enough of the rest for the format to be found.
 _HEAD_LINES = 4
 _LINES_OF_SAMPLE = 400
 _SOUND_HEADERS = 10  # of which one is mutated
@@ -42,7 +41,7 @@ PIECES = (
     b"192.0.2.1", b"a.example", b"T", b"Z", b"+02:00", b"[]", b"{}", b"true", b"itemId=1",
 )  # fmt: skip
 # Settings under which texts are read otherwise.
-TURNS: tuple[Mapping[str, str | bool], ...] = (
+TURNS: tuple[Mapping[str, Any], ...] = (
     {},
     {"timezone": "Europe/Berlin", "client_from": "forwarded_for"},
     {"keep_cookie": False, "item_parameter": "page", "session_parameter": "sid"},
@@ -66,10 +65,14 @@ class Seeds:
     lines: Sequence[bytes]
     settings: ParseSettings
 
+    @property
+    def head(self) -> bytes:
+        """The first lines: a header, or enough of the rest for the format to be found."""
+        return b"".join(self.lines[:_HEAD_LINES])
+
     def content(self, count: int, chance: random.Random) -> bytes:
         """Return the first lines as they are, and `count` mutated ones behind them."""
-        head = self.lines[:_HEAD_LINES]
-        return b"".join([*head, *(self.mutated(chance) for _ in range(count))])
+        return self.head + b"".join(self.mutated(chance) for _ in range(count))
 
     def mutated(self, chance: random.Random) -> bytes:
         """Return a line with a few pieces put in, taken out, doubled or taken from another."""
