@@ -79,12 +79,12 @@ def parse_range(
         return sink.close().rows
 
 
-_CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "bytes", "referrer",
+CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "bytes", "referrer",
               "agent")  # fmt: skip
 
 
 @contextmanager
-def arrow_csv(names: Sequence[str] = _CSV_NAMES, *, all_text: bool = False) -> Iterator[Contender]:
+def arrow_csv(names: Sequence[str] = CSV_NAMES, *, all_text: bool = False) -> Iterator[Contender]:
     """Yield pyarrow.csv: columns split at spaces outside quotes, none of them interpreted.
 
     It guesses which are numbers unless they are `all_text`.
