@@ -15,7 +15,6 @@ import sys
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from support.mutated import (
     check_ranges,
     cuts,
     reading,
+    replaced,
     seeds_of_all,
 )
 
@@ -93,7 +93,7 @@ def test_any_way_of_reading_gives_the_same(
     """With kernels and without, whole and in ranges; section 3.1 of the format specification."""
     counts = batches(LINES // len(NAMES), AT_ONCE)
     for count, turn in zip(counts, cycle(TURNS), strict=False):
-        settings = replace(seeds[name].settings, **turn)
+        settings = replaced(seeds[name].settings, turn)
         content = seeds[name].content(count, chance)
         whole = check_kernels(content, settings)
         assert whole.verdict.lines_read > 0

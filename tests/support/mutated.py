@@ -111,6 +111,11 @@ def seeds_of_all(folder: Path) -> dict[str, Seeds]:
     return {name: Seeds(lines=_lines(folder, name), settings=_settings(name)) for name in NAMES}
 
 
+def replaced(settings: ParseSettings, turn: Mapping[str, Any]) -> ParseSettings:
+    """Return `settings` with what the `turn` says."""
+    return replace(settings, **turn)
+
+
 def _lines(folder: Path, name: str) -> list[bytes]:
     (path,) = (path for path in (folder / "raw" / name).iterdir() if path.is_file())
     content = b"".join(unwrap(iter([path.read_bytes()]), _LONGEST, most=1 << 30).pieces)
