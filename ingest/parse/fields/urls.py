@@ -18,6 +18,8 @@ _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _PATH = re.compile(r"[^?#]*")
 _QUERY = re.compile(r"\?([^#]*)")
 ENCODED = re.compile(r"((?:%[0-9A-Fa-f]{2})++)")
+# It cannot be stored by every engine, so it stays encoded, like bytes that are not UTF-8.
+_NUL = "%00"
 _MAX_PORT = 65_535
 
 
@@ -150,13 +152,12 @@ def with_decoded(text: str, decoded: Callable[[str], str]) -> str:
 
 def _decoded(sent: str) -> str:
     decoded = bytes.fromhex(sent.replace("%", "")).decode(errors="surrogateescape")
-    if decoded.isascii() and "\0" not in decoded:
-        return decoded
+    if decoded.isascii():
+        return decoded.replace("\0", _NUL)
     parts = []
     at = 0  # in `sent`, where a byte takes three characters
     for character in decoded:
         size = 3 if "\udc80" <= character <= "\udcff" else 3 * len(character.encode())
-        # A NUL cannot be stored by every engine, so it stays encoded like the bad bytes.
         bad = character == "\0" or "\udc80" <= character <= "\udcff"
         parts.append(sent[at : at + size] if bad else character)
         at += size
