@@ -2,7 +2,7 @@ BIN := .venv/bin
 DATA := $(or $(CLICKSTREAM_DATA),data)
 LINES ?= 100000
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-s3 soak-redshift soak-search redshift-try bench lock clean
+.PHONY: help setup run test check docs soak soak-kill soak-fuzz soak-bounds soak-s3 soak-redshift soak-search redshift-try bench lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 15
@@ -23,8 +23,11 @@ soak: setup ## run 5,000 random histories of rotated logs (40 minutes)
 	@ROTATION_PROFILE=soak $(BIN)/pytest tests/property/test_real_rotation.py
 soak-kill: setup ## kill 100 runs over all hops while logs grow and rotate (an hour and a half)
 	@SOAK_KILLS=100 $(BIN)/pytest tests/soak/killed_runs.py
-soak-fuzz: setup ## parse 2 million mutated lines both ways, bombs, and tiny files (15 minutes)
+soak-fuzz: setup ## parse a million mutated lines of all formats every way, bombs, and tiny files (40 minutes)
 	@$(BIN)/pytest tests/soak/fuzzed_lines.py
+soak-bounds: setup ## parse mutated lines by kernels that check each index, and by kernels as plain Python (15 minutes)
+	@NUMBA_BOUNDSCHECK=1 FUZZ_LINES=100000 $(BIN)/pytest -k same tests/soak/fuzzed_lines.py
+	@NUMBA_DISABLE_JIT=1 $(BIN)/pytest tests/soak/covered_kernels.py
 soak-s3: setup ## ingest a bucket with an object of 1 GB: memory flat, equal to a folder (10 minutes)
 	@$(BIN)/pytest tests/soak/s3_load.py
 soak-redshift: setup ## load a million rows into the stand-in: one COPY a table (5 minutes)

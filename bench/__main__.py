@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from bench import formats, search
+from bench import formats, rivals, search
 from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
 from bench.discovery import OBJECTS, Discovery, discovery
 from bench.follow import FILES, LARGE_BYTES, appended_line, known_files
@@ -75,6 +76,19 @@ def _print_formats(where: Path | None, *, lines: int) -> None:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
             figures = formats.measure(name, Path(folder), lines=lines)
         print(formats.described(name, figures), flush=True)
+    _print_rivals(where, lines=lines)
+
+
+def _print_rivals(where: Path | None, *, lines: int) -> None:
+    print(rivals.HEADING)
+    for name, log in rivals.LOGS.items():
+        with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
+            path = Path(folder) / f"{name}.log"
+            write_lines(path, lines=lines, written=log.written)
+            rounds, size = rivals.compare(name, path), path.stat().st_size
+        print(rivals.described(name, rounds, size, lines), flush=True)
+    if not shutil.which("goaccess"):
+        print(rivals.NO_GOACCESS)
 
 
 def _print_s3(where: Path | None, *, lines: int) -> None:

@@ -93,13 +93,13 @@ def parse_range(
         return sink.close().rows
 
 
-_CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "bytes", "referrer",
+CSV_NAMES = ("host", "ident", "user", "time", "zone", "request", "status", "bytes", "referrer",
               "agent")  # fmt: skip
 
 
 @contextmanager
 def arrow_csv(
-    names: Sequence[str] = _CSV_NAMES,
+    names: Sequence[str] = CSV_NAMES,
     *,
     all_text: bool = False,
     delimiter: str = " ",

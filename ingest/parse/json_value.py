@@ -12,6 +12,7 @@ import re
 from math import inf, isinf
 from typing import Any, NoReturn
 
+import numpy as np
 import orjson
 
 from ingest.parse.fields.extra import Number
@@ -22,13 +23,17 @@ _LEAST_INT, _LARGEST_INT = -(2**63), 2**64 - 1
 _INT_DIGITS = 20
 _NUL_ESCAPE = rb"\u0000"
 _SPACES = " \t\r\n"
-# In this order: a pair of surrogates, half a pair, a NUL, any other escape.
-_ESCAPE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    r"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|(\\u0000)|\\.",
+# Runs of escapes, so that a line of nothing else is a few matches: pairs of surrogates and all that
+# need no repair, halves of a pair, NULs.
+_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_ESCAPES = re.compile(
+    rf"(?:{_PAIR}|(?!{_HALF}|\\u0000)\\.)++|((?:(?!{_PAIR}){_HALF})++)|((?:\\u0000)++)",
     re.DOTALL,
 )
-_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)|([\[{])|[\]}]', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_STEPS = np.zeros(256, dtype=np.int64)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 
 
 class BadValue(ValueError):
@@ -68,7 +73,7 @@ def read_exactly(raw: bytes, warnings: set[str]) -> Any:
     """Return what `read_value` returns, at the speed of Python: its oracle."""
     text = decode(raw, warnings)
     if "\\" in text:
-        text = _ESCAPE.sub(lambda match: _repaired(match, warnings), text)
+        text = _ESCAPES.sub(lambda match: _repaired(match, warnings), text)
     start = len(text) - len(text.lstrip(_SPACES))
     # Python's json would use one level of the C stack for each level of brackets.
     if _is_deep(text):
@@ -103,21 +108,14 @@ def _repaired(match: re.Match[str], warnings: set[str]) -> str:
         warnings.add("nul_byte")
     else:
         return match[0]
-    return r"\ufffd"
+    return r"\ufffd" * (len(match[0]) // len(r"\ufffd"))
 
 
 def _is_deep(text: str) -> bool:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
-    depth = 0
-    for bracket in _BRACKET.finditer(text):
-        if bracket[1]:
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif not bracket[0].startswith('"'):
-            depth -= 1
-    return False
+    outside = np.frombuffer(_STRING.sub("", text).encode(), dtype=np.uint8)
+    return bool(_STEPS[outside].cumsum().max(initial=0) > MAX_DEPTH)
 
 
 def _whole(text: str) -> int | Number | str:

@@ -135,7 +135,7 @@ def entries_of(addresses: str) -> list[str]:
 def choose_client(addresses: str) -> Client:
     """Return the client of a list: its first public address, else its first valid, else entry."""
     first_valid: Client | None = None
-    entries = entries_of(addresses)
+    entries = list(dict.fromkeys(entries_of(addresses)))
     for entry in entries:
         address = read_address(entry)
         if address is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from ingest.parse.fields.text import decode
-from ingest.parse.fields.urls import ENCODED
+from ingest.parse.fields.urls import ENCODED, with_decoded
 
 _BAD = re.compile("%(?![0-9A-Fa-f]{2})")
 
@@ -19,7 +20,7 @@ def decode_percent(text: str, warnings: set[str]) -> str:
         return text
     if _BAD.search(text):
         warnings.add("bad_percent_encoding")
-    return ENCODED.sub(lambda match: _decoded(match[0], warnings), text)
+    return with_decoded(text, partial(_decoded, warnings=warnings))
 
 
 def decode_agent(text: str, warnings: set[str]) -> str:

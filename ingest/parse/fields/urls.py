@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
@@ -16,7 +17,9 @@ _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _PATH = re.compile(r"[^?#]*")
 _QUERY = re.compile(r"\?([^#]*)")
-ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+ENCODED = re.compile(r"((?:%[0-9A-Fa-f]{2})++)")
+# It cannot be stored by every engine, so it stays encoded, like bytes that are not UTF-8.
+_NUL = "%00"
 _MAX_PORT = 65_535
 
 
@@ -127,7 +130,7 @@ def parameters(query: str | None) -> dict[str, str]:
     if not query:
         return {}
     found: dict[str, str] = {}
-    for part in query.split("&"):
+    for part in dict.fromkeys(query.split("&")):
         name, _, text = part.partition("=")
         found.setdefault(name, text)
     return {name: decode(text) for name, text in found.items() if text}
@@ -136,19 +139,25 @@ def parameters(query: str | None) -> dict[str, str]:
 def decode(text: str) -> str:
     """Return `text` with `+` as a space and percent-decoded once; bad sequences stay."""
     text = text.replace("+", " ")
-    return ENCODED.sub(_decoded, text) if "%" in text else text
+    return with_decoded(text, _decoded) if "%" in text else text
 
 
-def _decoded(match: re.Match[str]) -> str:
-    sent = match[0]
+def with_decoded(text: str, decoded: Callable[[str], str]) -> str:
+    """Return `text` with each run of encoded bytes `decoded`, which is asked once for each."""
+    parts = ENCODED.split(text)
+    known = {run: decoded(run) for run in set(parts[1::2])}
+    parts[1::2] = map(known.__getitem__, parts[1::2])
+    return "".join(parts)
+
+
+def _decoded(sent: str) -> str:
     decoded = bytes.fromhex(sent.replace("%", "")).decode(errors="surrogateescape")
-    if decoded.isascii() and "\0" not in decoded:
-        return decoded
+    if decoded.isascii():
+        return decoded.replace("\0", _NUL)
     parts = []
     at = 0  # in `sent`, where a byte takes three characters
     for character in decoded:
         size = 3 if "\udc80" <= character <= "\udcff" else 3 * len(character.encode())
-        # A NUL cannot be stored by every engine, so it stays encoded like the bad bytes.
         bad = character == "\0" or "\udc80" <= character <= "\udcff"
         parts.append(sent[at : at + size] if bad else character)
         at += size

@@ -90,7 +90,16 @@ class _Fields:
         self.quoted.append(quoted)
         self.closed = closed
 
-    def drop_after_quoted(self) -> None:
+    def add_words(self, text: str) -> None:
+        """Add the words of `text`, of which the last may hold a quote."""
+        words = [word for word in text.split(" ") if word]
+        self.texts += words
+        self.quoted += [False] * len(words)
+        if '"' in text:
+            self.closed = False
+            self._drop_after_quoted()
+
+    def _drop_after_quoted(self) -> None:
         """Drop the words behind the last quoted field: a quote in one says it ends further on."""
         while self.quoted and not self.quoted[-1]:
             self.texts.pop()
@@ -198,19 +207,24 @@ def _read_fields(text: str) -> _Fields:
     fields = _Fields()
     at = 0
     while fields.closed and at < len(text):
-        if text[at] == " ":
-            at += 1
-        elif text[at] == '"':
+        if text[at] == '"':
             quoted = read_quoted(text, at)
             fields.add(quoted.text, quoted=True, closed=quoted.closed)
             at = quoted.end
         else:
-            end = text.find(" ", at)
-            word, at = (text[at:], len(text)) if end < 0 else (text[at:end], end)
-            fields.add(word, quoted=False, closed='"' not in word)
-            if not fields.closed:
-                fields.drop_after_quoted()
+            stop = _stop_of_words(text, at)
+            fields.add_words(text[at:stop])
+            at = stop
     return fields
+
+
+def _stop_of_words(text: str, at: int) -> int:
+    """Return where the words from `at` on stop: before a quote, behind a word that holds one."""
+    quote = text.find('"', at)
+    if quote < 0 or text[quote - 1] == " ":
+        return len(text) if quote < 0 else quote
+    end = text.find(" ", quote)
+    return len(text) if end < 0 else end
 
 
 def _misfit(fields: _Fields, layout: _Layout) -> Reject | None:

@@ -21,7 +21,7 @@ def _find_ipv4(data: Bytes, offsets: npt.NDArray[np.int32], found: Flags) -> Non
         text = np.uint64(index)
         parts, digits, value, is_ipv4 = 1, 0, 0, True
         for at in range(np.uint64(offsets[text]), np.uint64(offsets[text + ONE])):
-            byte = data[at]
+            byte = np.int64(data[at])  # without a compiler it would wrap around at 255
             if ord("0") <= byte <= ord("9"):
                 is_ipv4 &= digits == 0 or value > 0  # no leading zero
                 value = min(value * 10 + byte - ord("0"), 256)

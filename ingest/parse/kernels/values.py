@@ -91,9 +91,10 @@ def read_statuses(
         status = _number(buffer, at, stop)
         length = stop - at
         is_known = status == 0 or (100 <= status <= 599)
-        statuses[line] = status
         if length != ZERO and not (is_known and length in (ONE, _STATUS_DIGITS)):
             plain[line] = NOT_PLAIN
+            continue
+        statuses[line] = status
 
 
 @kernel(BYTES, POSITIONS, POSITIONS, FLAGS, NUMBERS)

@@ -1,4 +1,4 @@
-"""Objects of which nothing was loaded are named, and may be too many."""
+"""Objects of which nothing was loaded are named, and may be too many: section 7.14."""
 
 from __future__ import annotations
 

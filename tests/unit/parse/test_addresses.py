@@ -1,4 +1,4 @@
-"""Addresses, host names and lists: canonical text, ports, who counts as public."""
+"""Addresses, host names and lists (3.7): canonical text, ports, who counts as public."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours of terminals at the ends of fields."""
+"""Colours of terminals at the ends of fields: section 7.10."""
 
 from __future__ import annotations
 

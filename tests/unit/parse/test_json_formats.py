@@ -509,6 +509,14 @@ def test_caddy_behind_a_proxy_and_its_messages() -> None:
     assert reason_of(changed(CADDY, request=...)) == "no_match"
 
 
+@pytest.mark.parametrize("port", ["x", "40\ufffd01", "\u0665", "-1", "99999"])
+def test_caddy_with_a_port_that_is_none(port: str) -> None:
+    """3.6: the rest of the line is kept."""
+    row = row_of(changed(CADDY, request={**CADDY["request"], "remote_port": port}))  # type: ignore[dict-item]
+    assert (row["url_path"], row["warnings"]) == ("/a", ["invalid_number"])
+    assert "client_port" not in row["extra"]
+
+
 def test_traefik() -> None:
     """Issue 12; 2.2 for the names of headers."""
     check(

@@ -172,3 +172,33 @@ def test_long_lines(piece: bytes) -> None:
     for raw in (many, b'{"a":"' + many, b'{"a":"' + many + b'"}', b'{"a":' + many + b"}"):
         outcome(raw)
     assert time.process_time() - started < 1
+
+
+ESCAPES = [r"\ud83d", r"\ude00", r"\u0000", r"\\", r"\"", r"\u00e9", "u0000", "ud83d", "x"]
+
+
+@given(st.lists(st.sampled_from(ESCAPES)))
+@example([r"\ud83d", r"\ud83d", r"\ude00", r"\ude00"])
+def test_any_row_of_escapes(escapes: list[str]) -> None:
+    """1.2: of surrogates only pairs are characters; what Python's json makes of them is known."""
+    raw = f'["{"".join(escapes)}"]'
+    (sent,) = json.loads(raw)
+    expected = ["\ufffd" if char == "\0" or "\ud800" <= char <= "\udfff" else char for char in sent]
+    assert outcome(raw.encode())[0] == ["".join(expected)]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[]" * 101 + b'"' + b'\\"' * (1 << 18) + b"\\",
+        b'["' + b'\\"' * (1 << 18),
+        b'["' + b"\\ud800" * (1 << 16) + b'"]',
+        b'["a",' + b"][" * (1 << 18),
+    ],
+    ids=["open string after brackets", "escapes", "halves of pairs", "brackets"],
+)
+def test_long_lines_take_milliseconds(raw: bytes) -> None:
+    """3.3: the first took hours when each escaped quote was tried as the start of a string."""
+    started = time.process_time()
+    value(raw)
+    assert time.process_time() - started < 0.5

@@ -1,4 +1,4 @@
-"""Cutting content into lines, compared with splitting it line by line."""
+"""Cutting content into lines (3.1), compared with splitting it line by line."""
 
 from __future__ import annotations
 

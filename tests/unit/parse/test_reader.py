@@ -1,4 +1,4 @@
-"""Whole objects: opening, compression of every kind, each file status and their precedence."""
+"""Whole objects: opening (3.1), compression, each file status and their precedence (1.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers that relays write before the record: taken off, kept, and never misread."""
+"""Headers that relays write before the record: taken off, kept, never misread (7.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding the format: content of any other known format is named or refused, never misread."""
+"""Finding the format (3.10): content of another known format is named or refused, never misread."""
 
 from __future__ import annotations
 

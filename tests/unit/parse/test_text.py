@@ -1,4 +1,4 @@
-"""Escapes, repair and cutting."""
+"""Escapes (3.9), repair (3.2) and cutting (3.3)."""
 
 from __future__ import annotations
 

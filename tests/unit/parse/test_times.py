@@ -1,4 +1,4 @@
-"""Time texts, zones and epochs against Python's own calendar."""
+"""Time texts, zones and epochs against Python's own calendar: sections 3.5 and 7.8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request lines, URLs and parameters."""
+"""Request lines and URLs (3.8, 7.11), and parameters (2.4)."""
 
 from __future__ import annotations
 
