@@ -12,8 +12,9 @@ from fixtures.outcome import CSV_HEADER, IDENTITY, Outcome, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.parse import lines
 from ingest.parse.fields.urls import domain_of
-from ingest.parse.kernels import answers, events, rules
+from ingest.parse.kernels import answers, rules
 from ingest.parse.kernels.answers import Memories, Memory, ask_each
 from ingest.parse.kernels.columns import dictionary_column
 from ingest.parse.model import Parsed
@@ -336,8 +337,8 @@ def brands(memory: Memory, put: Put, *texts: str) -> tuple[list[str | None], lis
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_small_pieces_share_what_is_remembered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "_PIECE", 16)
+def test_chunks_share_what_is_remembered(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "CHUNK_LINES", 32)
     parse, _, records = CASES[name]
     usual = [record.encode() for record in records]
     odd = [edited(line, [(at, 2, snip)]) for line in usual for at in (9, 40) for snip in SNIPS[:9]]
