@@ -232,6 +232,20 @@ def test_the_rest_of_a_line_that_docker_cut_is_never_a_request(
     check(content(lines), CASES["docker"][0])
 
 
+@pytest.mark.parametrize(
+    "place", ["ingest.parse.kernels.events._PIECE", "ingest.parse.lines.CHUNK_LINES"]
+)
+def test_a_line_that_docker_cut_is_remembered(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where kernels see its rest in another piece or chunk, long behind it."""
+    monkeypatch.setattr(place, 50)
+    usual, other = line(wrapped(f"{LOGGED[0]}\n")), line(wrapped(f"{LOGGED[0]}\n", "stderr"))
+    lines = [*[usual] * 49, line(wrapped("GET /", "stderr")), *[usual] * 120, *[other] * 40]
+    rows = taken(content(lines), CASES["docker"][0])
+    # The first line of each stream behind it is left to the reference parser.
+    assert 3 * MANY < len(rows) < len(lines) - 2
+    check(content(lines), CASES["docker"][0])
+
+
 def test_example_of_nginx() -> None:
     row = one("nginx", NGINX)
     assert row["event_time"].isoformat() == "2024-05-06T07:08:09+00:00"
@@ -336,6 +350,29 @@ def test_a_key_that_is_taken_or_repeated_is_left_to_the_reference_parser() -> No
         assert taken(data, parse) == []
         check(data, parse)
     data = content([line(NGINX)[:-1] + b',"pid":"8"}'] * MANY)
+    assert taken(data, parse) == []
+    check(data, parse)
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("nginx", {"remote_user": "u" * 513}),
+        ("nginx", {"request_id": "é" * 129}),
+        ("nginx", {"http_cookie": "JSESSIONID=x"}),
+        ("nginx", {"status": "600", "server_port": "70000"}),
+        ("traefik", {"RequestHost": "www.example.org:81"}),
+        ("traefik", {"ClientPort": "x"}),
+        ("ga4", {"user_pseudo_id": "v" * 250}),
+        ("tracked", {"kind": "unknown"}),
+    ],
+)
+def test_what_kernels_are_not_sure_of_is_left_to_the_reference_parser(
+    name: str, more: dict[str, Any]
+) -> None:
+    """A text that is cut, two numbers for one key, and other texts that need a second look."""
+    parse, values = CASES[name]
+    data = content([line({**values[0], **more})] * MANY)
     assert taken(data, parse) == []
     check(data, parse)
 
