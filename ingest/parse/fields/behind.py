@@ -129,12 +129,16 @@ def _is_shifted(fields: list[Quoted]) -> bool:
     if len(fields) < 2 or (len(fields) == 2 and fields[-1].closed):
         return False
     first, second = fields[0].text, fields[1].text
-    is_absolute = _ABSOLUTE.match(second) is not None
     if len(fields) == 2:
-        return _is_bare_host(first) and is_absolute
+        return _is_bare_host(first) and is_absolute(second)
     if _is_bare_host(first):
-        return is_absolute or value(second) is None or second.startswith("/")
-    return is_absolute and _can_be_agent(fields[2].text)
+        return is_absolute(second) or value(second) is None or second.startswith("/")
+    return is_absolute(second) and _can_be_agent(fields[2].text)
+
+
+def is_absolute(text: str) -> bool:
+    """Return whether `text` begins like an absolute URL: a referrer, and no user agent."""
+    return _ABSOLUTE.match(text) is not None
 
 
 def _can_be_agent(text: str) -> bool:

@@ -117,6 +117,9 @@ def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> 
     rows = np.flatnonzero(reader.plain).astype(np.uint32)
     encoder = Encoder(buffer, rows)
     addresses, tokens = _clients(encoder, reader.spans[CLIENT])
+    agents = encoder.texts(reader.spans[AGENT])
+    if tail.odd[rows].any():
+        encoder.valid &= rules.ask(agents, rules.agent_of)[1] | ~tail.odd[rows]
     parts = Parts(
         rows=rows,
         buffer=buffer,
@@ -134,7 +137,7 @@ def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> 
             "http_method": encoder.asked(request.method, rules.method_of),
             "http_version": version_column(request.versions[rows]),
             "referrer_domain": encoder.asked(referrer.origin, rules.host_of),
-            "user_agent": rules.unescaped(encoder.texts(reader.spans[AGENT])),
+            "user_agent": rules.unescaped(agents),
             "forwarded_for": encoder.asked(tail.quoted, rules.list_of),
         },
         shop={name: decoded(encoder.texts(span)) for name, span in shop.items()},
@@ -146,7 +149,7 @@ def read_parts(lines: Lines, settings: ParseSettings, names: dict[str, str]) -> 
         extra={
             "server_port": rules.ports(encoder.texts(reader.spans[SERVER])),
             "request_line": encoder.asked(request.odd, rules.bad_request_of),
-            "tail": rules.tails(encoder.texts(tail.rest)),
+            "tail": encoder.asked(tail.rest, rules.tail_of),
         },
     )
     return parts.keep(encoder.valid & parts.has_one_extra())
@@ -161,9 +164,12 @@ def _clients(encoder: Encoder, span: Span) -> tuple[DictionaryColumn, Dictionary
 
 
 class _Tail(NamedTuple):
+    """What is behind the agent; `odd` are lines whose `rest` begins with a quoted text."""
+
     quoted: Span
     rest: Span
     numbers: npt.NDArray[np.int64]
+    odd: Mask
 
 
 class _Reader:
@@ -207,10 +213,12 @@ class _Reader:
             self._buffer, *self.spans[TAIL], self.plain,
             quoted, quoted_stop, rest, rest_stop, numbers,
         )  # fmt: skip
-        self._doubt((quoted != self.spans[TAIL][0]) & ~sure)
+        is_quoted = quoted != self.spans[TAIL][0]
+        self._doubt(is_quoted & ~sure)
         if self._settings.client_from != "host":
             self._doubt(quoted != quoted_stop)
-        return _Tail((quoted, quoted_stop), (rest, rest_stop), numbers)
+        odd = is_quoted & (rest < quoted) & (rest < rest_stop)
+        return _Tail((quoted, quoted_stop), (rest, rest_stop), numbers, odd)
 
     def _doubt(self, lines: Mask) -> None:
         self.plain[lines] = NOT_PLAIN

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from ingest.contract import EVENTS
 from ingest.parse.fields.addresses import (
@@ -18,9 +16,11 @@ from ingest.parse.fields.addresses import (
     read_client,
     split_port,
 )
+from ingest.parse.fields.behind import is_absolute
 from ingest.parse.fields.extra import encode_extra
 from ingest.parse.fields.prefix import Prefix, read_prefix
 from ingest.parse.fields.relay import relay_end
+from ingest.parse.fields.tail import Tail, read_tail
 from ingest.parse.fields.text import unescape
 from ingest.parse.fields.urls import domain_of, read_request, split_target
 from ingest.parse.kernels.addresses import are_ipv4
@@ -187,7 +187,17 @@ def unescaped(texts: DictionaryColumn) -> DictionaryColumn:
     return _mapped(texts, [unescape(text) for text in texts.values.to_pylist()])
 
 
-def tails(texts: DictionaryColumn) -> DictionaryColumn:
-    """Return the JSON of `extra` for decimals behind the user agent, which need no escape."""
-    json = pc.binary_join_element_wise(pa.scalar('{"tail":"'), texts.values, pa.scalar('"}'), "")
-    return DictionaryColumn(texts.codes, json)
+def agent_of(text: str) -> str | None:
+    """Return `text` unless it may be the referrer of a line with a field before that."""
+    return None if is_absolute(text) else text
+
+
+def tail_of(text: str) -> str | None:
+    """Return the JSON of `extra` for what is behind the user agent; None when a column takes some.
+
+    `text` begins behind a blank.
+    """
+    tail = read_tail(f" {text}", has_list=False)
+    warnings: set[str] = set()
+    json = encode_extra({"tail": tail.rest}, warnings)
+    return None if warnings or tail.rest is None or tail != Tail(rest=tail.rest) else json

@@ -193,6 +193,20 @@ def _are_decimals(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
     return True
 
 
+@helper
+def _may_be_list(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+    """Return whether a quoted text is empty, `-`, or has the points or colon of an address."""
+    if at == stop or _is_dash(buffer, at, stop):
+        return True
+    dots = ZERO
+    while at < stop:
+        if buffer[at] == ord(":"):
+            return True
+        dots += ONE if buffer[at] == ord(".") else ZERO
+        at += ONE
+    return dots >= _THREE
+
+
 @kernel(BYTES, POSITIONS, POSITIONS, FLAGS, POSITIONS, POSITIONS, POSITIONS, POSITIONS, NUMBERS)
 def read_tails(
     buffer: Bytes,
@@ -205,10 +219,11 @@ def read_tails(
     rest_stops: Positions,
     numbers: npt.NDArray[np.int64],
 ) -> None:
-    """Fill what follows the user agent: a quoted text, an integer, decimals (`rest`), or nothing.
+    """Fill what follows the user agent: a quoted list, an integer, decimals (`rest`), or nothing.
 
-    Without an integer it is -1. The list is behind the begin of the field where there is one, also
-    an empty one. A quoted text with a quote in it, and whatever else there may be, is not `plain`.
+    Without an integer it is -1. The list is behind the begin of the field where there is a quoted
+    text, also an empty one. Of other fields `rest` is all, and text right behind the agent is not
+    `plain`.
     """
     for number in range(begins.size):
         line = np.uint64(number)
@@ -217,25 +232,29 @@ def read_tails(
         numbers[line] = -1
         if plain[line] == NOT_PLAIN or at == stop:
             continue
-        if stop - at > TWO and buffer[at] == ord(" ") and buffer[at + ONE] == ord('"'):
+        all_ = at + ONE
+        if buffer[at] != ord(" ") or all_ == stop:
+            plain[line] = NOT_PLAIN
+            continue
+        is_usual = True
+        if stop - at > TWO and buffer[all_] == ord('"'):
             begin = at + TWO
             at = find(buffer, begin, stop, _QUOTE)
-            if at == stop or find(buffer, begin, at, _BACKSLASH) != at:
-                plain[line] = NOT_PLAIN
-                continue
+            is_whole = at < stop and find(buffer, begin, at, _BACKSLASH) == at
+            is_usual = is_whole and _may_be_list(buffer, begin, at)
             list_begins[line] = begin
-            list_stops[line] = begin if _is_dash(buffer, begin, at) else at
+            list_stops[line] = begin if not is_usual or _is_dash(buffer, begin, at) else at
             at += ONE
-            if at == stop:
+            if is_usual and at == stop:
                 continue
-        numbers[line] = _number(buffer, at + ONE, stop)
-        if buffer[at] != ord(" ") or at + ONE == stop:
-            plain[line] = NOT_PLAIN
-        elif numbers[line] < 0:
-            if _are_decimals(buffer, at + ONE, stop):
-                rest_begins[line], rest_stops[line] = at + ONE, stop
-            else:
-                plain[line] = NOT_PLAIN
+            is_usual &= at + ONE < stop and buffer[at] == ord(" ")
+        if is_usual:
+            numbers[line] = _number(buffer, at + ONE, stop)
+            is_usual = numbers[line] >= 0 or _are_decimals(buffer, at + ONE, stop)
+        if not is_usual:
+            list_stops[line] = list_begins[line]
+        if numbers[line] < 0:
+            rest_begins[line], rest_stops[line] = at + ONE if is_usual else all_, stop
 
 
 @helper

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -229,6 +230,20 @@ def test_decimals_at_the_end(times: str, forwarded: str) -> None:
     assert (other["duration_other"], other["extra"]) == (7, None)
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [
+        '70159 "shop@docker" "http://192.0.2.57:80" 26ms', '"3.21"', '"-" "4.981" "-"', "rt=0.5 ok",
+        '410 0.012 [shop-80] [] 192.0.2.5:8080 120 0.011 200 id-7', "id-é", '"www.example.com"',
+    ],
+)  # fmt: skip
+def test_fields_that_no_column_takes(tail: str) -> None:
+    """7.6: they stay as they were logged, but for a `-` right behind the agent."""
+    (row,) = parsed((GOOD + " " + tail).encode())
+    assert json.loads(row["extra"]) == {"tail": tail.removeprefix('"-" ')}
+    assert (row["forwarded_for"], row["duration_other"], row["parse_status"]) == (None, None, "ok")
+
+
 GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "-" "agent"'
 
 
@@ -260,8 +275,8 @@ GOOD = '192.0.2.9 - - [03/Mar/2024:07:08:10 +0000] "GET /a?b=1 HTTP/1.1" 200 1 "
         ("192.0.2.9", "web -"),
         ("192.0.2.9", "access.log-12-192.0.2.8 192.0.2.9"),
         ('"agent"', '"agent" 0.5 7'),
-        ('"agent"', '"agent" 1.2.3'),
-        ('"agent"', '"agent" - 0.5'),
+        ('"agent"', '"agent" "a=b; c=d"'),
+        ('"agent"', '"http://b.example/" "agent"'),
         ("- - [", "- - x["),
         ("GET /a", "GET  /a"),
         (" HTTP/1.1", ""),
