@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 MAX_LINE_BREAKS = 100
 # A quote closes a field unless another one follows: two are one quote in the text.
-_TO_CLOSING = r'[^"]*+(?:""[^"]*+)*+"(?!")'
+_TO_CLOSING = r'[^"]*(?:""[^"]*)*"(?!")'
 _QUOTED_REST = re.compile(rf"{_TO_CLOSING}[^,]*".encode())
 _QUOTED = re.compile(rf'"{_TO_CLOSING}'.encode())
-_CLOSED_FIELDS = re.compile(rf'(?:(?:"{_TO_CLOSING}|(?!"))[^,]*+,)*+'.encode())
+_CLOSED_FIELDS = re.compile(rf'(?:(?:"{_TO_CLOSING}|(?!"))[^,]*,)*'.encode())
 _FIELD = re.compile(rf'(?:"({_TO_CLOSING})|(?!"))([^,]*)(?:,|\Z)')
 
 
