@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ingest.parse import lines
 from ingest.parse.fields.urls import domain_of
+from ingest.parse.formats import schematic
 from ingest.parse.kernels import answers, rules
 from ingest.parse.kernels.answers import Memories, Memory, ask_each
 from ingest.parse.kernels.columns import dictionary_column
@@ -383,6 +384,7 @@ def test_urls_that_all_differ_are_not_asked_about(monkeypatch: pytest.MonkeyPatc
         return domain_of(url)
 
     monkeypatch.setattr(rules, "domain_of", noted)
+    monkeypatch.setattr(schematic, "domain_of", noted)
     data = object_of("schematic-csv", [line.encode() for line in [*records, *odd * 3]])
     assert len(taken(data, parse)) == MANY + 3 * len(odd)
     assert len(asked) < MANY
