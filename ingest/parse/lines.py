@@ -121,6 +121,7 @@ class Cutter:
     def _cut(self) -> Iterator[Lines | LongLine]:
         """Yield all complete lines that are waiting, and keep the beginning of the next."""
         data = b"".join(self._parts)
+        self._parts = []  # not held while the lines are parsed
         buffer = np.frombuffer(data, dtype=np.uint8)
         begin = 0
         for newlines in _newlines(buffer):
@@ -186,8 +187,7 @@ class Cutter:
 
     def _chunks(self, found: _Found, begin: int, end: int) -> Iterator[Lines]:
         """Yield the lines [begin, end) of `found`, of which none is over the limit."""
-        for first in range(begin, end, CHUNK_LINES):
-            after = min(first + CHUNK_LINES, end)
+        for first, after in equal_parts(begin, end, -(-(end - begin) // CHUNK_LINES)):
             base = int(found.starts[first])
             offset = 0 if self._after_bom else self._offset + base
             self._after_bom = False
@@ -209,6 +209,13 @@ class Cutter:
         self._nuls = 0
         if self._number is not None:
             self._number += lines
+
+
+def equal_parts(begin: int, end: int, count: int) -> Iterator[tuple[int, int]]:
+    """Yield [begin, end) in at most `count` parts of the same size, but for the last."""
+    size = -(-(end - begin) // max(count, 1))
+    for first in range(begin, end, max(size, 1)):
+        yield first, min(first + size, end)
 
 
 def part_of(lines: Lines, first: int, after: int) -> Lines:

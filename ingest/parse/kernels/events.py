@@ -17,14 +17,15 @@ from ingest.parse.finish import time_limits
 from ingest.parse.kernels.columns import DictionaryColumn, Mask, column, constant, holds, nulls
 from ingest.parse.kernels.parameters import read_actions, wanted_names
 from ingest.parse.kernels.words import Positions
-from ingest.parse.lines import READ_AHEAD, part_of
+from ingest.parse.lines import READ_AHEAD, equal_parts, part_of
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
 SCHEMA = encoded_schema(EVENTS)
 NO_EVENTS = SCHEMA.empty_table()
-# Lines that are parsed at once: few enough for the arrays of a step to fit into the caches.
-_PIECE = 1 << 14
+# The most bytes of lines that are parsed at once, about half a chunk: the arrays of a step fit into
+# the caches, and the cost per piece vanishes.
+_PIECE_BYTES = 10 << 20
 
 # By bits, 1 the first; each text is sorted as the reference parser sorts it.
 _CODES = ("bad_request_line", "future_timestamp", "no_timezone", "stale_timestamp")
@@ -67,8 +68,9 @@ def count_readable(lines: Lines) -> int:
 def pieces_of(lines: Lines) -> Iterator[tuple[int, Lines]]:
     """Yield the lines that kernels may read, in pieces, each with the number of its first line."""
     count = count_readable(lines)
-    for first in range(0, count, _PIECE):
-        yield first, part_of(lines, first, min(first + _PIECE, count))
+    pieces = -(-lines.buffer.size // _PIECE_BYTES)
+    for first, after in equal_parts(0, count, pieces):
+        yield first, part_of(lines, first, after)
 
 
 def place_columns(

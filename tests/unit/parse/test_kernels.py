@@ -618,7 +618,7 @@ def test_hostile_lines_take_linear_time(character: str) -> None:
 
 
 def test_pieces_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "_PIECE", 2)
+    monkeypatch.setattr(events, "_PIECE_BYTES", 400)
     agents = ["a", "bb" * 5, "ccc" * 9, "dddd", "e"]  # pieces of which no two have the same shape
     raw = [GOOD.replace("agent", agent).encode() for agent in agents]
     rows = parsed(*raw)

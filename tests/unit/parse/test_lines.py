@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.parse import lines as module
-from ingest.parse.lines import Cutter, LongLine
+from ingest.parse.lines import Cutter, LongLine, equal_parts
 from ingest.parse.model import Lines
 
 # (offset, number, bytes or length of a line over the limit)
@@ -119,9 +119,15 @@ def test_a_chunk_has_a_limited_number_of_lines() -> None:
     cutter = Cutter(offset=0, first_line=1, max_line_bytes=9)
     assert list(cutter.feed(b"\n" * 200_000)) == []
     chunks = [chunk for chunk in cutter.finish() if isinstance(chunk, Lines)]
-    assert [len(chunk.starts) for chunk in chunks] == [65_536, 65_536, 65_536, 3_392]
-    assert [chunk.first_line for chunk in chunks] == [1, 65_537, 131_073, 196_609]
-    assert [chunk.offset for chunk in chunks] == [0, 65_536, 131_072, 196_608]
+    assert [len(chunk.starts) for chunk in chunks] == [50_000] * 4
+    assert [chunk.first_line for chunk in chunks] == [1, 50_001, 100_001, 150_001]
+    assert [chunk.offset for chunk in chunks] == [0, 50_000, 100_000, 150_000]
+
+
+def test_parts_are_of_the_same_size_but_for_the_last() -> None:
+    assert list(equal_parts(3, 10, 3)) == [(3, 6), (6, 9), (9, 10)]
+    assert list(equal_parts(0, 2, 5)) == [(0, 1), (1, 2)]
+    assert list(equal_parts(7, 7, 0)) == []
 
 
 def test_the_first_line_after_a_bom_has_offset_0() -> None:
