@@ -28,10 +28,10 @@ _SPACES = " \t\r\n"
 _PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _ESCAPES = re.compile(
-    rf"(?:{_PAIR}|(?!{_HALF}|\\u0000)\\.)++|((?:(?!{_PAIR}){_HALF})++)|((?:\\u0000)++)",
+    rf"(?:{_PAIR}|(?!{_HALF}|\\u0000)\\.)+|((?:(?!{_PAIR}){_HALF})+)|((?:\\u0000)+)",
     re.DOTALL,
 )
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _STEPS = np.zeros(256, dtype=np.int64)
 _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 # What follows an opening quote: text, escapes, and the quote that closes it.
-_UP_TO_QUOTE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_UP_TO_QUOTE = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class Quoted(NamedTuple):

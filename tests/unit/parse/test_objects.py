@@ -233,11 +233,14 @@ def test_the_rest_of_a_line_that_docker_cut_is_never_a_request(
 
 
 @pytest.mark.parametrize(
-    "place", ["ingest.parse.kernels.events._PIECE", "ingest.parse.lines.CHUNK_LINES"]
+    ("place", "size"),
+    [("ingest.parse.kernels.events._PIECE_BYTES", 4_000), ("ingest.parse.lines.CHUNK_LINES", 50)],
 )
-def test_a_line_that_docker_cut_is_remembered(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_that_docker_cut_is_remembered(
+    place: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where kernels see its rest in another piece or chunk, long behind it."""
-    monkeypatch.setattr(place, 50)
+    monkeypatch.setattr(place, size)
     usual, other = line(wrapped(f"{LOGGED[0]}\n")), line(wrapped(f"{LOGGED[0]}\n", "stderr"))
     lines = [*[usual] * 49, line(wrapped("GET /", "stderr")), *[usual] * 120, *[other] * 40]
     rows = taken(content(lines), CASES["docker"][0])
