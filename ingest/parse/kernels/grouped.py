@@ -14,7 +14,7 @@ import orjson
 from ingest.parse.json_lines import Shape
 from ingest.parse.kernels.columns import Codes, DictionaryColumn, spread
 from ingest.parse.kernels.cut import cut
-from ingest.parse.kernels.leaves import compare
+from ingest.parse.kernels.leaves import SAME, UNSURE, compare
 from ingest.parse.kernels.readers import Span
 from ingest.parse.kernels.scan import scan
 from ingest.parse.kernels.split import ESCAPED, NOT_PLAIN
@@ -128,7 +128,8 @@ class Scanned:
                 same = np.empty(of_plan.size, dtype=np.uint8)
                 one, other = map(np.uint64, plan.pair)
                 compare(self._texts, firsts[of_plan], *self._leaves, one, other, same)
-                numbers[of_plan[same != 0]] = len(plans) if plan.twin else -1
+                numbers[of_plan[same == UNSURE]] = -1
+                numbers[of_plan[same == SAME]] = len(plans) if plan.twin else -1
                 if plan.twin:
                     plans.append(plan.twin)
         known = numbers >= 0
