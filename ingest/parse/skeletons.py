@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MOST_PLANS = 4096
 # What a kernel or a rule may say of a request, besides what the object says.
 _OF_REQUESTS = ("server_port", "url_port")
-# There is no control character in a text that kernels read.
+# Kernels read no text with a control character.
 _MARK = re.compile(rb'"\\u0001([a-z0-9_]+)\\u0001"|\x01([a-z0-9_]+)\x01')
 
 
@@ -200,7 +200,7 @@ def _plan_of(
     ]
     if len(fills) < len(found) or event.warnings:
         return None
-    _put_marks(event, found)
+    _mark(event, found)
     members.put_rest(event)
     # A member that another one hides: its text differs from line to line, the warning does too.
     if event.warnings:
@@ -214,7 +214,7 @@ def _plan_of(
     )
 
 
-def _put_marks(event: Event, found: dict[str, Found]) -> None:
+def _mark(event: Event, found: dict[str, Found]) -> None:
     """Keep what is found of `extra` there, and marks for numbers that are still to be computed."""
     for target, one in found.items():
         if target in COMPUTED:

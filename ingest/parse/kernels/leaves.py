@@ -30,6 +30,7 @@ from ingest.parse.kernels.words import (
     Flags,
     Positions,
     copied,
+    find,
     find_either,
     is_same,
 )
@@ -40,7 +41,12 @@ _TEXT: Final = np.uint64(Part.TEXT)
 _RAW: Final = np.uint64(Part.RAW)
 _MILLISECONDS: Final = np.uint64(Part.MILLISECONDS)
 _NUMBER: Final = np.uint64(Part.NUMBER)
+# How two texts compare.
+OTHER: Final = 0
+SAME: Final = 1
+UNSURE: Final = 2
 _QUOTE: Final = np.uint64(ord('"'))
+_COLON: Final = np.uint64(ord(":"))
 _BACKSLASH: Final = np.uint64(ord("\\"))
 _MILLION: Final = np.int64(1_000_000)
 _TEN: Final = np.int64(10)
@@ -84,14 +90,21 @@ def compare(
     other: np.uint64,
     same: Flags,
 ) -> None:
-    """Note in `same` where the leaves number `one` and `other` of a line are the same text."""
+    """Note where the leaves number `one` and `other` of a line are the SAME text, or OTHER ones.
+
+    Where one has a colon they may be the same address, written in two ways: then it is UNSURE.
+    """
     for number in range(firsts.size):
         line = np.uint64(number)
         first, second = np.uint64(firsts[line]) + one, np.uint64(firsts[line]) + other
-        same[line] = is_same(
-            buffer, np.uint64(begins[first]), np.uint64(stops[first]), np.uint64(begins[second]),
-            np.uint64(stops[second]),
-        )  # fmt: skip
+        at, stop = np.uint64(begins[first]), np.uint64(stops[first])
+        behind, end = np.uint64(begins[second]), np.uint64(stops[second])
+        if is_same(buffer, at, stop, behind, end):
+            same[line] = SAME
+        elif find(buffer, at, stop, _COLON) != stop or find(buffer, behind, end, _COLON) != end:
+            same[line] = UNSURE
+        else:
+            same[line] = OTHER
 
 
 @helper

@@ -30,7 +30,6 @@ from ingest.parse.json_keys import (
     Found,
     put_alone,
 )
-from ingest.parse.json_lines import Shape
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.answers import (
     Answers,
@@ -43,7 +42,6 @@ from ingest.parse.kernels.answers import (
     warned_times,
 )
 from ingest.parse.kernels.columns import (
-    Codes,
     DictionaryColumn,
     Mask,
     column,
@@ -60,7 +58,8 @@ from ingest.parse.kernels.events import (
     shop_columns,
     table_of,
 )
-from ingest.parse.kernels.leaves import compare, place, write_extra
+from ingest.parse.kernels.grouped import Group, Scanned
+from ingest.parse.kernels.leaves import place, write_extra
 from ingest.parse.kernels.parameters import SESSION, decoded
 from ingest.parse.kernels.readers import (
     PADDING,
@@ -74,26 +73,21 @@ from ingest.parse.kernels.readers import (
     version_column,
 )
 from ingest.parse.kernels.requests import rows_without_session
-from ingest.parse.kernels.scan import scan
-from ingest.parse.kernels.split import ESCAPED, NOT_PLAIN, PLAIN
-from ingest.parse.kernels.texts import FACTOR, SEED, distinct, encode
+from ingest.parse.kernels.split import NOT_PLAIN, PLAIN
+from ingest.parse.kernels.texts import encode
 from ingest.parse.kernels.times import read_any_times
 from ingest.parse.kernels.urls import METHOD_STOP, join_queries, read_targets
 from ingest.parse.kernels.values import read_nanos, read_numbers
-from ingest.parse.kernels.words import Bytes, Flags, Positions, word
+from ingest.parse.kernels.words import Flags, Positions
 from ingest.parse.lines import READ_AHEAD
 from ingest.parse.model import Identity, Lines
 from ingest.parse.rows import Row
 from ingest.parse.separated import Unsure
-from ingest.parse.skeletons import Plan, Plans
+from ingest.parse.skeletons import Plans
 from ingest.parse.verdict import Event
 from ingest.parse.web import put_logged_client
 from ingest.settings import ParseSettings
 
-# Of fewer lines in a piece the reference parser is as fast as a plan is made.
-_FEW: Final = 4
-# Twice as much, and the names of a plan, fit into `extra`.
-_LONGEST: Final = 16_384
 _DECIMALS: Final = {None: -1, "s": 0, "ms": 3, "us": 6, "ns": 9}
 # Decimals of a unit that are nanoseconds.
 _NANO_DECIMALS: Final = {None: 6, "s": 9, "ms": 6, "us": 3, "ns": 0}
@@ -139,133 +133,15 @@ def _read_piece(
 ) -> tuple[Positions, pa.Table]:
     read = [
         _events(group, lines, names, identity=identity, settings=settings, memories=memories)
-        for group in _Scanned(lines, settings, plans).groups()
+        for group in Scanned(lines, settings, plans).groups()
     ]
     return in_order(read)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """Lines `rows` of one shape; arrays have an item for each, `leaves` are those of all lines."""
-
-    rows: Positions
-    texts: Bytes
-    firsts: Positions
-    leaves: Span
-    plans: Sequence[Plan]
-    plan_of: Codes
-    escaped: Flags
-    lengths: Numbers64
-
-    @property
-    def shape(self) -> Shape:
-        """The shape of all lines."""
-        return self.plans[0].shape
-
-    @property
-    def is_request(self) -> bool:
-        """Whether they are web requests: all are, or none."""
-        return self.plans[0].is_request
-
-    def known(self, name: str, rows: Positions) -> DictionaryColumn:
-        """Return the values of an event column that the plans know."""
-        values = [plan.values.get(name) for plan in self.plans]
-        return spread(self.plan_of[rows], values)
-
-
-class _Scanned:
-    """The scalars of the lines of a piece, and their skeletons."""
-
-    def __init__(self, lines: Lines, settings: ParseSettings, plans: Plans) -> None:
-        size = lines.starts.size
-        self._lines, self._plans = lines, plans
-        self._plain: Flags = np.empty(size, dtype=np.uint8)
-        self._skeletons = np.empty(size, dtype=np.int64)
-        self._firsts = np.empty(size, dtype=np.uint32)
-        # Of two scalars one byte at least is between them.
-        room = lines.buffer.size // 2 + size + 1
-        begins, stops, loose = (np.empty(room, dtype=np.uint32) for _ in range(3))
-        texts = np.empty(lines.buffer.size + READ_AHEAD, dtype=np.uint8)
-        totals = np.empty(2, dtype=np.int64)
-        scan(
-            lines.buffer, lines.starts, lines.ends, _words(plans.names(inner=False)),
-            _words(plans.names(inner=True)), np.uint64(min(_LONGEST, settings.max_line_bytes)),
-            SEED, FACTOR, self._plain, self._skeletons, self._firsts, begins, stops, texts, loose,
-            totals,
-        )  # fmt: skip
-        self._leaves = begins, stops
-        self._texts: Bytes = lines.buffer
-        if totals[0]:
-            self._texts = np.concatenate([lines.buffer, texts[: totals[0] + READ_AHEAD]])
-        self._doubt(loose[: totals[1]])
-
-    def _doubt(self, loose: Positions) -> None:
-        """Leave lines to the reference parser of which JSON would write a number another way."""
-        if not loose.size:
-            return
-        sent = cut(self._texts, *self._leaves, loose).to_pylist()
-        again = orjson.dumps(orjson.loads(f"[{','.join(sent)}]")).decode()[1:-1].split(",")
-        other = np.array([one != two for one, two in zip(sent, again, strict=True)])
-        behind = np.searchsorted(self._firsts, loose[other], side="right")
-        self._plain[behind - 1] = NOT_PLAIN
-
-    def groups(self) -> Iterator[_Group]:
-        """Yield the lines of each shape that kernels read."""
-        rows = np.flatnonzero(self._plain).astype(np.uint32)
-        codes, skeletons = distinct(self._skeletons[rows])
-        examples = np.zeros(skeletons.size, dtype=np.uint32)
-        examples[codes] = rows
-        counts = np.bincount(codes, minlength=skeletons.size)
-        shapes: dict[tuple[str, bool], list[tuple[int, Plan]]] = {}
-        for code, skeleton in enumerate(skeletons.tolist()):
-            if counts[code] >= _FEW or self._plans.knows(skeleton):
-                plan = self._plans.of(skeleton, partial(self._line, examples[code]))
-                if plan is not None:
-                    of_shape = shapes.setdefault((plan.shape.name, plan.is_request), [])
-                    of_shape.append((code, plan))
-        for planned in shapes.values():
-            number_of = np.full(skeletons.size, -1, dtype=np.int32)
-            number_of[[code for code, _ in planned]] = np.arange(len(planned))
-            numbers = number_of[codes]
-            known = numbers >= 0
-            yield self._group(rows[known], numbers[known], [plan for _, plan in planned])
-
-    def _line(self, row: int) -> bytes:
-        return self._lines.buffer[self._lines.starts[row] : self._lines.ends[row]].tobytes()
-
-    def _group(self, rows: Positions, numbers: Codes, plans: list[Plan]) -> _Group:
-        firsts = self._firsts[rows]
-        for number, plan in enumerate(list(plans)):
-            if plan.pair is not None:
-                of_plan = np.flatnonzero(numbers == number)
-                same = np.empty(of_plan.size, dtype=np.uint8)
-                one, other = map(np.uint64, plan.pair)
-                compare(self._texts, firsts[of_plan], *self._leaves, one, other, same)
-                numbers[of_plan[same != 0]] = len(plans) if plan.twin else -1
-                if plan.twin:
-                    plans.append(plan.twin)
-        known = numbers >= 0
-        rows, numbers, firsts = rows[known], numbers[known], firsts[known]
-        return _Group(
-            rows=rows,
-            texts=self._texts,
-            firsts=firsts,
-            leaves=self._leaves,
-            plans=plans,
-            plan_of=numbers,
-            escaped=self._plain[rows] & np.uint8(ESCAPED),
-            lengths=(self._lines.ends - self._lines.starts)[rows],
-        )
-
-
-def _words(names: Sequence[str]) -> npt.NDArray[np.uint64]:
-    return np.array([word(name.encode()) for name in names], dtype=np.uint64)
 
 
 class _Fields:
     """The texts of the lines of a group by target; what reads them clears `plain` where unsure."""
 
-    def __init__(self, group: _Group) -> None:
+    def __init__(self, group: Group) -> None:
         slots = {(fill.target, fill.unit): 0 for plan in group.plans for fill in plan.fills}
         self.slots: dict[Slot, int] = {slot: index for index, slot in enumerate(slots)}
         self.size = group.rows.size
@@ -331,7 +207,7 @@ class _Read:
     parameters: dict[str, Span]
 
 
-def _read(fields: _Fields, group: _Group, names: dict[str, str]) -> _Read:
+def _read(fields: _Fields, group: Group, names: dict[str, str]) -> _Read:
     fields.join_queries()
     micros, has_time = _times(fields)
     counts = _numbers(fields, COUNTS | PORTS, _read_count)
@@ -357,7 +233,7 @@ def _read(fields: _Fields, group: _Group, names: dict[str, str]) -> _Read:
 
 
 def _parameters(
-    fields: _Fields, group: _Group, request: Request, referrer: Referrer, names: dict[str, str]
+    fields: _Fields, group: Group, request: Request, referrer: Referrer, names: dict[str, str]
 ) -> dict[str, Span]:
     """Return where the parameters of the URL are that say something of such an event."""
     if group.is_request:
@@ -422,7 +298,7 @@ def _request(fields: _Fields, *, is_needed: bool) -> Request:
 
 
 def _events(
-    group: _Group,
+    group: Group,
     lines: Lines,
     names: dict[str, str],
     *,
@@ -466,7 +342,7 @@ def _events(
 
 
 def _answers(
-    fields: _Fields, group: _Group, rows: Positions, memories: Memories, settings: ParseSettings
+    fields: _Fields, group: Group, rows: Positions, memories: Memories, settings: ParseSettings
 ) -> list[Answers]:
     """Return what the reference parser stores of the texts that it is asked about."""
     clients = encode(fields.texts, *fields.span("client"), rows)
@@ -510,7 +386,7 @@ def _stored(target: str, unit: str | None, text: str) -> Row | None:
     return row | kept | {"extra": None}
 
 
-def _text_columns(fields: _Fields, group: _Group, rows: Positions) -> Columns:
+def _text_columns(fields: _Fields, group: Group, rows: Positions) -> Columns:
     columns: Columns = {}
     others = SHOP if group.is_request else _OF_TYPES
     for target, _, span in fields.named(frozenset(_TEXTS) - _ASKED - others - {"http_method"}):
@@ -569,7 +445,7 @@ def _url_columns(
     }
 
 
-def _shop_columns(fields: _Fields, group: _Group, read: _Read, encoder: Encoder) -> Columns:
+def _shop_columns(fields: _Fields, group: Group, read: _Read, encoder: Encoder) -> Columns:
     session = read.parameters[SESSION]
     values = {
         name: decoded(encoder.texts(span), escapes=False)
@@ -602,7 +478,7 @@ def _tracked_columns(fields: _Fields, read: _Read, encoder: Encoder) -> Columns:
     return columns
 
 
-def _plan_columns(group: _Group, rows: Positions) -> Columns:
+def _plan_columns(group: Group, rows: Positions) -> Columns:
     """Return the columns of which each plan knows the value."""
     names = dict.fromkeys(name for plan in group.plans for name in plan.values)
     return {name: group.known(name, rows).column() for name in names if name not in _OF_TYPES}

@@ -201,7 +201,7 @@ def _scan_line(
     """Note the scalars of the object [at, end) from number `count` on.
 
     Returns the hash of the skeleton, and how many scalars, bytes of `texts` and loose decimals
-    there are then; the second is NOWHERE where there is no object.
+    there are then; the second is NOWHERE for other text.
     """
     base = np.uint64(buffer.size)
     hashed, arrays, depth, expected, is_told = seed, ZERO, 0, _VALUE, False

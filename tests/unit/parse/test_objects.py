@@ -312,6 +312,14 @@ def test_a_proxy_before_caddy_is_no_client() -> None:
     assert row["duration_ms"] == 0.929675
 
 
+@pytest.mark.parametrize("client", ["0:0::1", "[::1]", "::1", "192.0.2.7:1"])
+def test_addresses_of_a_proxy_that_are_written_in_two_ways(client: str) -> None:
+    request = {**CADDY["request"], "client_ip": client, "remote_ip": "::1"}
+    data = content([line({**CADDY, "request": request})] * MANY)
+    assert bool(taken(data, CASES["caddy"][0])) == (client == "::1")
+    check(data, CASES["caddy"][0])
+
+
 def test_headers_of_waf_have_no_place_of_their_own() -> None:
     row = one("waf", WAF)
     assert (row["event_type"], row["event_name"], row["user_agent"]) == (
