@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from fixtures.outcome import IDENTITY, SETTINGS
+from support.mutated import reading
 
 from ingest.parse.model import ObjectVerdict, Parsed
 from ingest.parse.reader import parse_object
@@ -31,6 +32,16 @@ def read(path: Path) -> tuple[pa.Table, ObjectVerdict]:
     assert sum(chunk.rejects.num_rows for chunk in chunks) == verdict.lines_reject
     assert sum(chunk.skips.num_rows for chunk in chunks) == verdict.lines_skip
     return pa.concat_tables([chunk.events for chunk in chunks if chunk.events.num_rows]), verdict
+
+
+def test_kernels_read_nearly_all_lines(seed_csv: Path, hackers_log: Path) -> None:
+    """Issue 12: at least 99 % of the lines of each real file."""
+    shares = {
+        path.name: found.by_kernels / found.verdict.lines_read
+        for path in (seed_csv, hackers_log)
+        for found in (reading(path.read_bytes(), SETTINGS),)
+    }
+    assert min(shares.values()) > 0.999, shares
 
 
 def counted(column: pa.ChunkedArray) -> dict[Any, int]:

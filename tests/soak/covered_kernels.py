@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from support.mutated import NAMES, TURNS, check_kernels, reading, replaced, seeds_of_all
 
-LINES = int(os.environ.get("FUZZ_LINES", "20000"))
+LINES = int(os.environ.get("FUZZ_LINES", "4000"))
 FOLDER = Path(__file__).resolve().parents[2] / "ingest/parse/kernels"
 LEAST = 0.94
 # How machine code is kept; without a compiler there is none.
