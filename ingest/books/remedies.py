@@ -23,14 +23,14 @@ from ingest.settings import BY_FORMAT, MAX_LINE_BYTES, ParseSettings, Source
 # A longer line is no longer looked at in a shell.
 _MOST_COPIED = 400
 _GONE = "its source is no longer in clickstream.toml: add it there"
-_READ_NOW = "the settings or the parser changed since: this line is read now"
+_READ_NOW = "settings or parser have changed since: this line is read now"
 _REPAIR = "the line was damaged where it was written: repair the file in place, or leave it"
-_LAYOUT = "the line has another layout than its format: correct `format` or `log_format`"
+_LAYOUT = "the line does not fit its format: correct `format` or `log_format`"
 _ADVICE = {
     "no_match": _LAYOUT,
     "wrong_field_count": _LAYOUT,
     "bad_timestamp": (
-        "the time cannot exist, or its layout is another one: correct the file or `log_format`"
+        "the time does not exist, or is written in another layout: correct the file or `log_format`"
     ),
     "wrong_log_type": "the line is of a sibling log: give that log a source of its own",
     "bad_json": _REPAIR,
