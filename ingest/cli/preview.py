@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -208,7 +208,7 @@ def guessed(path: Path) -> str:
 
 
 def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
-    """Return the verdict on `line`; one that is rejected is shown with the place if it is known."""
+    """Return the verdict on `line`; a reject with the place or the detail that is known of it."""
     raw = line.encode(errors="replace")
     identity = Identity(source_file=BATCH_ID, batch_id=BATCH_ID, ingest_time=datetime.now(UTC))
     items = list(
@@ -221,9 +221,17 @@ def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
         )
     )
     shown = [text for item in items if isinstance(item, Parsed) for text in _shown(item)]
-    rejected = any(isinstance(item, Parsed) and item.rejects.num_rows for item in items)
-    misfit = misfit_of(string, line) if string is not None and rejected else None
     for item in items:
         if isinstance(item, ObjectVerdict):
             _conclude("the line", item)
-    return "\n".join([*shown, *([] if misfit is None else [misfit])])
+        else:
+            shown += (_why(reject, line, string) for reject in item.rejects.to_pylist())
+    return "\n".join(filter(None, shown))
+
+
+def _why(reject: Mapping[str, Any], line: str, string: str | None) -> str:
+    """Return why `line` was rejected beyond the reason, empty when nothing more is known."""
+    misfit = None if string is None else misfit_of(string, line)
+    if misfit is not None:
+        return misfit
+    return f"{reject['reason']}: {printable(reject['detail'])}" if reject["detail"] else ""

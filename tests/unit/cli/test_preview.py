@@ -260,6 +260,20 @@ def test_explain_points_safely_at_a_place_in_a_long_line() -> None:
     assert len(shown) < 200
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "detail"),
+    [
+        ("alb", "https 2024-05-06T07:08:09Z a", "wrong_field_count: 3 of at least 20 fields"),
+        ("access", LINE.replace("03/Mar", "31/Feb"), "bad_timestamp: 31/Feb/2024:07:08:09 +0000"),
+        ("s3", "no log", ""),
+    ],
+)
+def test_explain_gives_the_detail_of_a_reject(name: str, line: str, detail: str) -> None:
+    verdict, _, more = explain(name, line).rpartition("\n\n")[2].partition("\n")
+    assert json.loads(verdict)["status"] == "reject"
+    assert more == detail
+
+
 def test_explain_named_formats_and_bad_strings(capsys: pytest.CaptureFixture[str]) -> None:
     assert "$req_id" in explain("ingress_nginx")
     assert "%>s" in explain("combined")
