@@ -188,5 +188,7 @@ def _options(settings: ParseSettings) -> Iterator[str]:
         yield from ("--fields", " ".join(settings.fields))
     if settings.delimiter is not None:
         yield from ("--delimiter", settings.delimiter)
+    if settings.time_unit is not None:
+        yield from ("--time-unit", settings.time_unit)
     for column, path in settings.mapping or ():
         yield from ("--mapping", f"{column}={path}")

@@ -132,6 +132,11 @@ def _names(
     metavar="TEXT",
     help="The text between two columns, for formats that take it.",
 )
+@click.option(
+    "--time-unit",
+    type=click.Choice(["auto", "s", "ms", "us"]),
+    help="Unit of times that are numbers, for formats that take it.",
+)
 def parse(
     file: Path,
     format_name: str,
@@ -140,6 +145,7 @@ def parse(
     mapping: tuple[tuple[str, str], ...] | None,
     fields: tuple[str, ...] | None,
     delimiter: str | None,
+    time_unit: str | None,
 ) -> None:
     """Print the verdict on each line of FILE as JSON lines.
 
@@ -160,6 +166,7 @@ def parse(
         mapping=mapping,
         fields=fields,
         delimiter=delimiter or None,
+        time_unit=time_unit,
     )
     out = sys.stdout.buffer
     try:

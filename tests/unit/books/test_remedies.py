@@ -106,7 +106,11 @@ def test_an_own_log_format_is_explained_and_used(tmp_path: Path) -> None:
     [
         ParseSettings(format="cloudfront_rt", fields=("timestamp", "c-ip")),
         ParseSettings(format="cloudfront_v2", fields=("c-ip", "asn"), delimiter="|"),
-        ParseSettings(format="json_mapping", mapping=(("event_time", "a b"), ("url", "it's"))),
+        ParseSettings(
+            format="json_mapping",
+            mapping=(("event_time", "a b"), ("url", "it's")),
+            time_unit="ms",
+        ),
         ParseSettings(format="shop", log_format='%h "%r"', timezone="+01:00"),
     ],
     ids=lambda parse: parse.format,

@@ -212,7 +212,7 @@ def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("ingest.cli.preview.json_lines", keep)
     mapping = ["--mapping", "url=page.url", "--mapping", "event_name=a=b"]
-    columns = ["--fields", "c-ip  asn", "--delimiter", "|"]
+    columns = ["--fields", "c-ip  asn", "--delimiter", "|", "--time-unit", "ms"]
     options = ["--timezone", "+01:00", "--log-format", "%h", *mapping, *columns]
     assert cli.run(["parse", str(log), *options]) == 0
     assert given == [
@@ -222,6 +222,7 @@ def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) ->
             mapping=(("event_name", "a=b"), ("url", "page.url")),
             fields=("c-ip", "asn"),
             delimiter="|",
+            time_unit="ms",
         )
     ]
 
