@@ -20,9 +20,9 @@ from ingest.parse.layout.guess import guess
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
 from ingest.parse.peek import Content
 from ingest.parse.reader import parse_object
-from ingest.parse.registry import AUTO, check_settings, configured, supported
+from ingest.parse.registry import AUTO, check_settings, configured, lookup, supported
 from ingest.parse.rows import EVENTS_SCHEMA
-from ingest.parse.sniff import SNIFF_BYTES, remedy
+from ingest.parse.sniff import SNIFF_BYTES, find_format, remedy
 from ingest.settings import ParseSettings
 from ingest.terminal.text import count_of, json_text, printable
 
@@ -186,7 +186,8 @@ def explain(what: str, line: str | None = None) -> str:
 def guessed(path: Path) -> str:
     """Return a log format for the lines of `path`, and what it captures.
 
-    Raises ObjectUnreadable when the file cannot be read, ClickstreamError when no format is found.
+    Raises ObjectUnreadable when the file cannot be read, ClickstreamError when no string is found
+    or `auto` finds a format that no string describes.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -194,6 +195,12 @@ def guessed(path: Path) -> str:
             head = next(iter(content.pieces()), b"")[:SNIFF_BYTES]
     except OSError as error:
         raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
+    known = find_format(head, whole=len(head) < SNIFF_BYTES, settings=ParseSettings()).format
+    if known is not None and not lookup(known).is_fallback:
+        raise ClickstreamError(
+            f"{path}: its lines look like the format {known};"
+            f" see `clickstream formats explain {known}`"
+        )
     *lines, last = head.decode(errors="replace").replace("\r\n", "\n").split("\n")
     sample = [line for line in (lines or [last])[:_GUESS_LINES] if line.strip(" ")]
     found = guess(sample)
