@@ -45,8 +45,9 @@ def test_other_fields(line: str, string: str) -> None:
     assert guess([line]) == (string, 1)
 
 
-def test_no_lines_have_no_format() -> None:
-    assert guess([]) is guess([" "]) is None
+@pytest.mark.parametrize("lines", [[], [" "], ["some text", "more text"]])
+def test_lines_of_which_nothing_is_known_have_no_format(lines: list[str]) -> None:
+    assert guess(lines) is None
 
 
 @pytest.mark.parametrize(
