@@ -163,22 +163,19 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     assert shown(path)[0]["event"]["source_file"] == "a\\xff.log"
 
 
-@pytest.mark.usefixtures("later")
 def test_formats() -> None:
     names = [name for name, _ in formats()]
     assert names[:2] == ["auto", "access"]
     assert {"combined", "schematic-csv", "splunk_tutorial"} <= set(names)
-    assert "later" not in names
     for name, description in formats():
         assert description
         assert explain(name)
 
 
-@pytest.mark.usefixtures("later")
 def test_formats_that_are_not_supported(log: Path) -> None:
     log.touch()
-    with pytest.raises(SettingsError, match="'later' is recognised but not supported yet"):
-        explain("later")
+    with pytest.raises(SettingsError, match="'nope' is unknown"):
+        explain("nope")
     with pytest.raises(SettingsError, match="'nope' is unknown"):
         list(json_lines(log, ParseSettings(format="nope")))
 
