@@ -134,7 +134,7 @@ def _lines(
     """Yield the reasons of rejected lines by the format that these were read as.
 
     The example is of the log with the most such lines: one line of another format in each log is
-    odd, a log full of them is a setting to be mended.
+    odd, a log full of them is a setting to correct.
     """
     kinds: dict[tuple[str, str], list[RejectedLines]] = defaultdict(list)
     for record in records:

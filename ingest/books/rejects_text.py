@@ -37,7 +37,7 @@ def _source_text(source: SourceRejects) -> str:
         text += (
             f"\n  {count_of(count, 'batch exceeds', 'batches exceed')} the reject limit and"
             f" {'is' if count == 1 else 'are'} quarantined; {how_to_accept(source.quarantined)}"
-            "\n  For batches to come, reject_limit_ratio of the source is the limit."
+            "\n  To raise the limit for later batches, set reject_limit_ratio of the source."
         )
     return text
 

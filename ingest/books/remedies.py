@@ -23,14 +23,14 @@ from ingest.settings import BY_FORMAT, MAX_LINE_BYTES, ParseSettings, Source
 # A longer line is no longer looked at in a shell.
 _MOST_COPIED = 400
 _GONE = "its source is no longer in clickstream.toml: add it there"
-_READ_NOW = "the settings or the parser changed since: this line is read now"
+_READ_NOW = "settings or parser have changed since: this line is read now"
 _REPAIR = "the line was damaged where it was written: repair the file in place, or leave it"
-_LAYOUT = "the line has another layout than its format: correct `format` or `log_format`"
+_LAYOUT = "the line does not fit its format: correct `format` or `log_format`"
 _ADVICE = {
     "no_match": _LAYOUT,
     "wrong_field_count": _LAYOUT,
     "bad_timestamp": (
-        "the time cannot exist, or its layout is another one: correct the file or `log_format`"
+        "the time does not exist, or is written in another layout: correct the file or `log_format`"
     ),
     "wrong_log_type": "the line is of a sibling log: give that log a source of its own",
     "bad_json": _REPAIR,
@@ -40,6 +40,7 @@ _ADVICE = {
 }
 _UPLOAD = "upload it again, whole: the next run reads a changed file"
 _UNKNOWN_FORMAT = "unknown_format"
+_USUAL = ParseSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +103,7 @@ def mend_line(line: Rejected, source: Source | None) -> Remedy:
         )
     return Remedy(
         advice=advice,
-        commands=(_explain(line, source.parse), *_previews(line.file, source.parse), again),
+        commands=(*_explain(line, source.parse), *_previews(line.file, source.parse), again),
     )
 
 
@@ -152,11 +153,14 @@ def _reads(line: Rejected, settings: ParseSettings) -> str | None:
     return verdict.source_format if is_read else None
 
 
-def _explain(line: Rejected, settings: ParseSettings) -> str:
-    """Return the command that shows where the line stops fitting its format.
+def _explain(line: Rejected, settings: ParseSettings) -> Iterator[str]:
+    """Yield the command that shows where the line stops fitting its format.
 
-    The line is left out where a shell would not get exactly its bytes.
+    None where settings describe the lines that this command does not take. The line is left out
+    where a shell would not get exactly its bytes.
     """
+    if settings.fields is not None or settings.mapping is not None:
+        return
     command = (
         f"clickstream formats explain {shlex.quote(settings.log_format or line.source_format)}"
     )
@@ -164,13 +168,27 @@ def _explain(line: Rejected, settings: ParseSettings) -> str:
     is_exact = not line.is_cut and text.isprintable() and text.encode() == line.raw
     if is_exact and len(text) <= _MOST_COPIED:
         command += f" --line {shlex.quote(text)}"
-    return command
+    yield command
 
 
 def _previews(file: Path | None, settings: ParseSettings) -> Iterator[str]:
     """Yield the command that shows the verdict on each line of a file on this machine."""
     if file is not None:
-        options = f" --format {settings.format}"
-        if settings.log_format is not None:
-            options += f" --log-format {shlex.quote(settings.log_format)}"
-        yield f"clickstream parse {shlex.quote(str(file))}{options}"
+        yield shlex.join(["clickstream", "parse", str(file), *_options(settings)])
+
+
+def _options(settings: ParseSettings) -> Iterator[str]:
+    """Yield the options of `clickstream parse` that stand for the settings of a source."""
+    yield from ("--format", settings.format)
+    if settings.timezone != _USUAL.timezone:
+        yield from ("--timezone", settings.timezone)
+    if settings.log_format is not None:
+        yield from ("--log-format", settings.log_format)
+    if settings.fields is not None:
+        yield from ("--fields", " ".join(settings.fields))
+    if settings.delimiter is not None:
+        yield from ("--delimiter", settings.delimiter)
+    if settings.time_unit is not None:
+        yield from ("--time-unit", settings.time_unit)
+    for column, path in settings.mapping or ():
+        yield from ("--mapping", f"{column}={path}")

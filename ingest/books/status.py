@@ -211,7 +211,7 @@ def status_text(books: Books) -> str:
     if books.counts:
         parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
     if any(batch.lines_reject for batch in books.batches if batch.decided != REPLACED):
-        parts.append("rejected lines, and what would mend them: `clickstream status --rejects`")
+        parts.append("rejected lines, and how to fix them: `clickstream status --rejects`")
     if books.files:
         parts.append(_files_text(books.files))
     exports = [

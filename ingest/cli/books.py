@@ -35,13 +35,13 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
     "--rejects",
     "only_rejects",
     is_flag=True,
-    help="Instead, show why lines were rejected, an example of each reason, and what mends it.",
+    help="Instead, show why lines were rejected, with an example and a remedy for each reason.",
 )
 @click.option(
     "--logs",
     "only_logs",
     is_flag=True,
-    help="Instead, show each log: its format, file status, and lines by verdict.",
+    help="Instead, show the format, file status and line counts of each log.",
 )
 @target_option
 @json_option
@@ -50,16 +50,16 @@ def status(only_rejects: bool, only_logs: bool, target: str | None, as_json: boo
 
     Batches and their states, codes and reasons, objects that are not ok, and what was exported.
 
-    --rejects shows what is not an event although it lies in the sources: by source and reason the
-    number of lines, one line as an example with its place, and the setting or command that would
-    mend it. Examples are tried: with settings that changed since, and by all other formats.
-    --logs shows what was read of each log.
+    --rejects shows what did not become an event: for each source and reason the number of lines,
+    one example with its place, and the setting or command that would fix it. Each example is read
+    again, with the settings of today and by all other formats. --logs shows what was read of each
+    log.
     """
     from ingest.books.status import status as books
     from ingest.books.status import status_text
 
     if only_rejects and only_logs:
-        raise click.UsageError("--rejects and --logs exclude each other: give one of them")
+        raise click.UsageError("--rejects and --logs cannot be combined")
     settings = load_settings_for(target)
     if only_rejects:
         _show_rejects(settings, as_json)

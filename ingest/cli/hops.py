@@ -144,7 +144,7 @@ def replay(
     After a fix, such as another `format` of a source, what was rejected becomes events:
 
     \b
-    clickstream status --rejects             what was rejected, and what mends it
+    clickstream status --rejects             what was rejected, and how to fix it
     clickstream replay --rejects --dry-run   which batches, and what changed since
     clickstream replay --rejects             read them again
     clickstream run                          load, build, export and verify

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from ingest.parse.layout.guess import guess
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
 from ingest.parse.peek import Content
 from ingest.parse.reader import parse_object
-from ingest.parse.registry import AUTO, check_settings, configured, supported
+from ingest.parse.registry import AUTO, check_settings, configured, lookup, supported
 from ingest.parse.rows import EVENTS_SCHEMA
-from ingest.parse.sniff import SNIFF_BYTES, remedy
+from ingest.parse.sniff import SNIFF_BYTES, find_format, remedy
 from ingest.settings import ParseSettings
 from ingest.terminal.text import count_of, json_text, printable
 
@@ -186,7 +186,8 @@ def explain(what: str, line: str | None = None) -> str:
 def guessed(path: Path) -> str:
     """Return a log format for the lines of `path`, and what it captures.
 
-    Raises ObjectUnreadable when the file cannot be read, ClickstreamError when no format is found.
+    Raises ObjectUnreadable when the file cannot be read, ClickstreamError when no string is found
+    or `auto` finds a format that no string describes.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -194,6 +195,12 @@ def guessed(path: Path) -> str:
             head = next(iter(content.pieces()), b"")[:SNIFF_BYTES]
     except OSError as error:
         raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
+    known = find_format(head, whole=len(head) < SNIFF_BYTES, settings=ParseSettings()).format
+    if known is not None and not lookup(known).is_fallback:
+        raise ClickstreamError(
+            f"{path}: its lines look like the format {known};"
+            f" see `clickstream formats explain {known}`"
+        )
     *lines, last = head.decode(errors="replace").replace("\r\n", "\n").split("\n")
     sample = [line for line in (lines or [last])[:_GUESS_LINES] if line.strip(" ")]
     found = guess(sample)
@@ -208,7 +215,7 @@ def guessed(path: Path) -> str:
 
 
 def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
-    """Return the verdict on `line`; one that is rejected is shown with the place if it is known."""
+    """Return the verdict on `line`; a reject with the place or the detail that is known of it."""
     raw = line.encode(errors="replace")
     identity = Identity(source_file=BATCH_ID, batch_id=BATCH_ID, ingest_time=datetime.now(UTC))
     items = list(
@@ -221,9 +228,17 @@ def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
         )
     )
     shown = [text for item in items if isinstance(item, Parsed) for text in _shown(item)]
-    rejected = any(isinstance(item, Parsed) and item.rejects.num_rows for item in items)
-    misfit = misfit_of(string, line) if string is not None and rejected else None
     for item in items:
         if isinstance(item, ObjectVerdict):
             _conclude("the line", item)
-    return "\n".join([*shown, *([] if misfit is None else [misfit])])
+        else:
+            shown += (_why(reject, line, string) for reject in item.rejects.to_pylist())
+    return "\n".join(filter(None, shown))
+
+
+def _why(reject: Mapping[str, Any], line: str, string: str | None) -> str:
+    """Return why `line` was rejected beyond the reason, empty when nothing more is known."""
+    misfit = None if string is None else misfit_of(string, line)
+    if misfit is not None:
+        return misfit
+    return f"{reject['reason']}: {printable(reject['detail'])}" if reject["detail"] else ""

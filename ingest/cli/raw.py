@@ -37,8 +37,8 @@ from ingest.terminal.text import count_of
     "formats",
     multiple=True,
     metavar="F",
-    help="A format to write, or mixed: one file of each that content shows, some broken. May be "
-    "repeated. [default: combined, schematic-csv, splunk_tutorial]",
+    help="A format to write, or mixed: a file of each format that auto detects, some broken. May "
+    "be repeated. [default: combined, schematic-csv, splunk_tutorial]",
 )
 @json_option
 def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_json: bool) -> None:
@@ -55,7 +55,7 @@ def sample(directory: Path, lines: int, seed: int, formats: tuple[str, ...], as_
         f"the answers are in {directory / 'truth.json'}"
     )
     needs = [
-        f"\na source of {name} has to say:\n{_source_text(settings)}"
+        f"\na source for {name} needs:\n{_source_text(settings)}"
         for name, settings in truth["sample"]["settings"].items()
     ]
     show(truth["totals"], "\n".join([text, *needs]), as_json)
@@ -125,12 +125,17 @@ def _names(
     "--fields",
     metavar="NAMES",
     callback=_names,
-    help="Names of the columns, between blanks, for formats without a header that take them.",
+    help="Names of the columns, separated by spaces, for formats that take them.",
 )
 @click.option(
     "--delimiter",
     metavar="TEXT",
-    help="What is between two columns, for formats that take it.",
+    help="The text between two columns, for formats that take it.",
+)
+@click.option(
+    "--time-unit",
+    type=click.Choice(["auto", "s", "ms", "us"]),
+    help="Unit of times that are numbers, for formats that take it.",
 )
 def parse(
     file: Path,
@@ -140,6 +145,7 @@ def parse(
     mapping: tuple[tuple[str, str], ...] | None,
     fields: tuple[str, ...] | None,
     delimiter: str | None,
+    time_unit: str | None,
 ) -> None:
     """Print the verdict on each line of FILE as JSON lines.
 
@@ -160,6 +166,7 @@ def parse(
         mapping=mapping,
         fields=fields,
         delimiter=delimiter or None,
+        time_unit=time_unit,
     )
     out = sys.stdout.buffer
     try:

@@ -94,13 +94,13 @@ def replay_text(plan: ReplayPlan) -> str:
     ]
     if unchanged := sum(not batch.changed for batch in plan.batches):
         parts.append(
-            f"{count_of(unchanged, 'batch', 'batches')} would get the same verdicts again: no"
-            " setting of the source and no parser changed since"
+            f"{count_of(unchanged, 'batch', 'batches')} would get the same verdicts again:"
+            " neither the settings of the source nor the parser have changed since"
         )
     if plan.missing:
         parts.append(
-            f"{count_of(len(plan.missing), 'log')} not found at the last known place, and searched"
-            f" for elsewhere first: {first_few([printable(name) for name in plan.missing])}"
+            f"{count_of(len(plan.missing), 'log')} not found at the last known place; the ingest"
+            f" looks elsewhere first: {first_few([printable(name) for name in plan.missing])}"
         )
     return "\n\n".join(parts)
 

@@ -97,8 +97,6 @@ class Format:
     """A format: how its content is recognised, described and parsed.
 
     `parser` makes the parser of one object from settings that name this format, never `auto`.
-    None = the format is only recognised, so that its content is refused and not misread.
-
     `score` returns how many lines of the sample fit; None = the format is never guessed. Of
     equal scores the lowest `rank` wins: the place in the table of section 3.10 of the format
     specification. `refusal` returns why content is refused as a whole, when this format is to
@@ -115,9 +113,9 @@ class Format:
 
     name: str
     description: str
+    parser: Callable[[Identity, ParseSettings], Parser]
     grammar: str = ""
     splittable: bool = False
-    parser: Callable[[Identity, ParseSettings], Parser] | None = None
     score: Callable[[Head, ParseSettings], int] | None = None
     rank: int = 0
     refusal: Callable[[Head], str | None] = _no_refusal
@@ -129,8 +127,7 @@ class Format:
     remedies: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, identity: Identity, settings: ParseSettings) -> Parser:
-        """Return the parser of one object; the format must have one."""
-        assert self.parser is not None  # noqa: S101  `lookup` gives no other
+        """Return the parser of one object."""
         return self.parser(identity, replace(settings, format=self.name))
 
 

@@ -29,37 +29,30 @@ def register(form: Format) -> None:
     _formats[form.name] = form
 
 
-def known() -> list[Format]:
-    """Return all formats in order of name, including those that are only recognised."""
+def supported() -> list[Format]:
+    """Return all formats in order of name."""
     _load()
     return [_formats[name] for name in sorted(_formats)]
 
 
-def supported() -> list[Format]:
-    """Return the formats that have a parser, in order of name."""
-    return [form for form in known() if form.parser is not None]
-
-
 def names() -> list[str]:
-    """Return the names that may be configured: `auto`, then those of the supported formats."""
+    """Return the names that may be configured: `auto`, then those of all formats."""
     return [AUTO, *(form.name for form in supported())]
 
 
 def lookup(name: str) -> Format:
-    """Return the format `name`; raises SettingsError unless it is supported."""
+    """Return the format `name`; raises SettingsError when there is none."""
     _load()
-    found = _formats.get(name)
-    if found is None or found.parser is None:
-        problem = "is recognised but not supported yet" if found else "is unknown"
-        raise SettingsError(f"format {name!r} {problem}; supported: {', '.join(names())}")
-    return found
+    if name not in _formats:
+        raise SettingsError(f"format {name!r} is unknown; supported: {', '.join(names())}")
+    return _formats[name]
 
 
 def configured(settings: ParseSettings) -> Format | None:
     """Return the format that `settings` name, None when it is to be found in the content.
 
     Settings that describe lines of a user's own make any name one of theirs, and need none. Raises
-    SettingsError unless the format is supported.
+    SettingsError for any other name that no format has.
     """
     _load()
     name = settings.format
@@ -85,7 +78,7 @@ def fallback() -> Format:
 
 
 def check_settings(settings: ParseSettings) -> None:
-    """Raise SettingsError unless the format has a parser that reads all settings given for it."""
+    """Raise SettingsError unless there is the format, and it reads all settings given for it."""
     form = configured(settings)
     reads = frozenset() if form is None else form.reads
     problems = [

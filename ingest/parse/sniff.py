@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ingest.parse.content import BOM, REMEDIES, refusal
 from ingest.parse.fields.text import is_blank
 from ingest.parse.format import Format, Head
-from ingest.parse.registry import configured, fallback, known, supported
+from ingest.parse.registry import configured, fallback, supported
 from ingest.settings import ParseSettings
 from ingest.unpack.layers import kind_of
 
@@ -54,9 +54,9 @@ def find_format(start: bytes, *, whole: bool, settings: ParseSettings) -> Sniffe
     if form is not None:
         return _found(form, head)
     winner = _winner(head, settings)
-    if winner is not None and winner.parser is not None:
+    if winner is not None:
         return _found(winner, head)
-    if winner is None and not head.sample:
+    if not head.sample:
         # What follows a long preamble is unknown; the fallback loses none of it.
         return Sniffed() if whole else _found(fallback(), head)
     return Sniffed(reason=next(_refusals(head), "unknown_format"))
@@ -92,14 +92,16 @@ def _complete_lines(start: bytes, *, whole: bool) -> list[bytes]:
 def _winner(head: Head, settings: ParseSettings) -> Format | None:
     """Return the format that fits most lines (of equals the first by rank), None if none does."""
     scores = [
-        (form.score(head, settings), -form.rank, form) for form in known() if form.score is not None
+        (form.score(head, settings), -form.rank, form)
+        for form in supported()
+        if form.score is not None
     ]
     score, _, winner = max(scores, key=lambda entry: entry[:2])
     return winner if score else None
 
 
 def _refusals(head: Head) -> Iterator[str]:
-    return (reason for form in known() if (reason := form.refusal(head)) is not None)
+    return (reason for form in supported() if (reason := form.refusal(head)) is not None)
 
 
 def remedy(reason: str) -> str | None:
@@ -108,5 +110,5 @@ def remedy(reason: str) -> str | None:
         return (
             f"no supported format fits; supported: {', '.join(form.name for form in supported())}"
         )
-    of_formats = (form.remedies[reason] for form in known() if reason in form.remedies)
+    of_formats = (form.remedies[reason] for form in supported() if reason in form.remedies)
     return REMEDIES.get(reason) or next(of_formats, None)

@@ -8,6 +8,7 @@ import pytest
 from fixtures.outcome import read
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.edited_lines import edited_lines
 
 from ingest.settings import ParseSettings
 
@@ -41,20 +42,9 @@ def of(name: str) -> ParseSettings:
 
 
 @settings(deadline=None, max_examples=100)
-@given(
-    st.sampled_from(sorted(LINES)),
-    st.lists(
-        st.tuples(
-            st.integers(0, 400), st.integers(0, 30), st.sampled_from(SNIPS) | st.binary(max_size=4)
-        ),
-        min_size=1,
-        max_size=4,
-    ),
-)
-def test_every_line_gets_a_verdict(name: str, edits: list[tuple[int, int, bytes]]) -> None:
-    line = LINES[name]
-    for at, size, new in edits:
-        line = line[: at % len(line)] + new + line[at % len(line) + size :] if line else new
+@given(edited_lines(LINES, SNIPS))
+def test_every_line_gets_a_verdict(case: tuple[str, bytes]) -> None:
+    name, line = case
     line = line.replace(b"\n", b" ")
     outcome = read(b"x\n" + line + b"\n", settings=of(name))
     # A line of NULs only is a hole, and no line.

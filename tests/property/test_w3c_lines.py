@@ -8,6 +8,7 @@ import pytest
 from fixtures.outcome import Outcome, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.edited_lines import edited_lines
 
 from ingest.settings import ParseSettings
 
@@ -32,6 +33,7 @@ CASES: dict[str, tuple[dict[str, object], bytes, bytes]] = {
     "w3c": ({}, HEADER, RECORD),
     "snowplow": ({}, b"", EVENT.replace(b"\t3\t", b"\t2024-05-06 07:08:09.1\t", 1)),
 }
+RECORDS = {name: record for name, (_, _, record) in CASES.items()}
 SNIPS = (
     b"\t", b" ", b"%", b"%41", b"%c3", b"%00", b"+", b"-", b"#", b"?", b",", b"\xff", b"\0", b"\r",
     b"9" * 25, b"#Fields:", b"#Fields: c-ip date time\n", b"#Fields: a a a\n", b"\n", HEADER,
@@ -55,21 +57,10 @@ def outcome(name: str, lines: bytes) -> Outcome:
 
 
 @settings(deadline=None, max_examples=120)
-@given(
-    st.sampled_from(sorted(CASES)),
-    st.lists(
-        st.tuples(
-            st.integers(0, 400), st.integers(0, 30), st.sampled_from(SNIPS) | st.binary(max_size=4)
-        ),
-        min_size=1,
-        max_size=4,
-    ),
-)
-def test_every_line_gets_a_verdict(name: str, edits: list[tuple[int, int, bytes]]) -> None:
-    line = CASES[name][2]
-    for at, size, new in edits:
-        line = line[: at % len(line)] + new + line[at % len(line) + size :] if line else new
-    data = line + b"\n" + CASES[name][2] + b"\n"
+@given(edited_lines(RECORDS, SNIPS))
+def test_every_line_gets_a_verdict(case: tuple[str, bytes]) -> None:
+    name, line = case
+    data = line + b"\n" + RECORDS[name] + b"\n"
     before = outcome(name, b"").verdict.lines_read
     assert outcome(name, data).verdict.lines_read == before + data.count(b"\n")
 
@@ -112,7 +103,7 @@ def seconds(name: str, lines: bytes) -> float:
 def test_long_texts_take_linear_time(name: str) -> None:
     for unit in UNITS:
         for place in (b"", b"1.2.3.4", b"a=b"):
-            line = CASES[name][2].replace(place, place + unit * (LONG // len(unit)), 1)
+            line = RECORDS[name].replace(place, place + unit * (LONG // len(unit)), 1)
             assert seconds(name, line) < 0.5, (unit, place)
 
 

@@ -38,7 +38,7 @@ GRAMMAR = """\
 
 relay       the header of syslog, docker compose, CRI or grep: extra.relay
 prefix      [vhost[:port]] host [vhost[:port]] [ident [user]]; or an address list, quoted or
-            with commas, instead of the host; or further addresses behind it
+            with commas, instead of the host; or further addresses after it
             server_name, extra.server_port, client_ip, client_address, extra.client_port,
             extra.ident, user_name, forwarded_for, extra.peer_address
 time        event_time; 03/Mar/2024:07:08:09 +0100, 2024-03-03T07:08:09Z, an epoch

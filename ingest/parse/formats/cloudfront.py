@@ -20,7 +20,7 @@ from ingest.parse.w3c_fields import Dialect, put_fields
 from ingest.settings import ParseSettings
 
 _MEANING = """\
-date, time, timestamp(ms)   event_time, in UTC; timestamp(ms) says more than the others
+date, time, timestamp(ms)   event_time, in UTC; timestamp(ms) is preferred: it is more precise
 c-ip, c-port                client_ip, client_address, extra.client_port
 x-forwarded-for             forwarded_for
 cs-method, cs-protocol-version, cs-protocol
@@ -57,12 +57,12 @@ plain  without a header: `fields` names the columns (default: the 33 of the stan
 
 {_MEANING}"""
 _RT = f"""\
-TAB-separated columns without a header: `fields` names those that the configuration of the log has.
+TAB-separated columns without a header: `fields` names those in the configuration of the log.
 They are written in CloudFront's own order, whatever the order of `fields`; with a name that is
 unknown here, in the order of `fields`.
 
 timestamp                   event_time: seconds since 1970, with a fraction
-cs-uri-stem                 url_path, and behind its first ? url_query
+cs-uri-stem                 url_path, and after its first ? url_query
 cs-host, cs-user-agent, cs-referer, cs-cookie
                             as cs(Host), cs(User-Agent), cs(Referer), cs(Cookie)
 

@@ -42,9 +42,9 @@ An Apache LogFormat or an nginx log_format, given in the setting log_format:
 format = "shop"                       # a name of your own: the source_format of the events
 log_format = '%h %l %u %t "%r" %>s %b'
 
-Text between directives has to be there exactly; one space is one or more. A value in quotes ends
-at the first quote without a backslash before it, one in brackets at `]`, any other where the text
-behind it begins. Text behind the last value is extra.tail.
+Text between directives must match exactly; a space matches one or more. A value in quotes ends at
+the first quote without a backslash before it, one in brackets at `]`, any other where the text
+after it begins. Text after the last value is extra.tail.
 
 A string that writes JSON ('{"time": "$msec", ...}', escape=json) is read as nginx_json is."""
 

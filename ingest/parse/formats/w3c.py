@@ -14,7 +14,8 @@ from ingest.parse.w3c_fields import Dialect
 from ingest.settings import ParseSettings
 
 GRAMMAR = """\
-Columns between blanks, named by the #Fields line before them; each such line counts from there on.
+Columns separated by spaces, named by the #Fields line before them; each such line counts from
+there on.
 
 date, time                  event_time, in UTC
 c-ip, c-port                client_ip, client_address, extra.client_port
@@ -26,11 +27,11 @@ sc-status                   status_code
 sc-bytes, cs-bytes          response_bytes, request_bytes: with headers
 time-taken (ms)             duration_ms
 cs-host, s-port             server_name, extra.server_port
-cs(User-Agent)              user_agent, with blanks for +
+cs(User-Agent)              user_agent, with spaces for +
 cs(Referer), cs(Cookie)     referrer, referrer_domain, cookie
 all others                  extra, under the name in lower case, with _ for other characters
 
-More columns than names are extra.extra_fields, unless they show that a text holds a blank."""
+More columns than names are extra.extra_fields, unless they show that a text contains a space."""
 _IIS = b"microsoft internet information services"
 
 

@@ -150,7 +150,9 @@ def _resolved(string: str, piece: Piece, directives: Sequence[Directive]) -> Pie
     if meaning.time is None or meaning.time.is_complete:
         return piece
     if not any(_says_when(one.meaning) for one in directives):
-        raise LayoutError(f"`{piece.written}` says no date and hour", string, piece.at)
+        raise LayoutError(
+            f"`{piece.written}` is only part of a time: date and hour are missing", string, piece.at
+        )
     return replace(piece, meaning=Meaning(target=key_of(piece.written), key=meaning.key))
 
 
@@ -164,7 +166,7 @@ def _says_when(meaning: Meaning) -> bool:
 
 
 def _steps(string: str, first: str, pieces: Sequence[Piece]) -> Iterator[Step]:
-    """Yield the steps of `pieces`, before which the text `first` stands."""
+    """Yield the steps of `pieces`, which the text `first` precedes."""
     enclosing = _Enclosing(string)
     enclosing.pass_over(first, pieces)
     at = 0
@@ -215,7 +217,7 @@ class _Enclosing:
         self.closing = ""
 
     def pass_over(self, text: str, later: Sequence[Piece]) -> None:
-        """Take in the literal `text`; `later` are the pieces behind it."""
+        """Take in the literal `text`; `later` are the pieces after it."""
         rest = [_text(piece) for piece in later]
         for at, character in enumerate(text):
             if self.closing:

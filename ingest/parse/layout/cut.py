@@ -18,7 +18,7 @@ from ingest.terminal.text import printable
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Character `at` of a line is where it stops having its layout; `expected` says what it has."""
+    """Character `at` of a line is where it stops fitting its layout, which has `expected` there."""
 
     at: int
     expected: str
@@ -26,7 +26,7 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The values of a line, in the order of the layout's directives, and the text behind them.
+    """The values of a line, in the order of the layout's directives, and the text after them.
 
     When the line ends within a quoted value, or text follows its quote, it is not `closed`: only
     the first `complete` values are beyond doubt then.
@@ -70,7 +70,7 @@ def _cut(layout: Layout, text: str, begin: int) -> Cut:
         values += _values(step, text, at, end)
         gap = step.gap.pattern.match(text, end)
         if gap is None:
-            raise _Stopped(end, _behind(step))
+            raise _Stopped(end, _what_follows(step))
         at = gap.end()
     if text[at : at + 1] not in ("", " "):
         raise _Stopped(at, "a space or the end of the line")
@@ -89,7 +89,7 @@ def _end(step: Step, text: str, at: int, *, is_last: bool) -> int | None:
         return limit
     end = _inner_end(step, text, at)
     if end > limit:
-        raise _Stopped(limit, _behind(step))
+        raise _Stopped(limit, _what_follows(step))
     return end
 
 
@@ -105,7 +105,7 @@ def _limit(step: Step, text: str, at: int) -> int | None:
         return None if limit < 0 else limit
     limit = text.find(step.closing, at)
     if limit < 0:
-        raise _Stopped(len(text), f"`{step.closing}` behind {_named(step)}")
+        raise _Stopped(len(text), f"`{step.closing}` after {_named(step)}")
     return limit
 
 
@@ -124,7 +124,7 @@ def _inner_end(step: Step, text: str, at: int) -> int:
             return end
     gap = step.gap.pattern.search(text, at)
     if gap is None:
-        raise _Stopped(at if step.gap.text.strip(" ") else len(text), _behind(step))
+        raise _Stopped(at if step.gap.text.strip(" ") else len(text), _what_follows(step))
     return gap.start()
 
 
@@ -168,8 +168,8 @@ def _open_value(step: Step, text: str, at: int) -> list[str]:
     return [read_quoted(text, at - 1).text] if is_one and text[at - 1] == '"' else []
 
 
-def _behind(step: Step) -> str:
-    return f"`{step.gap.text}` behind {_named(step)}" if step.gap.text else "nothing more"
+def _what_follows(step: Step) -> str:
+    return f"`{step.gap.text}` after {_named(step)}" if step.gap.text else "nothing more"
 
 
 def _named(step: Step) -> str:

@@ -81,7 +81,7 @@ _CLIENT, _USER = "remote_addr", "remote_user"
 def guess(lines: Sequence[str]) -> Guess | None:
     """Return a log format of most of `lines`, None when they have no common one.
 
-    What no rule tells is `$field_N`, for the reader to name.
+    What no rule tells is `$field_N`, for the reader to name; there is none when no rule tells any.
     """
     shapes = {line: _fields(line) for line in lines if line.strip(" ")}
     counts = Counter(_shape(fields) for fields in shapes.values())
@@ -90,6 +90,8 @@ def guess(lines: Sequence[str]) -> Guess | None:
     usual, _ = counts.most_common(1)[0]
     rows = [fields for fields in shapes.values() if _shape(fields) == usual]
     string = _string(list(zip(*rows, strict=True)))
+    if not any(f"${rule.variable}" in string for rule in _RULES):
+        return None
     layout = compile_layout(string)
     fitting = sum(_fits(layout, line) for line in lines)
     return Guess(string, fitting) if fitting else None

@@ -39,7 +39,7 @@ def variables_of(string: str) -> tuple[tuple[Path, Meaning], ...]:
         raise LayoutError("this is not valid JSON", string, at) from None
     found = tuple(_variables(value, ()))
     if not found:
-        raise LayoutError("names no $variable of nginx as a value", string, 0)
+        raise LayoutError("has no nginx $variable as a value", string, 0)
     return found
 
 

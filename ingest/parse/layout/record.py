@@ -34,7 +34,7 @@ class Read:
 
 
 def read_line(layout: Layout, raw: bytes, warnings: set[str]) -> Read:
-    """Return the values of the line `raw`, behind the header of a relay if it has one."""
+    """Return the values of the line `raw`, after the header of a relay if it has one."""
     text = without_colours(repair(raw, warnings))
     cut = _checked(layout, text, cut_line(layout, text))
     begin = relay_end(text) if isinstance(cut, Misfit) else 0
@@ -53,7 +53,7 @@ def _checked(layout: Layout, text: str, cut: Cut | Misfit) -> Cut | Misfit:
     if all(known & targets for targets in _REQUIRED):
         return cut
     written = layout.directives[cut.complete].written
-    return Misfit(len(text), f"the quote behind `{written}`")
+    return Misfit(len(text), f"the closing quote of `{written}`")
 
 
 def parse_record(raw: bytes, settings: ParseSettings, layout: Layout) -> Verdict:

@@ -67,9 +67,11 @@ def pieces_of(string: str) -> list[Piece]:
     of_nginx, of_apache = _ANY_VARIABLE.search(string), _ANY_DIRECTIVE.search(string)
     if of_nginx is not None and of_apache is not None:
         at = max(of_nginx.start(), of_apache.start())
-        raise LayoutError("use either Apache's %directives or nginx's $variables", string, at)
+        raise LayoutError(
+            "use either Apache's %directives or nginx's $variables, not both", string, at
+        )
     if of_nginx is None and of_apache is None:
-        raise LayoutError("names no %directive of Apache and no $variable of nginx", string, 0)
+        raise LayoutError("contains neither an Apache %directive nor an nginx $variable", string, 0)
     return list(_joined(string, _apache(string) if of_nginx is None else _nginx(string)))
 
 
@@ -94,7 +96,7 @@ def _unescaped(string: str, start: int, end: int) -> str:
     def undone(match: re.Match[str]) -> str:
         if match[1] == "n":
             at = start + match.start()
-            raise LayoutError("a record is one line: leave the line break out", string, at)
+            raise LayoutError("a record is one line: remove the line break", string, at)
         return _ESCAPED.get(match[1], match[1])
 
     return _ESCAPE.sub(undone, string[start:end])
@@ -139,9 +141,9 @@ def _nginx(string: str) -> Iterator[Piece | tuple[int, int]]:
 def _variable(string: str, match: re.Match[str]) -> Directive:
     name = match[2] or match[3]
     if name is None:
-        raise LayoutError("`$` begins the name of a variable", string, match.start())
+        raise LayoutError("`$` must be followed by the name of a variable", string, match.start())
     if match[1] is None:
         return Directive(match[0], match.start(), variable(name))
     if name not in _QUERIES:
-        raise LayoutError("`$is_args` belongs before `$args`", string, match.start())
+        raise LayoutError("`$is_args` must be directly before `$args`", string, match.start())
     return Directive(match[0], match.start(), directive("q", None) or variable(name))

@@ -69,4 +69,4 @@ def test_only_the_first_logs_are_written_out() -> None:
 
 def test_both_views_at_once_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["status", "--logs", "--rejects"]) == 2
-    assert "--rejects and --logs exclude each other" in capsys.readouterr().err
+    assert "--rejects and --logs cannot be combined" in capsys.readouterr().err

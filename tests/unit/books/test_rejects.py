@@ -196,7 +196,7 @@ def test_another_setting_and_a_replay_make_events_of_what_was_rejected(
     hop.load()
     mended = read_as(settings, format="auto")
     (reason,) = rejects_of(mended).reasons
-    assert reason.remedy.advice == "the settings or the parser changed since: this line is read now"
+    assert reason.remedy.advice == "settings or parser have changed since: this line is read now"
     assert reason.remedy.commands == ("clickstream replay raw --rejects",)
 
     summary = replay(mended, hop.run_tasks, Choice(rejects=True))

@@ -13,6 +13,7 @@ from fixtures.outcome import LINE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import cli
 from ingest.books.remedies import Rejected, Remedy, mend_line, mend_object
 from ingest.settings import MAX_LINE_BYTES, ParseSettings, Source
 
@@ -98,6 +99,38 @@ def test_an_own_log_format_is_explained_and_used(tmp_path: Path) -> None:
         "clickstream", "parse", f"{tmp_path}/a b.log", "--format", "access", "--log-format", own,
     ]  # fmt: skip
     assert again == "clickstream replay web --rejects"
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        ParseSettings(format="cloudfront_rt", fields=("timestamp", "c-ip")),
+        ParseSettings(format="cloudfront_v2", fields=("c-ip", "asn"), delimiter="|"),
+        ParseSettings(
+            format="json_mapping",
+            mapping=(("event_time", "a b"), ("url", "it's")),
+            time_unit="ms",
+        ),
+        ParseSettings(format="shop", log_format='%h "%r"', timezone="+01:00"),
+    ],
+    ids=lambda parse: parse.format,
+)
+def test_commands_work_as_they_are_printed(
+    parse: ParseSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They bring all that the format needs; nothing is explained without it."""
+    file = tmp_path / "a b.log"
+    file.write_bytes(b"?\n")
+    line = Rejected(
+        reason="no_match", source_format=parse.format, raw=b"?", is_cut=False, longest=1,
+        has_changed=False, key=file.name, file=file,
+    )  # fmt: skip
+    *tries, again = mend_line(line, Source(name="web", uri="/logs", parse=parse)).commands
+    assert again == "clickstream replay web --rejects"
+    assert [shlex.split(command)[1] for command in tries] == ["formats", "parse"][-len(tries) :]
+    for command in tries:
+        assert cli.run(shlex.split(command)[1:]) == 0
+        assert '"status": "reject"' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("reason", SHAPES)

@@ -250,7 +250,7 @@ def test_the_text_shows_it_all(settings: Settings, hop: Hop) -> None:
     rows = [line.split() for line in text.splitlines()]
     assert f"1 {good.batch_id[:12]} raw live 2 32 30 0 0 2 30 1".split() in rows
     assert ["no_match", "2"] in rows
-    assert "what would mend them: `clickstream status --rejects`" in text
+    assert "how to fix them: `clickstream status --rejects`" in text
     assert ["empty", "1", "raw/odd.log"] in [row[:3] for row in rows]
 
 

@@ -163,22 +163,19 @@ def test_a_name_that_is_no_utf8(tmp_path: Path) -> None:
     assert shown(path)[0]["event"]["source_file"] == "a\\xff.log"
 
 
-@pytest.mark.usefixtures("later")
 def test_formats() -> None:
     names = [name for name, _ in formats()]
     assert names[:2] == ["auto", "access"]
     assert {"combined", "schematic-csv", "splunk_tutorial"} <= set(names)
-    assert "later" not in names
     for name, description in formats():
         assert description
         assert explain(name)
 
 
-@pytest.mark.usefixtures("later")
 def test_formats_that_are_not_supported(log: Path) -> None:
     log.touch()
-    with pytest.raises(SettingsError, match="'later' is recognised but not supported yet"):
-        explain("later")
+    with pytest.raises(SettingsError, match="'nope' is unknown"):
+        explain("nope")
     with pytest.raises(SettingsError, match="'nope' is unknown"):
         list(json_lines(log, ParseSettings(format="nope")))
 
@@ -212,7 +209,7 @@ def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("ingest.cli.preview.json_lines", keep)
     mapping = ["--mapping", "url=page.url", "--mapping", "event_name=a=b"]
-    columns = ["--fields", "c-ip  asn", "--delimiter", "|"]
+    columns = ["--fields", "c-ip  asn", "--delimiter", "|", "--time-unit", "ms"]
     options = ["--timezone", "+01:00", "--log-format", "%h", *mapping, *columns]
     assert cli.run(["parse", str(log), *options]) == 0
     assert given == [
@@ -222,6 +219,7 @@ def test_options_reach_the_parser(log: Path, monkeypatch: pytest.MonkeyPatch) ->
             mapping=(("event_name", "a=b"), ("url", "page.url")),
             fields=("c-ip", "asn"),
             delimiter="|",
+            time_unit="ms",
         )
     ]
 
@@ -258,6 +256,20 @@ def test_explain_points_safely_at_a_place_in_a_long_line() -> None:
     assert shown[caret.index("^") :].startswith("2x0|")
     assert "\x07" not in shown
     assert len(shown) < 200
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "detail"),
+    [
+        ("alb", "https 2024-05-06T07:08:09Z a", "wrong_field_count: 3 of at least 20 fields"),
+        ("access", LINE.replace("03/Mar", "31/Feb"), "bad_timestamp: 31/Feb/2024:07:08:09 +0000"),
+        ("s3", "no log", ""),
+    ],
+)
+def test_explain_gives_the_detail_of_a_reject(name: str, line: str, detail: str) -> None:
+    verdict, _, more = explain(name, line).rpartition("\n\n")[2].partition("\n")
+    assert json.loads(verdict)["status"] == "reject"
+    assert more == detail
 
 
 def test_explain_named_formats_and_bad_strings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ def test_what_a_source_has_to_say_is_its_configuration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert cli.run(["sample", str(tmp_path), "--lines", "500", "--format", name]) == 0
-    said = capsys.readouterr().out.partition(f"a source of {name} has to say:\n")[2]
+    said = capsys.readouterr().out.partition(f"a source for {name} needs:\n")[2]
     source = f'[[sources]]\nname = "mine"\nuri = "raw"\n{said}'
     (tmp_path / "clickstream.toml").write_text(source, encoding="utf-8")
 
@@ -34,4 +34,4 @@ def test_what_content_shows_needs_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["sample", str(tmp_path), "--lines", "500", "--format", "alb"]) == 0
-    assert "has to say" not in capsys.readouterr().out
+    assert "a source for" not in capsys.readouterr().out

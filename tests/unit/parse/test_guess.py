@@ -45,8 +45,25 @@ def test_other_fields(line: str, string: str) -> None:
     assert guess([line]) == (string, 1)
 
 
-def test_no_lines_have_no_format() -> None:
-    assert guess([]) is guess([" "]) is None
+@pytest.mark.parametrize("lines", [[], [" "], ["some text", "more text"]])
+def test_lines_of_which_nothing_is_known_have_no_format(lines: list[str]) -> None:
+    assert guess(lines) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b'{"level":"info"}\n', "jsonl"),
+        (b"#Version: 1.0\n#Fields: date time\n2024-05-06\t07:08:09\n", "cloudfront"),
+    ],
+)
+def test_a_format_that_no_string_describes_is_named(
+    content: bytes, name: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(content)
+    with pytest.raises(ClickstreamError, match=f"its lines look like the format {name};"):
+        guessed(path)
 
 
 def test_a_file(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_of_several_variables_for_one_column_the_one_of_lower_rank_counts() -> N
     ("string", "problem", "column"),
     [
         ('{"a":$status,"b":$host,}', "this is not valid JSON", 23),
-        ('{"a":"b"}', "names no $variable of nginx as a value", 0),
+        ('{"a":"b"}', "has no nginx $variable as a value", 0),
     ],
 )
 @pytest.mark.parametrize("name", ["nginx_json", "shop"])

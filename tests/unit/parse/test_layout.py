@@ -234,7 +234,7 @@ def test_blank_lines_comments_and_no_time() -> None:
 @pytest.mark.parametrize(
     ("string", "problem", "column"),
     [
-        ("", "names no %directive of Apache and no $variable of nginx", 0),
+        ("", "contains neither an Apache %directive nor an nginx $variable", 0),
         ("%h %Z", "unknown directive `%Z`", 3),
         ("%h %{X}Z", "unknown directive `%{X}Z`", 3),
         ("%h %", "`%` is not a directive; write % as %%", 3),
@@ -243,9 +243,9 @@ def test_blank_lines_comments_and_no_time() -> None:
         ("%h%u", "nothing separates `%u` from `%h`", 2),
         ('%h "%r', "this quote is never closed", 3),
         ("%h %{%Q}t", "unknown code %Q in a time", 3),
-        ("%h %{%T}t", "`%{%T}t` says no date and hour", 3),
-        ("$host $", "`$` begins the name of a variable", 6),
-        ("$is_args$x", "`$is_args` belongs before `$args`", 0),
+        ("%h %{%T}t", "`%{%T}t` is only part of a time: date and hour are missing", 3),
+        ("$host $", "`$` must be followed by the name of a variable", 6),
+        ("$is_args$x", "`$is_args` must be directly before `$args`", 0),
         (r"%h \n%u", "a record is one line", 3),
     ],
 )
@@ -447,9 +447,9 @@ def test_values_that_need_care(string: str, line: str, expected: dict[str, objec
     ("string", "line", "detail"),
     [
         ("x $status", "y 200", "expected `x ` at the beginning at character 1"),
-        ("[$pipe] $status", "[p 200", "expected `]` behind `$pipe` at character 7"),
-        ("$pipe|$status", "abc", "expected `|` behind `$pipe` at character 1"),
-        ("$pipe $status", "abc", "expected ` ` behind `$pipe` at character 4"),
+        ("[$pipe] $status", "[p 200", "expected `]` after `$pipe` at character 7"),
+        ("$pipe|$status", "abc", "expected `|` after `$pipe` at character 1"),
+        ("$pipe $status", "abc", "expected ` ` after `$pipe` at character 4"),
         ("%{%F %T}t", "x", "expected a time as `%{%F %T}t` writes it at character 1"),
         ("%m%U %>s", "GETa 200", "expected `/` of `%U` at character 5"),
         ("$status", "200x", "expected a value of `$status` at character 1"),
