@@ -17,7 +17,7 @@ _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _PATH = re.compile(r"[^?#]*")
 _QUERY = re.compile(r"\?([^#]*)")
-ENCODED = re.compile(r"((?:%[0-9A-Fa-f]{2})++)")
+ENCODED = re.compile(r"(%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*+)")
 # It cannot be stored by every engine, so it stays encoded, like bytes that are not UTF-8.
 _NUL = "%00"
 _MAX_PORT = 65_535
