@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 
-from ingest.parse.fields.urls import ENCODED, with_decoded
+from ingest.parse.fields.urls import ENCODED, decoded_bytes
 
 _BAD = re.compile("%(?![0-9A-Fa-f]{2})")
 
@@ -19,7 +18,16 @@ def decode_percent(text: str, warnings: set[str]) -> str:
         return text
     if _BAD.search(text):
         warnings.add("bad_percent_encoding")
-    return with_decoded(text, partial(_decoded, warnings=warnings))
+    raw = decoded_bytes(text)
+    try:
+        decoded = raw.decode()
+    except UnicodeDecodeError:
+        warnings.add("bad_percent_encoding")
+        decoded = raw.decode(errors="replace")
+    if "\0" in decoded:
+        warnings.add("nul_byte")
+        decoded = decoded.replace("\0", "\ufffd")
+    return decoded
 
 
 def decode_agent(text: str, warnings: set[str]) -> str:
@@ -28,16 +36,3 @@ def decode_agent(text: str, warnings: set[str]) -> str:
     if " " not in once and ENCODED.search(once):
         return decode_percent(once, warnings)
     return once
-
-
-def _decoded(sent: str, warnings: set[str]) -> str:
-    raw = bytes.fromhex(sent.replace("%", ""))
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        warnings.add("bad_percent_encoding")
-        text = raw.decode(errors="replace")
-    if "\0" in text:
-        warnings.add("nul_byte")
-        text = text.replace("\0", "\ufffd")
-    return text
