@@ -24,11 +24,12 @@ _INT_DIGITS = 20
 _NUL_ESCAPE = rb"\u0000"
 _SPACES = " \t\r\n"
 # Runs of escapes, so that a line of nothing else is a few matches: pairs of surrogates and all that
-# need no repair, halves of a pair, NULs.
-_PAIR = r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_HALF = r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+# need no repair, halves of a pair, NULs. A pattern that begins with a letter is found faster.
+_PAIR = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF = r"u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_KEPT = rf"(?:{_PAIR}|(?!{_HALF}|u0000).)"
 _ESCAPES = re.compile(
-    rf"(?:{_PAIR}|(?!{_HALF}|\\u0000)\\.)+|((?:(?!{_PAIR}){_HALF})+)|((?:\\u0000)+)",
+    rf"\\(?:{_KEPT}(?:\\{_KEPT})*|({_HALF})(?:\\(?!{_PAIR}){_HALF})*|(u0000)(?:\\u0000)*)",
     re.DOTALL,
 )
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 
 from ingest.parse.fields.text import decode
-from ingest.parse.fields.urls import ENCODED, with_decoded
+from ingest.parse.fields.urls import ENCODED, decoded_bytes
 
 _BAD = re.compile("%(?![0-9A-Fa-f]{2})")
 
@@ -20,7 +19,7 @@ def decode_percent(text: str, warnings: set[str]) -> str:
         return text
     if _BAD.search(text):
         warnings.add("bad_percent_encoding")
-    return with_decoded(text, partial(_decoded, warnings=warnings))
+    return decode(decoded_bytes(text), warnings, code="bad_percent_encoding")
 
 
 def decode_agent(text: str, warnings: set[str]) -> str:
@@ -29,7 +28,3 @@ def decode_agent(text: str, warnings: set[str]) -> str:
     if " " not in once and ENCODED.search(once):
         return decode_percent(once, warnings)
     return once
-
-
-def _decoded(sent: str, warnings: set[str]) -> str:
-    return decode(bytes.fromhex(sent.replace("%", "")), warnings, code="bad_percent_encoding")

@@ -12,7 +12,7 @@ import re
 _CONTROL = re.compile(rb"[\x01-\x08\x0b-\x1f\x7f]")
 # Httpd's ap_escape_logitem and nginx's escape=default. The pairs come first, so that one pass
 # from left to right never reads the second half of `\\` as the start of another escape.
-_ESCAPE = re.compile(r'((?:\\["\\])+)|\\x([2-6][0-9A-Fa-f]|7[0-9A-Ea-e])')
+_ESCAPE = re.compile(r'\\(?:(["\\](?:\\["\\])*)|x([2-6][0-9A-Fa-f]|7[0-9A-Ea-e]))')
 BLANKS = b" \t"
 
 
@@ -55,7 +55,7 @@ def unescape(text: str) -> str:
 
 def _unescaped(match: re.Match[str]) -> str:
     pairs = match[1]
-    return pairs[1::2] if pairs else chr(int(match[2], 16))
+    return pairs[::2] if pairs else chr(int(match[2], 16))
 
 
 def value(text: str | None) -> str | None:

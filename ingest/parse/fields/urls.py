@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
@@ -17,9 +16,10 @@ _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _PATH = re.compile(r"[^?#]*")
 _QUERY = re.compile(r"\?([^#]*)")
-ENCODED = re.compile(r"((?:%[0-9A-Fa-f]{2})+)")
+ENCODED = re.compile(r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*")
 # It cannot be stored by every engine, so it stays encoded, like bytes that are not UTF-8.
 _NUL = "%00"
+_HEX = re.compile(rb"[0-9A-Fa-f]{2}")
 _MAX_PORT = 65_535
 
 
@@ -139,18 +139,27 @@ def parameters(query: str | None) -> dict[str, str]:
 def decode(text: str) -> str:
     """Return `text` with `+` as a space and percent-decoded once; bad sequences stay."""
     text = text.replace("+", " ")
-    return with_decoded(text, _decoded) if "%" in text else text
+    if "%" not in text:
+        return text
+    try:
+        return decoded_bytes(text).decode().replace("\0", _NUL)
+    except UnicodeDecodeError:
+        return ENCODED.sub(_decoded, text)
 
 
-def with_decoded(text: str, decoded: Callable[[str], str]) -> str:
-    """Return `text` with each run of encoded bytes `decoded`, which is asked once for each."""
-    parts = ENCODED.split(text)
-    known = {run: decoded(run) for run in set(parts[1::2])}
-    parts[1::2] = map(known.__getitem__, parts[1::2])
-    return "".join(parts)
+def decoded_bytes(text: str) -> bytes:
+    """Return `text` with each `%HH` as the byte that it is; what follows one is asked once."""
+    first, *parts = text.encode().split(b"%")
+    known = {part: _undone(part) for part in set(parts)}
+    return b"".join([first, *map(known.__getitem__, parts)])
 
 
-def _decoded(sent: str) -> str:
+def _undone(part: bytes) -> bytes:
+    return bytes.fromhex(part[:2].decode()) + part[2:] if _HEX.match(part) else b"%" + part
+
+
+def _decoded(match: re.Match[str]) -> str:
+    sent = match[0]
     decoded = bytes.fromhex(sent.replace("%", "")).decode(errors="surrogateescape")
     if decoded.isascii():
         return decoded.replace("\0", _NUL)
