@@ -19,7 +19,7 @@ from ingest.parse.fields.addresses import (
 from ingest.parse.fields.quotes import closing_quote
 from ingest.parse.fields.text import unescape, value
 
-_BARE_LIST = re.compile(r"([^ ,]+(?: *,[ ,]*[^ ,]+)+) *")
+_BARE_LIST = re.compile(r"([^ ,]++(?: *+,[ ,]*+[^ ,]++)++) *")
 _SHORT = 128  # longer prefixes stay out of the cache
 _NOTHING = frozenset(("", "-", '""', '"-"'))
 _CLOSING = {"(": ")", "[": "]"}

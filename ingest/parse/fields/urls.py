@@ -150,12 +150,16 @@ def decode(text: str) -> str:
 def decoded_bytes(text: str) -> bytes:
     """Return `text` with each `%HH` as the byte that it is; what follows one is asked once."""
     first, *parts = text.encode().split(b"%")
-    known = {part: _undone(part) for part in set(parts)}
-    return b"".join([first, *map(known.__getitem__, parts)])
+    return b"".join([first, *map(_Undone().__getitem__, parts)])
 
 
-def _undone(part: bytes) -> bytes:
-    return bytes.fromhex(part[:2].decode()) + part[2:] if _HEX.match(part) else b"%" + part
+class _Undone(dict[bytes, bytes]):
+    """What stands behind a `%` -> that and the `%` undone, worked out once for each."""
+
+    def __missing__(self, part: bytes) -> bytes:
+        is_byte = _HEX.match(part) is not None
+        self[part] = bytes.fromhex(part[:2].decode()) + part[2:] if is_byte else b"%" + part
+        return self[part]
 
 
 def _decoded(match: re.Match[str]) -> str:
