@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from ingest.parse.fields.extra import Number
+from ingest.parse.fields.possessive import P
 from ingest.parse.fields.text import decode
 
 MAX_DEPTH = 100
@@ -29,10 +30,10 @@ _PAIR = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _HALF = r"u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _KEPT = rf"(?:{_PAIR}|(?!{_HALF}|u0000).)"
 _ESCAPES = re.compile(
-    rf"\\(?:{_KEPT}(?:\\{_KEPT})*|({_HALF})(?:\\(?!{_PAIR}){_HALF})*|(u0000)(?:\\u0000)*)",
+    rf"\\(?:{_KEPT}(?:\\{_KEPT})*{P}|({_HALF})(?:\\(?!{_PAIR}){_HALF})*{P}|(u0000)(?:\\u0000)*{P})",
     re.DOTALL,
 )
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_STRING = re.compile(rf'"[^"\\]*{P}(?:\\.[^"\\]*{P})*{P}(?:"|\\?\Z)', re.DOTALL)
 _STEPS = np.zeros(256, dtype=np.int64)
 _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 

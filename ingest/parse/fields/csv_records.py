@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ingest.parse.fields.possessive import P
+
 MAX_LINE_BREAKS = 100
 # A quote closes a field unless another one follows: two are one quote in the text.
-_TO_CLOSING = r'[^"]*(?:""[^"]*)*"(?!")'
+_TO_CLOSING = rf'[^"]*{P}(?:""[^"]*{P})*{P}"(?!")'
 _QUOTED_REST = re.compile(rf"{_TO_CLOSING}[^,]*".encode())
 _QUOTED = re.compile(rf'"{_TO_CLOSING}'.encode())
-_CLOSED_FIELDS = re.compile(rf'(?:(?:"{_TO_CLOSING}|(?!"))[^,]*,)*'.encode())
+_CLOSED_FIELDS = re.compile(rf'(?:(?:"{_TO_CLOSING}|(?!"))[^,]*{P},)*{P}'.encode())
 _FIELD = re.compile(rf'(?:"({_TO_CLOSING})|(?!"))([^,]*)(?:,|\Z)')
 
 

@@ -16,10 +16,11 @@ from ingest.parse.fields.addresses import (
     read_client,
     split_port,
 )
+from ingest.parse.fields.possessive import P
 from ingest.parse.fields.quotes import closing_quote
 from ingest.parse.fields.text import unescape, value
 
-_BARE_LIST = re.compile(r"([^ ,]++(?: *+,[ ,]*+[^ ,]++)++) *")
+_BARE_LIST = re.compile(rf"([^ ,]+{P}(?: *{P},[ ,]*{P}[^ ,]+{P})+{P}) *")
 _SHORT = 128  # longer prefixes stay out of the cache
 _NOTHING = frozenset(("", "-", '""', '"-"'))
 _CLOSING = {"(": ")", "[": "]"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ingest.parse.fields.possessive import P
+
 # What follows an opening quote: text, escapes, and the quote that closes it.
-_UP_TO_QUOTE = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_UP_TO_QUOTE = re.compile(rf'[^"\\]*{P}(?:\\.[^"\\]*{P})*{P}"', re.DOTALL)
 
 
 class Quoted(NamedTuple):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
+from ingest.parse.fields.possessive import P
+
 # TAB (09) and LF (0A) are not control characters here: the one is text, the other ends lines.
 _CONTROL = re.compile(rb"[\x01-\x08\x0b-\x1f\x7f]")
 # Httpd's ap_escape_logitem and nginx's escape=default. The pairs come first, so that one pass
 # from left to right never reads the second half of `\\` as the start of another escape.
-_ESCAPE = re.compile(r'\\(?:(["\\](?:\\["\\])*)|x([2-6][0-9A-Fa-f]|7[0-9A-Ea-e]))')
+_ESCAPE = re.compile(rf'\\(?:(["\\](?:\\["\\])*{P})|x([2-6][0-9A-Fa-f]|7[0-9A-Ea-e]))')
 BLANKS = b" \t"
 
 

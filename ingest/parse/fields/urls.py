@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ingest.parse.fields.possessive import P
+
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
 _PROTOCOL = re.compile(r" HTTP[/ ]([0-9](?:\.[0-9])?)\Z")
 # The longest that _PROTOCOL can match: it is only tried on the end of the line.
@@ -16,7 +18,7 @@ _AUTHORITY = re.compile(r"[^/?#]*")
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(?::([0-9]{0,5}))?")
 _PATH = re.compile(r"[^?#]*")
 _QUERY = re.compile(r"\?([^#]*)")
-ENCODED = re.compile(r"%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2})*")
+ENCODED = re.compile(rf"%[0-9A-Fa-f]{{2}}(?:%[0-9A-Fa-f]{{2}})*{P}")
 # It cannot be stored by every engine, so it stays encoded, like bytes that are not UTF-8.
 _NUL = "%00"
 _HEX = re.compile(rb"[0-9A-Fa-f]{2}")
