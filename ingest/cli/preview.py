@@ -8,6 +8,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from ingest.settings import ParseSettings
 from ingest.terminal.text import count_of, json_text, printable
 
 BATCH_ID = "parse"
+_USUAL = ParseSettings()
 _GUESS_LINES = 100
 _ROWS = 1024  # turned into Python objects at once
 _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
@@ -165,14 +167,15 @@ def formats() -> list[tuple[str, str]]:
     return [auto, *((form.name, form.description) for form in supported())]
 
 
-def explain(what: str, line: str | None = None) -> str:
+def explain(what: str, line: str | None = None, settings: ParseSettings = _USUAL) -> str:
     """Return what the format named `what`, or the log format string `what`, captures.
 
-    With a `line`, then also the verdict on it, and where it stops having its layout. Raises
-    SettingsError for a format that is not supported or a string that cannot be compiled.
+    With a `line`, then also the verdict on it as `settings` say, and where it stops having its
+    layout. Raises SettingsError for a format that is not supported or a string that cannot be
+    compiled.
     """
     is_string = any(mark in what for mark in "%$")
-    settings = ParseSettings(log_format=what) if is_string else ParseSettings(format=what)
+    settings = replace(settings, log_format=what) if is_string else replace(settings, format=what)
     form = configured(settings)
     string = what if is_string else None if form is None else form.layout
     parts = [] if string is None else [string.strip(" "), explained(string)]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fixtures.outcome import LINE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import cli
 from ingest.books.remedies import Rejected, Remedy, mend_line, mend_object
 from ingest.settings import MAX_LINE_BYTES, ParseSettings, Source
 
@@ -30,10 +32,11 @@ def mended(
     source_format: str = "access",
     log_format: str | None = None,
     max_line_bytes: int = 1 << 20,
+    **more: Any,
 ) -> Remedy:
     """Return what mends the line `raw` of the source `web`."""
     parse = ParseSettings(
-        format=source_format, log_format=log_format, max_line_bytes=max_line_bytes
+        format=source_format, log_format=log_format, max_line_bytes=max_line_bytes, **more
     )
     line = Rejected(
         reason=reason, source_format=source_format, raw=raw, is_cut=is_cut, longest=longest,
@@ -98,6 +101,45 @@ def test_an_own_log_format_is_explained_and_used(tmp_path: Path) -> None:
         "clickstream", "parse", f"{tmp_path}/a b.log", "--format", "access", "--log-format", own,
     ]  # fmt: skip
     assert again == "clickstream replay web --rejects"
+
+
+@pytest.mark.parametrize(
+    ("source_format", "more", "named"),
+    [
+        ("cloudfront_rt", {"fields": ("timestamp", "c-ip")}, "`format` or `fields`"),
+        (
+            "json_mapping",
+            {"mapping": (("event_time", "at"), ("extra.x", "it's")), "time_unit": "ms"},
+            "`format` or `mapping` or `time_unit`",
+        ),
+        ("cloudfront_v2", {"fields": ("date", "time"), "delimiter": ";"}, "`fields`"),
+        ("access", {"timezone": "Europe/Berlin"}, "`format` or `log_format`"),
+    ],
+)
+def test_commands_have_the_settings_without_which_no_line_is_read(
+    source_format: str,
+    more: dict[str, Any],
+    named: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "a.log"
+    file.write_text('{"at": "never"}\n')
+    remedy = mended(b'{"at": "never"}', source_format=source_format, file=file, **more)
+    assert named in remedy.advice
+    for command in remedy.commands[:-1]:
+        assert cli.run(shlex.split(command)[1:]) == 0
+        assert '"status"' in capsys.readouterr().out
+
+
+def test_another_format_is_proposed_without_the_settings_that_it_does_not_read() -> None:
+    remedy = mended(LINE.encode(), source_format="shop", log_format="$remote_addr x")
+    assert 'set format = "access" without `log_format` for source web' in remedy.advice
+    assert remedy.commands[0].startswith("clickstream formats explain '$remote_addr x' --line ")
+
+
+def test_json_of_an_own_kind_leads_to_a_mapping() -> None:
+    assert "`mapping`" in mended(b'{"a": 1}', source_format="jsonl").advice
 
 
 @pytest.mark.parametrize("reason", SHAPES)
