@@ -211,7 +211,7 @@ def guessed(path: Path) -> str:
 
 
 def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
-    """Return the verdict on `line`; one that is rejected is shown with the place if it is known."""
+    """Return the verdict on `line`; a rejected one with the place or the detail that is known."""
     raw = line.encode(errors="replace")
     identity = Identity(source_file=BATCH_ID, batch_id=BATCH_ID, ingest_time=datetime.now(UTC))
     items = list(
@@ -223,9 +223,12 @@ def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
             settings=settings,
         )
     )
-    shown = [text for item in items if isinstance(item, Parsed) for text in _shown(item)]
-    rejected = any(isinstance(item, Parsed) and item.rejects.num_rows for item in items)
-    misfit = misfit_of(string, line) if string is not None and rejected else None
+    parsed = [item for item in items if isinstance(item, Parsed)]
+    shown = [text for item in parsed for text in _shown(item)]
+    details = [text for item in parsed for text in item.rejects["detail"].to_pylist()]
+    misfit = misfit_of(string, line) if string is not None and details else None
+    if misfit is None:
+        shown += [f"detail: {printable(text)}" for text in details if text is not None]
     for item in items:
         if isinstance(item, ObjectVerdict):
             _conclude("the line", item)

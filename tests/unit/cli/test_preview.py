@@ -260,6 +260,21 @@ def test_explain_points_safely_at_a_place_in_a_long_line() -> None:
     assert len(shown) < 200
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "detail"),
+    [
+        ("access", LINE.replace("03/Mar", "31/Feb"), "31/Feb/2024:07:08:09 +0000"),
+        ("waf", '{"a\u202e', "unterminated string"),
+        ("snowplow", "a\tb", "2 columns, not 131"),
+    ],
+)
+def test_explain_shows_what_is_known_of_a_rejected_line(name: str, line: str, detail: str) -> None:
+    *_, verdict, shown = explain(name, line).splitlines()
+    assert json.loads(verdict)["status"] == "reject"
+    assert detail in shown
+    assert shown.isprintable()
+
+
 def test_explain_named_formats_and_bad_strings(capsys: pytest.CaptureFixture[str]) -> None:
     assert "$req_id" in explain("ingress_nginx")
     assert "%>s" in explain("combined")
