@@ -199,13 +199,21 @@ def guessed(path: Path) -> str:
         raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
     *lines, last = head.decode(errors="replace").replace("\r\n", "\n").split("\n")
     sample = [line for line in (lines or [last])[:_GUESS_LINES] if line.strip(" ")]
+    if not sample:
+        raise ClickstreamError(f"{path} has no lines from which a format could be guessed")
+    if all(line.lstrip(" \t").startswith(("{", "[{")) for line in sample):
+        raise ClickstreamError(
+            f"{path}: its lines are JSON, which needs no such string: try `clickstream parse`; if"
+            " that rejects them, see `clickstream formats explain json_mapping`"
+        )
     found = guess(sample)
     if found is None:
         raise ClickstreamError(
             f"{path}: its lines have no common layout; see `clickstream formats`"
         )
     counted = (
-        f"{found.fitting} of {count_of(len(sample), 'line')} fit; rename or check each $field_N"
+        f"{found.fitting} of {count_of(len(sample), 'line')} fit; check the names against the"
+        " configuration of your server, and give each $field_N one"
     )
     return f"{printable(found.string)}\n\n{explained(found.string)}\n\n{counted}"
 

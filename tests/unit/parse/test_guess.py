@@ -34,7 +34,18 @@ def test_lines_of_another_layout_are_counted() -> None:
     [
         ("1709449689.000 200", "$msec $status"),
         ("2024-03-03T07:08:09Z 192.0.2.1", "$time_iso8601 $remote_addr"),
-        ("[2024-03-03T07:08:09Z] 7", "[$time_iso8601] $body_bytes_sent"),
+        ("[2024-03-03T07:08:09Z] 7 200 7", "[$time_iso8601] $field_2 $status $body_bytes_sent"),
+        ('200 7 "-" "a/b"', '$status $body_bytes_sent "$http_referer" "$http_user_agent"'),
+        (
+            'rt=0.012 uct="-" uht="0.001, 0.002" urt="0.1 : 0.2" us=200 "10.0.0.1:80"',
+            'rt=$request_time uct="$upstream_connect_time" uht="$upstream_header_time"'
+            ' urt="$upstream_response_time" us=$upstream_status "$upstream_addr"',
+        ),
+        ("192.0.2.1 10.0.0.1:80 rt=x", "$remote_addr $upstream_addr rt=$field_3"),
+        (
+            "2024-03-03T07:08:09Z\t192.0.2.1\tx\t200\tMozilla/5.0 (X11)",
+            r"$time_iso8601\t$remote_addr\t$field_3\t$status\t$http_user_agent",
+        ),
         ('"192.0.2.1, 10.0.0.1" "-"', '"$http_x_forwarded_for" "$field_2"'),
         (f"{'0a' * 16} 200 201", "$request_id $status $body_bytes_sent"),
         (r'"a \" b/c" x', '"$http_user_agent" $field_2'),
@@ -49,13 +60,19 @@ def test_no_lines_have_no_format() -> None:
     assert guess([]) is guess([" "]) is None
 
 
+@pytest.mark.parametrize("line", ["a text of words", "\ufffd\x01", "a\tb", ""])
+def test_lines_of_which_nothing_is_known_have_no_format(line: str) -> None:
+    assert guess([line]) is None
+
+
 def test_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     path.write_text("\n".join([*LINES, "cut"]))
     string, _, *_, counted = guessed(path).splitlines()
     assert (string, counted.partition(";")[0]) == (PROPOSED, "2 of 2 lines fit")
-    path.write_text("")
-    with pytest.raises(ClickstreamError, match="no common layout"):
-        guessed(path)
+    for text, told in [("", "has no lines"), ("a b\n", "no common layout"), ('{"a": 1}', "JSON")]:
+        path.write_text(text)
+        with pytest.raises(ClickstreamError, match=told):
+            guessed(path)
     with pytest.raises(ObjectUnreadable, match="cannot be read"):
         guessed(tmp_path / "none")
