@@ -172,7 +172,7 @@ def test_settings_that_no_run_would_take_do_not_stop_it() -> None:
 def test_an_object_without_a_format_leads_to_a_guess() -> None:
     source = Source(name="web", uri="/logs")
     here = mend_object("unknown_format", Path("/logs/a b.log"), source)
-    assert here.advice.startswith("no supported format fits")
+    assert here.advice.startswith("no format is recognised")
     assert here.commands == (
         "clickstream formats explain --guess '/logs/a b.log'",
         "clickstream parse '/logs/a b.log' --format auto",

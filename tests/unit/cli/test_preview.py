@@ -124,9 +124,9 @@ def test_refused_file(log: Path) -> None:
         shown(log)
     assert caught.value.exit_code == 1
     assert str(caught.value).startswith(
-        f"{log} is refused as a whole (unknown_format): no supported format fits; "
-        "supported: access, "
+        f"{log} is refused as a whole (unknown_format): no format is recognised in its content: "
     )
+    assert "explain --guess FILE" in str(caught.value)
 
 
 def test_corrupt_file_shows_what_could_be_read(log: Path) -> None:
