@@ -389,6 +389,15 @@ def test_units_of_durations(string: str, line: str, duration: float) -> None:
     assert picked(string, line, "duration_ms") == [duration]
 
 
+@pytest.mark.parametrize("directive", ["%D", "%{us}T", "%{ms}T"])
+def test_only_seconds_have_decimals(directive: str) -> None:
+    """4.2: `_s` also takes decimals; nginx's seconds are no microseconds of Apache."""
+    assert picked(directive, "0.123", "duration_ms", "parse_warnings") == [
+        None,
+        "invalid_number,no_timestamp",
+    ]
+
+
 @pytest.mark.parametrize(
     ("string", "line", "target", "expected"),
     [
