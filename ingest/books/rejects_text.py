@@ -19,10 +19,13 @@ def rejects_text(found: Rejects) -> str:
     parts = [f"lake {found.lake}"]
     for source in found.sources:
         parts.append(_source_text(source))
-        parts += map(_reason_text, source.reasons[:_SHOWN])
-        left = len(source.reasons) - _SHOWN
-        if left > 0:
-            parts.append(f"  ... and {left:,} more (--json lists all)")
+        for of_lines in (True, False):
+            reasons = [one for one in source.reasons if (one.objects == 0) == of_lines]
+            parts += map(_reason_text, reasons[:_SHOWN])
+            left = count_of(len(reasons) - _SHOWN, "more reason")
+            if len(reasons) > _SHOWN:
+                kind = "lines were rejected" if of_lines else "objects were refused"
+                parts.append(f"  ... and {left} why {kind} (--json lists all)")
     return "\n\n".join(parts)
 
 

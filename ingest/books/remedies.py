@@ -25,12 +25,16 @@ _MOST_COPIED = 400
 _GONE = "its source is no longer in clickstream.toml: add it there"
 _READ_NOW = "settings or parser have changed since: this line is read now"
 _REPAIR = "the line was damaged where it was written: repair the file in place, or leave it"
-_LAYOUT = "the line does not fit its format: correct `format` or `log_format`"
+_LAYOUT = "the line does not fit its format: correct {settings}"
+_OWN_JSON = (
+    'no known JSON format has such keys: say where each column is, with format = "json_mapping" and'
+    " `mapping`"
+)
 _ADVICE = {
     "no_match": _LAYOUT,
     "wrong_field_count": _LAYOUT,
     "bad_timestamp": (
-        "the time does not exist, or is written in another layout: correct the file or `log_format`"
+        "the time does not exist, or is written in another layout: correct the file or {settings}"
     ),
     "wrong_log_type": "the line is of a sibling log: give that log a source of its own",
     "bad_json": _REPAIR,
@@ -40,6 +44,7 @@ _ADVICE = {
 }
 _UPLOAD = "upload it again, whole: the next run reads a changed file"
 _UNKNOWN_FORMAT = "unknown_format"
+_JSON = "jsonl"
 _USUAL = ParseSettings()
 
 
@@ -84,12 +89,16 @@ def mend_line(line: Rejected, source: Source | None) -> Remedy:
     unset: dict[str, Any] = dict.fromkeys(BY_FORMAT)
     other = _reads(line, replace(source.parse, format=AUTO, **unset))
     if other is not None and other != line.source_format:
+        own = _own_settings(source.parse)
+        without = f" without {' and '.join(own)}" if own else ""
+        explain = (_explain(line, source.parse),) if own else ()
+        settings = ParseSettings(format=other, timezone=source.parse.timezone)
         return Remedy(
             advice=(
-                f'the format {other} reads this line: set format = "{other}" for source'
+                f'the format {other} reads this line: set format = "{other}"{without} for source'
                 f" {source.name}, or give these logs a source of their own"
             ),
-            commands=(*_previews(line.file, ParseSettings(format=other)), again),
+            commands=(*explain, *_previews(line.file, settings), again),
         )
     advice = _ADVICE.get(line.reason, _LAYOUT)
     if advice is _REPAIR:
@@ -101,9 +110,12 @@ def mend_line(line: Rejected, source: Source | None) -> Remedy:
                 f"clickstream replay {name} --key {key}",
             ),
         )
+    if line.reason == "no_match" and line.source_format == _JSON:
+        advice = _OWN_JSON
+    names = _own_settings(source.parse) or ["`log_format`"]
     return Remedy(
-        advice=advice,
-        commands=(*_explain(line, source.parse), *_previews(line.file, source.parse), again),
+        advice=advice.format(settings=" or ".join(["`format`", *names])),
+        commands=(_explain(line, source.parse), *_previews(line.file, source.parse), again),
     )
 
 
@@ -119,6 +131,11 @@ def mend_object(reason: str, file: Path | None, source: Source | None) -> Remedy
         commands.insert(0, f"clickstream formats explain --guess {shlex.quote(str(file))}")
     again = f"clickstream replay {shlex.quote(source.name)} --rejects"
     return Remedy(advice=remedy(reason) or _UPLOAD, commands=(*commands, again))
+
+
+def _own_settings(settings: ParseSettings) -> list[str]:
+    """Return which settings describe lines of a user's own."""
+    return [f"`{name}`" for name in BY_FORMAT if getattr(settings, name) is not None]
 
 
 def _mend_length(longest: int, source: Source, again: str) -> Remedy:
@@ -153,42 +170,37 @@ def _reads(line: Rejected, settings: ParseSettings) -> str | None:
     return verdict.source_format if is_read else None
 
 
-def _explain(line: Rejected, settings: ParseSettings) -> Iterator[str]:
-    """Yield the command that shows where the line stops fitting its format.
+def _explain(line: Rejected, settings: ParseSettings) -> str:
+    """Return the command that shows where the line stops fitting its format.
 
-    None where settings describe the lines that this command does not take. The line is left out
-    where a shell would not get exactly its bytes.
+    The line is left out where a shell would not get exactly its bytes.
     """
-    if settings.fields is not None or settings.mapping is not None:
-        return
-    command = (
-        f"clickstream formats explain {shlex.quote(settings.log_format or line.source_format)}"
-    )
+    format_or_string = settings.log_format or line.source_format
+    command = f"clickstream formats explain {shlex.quote(format_or_string)}{_reading(settings)}"
     text = line.raw.decode(errors="replace")
     is_exact = not line.is_cut and text.isprintable() and text.encode() == line.raw
     if is_exact and len(text) <= _MOST_COPIED:
         command += f" --line {shlex.quote(text)}"
-    yield command
+    return command
 
 
 def _previews(file: Path | None, settings: ParseSettings) -> Iterator[str]:
     """Yield the command that shows the verdict on each line of a file on this machine."""
     if file is not None:
-        yield shlex.join(["clickstream", "parse", str(file), *_options(settings)])
+        options = f" --format {settings.format}"
+        if settings.log_format is not None:
+            options += f" --log-format {shlex.quote(settings.log_format)}"
+        yield f"clickstream parse {shlex.quote(str(file))}{options}{_reading(settings)}"
 
 
-def _options(settings: ParseSettings) -> Iterator[str]:
-    """Yield the options of `clickstream parse` that stand for the settings of a source."""
-    yield from ("--format", settings.format)
-    if settings.timezone != _USUAL.timezone:
-        yield from ("--timezone", settings.timezone)
-    if settings.log_format is not None:
-        yield from ("--log-format", settings.log_format)
-    if settings.fields is not None:
-        yield from ("--fields", " ".join(settings.fields))
-    if settings.delimiter is not None:
-        yield from ("--delimiter", settings.delimiter)
-    if settings.time_unit is not None:
-        yield from ("--time-unit", settings.time_unit)
-    for column, path in settings.mapping or ():
-        yield from ("--mapping", f"{column}={path}")
+def _reading(settings: ParseSettings) -> str:
+    """Return the options without which the lines would be read in another way, or not at all."""
+    options = [
+        ("--timezone", settings.timezone if settings.timezone != _USUAL.timezone else None),
+        *(("--mapping", f"{column}={path}") for column, path in settings.mapping or ()),
+        ("--time-unit", settings.time_unit),
+        ("--fields", None if settings.fields is None else " ".join(settings.fields)),
+        ("--delimiter", settings.delimiter),
+    ]
+    given = [(name, value) for name, value in options if value is not None]
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in given)

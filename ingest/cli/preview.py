@@ -8,6 +8,7 @@ import logging
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from ingest.settings import ParseSettings
 from ingest.terminal.text import count_of, json_text, printable
 
 BATCH_ID = "parse"
+_USUAL = ParseSettings()
+# Takes lines with any keys.
+_ANY_JSON = "jsonl"
 _GUESS_LINES = 100
 _ROWS = 1024  # turned into Python objects at once
 _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
@@ -165,14 +169,15 @@ def formats() -> list[tuple[str, str]]:
     return [auto, *((form.name, form.description) for form in supported())]
 
 
-def explain(what: str, line: str | None = None) -> str:
+def explain(what: str, line: str | None = None, settings: ParseSettings = _USUAL) -> str:
     """Return what the format named `what`, or the log format string `what`, captures.
 
-    With a `line`, then also the verdict on it, and where it stops having its layout. Raises
-    SettingsError for a format that is not supported or a string that cannot be compiled.
+    With a `line`, then also the verdict on it as `settings` say, and where it stops having its
+    layout. Raises SettingsError for a format that is not supported or a string that cannot be
+    compiled.
     """
     is_string = any(mark in what for mark in "%$")
-    settings = ParseSettings(log_format=what) if is_string else ParseSettings(format=what)
+    settings = replace(settings, log_format=what) if is_string else replace(settings, format=what)
     form = configured(settings)
     string = what if is_string else None if form is None else form.layout
     parts = [] if string is None else [string.strip(" "), explained(string)]
@@ -196,20 +201,28 @@ def guessed(path: Path) -> str:
     except OSError as error:
         raise ObjectUnreadable(f"{path} cannot be read: {error.strerror}") from error
     known = find_format(head, whole=len(head) < SNIFF_BYTES, settings=ParseSettings()).format
-    if known is not None and not lookup(known).is_fallback:
+    if known is not None and known != _ANY_JSON and not lookup(known).is_fallback:
         raise ClickstreamError(
             f"{path}: its lines look like the format {known};"
             f" see `clickstream formats explain {known}`"
         )
     *lines, last = head.decode(errors="replace").replace("\r\n", "\n").split("\n")
     sample = [line for line in (lines or [last])[:_GUESS_LINES] if line.strip(" ")]
+    if not sample:
+        raise ClickstreamError(f"{path} has no lines from which a format could be guessed")
+    if all(line.lstrip(" \t").startswith(("{", "[{")) for line in sample):
+        raise ClickstreamError(
+            f"{path}: its lines are JSON, which needs no such string: try `clickstream parse`; if"
+            " that rejects them, see `clickstream formats explain json_mapping`"
+        )
     found = guess(sample)
     if found is None:
         raise ClickstreamError(
             f"{path}: its lines have no common layout; see `clickstream formats`"
         )
     counted = (
-        f"{found.fitting} of {count_of(len(sample), 'line')} fit; rename or check each $field_N"
+        f"{found.fitting} of {count_of(len(sample), 'line')} fit; check the names against the"
+        " configuration of your server, and give each $field_N one"
     )
     return f"{printable(found.string)}\n\n{explained(found.string)}\n\n{counted}"
 

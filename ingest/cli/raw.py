@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ingest.cli.common import json_option, show
 from ingest.terminal.text import count_of
+
+if TYPE_CHECKING:
+    from ingest.settings import ParseSettings
 
 
 @click.command()
@@ -92,6 +95,53 @@ def _names(
     return tuple((text or "").split()) or None
 
 
+_READING = (
+    click.option(
+        "--timezone",
+        default="UTC",
+        show_default=True,
+        metavar="TZ",
+        help="Time zone of times without one: an IANA name, or +01:00.",
+    ),
+    click.option(
+        "--mapping",
+        multiple=True,
+        metavar="COLUMN=PATH",
+        callback=_pairs,
+        help="Where a column is in the JSON, for formats that take it; may be repeated.",
+    ),
+    click.option(
+        "--time-unit",
+        type=click.Choice(["auto", "s", "ms", "us"]),
+        help="Unit of times that are numbers, for formats that take it.",
+    ),
+    click.option(
+        "--fields",
+        metavar="NAMES",
+        callback=_names,
+        help="Names of the columns, separated by spaces, for formats that take them.",
+    ),
+    click.option(
+        "--delimiter",
+        metavar="TEXT",
+        help="The text between two columns, for formats that take it.",
+    ),
+)
+
+
+def _reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how lines are read, whatever their format is named."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
+
+def _parse_settings(*, timezone: str, delimiter: str | None, **others: Any) -> ParseSettings:
+    from ingest.settings import ParseSettings, check_timezone
+
+    return ParseSettings(timezone=check_timezone(timezone), delimiter=delimiter or None, **others)
+
+
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -103,50 +153,12 @@ def _names(
     help="Format of the file: a name that `clickstream formats` lists.",
 )
 @click.option(
-    "--timezone",
-    default="UTC",
-    show_default=True,
-    metavar="TZ",
-    help="Time zone of times without one: an IANA name, or +01:00.",
-)
-@click.option(
     "--log-format",
     metavar="STRING",
     help="Your own Apache or nginx log format, for formats that take one.",
 )
-@click.option(
-    "--mapping",
-    multiple=True,
-    metavar="COLUMN=PATH",
-    callback=_pairs,
-    help="Where a column is in the JSON, for formats that take it; may be repeated.",
-)
-@click.option(
-    "--fields",
-    metavar="NAMES",
-    callback=_names,
-    help="Names of the columns, separated by spaces, for formats that take them.",
-)
-@click.option(
-    "--delimiter",
-    metavar="TEXT",
-    help="The text between two columns, for formats that take it.",
-)
-@click.option(
-    "--time-unit",
-    type=click.Choice(["auto", "s", "ms", "us"]),
-    help="Unit of times that are numbers, for formats that take it.",
-)
-def parse(
-    file: Path,
-    format_name: str,
-    timezone: str,
-    log_format: str | None,
-    mapping: tuple[tuple[str, str], ...] | None,
-    fields: tuple[str, ...] | None,
-    delimiter: str | None,
-    time_unit: str | None,
-) -> None:
+@_reading_options
+def parse(file: Path, format_name: str, log_format: str | None, **reading: Any) -> None:
     """Print the verdict on each line of FILE as JSON lines.
 
     \b
@@ -157,17 +169,8 @@ def parse(
     """
     from ingest.cli.preview import json_lines
     from ingest.cli.stdin import STDIN, stdin_as_file
-    from ingest.settings import ParseSettings, check_timezone
 
-    settings = ParseSettings(
-        format=format_name,
-        timezone=check_timezone(timezone),
-        log_format=log_format,
-        mapping=mapping,
-        fields=fields,
-        delimiter=delimiter or None,
-        time_unit=time_unit,
-    )
+    settings = _parse_settings(format=format_name, log_format=log_format, **reading)
     out = sys.stdout.buffer
     try:
         is_stdin = str(file) == STDIN
@@ -204,7 +207,10 @@ def formats(context: click.Context) -> None:
     type=click.Path(path_type=Path),
     help="Propose a log_format string for the lines of FILE.",
 )
-def explain(format_or_string: str | None, line: str | None, sample: Path | None) -> None:
+@_reading_options
+def explain(
+    format_or_string: str | None, line: str | None, sample: Path | None, **reading: Any
+) -> None:
     """Explain what a format captures, and where each part goes.
 
     FORMAT_OR_STRING is a name that `clickstream formats` lists, or an Apache LogFormat or nginx
@@ -216,6 +222,6 @@ def explain(format_or_string: str | None, line: str | None, sample: Path | None)
     if sample is not None and (format_or_string, line) == (None, None):
         click.echo(guessed(sample))
     elif format_or_string is not None and sample is None:
-        click.echo(text(format_or_string, line))
+        click.echo(text(format_or_string, line, _parse_settings(**reading)))
     else:
         raise click.UsageError("give either a format or string, or --guess FILE")

@@ -175,18 +175,22 @@ def check_sources(settings: Settings, names: Sequence[str] = ()) -> list[Source]
     It takes milliseconds, so a command may ask before it starts Spark.
     """
     selected = [settings.source(name) for name in names] or list(settings.sources)
+    problems = [problem for source in selected for problem in _problems_of(source)]
+    if problems:
+        raise SettingsError("\n".join(problems))
     for source in selected:
-        _check_parse(source)
         open_source(source)
     check_places(settings.sources, settings.lake)
     return selected
 
 
-def _check_parse(source: Source) -> None:
+def _problems_of(source: Source) -> list[str]:
+    """Return what is wrong with how the lines of `source` are to be read."""
     try:
         check_settings(source.parse)
     except SettingsError as error:
-        raise SettingsError(f"source {source.name!r}: {error}") from error
+        return [f"source {source.name!r}: {error}"]
+    return []
 
 
 @dataclass(slots=True)

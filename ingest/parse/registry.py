@@ -82,13 +82,19 @@ def check_settings(settings: ParseSettings) -> None:
     form = configured(settings)
     reads = frozenset() if form is None else form.reads
     problems = [
-        f"{name} needs a format that reads it; `{settings.format}` does not"
+        f"{name} needs a format that reads it; `{settings.format}` does not (these do:"
+        f" {', '.join(_readers(name))})"
         for name in BY_FORMAT
         if getattr(settings, name) is not None and name not in reads
     ]
     problems += () if form is None else form.problems(settings)
     if problems:
         raise SettingsError("\n".join(problems))
+
+
+def _readers(setting: str) -> list[str]:
+    """Return the names of the formats that read `setting`."""
+    return [form.name for form in supported() if setting in form.reads]
 
 
 @cache

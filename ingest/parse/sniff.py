@@ -108,7 +108,9 @@ def remedy(reason: str) -> str | None:
     """Return what to do about an object that is refused as a whole; None = no remedy is known."""
     if reason == "unknown_format":
         return (
-            f"no supported format fits; supported: {', '.join(form.name for form in supported())}"
+            "no format is recognised in its content: name one of `clickstream formats`, or describe"
+            " its lines by log_format or mapping; `clickstream formats explain --guess FILE`"
+            " proposes a log_format"
         )
     of_formats = (form.remedies[reason] for form in supported() if reason in form.remedies)
     return REMEDIES.get(reason) or next(of_formats, None)

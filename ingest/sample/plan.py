@@ -19,6 +19,7 @@ from ingest.sample.odd_access import access_oddities
 from ingest.sample.odd_csv import csv_oddities
 from ingest.sample.odd_requests import request_oddities
 from ingest.sample.vocabulary import Catalog
+from ingest.terminal.text import count_of
 
 USUAL_FORMATS = ("combined", "schematic-csv", "splunk_tutorial")
 FORMATS = (*USUAL_FORMATS, *KINDS)
@@ -123,7 +124,9 @@ def _check(lines: int, seed: int, formats: Sequence[str]) -> None:
     least = LINES_AT_LEAST if is_usual else LINES_PER_FORMAT_AT_LEAST * count
     most = LINES_PER_FILE * count
     if lines < least:
-        raise SettingsError(f"a sample needs at least {least} lines, not {lines}")
+        raise SettingsError(
+            f"a sample of {count_of(count, 'format')} needs at least {least:,} lines, not {lines:,}"
+        )
     if MIXED in formats and lines > most:
         raise SettingsError(f"a mixed sample has at most {most} lines, not {lines}: name formats")
     if seed < 0:

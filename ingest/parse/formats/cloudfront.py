@@ -115,6 +115,7 @@ _EXTRAS = {
 }
 STANDARD = Dialect(duration_unit=1000, decoders=_DECODERS, extras=_EXTRAS)
 _REAL_TIME = Dialect(duration_unit=1000, decoders=_DECODERS, extras=_EXTRAS, stem_has_query=True)
+_NO_NAME = re.compile(r"[,\s]")
 _RECORD = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}\t[0-9]{2}:[0-9]{2}:[0-9]{2}\t")
 
 
@@ -206,7 +207,21 @@ def _is_v2(header: Header) -> bool:
 
 def _fields_problems(settings: ParseSettings) -> Sequence[str]:
     names = Counter(name.lower() for name in settings.fields or ())
-    return [f"fields names {name!r} more than once" for name, times in names.items() if times > 1]
+    return [
+        *(f"fields names {name!r} more than once" for name, times in names.items() if times > 1),
+        *(
+            f"fields names {name!r}: a name has neither commas nor blanks; give each of its own"
+            for name in names
+            if _NO_NAME.search(name)
+        ),
+    ]
+
+
+def _v2_problems(settings: ParseSettings) -> Sequence[str]:
+    problems = list(_fields_problems(settings))
+    if settings.delimiter is not None and len(settings.delimiter) != 1:
+        problems.append(f"delimiter {settings.delimiter!r} has to be one character")
+    return problems
 
 
 def _rt_problems(settings: ParseSettings) -> Sequence[str]:
@@ -236,7 +251,7 @@ register(
         score=score_v2,
         rank=1,
         reads=frozenset(("fields", "delimiter")),
-        problems=_fields_problems,
+        problems=_v2_problems,
     )
 )
 register(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from ingest.contract import EVENTS
 from ingest.parse.fields.parameters import shop_counts
 from ingest.parse.fields.urls import NO_URL, Url, domain_of
+from ingest.parse.format import ParserOfLines
 from ingest.parse.json_keys import (
     Found,
     Key,
@@ -19,8 +20,9 @@ from ingest.parse.json_keys import (
     put_client,
     put_found,
 )
-from ingest.parse.json_lines import EMPTY, Shape, json_format
+from ingest.parse.json_lines import EMPTY, Shape, json_format, shape_parser
 from ingest.parse.json_object import Members, Path, path_of
+from ingest.parse.model import Identity
 from ingest.parse.registry import register
 from ingest.parse.separated import Unsure
 from ingest.parse.verdict import Event
@@ -189,14 +191,22 @@ def _any(_value: dict[str, Any]) -> bool:
     return True
 
 
-register(
-    json_format(
-        Shape(
-            name="json_mapping", rank=9, fits=_any, put=put, take=take, finish=finish, nulls=EMPTY
-        ),
-        description="any JSON lines, by your own table of columns and places",
-        grammar=GRAMMAR,
-        reads=frozenset(("mapping", "time_unit")),
-        problems=problems,
-    )
+_SHAPE = Shape(
+    name="json_mapping", rank=9, fits=_any, put=put, take=take, finish=finish, nulls=EMPTY
 )
+
+
+def own_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
+    """Return the parser of one object, whose events have the name that the user chose."""
+    return shape_parser(replace(_SHAPE, name=settings.format), identity, settings)
+
+
+_FORMAT = json_format(
+    _SHAPE,
+    description="any JSON lines, by your own table of columns and places",
+    grammar=GRAMMAR,
+    reads=frozenset(("mapping", "time_unit")),
+    problems=problems,
+    named_by="mapping",
+)
+register(replace(_FORMAT, parser=own_parser))

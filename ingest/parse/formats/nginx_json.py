@@ -76,7 +76,8 @@ def take(
     """Take the parts of one request, logged under the `names` of nginx's variables."""
     found = find(members, names)
     total = found.pop("bytes_out_total", None)
-    event.values["bytes_scope"] = "body"
+    if names.keys() & {"response_bytes", "bytes_out_total"}:
+        event.values["bytes_scope"] = "body"
     if total is not None and "response_bytes" not in found:
         event.values["bytes_scope"] = "total"
         found["response_bytes"] = total

@@ -31,6 +31,7 @@ from ingest.settings import ParseSettings
 
 # The parts of a request, of which some are logged in other lines than others.
 _PARTS = ("http_method", "url", "args", "http_version")
+_SECOND_MS = 1000
 
 
 class _Found(NamedTuple):
@@ -187,6 +188,10 @@ def _put_backend_status(event: Event, raw: str, _meaning: Meaning) -> None:
 
 
 def _put_duration(event: Event, raw: str, meaning: Meaning) -> None:
+    """Only seconds may have decimals: in a smaller unit they tell that it is another one."""
+    if meaning.unit < _SECOND_MS and "." in raw:
+        event.warnings.add("invalid_number")
+        return
     event.values["duration_ms"] = read_milliseconds(event, raw, unit=meaning.unit)
 
 

@@ -116,6 +116,8 @@ def _directive(string: str, match: re.Match[str]) -> Directive:
     arguments = _ARGUMENT.findall(match[1])
     others = _ARGUMENT.sub("", match[1])
     condition = others.strip("<>")
+    if match[2] is None and string.startswith("{", match.end()):
+        raise LayoutError(f"the brace after `{written}` is never closed", string, start)
     if match[2] is None or len(arguments) > 1 or not _MODIFIERS.fullmatch(condition):
         raise LayoutError(f"`{written}` is not a directive; write % as %%", string, start)
     argument = arguments[0] if arguments else None

@@ -17,8 +17,9 @@ from fixtures.memory_warehouse import MemoryWarehouse
 from fixtures.outcome import CSV_HEADER
 
 from ingest import cli
-from ingest.books.rejects import SourceRejects, rejects
+from ingest.books.rejects import Example, Reason, Rejects, SourceRejects, rejects
 from ingest.books.rejects_text import rejects_text
+from ingest.books.remedies import Remedy
 from ingest.books.verify import verify
 from ingest.job.replay import Choice
 from ingest.job.run import RunTasks, ingest, replay
@@ -136,6 +137,28 @@ def test_refused_objects_are_there_by_reason(settings: Settings, hop: Hop) -> No
     assert "  corrupt_gzip: 1 object\n    from     raw/two.log.gz\n    detail   " in rejects_text(
         rejects(settings)
     )
+
+
+def test_refused_objects_are_shown_behind_many_reasons_of_lines() -> None:
+    def reason(name: str, *, lines: int) -> Reason:
+        return Reason(
+            reason=name,
+            source_format="alb" if lines else None,
+            lines=lines,
+            objects=0 if lines else 1,
+            example=Example(source_file=f"raw/{name}", key=name),
+            remedy=Remedy(advice="a"),
+        )
+
+    reasons = (*(reason(f"r{i}", lines=9 - i) for i in range(7)), reason("not_utf8", lines=0))
+    source = SourceRejects(
+        source="raw", lines_read=99, lines_reject=42, refused=1, quarantined=(), reasons=reasons
+    )
+    text = rejects_text(Rejects(lake="lake", sources=(source,)))
+    assert "r4, read as alb: 5 lines" in text
+    assert "r5" not in text
+    assert "... and 2 more reasons why lines were rejected (--json lists all)" in text
+    assert text.endswith("  not_utf8: 1 object\n    from     raw/not_utf8\n    remedy   a")
 
 
 def test_a_refused_object_that_was_read_later_is_no_longer_there(

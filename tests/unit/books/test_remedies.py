@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fixtures.outcome import LINE
@@ -31,10 +32,11 @@ def mended(
     source_format: str = "access",
     log_format: str | None = None,
     max_line_bytes: int = 1 << 20,
+    **more: Any,
 ) -> Remedy:
     """Return what mends the line `raw` of the source `web`."""
     parse = ParseSettings(
-        format=source_format, log_format=log_format, max_line_bytes=max_line_bytes
+        format=source_format, log_format=log_format, max_line_bytes=max_line_bytes, **more
     )
     line = Rejected(
         reason=reason, source_format=source_format, raw=raw, is_cut=is_cut, longest=longest,
@@ -102,35 +104,42 @@ def test_an_own_log_format_is_explained_and_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "parse",
+    ("source_format", "more", "named"),
     [
-        ParseSettings(format="cloudfront_rt", fields=("timestamp", "c-ip")),
-        ParseSettings(format="cloudfront_v2", fields=("c-ip", "asn"), delimiter="|"),
-        ParseSettings(
-            format="json_mapping",
-            mapping=(("event_time", "a b"), ("url", "it's")),
-            time_unit="ms",
+        ("cloudfront_rt", {"fields": ("timestamp", "c-ip")}, "`format` or `fields`"),
+        (
+            "json_mapping",
+            {"mapping": (("event_time", "at"), ("extra.x", "it's")), "time_unit": "ms"},
+            "`format` or `mapping` or `time_unit`",
         ),
-        ParseSettings(format="shop", log_format='%h "%r"', timezone="+01:00"),
+        ("cloudfront_v2", {"fields": ("date", "time"), "delimiter": ";"}, "`fields`"),
+        ("access", {"timezone": "Europe/Berlin"}, "`format` or `log_format`"),
     ],
-    ids=lambda parse: parse.format,
 )
-def test_commands_work_as_they_are_printed(
-    parse: ParseSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_commands_have_the_settings_without_which_no_line_is_read(
+    source_format: str,
+    more: dict[str, Any],
+    named: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """They bring all that the format needs; nothing is explained without it."""
-    file = tmp_path / "a b.log"
-    file.write_bytes(b"?\n")
-    line = Rejected(
-        reason="no_match", source_format=parse.format, raw=b"?", is_cut=False, longest=1,
-        has_changed=False, key=file.name, file=file,
-    )  # fmt: skip
-    *tries, again = mend_line(line, Source(name="web", uri="/logs", parse=parse)).commands
-    assert again == "clickstream replay web --rejects"
-    assert [shlex.split(command)[1] for command in tries] == ["formats", "parse"][-len(tries) :]
-    for command in tries:
+    file = tmp_path / "a.log"
+    file.write_text('{"at": "never"}\n')
+    remedy = mended(b'{"at": "never"}', source_format=source_format, file=file, **more)
+    assert named in remedy.advice
+    for command in remedy.commands[:-1]:
         assert cli.run(shlex.split(command)[1:]) == 0
-        assert '"status": "reject"' in capsys.readouterr().out
+        assert '"status"' in capsys.readouterr().out
+
+
+def test_another_format_is_proposed_without_the_settings_that_it_does_not_read() -> None:
+    remedy = mended(LINE.encode(), source_format="shop", log_format="$remote_addr x")
+    assert 'set format = "access" without `log_format` for source web' in remedy.advice
+    assert remedy.commands[0].startswith("clickstream formats explain '$remote_addr x' --line ")
+
+
+def test_json_of_an_own_kind_leads_to_a_mapping() -> None:
+    assert "`mapping`" in mended(b'{"a": 1}', source_format="jsonl").advice
 
 
 @pytest.mark.parametrize("reason", SHAPES)
@@ -163,7 +172,7 @@ def test_settings_that_no_run_would_take_do_not_stop_it() -> None:
 def test_an_object_without_a_format_leads_to_a_guess() -> None:
     source = Source(name="web", uri="/logs")
     here = mend_object("unknown_format", Path("/logs/a b.log"), source)
-    assert here.advice.startswith("no supported format fits")
+    assert here.advice.startswith("no format is recognised")
     assert here.commands == (
         "clickstream formats explain --guess '/logs/a b.log'",
         "clickstream parse '/logs/a b.log' --format auto",

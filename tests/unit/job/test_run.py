@@ -404,6 +404,17 @@ def test_a_format_that_is_unknown_stops_before_anything_is_made(
     assert list(open_storage(settings.lake).list()) == []
 
 
+def test_all_sources_that_are_wrong_are_named_at_once(
+    raw: Storage, make_here: Callable[..., Settings], ingest_here: Ingest
+) -> None:
+    wrong = ParseSettings(log_format="%h %Y"), ParseSettings(format="cloudfront_rt")
+    sources = (Source(name=f"s{i}", uri=f"{raw.uri}/{i}", parse=one) for i, one in enumerate(wrong))
+    with pytest.raises(SettingsError) as caught:
+        ingest_here(make_here(*sources))
+    assert "source 's0': log_format: unknown directive `%Y`" in str(caught.value)
+    assert "source 's1': cloudfront_rt needs `fields`" in str(caught.value)
+
+
 def test_an_ingest_makes_the_lake_and_its_checkpoints(
     settings: Settings,
     raw: Storage,

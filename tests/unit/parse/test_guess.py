@@ -34,7 +34,18 @@ def test_lines_of_another_layout_are_counted() -> None:
     [
         ("1709449689.000 200", "$msec $status"),
         ("2024-03-03T07:08:09Z 192.0.2.1", "$time_iso8601 $remote_addr"),
-        ("[2024-03-03T07:08:09Z] 7", "[$time_iso8601] $body_bytes_sent"),
+        ("[2024-03-03T07:08:09Z] 7 200 7", "[$time_iso8601] $field_2 $status $body_bytes_sent"),
+        ('200 7 "-" "a/b"', '$status $body_bytes_sent "$http_referer" "$http_user_agent"'),
+        (
+            'rt=0.012 uct="-" uht="0.001, 0.002" urt="0.1 : 0.2" us=200 "10.0.0.1:80"',
+            'rt=$request_time uct="$upstream_connect_time" uht="$upstream_header_time"'
+            ' urt="$upstream_response_time" us=$upstream_status "$upstream_addr"',
+        ),
+        ("192.0.2.1 10.0.0.1:80 rt=x", "$remote_addr $upstream_addr rt=$field_3"),
+        (
+            "2024-03-03T07:08:09Z\t192.0.2.1\tx\t200\tMozilla/5.0 (X11)",
+            r"$time_iso8601\t$remote_addr\t$field_3\t$status\t$http_user_agent",
+        ),
         ('"192.0.2.1, 10.0.0.1" "-"', '"$http_x_forwarded_for" "$field_2"'),
         (f"{'0a' * 16} 200 201", "$request_id $status $body_bytes_sent"),
         (r'"a \" b/c" x', '"$http_user_agent" $field_2'),
@@ -45,25 +56,18 @@ def test_other_fields(line: str, string: str) -> None:
     assert guess([line]) == (string, 1)
 
 
-@pytest.mark.parametrize("lines", [[], [" "], ["some text", "more text"]])
-def test_lines_of_which_nothing_is_known_have_no_format(lines: list[str]) -> None:
-    assert guess(lines) is None
+def test_a_format_that_no_string_describes_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_bytes(b"#Version: 1.0\n#Fields: date time\n2024-05-06\t07:08:09\n")
+    with pytest.raises(ClickstreamError, match="its lines look like the format cloudfront;"):
+        guessed(path)
 
 
 @pytest.mark.parametrize(
-    ("content", "name"),
-    [
-        (b'{"level":"info"}\n', "jsonl"),
-        (b"#Version: 1.0\n#Fields: date time\n2024-05-06\t07:08:09\n", "cloudfront"),
-    ],
+    "lines", [[], [" "], ["some text", "more text"], ["\ufffd\x01"], ["a\tb"], [""]]
 )
-def test_a_format_that_no_string_describes_is_named(
-    content: bytes, name: str, tmp_path: Path
-) -> None:
-    path = tmp_path / "a.log"
-    path.write_bytes(content)
-    with pytest.raises(ClickstreamError, match=f"its lines look like the format {name};"):
-        guessed(path)
+def test_lines_of_which_nothing_is_known_have_no_format(lines: list[str]) -> None:
+    assert guess(lines) is None
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -71,8 +75,9 @@ def test_a_file(tmp_path: Path) -> None:
     path.write_text("\n".join([*LINES, "cut"]))
     string, _, *_, counted = guessed(path).splitlines()
     assert (string, counted.partition(";")[0]) == (PROPOSED, "2 of 2 lines fit")
-    path.write_text("")
-    with pytest.raises(ClickstreamError, match="no common layout"):
-        guessed(path)
+    for text, told in [("", "has no lines"), ("a b\n", "no common layout"), ('{"a": 1}', "JSON")]:
+        path.write_text(text)
+        with pytest.raises(ClickstreamError, match=told):
+            guessed(path)
     with pytest.raises(ObjectUnreadable, match="cannot be read"):
         guessed(tmp_path / "none")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fixtures.outcome import read
 from support.json_lines import check, reason_of, row_of
 
 from ingest.errors import SettingsError
@@ -155,3 +156,13 @@ def test_a_mapping_is_needed_and_no_other_format_takes_it() -> None:
         check_settings(ParseSettings(format="json_mapping"))
     with pytest.raises(SettingsError, match="mapping needs a format that reads it"):
         check_settings(ParseSettings(format="jsonl", mapping=(("url", "u"),)))
+
+
+@pytest.mark.parametrize(("format_name", "named"), [("shop", "shop"), ("auto", "json_mapping")])
+def test_lines_of_an_own_mapping_may_have_a_name_of_the_users_own(
+    format_name: str, named: str
+) -> None:
+    """Section 4: names that the user gives to own strings and mappings."""
+    settings = ParseSettings(format=format_name, mapping=(("user_id", "u"),))
+    (event,) = read(b'{"u": "x"}\n', settings=settings).events
+    assert (event["source_format"], event["user_id"]) == (named, "x")

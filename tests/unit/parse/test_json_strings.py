@@ -47,6 +47,13 @@ def test_each_key_goes_where_its_variable_does() -> None:
     }
 
 
+def test_bytes_have_a_scope_where_they_are_logged() -> None:
+    """Column 32 of section 2.2: null in a format without bytes."""
+    string = '{"t": "$msec", "ip": "$remote_addr", "r": "$request"}'
+    assert row_of(SENT)["bytes_scope"] == "body"
+    assert "bytes_scope" not in row_of({name: SENT[name] for name in ("t", "ip", "r")}, string)
+
+
 @pytest.mark.parametrize("name", ["nginx_json", "shop", "auto"])
 def test_the_name_of_the_format(name: str) -> None:
     assert row_of(SENT, name=name)["source_format"] == (name if name != "auto" else "log_format")

@@ -238,6 +238,7 @@ def test_blank_lines_comments_and_no_time() -> None:
         ("%h %Z", "unknown directive `%Z`", 3),
         ("%h %{X}Z", "unknown directive `%{X}Z`", 3),
         ("%h %", "`%` is not a directive; write % as %%", 3),
+        ("%h %>{Referer i", "the brace after `%>` is never closed", 3),
         ("%h %!20u", "`%!20u` is not a directive", 3),
         ("%h $status", "use either Apache's %directives or nginx's $variables", 3),
         ("%h%u", "nothing separates `%u` from `%h`", 2),
@@ -387,6 +388,15 @@ def test_the_table_of_directives() -> None:
 def test_units_of_durations(string: str, line: str, duration: float) -> None:
     """4.2; of several the finest counts."""
     assert picked(string, line, "duration_ms") == [duration]
+
+
+@pytest.mark.parametrize("directive", ["%D", "%{us}T", "%{ms}T"])
+def test_only_seconds_have_decimals(directive: str) -> None:
+    """4.2: `_s` also takes decimals; nginx's seconds are no microseconds of Apache."""
+    assert picked(directive, "0.123", "duration_ms", "parse_warnings") == [
+        None,
+        "invalid_number,no_timestamp",
+    ]
 
 
 @pytest.mark.parametrize(

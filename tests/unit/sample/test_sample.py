@@ -169,7 +169,7 @@ def test_a_big_day_comes_in_parts_that_follow_each_other(
     ("arguments", "message"),
     [
         ({"lines": 100, "seed": 1}, "at least 500 lines, not 100"),
-        ({"lines": 1999, "seed": 1, "formats": FORMATS[:5]}, "at least 2000 lines, not 1999"),
+        ({"lines": 1999, "seed": 1, "formats": FORMATS[:5]}, "at least 2,000 lines, not 1,999"),
         ({"lines": 10**9, "seed": 1, "formats": ["mixed"]}, "a mixed sample has at most"),
         ({"lines": 500, "seed": -1}, "seed must not be negative"),
         ({"lines": 500, "seed": 1, "formats": ["xml"]}, "cannot write a sample of xml"),

@@ -108,7 +108,8 @@ def test_an_unknown_format_and_a_setting_that_it_does_not_read() -> None:
     (unknown,) = problems(format="combned")
     assert unknown.startswith("format 'combned' is unknown; supported: auto, access, ")
     given = {"fields": '["a", "b"]', "mapping": '{client_ip = "ip"}', "log_format": "%h"}
-    assert problems(format="combined", **given) == [
+    found = problems(format="combined", **given)
+    assert [text.partition(" (")[0] for text in found] == [
         f"{name} needs a format that reads it; `combined` does not"
         for name in ("log_format", "mapping", "fields")
     ]
