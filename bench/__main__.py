@@ -25,7 +25,7 @@ from bench.throughput import Speed, throughput
 
 ROUNDS = 3
 CLICKSTREAM, CSV, REGEXP = "clickstream", "pyarrow.csv", "regexp_extract"
-TARGETS = {CSV: "at most 1.5", REGEXP: "at most 0.1"}
+TARGETS = {CSV: "at most 1.2", REGEXP: "at most 0.1"}
 
 
 def main() -> None:
