@@ -151,6 +151,8 @@ def decode(text: str) -> str:
 
 def decoded_bytes(text: str) -> bytes:
     """Return `text` with each `%HH` as the byte that it is; what follows one is asked once."""
+    if ENCODED.search(text) is None:
+        return text.encode()
     first, *parts = text.encode().split(b"%")
     return b"".join([first, *map(_Undone().__getitem__, parts)])
 
