@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.books.indexed import index_checks, index_proof
 from ingest.books.sources import source_check
 from ingest.books.truth import lake_checks, mart_checks, other_objects, read_truth
 from ingest.errors import BooksError, ClickstreamError, ObjectUnreadable, TooManyRejects
@@ -20,7 +21,7 @@ from ingest.lake.parquet import open_parquet
 from ingest.lake.records import BatchRecord, open_lake, read_log
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED, BatchState, decide, in_state
 from ingest.search.letters import refused_problem
-from ingest.settings import OFF, Settings
+from ingest.settings import Settings
 from ingest.storage import Storage
 from ingest.terminal.progress import progress
 from ingest.terminal.text import count_of, table_text
@@ -34,7 +35,7 @@ from ingest.warehouse.marts import (
 )
 
 if TYPE_CHECKING:
-    from ingest.search.proof import Proof
+    pass
 
 _log = logging.getLogger(__name__)
 
@@ -133,14 +134,14 @@ def verify(
             f"local ones are {settings.data / 'warehouse'} and {settings.data / 'metastore'}) and "
             "run again from the raw logs"
         )
-    proof = _index_proof(settings)
+    proof = index_proof(settings)
     refused = proof.over_limit(settings.search.max_dead) if proof else ()
     if refused:
         notes.append(refused_problem(refused, settings.search.max_dead))
     if proof is None:
         notes.append("the index was not compared: search is off")
     else:
-        checks += _index_checks(proof, live)
+        checks += index_checks(proof, live)
         if proof.contents is not None:
             notes += proof.contents.notes
             if marts is not None and all(check.ok for check in checks):
@@ -364,53 +365,3 @@ def counted(marts: Sequence[Mart], schemas: Schemas) -> str:
         f"from {schemas.marts}.{mart.name}"
         for mart in marts
     )
-
-
-def _index_checks(proof: Proof, live: Sequence[BatchRecord]) -> Iterator[Check]:
-    """Compare the index with the lake's live batches, and with `live`, those of landing."""
-    besides = []
-    if proof.dead:
-        besides.append(
-            f"{proof.dead:,} of them refused by the server and kept as dead letters in the lake"
-        )
-    if proof.expired:
-        besides.append(f"{proof.expired:,} of them in months that are no longer kept")
-    yield Check(
-        name=f"index {proof.index} = lake",
-        expected=proof.expected,
-        found=proof.documents + proof.dead + proof.expired,
-        detail="; ".join(besides),
-    )
-    # Totals alone would balance when one batch has too many documents and another too few.
-    pending = f"pending: {first_few(proof.pending)}; run `clickstream export`"
-    wrong = [*proof.problems, *([pending] if proof.pending else [])]
-    yield Check(
-        name="batches that index and lake disagree on",
-        expected=0,
-        found=len(proof.problems) + len(proof.pending),
-        detail="; ".join(wrong),
-    )
-    landed, indexed = {record.batch_id for record in live}, set(proof.complete)
-    yield Check(
-        name="batches in the index = landing",
-        expected=len(landed | indexed),
-        found=len(landed & indexed),
-        detail="; ".join(_one_sided(landed - indexed, indexed - landed)),
-    )
-    if proof.contents is not None:
-        yield from proof.contents.checks
-
-
-def _one_sided(landed: Collection[str], indexed: Collection[str]) -> Iterator[str]:
-    if landed:
-        yield f"only in landing: {first_few(sorted(landed))}; run `clickstream export`"
-    if indexed:
-        yield f"only in the index: {first_few(sorted(indexed))}; run `clickstream load`"
-
-
-def _index_proof(settings: Settings) -> Proof | None:
-    from ingest.search.export import verify as prove_index
-
-    if settings.search.url != OFF:
-        _log.info("comparing the index with the lake")
-    return prove_index(settings)

@@ -268,7 +268,7 @@ def test_a_log_of_batches_that_is_gone_is_seen(books: Books) -> None:
 def test_an_empty_lake_balances_and_asks_no_server(
     make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.books.verify._index_proof", lambda _settings: 1 / 0)
+    monkeypatch.setattr("ingest.books.verify.index_proof", lambda _settings: 1 / 0)
     settings = make_settings()
     create_lake(settings.lake)
     result = verify(settings, MemoryWarehouse())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ingest.books.verify import Verification, _index_checks, verify_text
+from ingest.books.indexed import index_checks
+from ingest.books.verify import Verification, verify_text
 from ingest.lake.checks import Check, compare_rows, first_few
 from ingest.search.proof import Proof
 
@@ -63,6 +64,6 @@ def test_an_index_whose_total_is_right_may_still_be_wrong(
         complete=(),
         problems=problems,
     )
-    total, batches, _ = _index_checks(proof, [])
+    total, batches, _ = index_checks(proof, [])
     assert (total.expected, total.found) == (20, 20)
     assert (batches.expected, batches.found, batches.ok) == (0, differing, differing == 0)
