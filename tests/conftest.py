@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 ROOT = Path(__file__).resolve().parents[1]
 # Reference inputs are kept beside the project, not in it: a public clone has none.
 REFERENCE = ROOT.parent / "shared"
-REFERENCE_FIXTURES = ("seed_csv", "hackers_log", "field_cases")
+REFERENCE_FIXTURES = ("seed_csv", "hackers_log", "field_cases", "format_specification")
 LIVE = "redshift_live"
 # Folders of tests that share a Spark, a cluster or a server.
 _NEIGHBOURS = ("tests/aws", "tests/e2e", "tests/integration")
@@ -142,6 +142,12 @@ def seed_csv() -> Path:
 def hackers_log() -> Path:
     """3,456 real combined lines of an attacked server."""
     return REFERENCE / "data" / "hackers-access.log"
+
+
+@pytest.fixture(scope="session")
+def format_specification() -> str:
+    """The specification of formats; see REFERENCE."""
+    return (REFERENCE / "spec/formats.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")
