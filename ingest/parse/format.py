@@ -107,8 +107,8 @@ class Format:
     settings among `BY_FORMAT` that the format takes; `problems` returns what is wrong with their
     values: a sentence each. `named_by` is the one that describes lines of a user's own: together
     with it `format` may be a name that the user chose. `layout` is the log format string of its
-    lines. `remedies` says what to do about an object that is refused as a whole: file_reason ->
-    remedy.
+    lines. `usual_header` is what most objects begin with, where no line can be read without it.
+    `remedies` says what to do about an object that is refused as a whole: file_reason -> remedy.
     """
 
     name: str
@@ -124,6 +124,7 @@ class Format:
     problems: Callable[[ParseSettings], Sequence[str]] = _no_problems
     named_by: str | None = None
     layout: str | None = None
+    usual_header: bytes = b""
     remedies: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, identity: Identity, settings: ParseSettings) -> Parser:
