@@ -190,7 +190,7 @@ def explain(what: str, line: str | None = None, settings: ParseSettings = _USUAL
     string = what if is_string else None if form is None else form.layout
     parts = [] if string is None else [string.strip(" "), explained(string)]
     if not is_string:
-        parts.append(_AUTO if form is None else form.grammar)
+        parts.append(_AUTO if form is None else form.explanation)
     if line is not None:
         header = b"" if form is None or line.startswith("#") else form.usual_header
         if header:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ingest.lake.records import BatchRecord, ObjectRecord
 from ingest.terminal.text import count_of, printable
 
-# Content that is no log, or broken; the third could not be read at all and is tried again.
+# Content that is no log, or broken; the third could not be read at all and is tried again. Each
+# voids whatever was read of an object before it was known.
 REFUSED_CONTENT = ("rejected", "corrupt_gzip")
 FAILED = "failed"
 REFUSED = (*REFUSED_CONTENT, FAILED)

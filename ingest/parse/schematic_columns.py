@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from ingest.contract import SHOP_ACTIONS
 from ingest.parse.fields.addresses import choose_client, read_client
-from ingest.parse.fields.parameters import SHOP_ACTIONS
 from ingest.parse.fields.times import BadTime, read_time
 from ingest.parse.fields.urls import domain_of
 from ingest.parse.separated import (

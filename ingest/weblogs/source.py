@@ -14,8 +14,8 @@ from pyspark.sql.types import StructType
 from ingest.contract import Table
 from ingest.errors import ObjectRefused, ObjectUnreadable, SettingsError, TooManyRejects
 from ingest.job.plan import ObjectRange
-from ingest.job.task import VOID, parse_range, prepare_worker
-from ingest.lake.refused import FAILED
+from ingest.job.task import parse_range, prepare_worker
+from ingest.lake.refused import FAILED, REFUSED
 from ingest.parse.model import Identity, ObjectVerdict, Parsed
 from ingest.parse.sniff import remedy
 from ingest.render import arrow_schema, spark_columns
@@ -107,7 +107,7 @@ class LogReader(DataSourceReader):
 
 
 def _check_verdict(verdict: ObjectVerdict, place: str) -> None:
-    if verdict.file_status not in VOID:
+    if verdict.file_status not in REFUSED:
         return
     reason = printable(verdict.file_reason)
     if verdict.file_status == FAILED:
