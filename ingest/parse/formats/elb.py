@@ -75,39 +75,39 @@ _NLB_VERSION = re.compile(r"[0-9]\.[0-9]")
 _CONTROL_LINE = b"Enable AccessLog for ELB:"
 _CIPHER = re.compile(r"[A-Za-z0-9_-]+")
 _PROTOCOL = re.compile(r"-|[A-Z]{2,8}v?[0-9.]*")
-_WORD = re.compile("[^ ]+")
 _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
 
 
 @dataclass(slots=True)
 class _Fields:
-    """The fields of a line as logged; `closed` is False when the last did not end as it should.
+    """The fields of a `line` as logged; `closed` is False when the last did not end as it should.
 
-    `starts` are where they begin, and after them the end of the line; `opened` is where the one is
-    that does not end as it should.
+    That one is at `opened`. `runs` are of fields that were added together: the number of fields
+    before them, and where they begin.
     """
 
+    line: str
     texts: list[str] = field(default_factory=list)
     quoted: list[bool] = field(default_factory=list)
-    starts: list[int] = field(default_factory=list)
+    runs: list[tuple[int, int]] = field(default_factory=list)
     opened: int = 0
     closed: bool = True
 
     def add(self, text: str, at: int, *, closed: bool) -> None:
         """Add the quoted `text`, whose quote is at `at`."""
+        self.runs.append((len(self.texts), at))
         self.texts.append(text)
         self.quoted.append(True)
-        self.starts.append(at)
         self.opened, self.closed = at, closed
 
     def add_words(self, text: str, at: int) -> None:
         """Add the words of `text`, which begins at `at`; the last of them may hold a quote."""
-        words = list(_WORD.finditer(text))
-        self.texts += [word[0] for word in words]
+        words = [word for word in text.split(" ") if word]
+        self.runs.append((len(self.texts), at))
+        self.texts += words
         self.quoted += [False] * len(words)
-        self.starts += [at + word.start() for word in words]
         if '"' in text:
-            self.opened, self.closed = self.starts[-1], False
+            self.opened, self.closed = at + text.rfind(" ") + 1, False
             self._drop_after_quoted()
 
     def _drop_after_quoted(self) -> None:
@@ -115,7 +115,15 @@ class _Fields:
         while self.quoted and not self.quoted[-1]:
             self.texts.pop()
             self.quoted.pop()
-            self.starts.pop()
+
+    def begin_of(self, index: int) -> int:
+        """Return where the field `index` begins, the end of a line that has fewer."""
+        if index >= len(self.texts):
+            return len(self.line)
+        before, at = next(run for run in reversed(self.runs) if run[0] <= index)
+        for text in self.texts[before:index]:
+            at = self.line.index(text, at) + len(text)
+        return at if self.quoted[index] else self.line.index(self.texts[index], at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +221,7 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
     try:
         event.values["event_time"] = read_utc(time, event.warnings)
     except BadTime:
-        return Reject("bad_timestamp", placed(time, fields.starts[layout.time]))
+        return Reject("bad_timestamp", placed(time, fields.begin_of(layout.time)))
     _check_width(event, fields, layout)
     _put(event, named, settings, layout)
     return event
@@ -221,7 +229,7 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
 
 def _read_fields(text: str) -> _Fields:
     """Return the fields of `text`, up to one that does not end as it should."""
-    fields = _Fields()
+    fields = _Fields(text)
     at = 0
     while fields.closed and at < len(text):
         if text[at] == '"':
@@ -232,7 +240,6 @@ def _read_fields(text: str) -> _Fields:
             stop = _stop_of_words(text, at)
             fields.add_words(text[at:stop], at)
             at = stop
-    fields.starts.append(len(text))
     return fields
 
 
@@ -254,13 +261,13 @@ def _refused(fields: _Fields, layout: _Layout) -> Reject | None:
     if is_open and reason in (None, "no_match"):
         return no_match(Misfit(fields.opened, "quotes around a whole field"))
     if reason == "no_match":
-        where = fields.starts[min(layout.time, count)]
-        return no_match(Misfit(where, "a time such as 2024-05-06T07:08:09Z"))
+        time = fields.begin_of(layout.time)
+        return no_match(Misfit(time, "a time such as 2024-05-06T07:08:09Z"))
     if reason is not None:
         return Reject(reason)
     if fields.closed and count < least:
         return Reject(
-            "wrong_field_count", placed(f"{count} of at least {least} fields", fields.starts[-1])
+            "wrong_field_count", placed(f"{count} of at least {least} fields", len(fields.line))
         )
     shift = _shift(fields, layout)
     return None if shift is None else no_match(shift)
@@ -270,11 +277,11 @@ def _shift(fields: _Fields, layout: _Layout) -> Misfit | None:
     """Return where request or agent may be several fields: quotes are missing, or too many."""
     request = layout.request
     if not fields.quoted[request] and value(fields.texts[request]) is not None:
-        return Misfit(fields.starts[request], "the request in quotes")
+        return Misfit(fields.begin_of(request), "the request in quotes")
     behind = zip((_CIPHER, _PROTOCOL), fields.texts[request + 2 :], strict=False)
     for index, (pattern, text) in enumerate(behind, request + 2):
         if not pattern.fullmatch(text):
-            return Misfit(fields.starts[index], f"the {layout.names[index].replace('_', ' ')}")
+            return Misfit(fields.begin_of(index), f"the {layout.names[index].replace('_', ' ')}")
     return None
 
 
