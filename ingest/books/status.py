@@ -17,7 +17,7 @@ from ingest.lake.accepted import Acceptance, accepted_ids, how_to_accept, read_a
 from ingest.lake.clean import Orphans, find_orphans
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import BatchRecord, open_lake, read_log
-from ingest.lake.refused import current_objects
+from ingest.lake.refused import REFUSED_CONTENT, SEE_REMEDIES, current_objects
 from ingest.lake.states import LIVE, QUARANTINED, REPLACED, decide, last_read
 from ingest.search.letters import REPLAY, describe_types, read_letters
 from ingest.search.seals import Seal, read_seals, targets
@@ -229,8 +229,8 @@ def status_text(books: Books) -> str:
         parts.append("\n".join(remarks))
     if books.counts:
         parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
-    if any(batch.lines_reject for batch in books.batches if batch.decided != REPLACED):
-        parts.append("rejected lines, and how to fix them: `clickstream status --rejects`")
+    if refused := _what_was_refused(books):
+        parts.append(f"{refused}, and how to fix them: `{SEE_REMEDIES}`")
     if books.reread:
         parts.append("\n".join(_reread_text(*one) for one in books.reread.items()))
     if books.files:
@@ -248,6 +248,16 @@ def status_text(books: Books) -> str:
             " `clickstream clean` removes them"
         )
     return "\n\n".join(parts)
+
+
+def _what_was_refused(books: Books) -> str:
+    """Return of what `status --rejects` knows more, empty when it has nothing to say."""
+    current = (batch for batch in books.batches if batch.decided != REPLACED)
+    kinds = {
+        "rejected lines": any(batch.lines_reject for batch in current),
+        "refused objects": any(file.file_status in REFUSED_CONTENT for file in books.files),
+    }
+    return " and ".join(kind for kind, is_there in kinds.items() if is_there)
 
 
 def _reread_text(source: str, batches: Sequence[int]) -> str:

@@ -118,6 +118,13 @@ def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, hop: Ho
     assert (batch.lines_warn, batch.lines_skip, batch.lines_reject) == (0, 0, 2)
 
 
+def test_refused_objects_alone_lead_to_their_remedies(settings: Settings) -> None:
+    lake = create_lake(settings.lake)
+    sealed(lake, make_draft("x", raw_object("a.log", status="rejected")))
+    told = "refused objects, and how to fix them: `clickstream status --rejects`"
+    assert told in status_text(status(settings))
+
+
 def test_batches_that_other_settings_have_read_are_named(settings: Settings, hop: Hop) -> None:
     """Wrong `fields` may give warnings only, which `replay --rejects` passes over."""
     hop.add_log("one.log", 30)
