@@ -8,6 +8,7 @@ import pytest
 from fixtures.outcome import CSV_HEADER, HEAD, LINE
 
 from ingest.cli.preview import explain
+from ingest.parse.json_lines import shapes
 from ingest.parse.registry import lookup
 from ingest.sample.lines_csv import CSV_HEADER as REFERENCE_HEADER
 
@@ -69,6 +70,7 @@ BAD_TIME = ("03/Mar", "31/Mai")
         ("w3c", "no", "more than a single column", ""),
         ("schematic-csv", "a,b", "wrong_field_count: 2 of 21 fields", ""),
         ("schematic-csv", 'View,77,"Lens', "bad_csv: a quote that is never closed", '"Lens'),
+        ("$status [$time_local]", "200 [31/Mai/2024:07:08:09 +0000]", "bad_timestamp", "31/Mai"),
         ("snowplow", "a", "131 columns between TABs", ""),
         ("waf", '{"a": 1,}', "bad_json: ", "}"),
         ("jsonl", '{"a":1} x', "trailing_data: text after the value", " x"),
@@ -83,6 +85,18 @@ def test_the_caret_stands_where_the_line_stops_fitting(
     assert caret.strip() == "^"
     at = caret.index("^")
     assert shown[at:].startswith(place) if place else at == len(shown)
+
+
+def test_a_place_within_the_log_of_docker_has_no_caret() -> None:
+    wrapped = json.dumps({"log": "no\n", "stream": "stdout", "time": "2024-05-06T07:08:09Z"})
+    _, why = explain("docker_json", wrapped.replace(": ", ":").replace(", ", ",")).splitlines()[-2:]
+    assert why.endswith("expected a [time] in front of the request at character 3 of its log")
+
+
+def test_the_grammar_of_jsonl_names_what_each_format_needs() -> None:
+    lines = explain("jsonl").splitlines()[-len(shapes()) :]
+    assert [line.split()[0] for line in lines] == [shape.name for shape in shapes()]
+    assert lines[0] == "waf             httpRequest (an object) and webaclId"
 
 
 @pytest.mark.parametrize(
