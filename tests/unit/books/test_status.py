@@ -123,6 +123,7 @@ def test_refused_objects_alone_lead_to_their_remedies(settings: Settings) -> Non
     sealed(lake, make_draft("x", raw_object("a.log", status="rejected")))
     told = "refused objects, and how to fix them: `clickstream status --rejects`"
     assert told in status_text(status(settings))
+    assert status(settings).reread == {}  # by other settings, but no line of it was read
 
 
 def test_batches_that_other_settings_have_read_are_named(settings: Settings, hop: Hop) -> None:
