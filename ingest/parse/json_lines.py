@@ -217,4 +217,4 @@ def _unfit(value: dict[str, Any], shapes: Sequence[Shape]) -> str:
         found = f"has the keys {', '.join(keys)}{', ...' if len(value) > _SHOWN_KEYS else ''}"
     if len(shapes) == 1:
         return f"{shapes[0].name} needs {shapes[0].needs}; the object {found}"
-    return f"no known object {found}"
+    return f"no known object {found}" if value else f"the object {found}"

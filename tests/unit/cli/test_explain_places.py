@@ -106,7 +106,7 @@ def test_the_grammar_of_jsonl_names_what_each_format_needs() -> None:
          " alias) and one of messageId, anonymousId, userId; the object has no keys"),
         ("waf", '{"a":1}', "no_match: waf needs httpRequest (an object) and webaclId; the object"
          " has the keys a"),
-        ("jsonl", "{}", "no_match: no known object has no keys"),
+        ("jsonl", "{}", "no_match: the object has no keys"),
         ("nginx_json", '{"time":"nope","remote_addr":"192.0.2.1","request":"GET /"}',
          "bad_timestamp: time: nope"),
         ("cloudfront_v2", '{"date":"2024-02-31","time":"07:08:09","sc-status":"200"}',
