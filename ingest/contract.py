@@ -12,6 +12,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 CONTRACT_VERSION = 1
+# What a visitor does in a shop, in the order in which charts show it.
+SHOP_ACTIONS = ("view", "addtocart", "purchase", "remove", "changequantity")
+# All values of event_type.
+EVENT_TYPES = frozenset(
+    (
+        "request", *SHOP_ACTIONS, "page_view", "screen_view", "page_ping", "track", "identify",
+        "group", "alias", "tcp", "storage_op", "firewall", "other",
+    )
+)  # fmt: skip
 
 
 class Type(StrEnum):

@@ -11,6 +11,7 @@ from ingest.lake.refused import (
     FAILED,
     REFUSED,
     REFUSED_CONTENT,
+    SEE_REMEDIES,
     Refused,
     RefusedObject,
     first_refused,
@@ -41,8 +42,10 @@ def refused_problems(settings: Settings, summary: IngestSummary) -> Iterator[tup
     with_content = sum(n for (_, status), n in statuses.items() if status != "empty")
     refused = sum(n for (_, status), n in statuses.items() if status in REFUSED)
     if refused and refused == with_content:
+        has_remedies = any(status in REFUSED_CONTENT for _, status in statuses)
         yield (
-            f"nothing could be read: all content was refused ({count_of(refused, 'object')})",
+            f"nothing could be read: all content was refused ({count_of(refused, 'object')})"
+            + (f"; see `{SEE_REMEDIES}`" if has_remedies else ""),
             ClickstreamError.exit_code,
         )
     for source in settings.sources:

@@ -26,9 +26,13 @@ _GONE = "its source is no longer in clickstream.toml: add it there"
 _READ_NOW = "settings or parser have changed since: this line is read now"
 _REPAIR = "the line was damaged where it was written: repair the file in place, or leave it"
 _LAYOUT = "the line does not fit its format: correct {settings}"
+_OWN_SOURCE = (
+    "a source of its own, for which it moves to another folder or the patterns in `uri` tell it"
+    " apart"
+)
 _OWN_JSON = (
     'no known JSON format has such keys: say where each column is, with format = "json_mapping" and'
-    " `mapping`"
+    f" `mapping`; beside logs of other formats this log needs {_OWN_SOURCE}"
 )
 _ADVICE = {
     "no_match": _LAYOUT,
@@ -36,7 +40,7 @@ _ADVICE = {
     "bad_timestamp": (
         "the time does not exist, or is written in another layout: correct the file or {settings}"
     ),
-    "wrong_log_type": "the line is of a sibling log: give that log a source of its own",
+    "wrong_log_type": f"the line is of a sibling log: give that log {_OWN_SOURCE}",
     "bad_json": _REPAIR,
     "trailing_data": _REPAIR,
     "not_an_object": _REPAIR,
@@ -96,7 +100,7 @@ def mend_line(line: Rejected, source: Source | None) -> Remedy:
         return Remedy(
             advice=(
                 f'the format {other} reads this line: set format = "{other}"{without} for source'
-                f" {source.name}, or give these logs a source of their own"
+                f" {source.name}, or give this log {_OWN_SOURCE}"
             ),
             commands=(*explain, *_previews(line.file, settings), again),
         )

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ingest.errors import BooksError
+from ingest.job.replay import has_settings
 from ingest.lake.accepted import Acceptance, accepted_ids, how_to_accept, read_acceptance
 from ingest.lake.clean import Orphans, find_orphans
 from ingest.lake.counts import LineCounts, add_counts
 from ingest.lake.records import BatchRecord, open_lake, read_log
-from ingest.lake.refused import current_objects
-from ingest.lake.states import LIVE, QUARANTINED, REPLACED, decide
+from ingest.lake.refused import REFUSED_CONTENT, SEE_REMEDIES, current_objects
+from ingest.lake.states import LIVE, QUARANTINED, REPLACED, decide, last_read
 from ingest.search.letters import REPLAY, describe_types, read_letters
 from ingest.search.seals import Seal, read_seals, targets
-from ingest.settings import Settings
+from ingest.settings import Settings, Source
 from ingest.storage import Storage
 from ingest.terminal.text import count_of, printable, table_text
 from ingest.warehouse import shown_batches
@@ -79,7 +80,8 @@ class Books:
     `counts` maps each warning code, skip reason and reject reason to its number of lines in live
     batches; `exports` maps each target of an export to its number of documents, `servers` to its
     server, and `dead_letters` are the documents that it refused. `orphans` are files in the lake
-    that `clickstream clean` removes.
+    that `clickstream clean` removes. `reread` maps each source to the batches, by number, that were
+    read by other settings than it has now.
     """
 
     lake: str
@@ -90,6 +92,7 @@ class Books:
     servers: Mapping[str, str]
     dead_letters: tuple[DeadLetters, ...]
     orphans: Orphans
+    reread: Mapping[str, tuple[int, ...]]
 
 
 def status(settings: Settings) -> Books:
@@ -140,6 +143,22 @@ def status(settings: Settings) -> Books:
             if seal.dead and decided.get(seal.batch_id) == LIVE
         ),
         orphans=find_orphans(lake, records, now=datetime.now(UTC)),
+        reread={
+            source.name: batches
+            for source in settings.sources
+            if (batches := _read_otherwise(records, source))
+        },
+    )
+
+
+def _read_otherwise(records: Sequence[BatchRecord], source: Source) -> tuple[int, ...]:
+    """Return the batches of `source` whose lines other settings have read."""
+    return tuple(
+        record.number
+        for record in last_read(records)
+        if record.source == source.name
+        and record.totals.lines_read
+        and not has_settings(record, source)
     )
 
 
@@ -210,8 +229,10 @@ def status_text(books: Books) -> str:
         parts.append("\n".join(remarks))
     if books.counts:
         parts.append(table_text(["code or reason", "lines"], list(books.counts.items())))
-    if any(batch.lines_reject for batch in books.batches if batch.decided != REPLACED):
-        parts.append("rejected lines, and how to fix them: `clickstream status --rejects`")
+    if refused := _what_was_refused(books):
+        parts.append(f"{refused}, and how to fix them: `{SEE_REMEDIES}`")
+    if books.reread:
+        parts.append("\n".join(_reread_text(*one) for one in books.reread.items()))
     if books.files:
         parts.append(_files_text(books.files))
     exports = [
@@ -227,6 +248,26 @@ def status_text(books: Books) -> str:
             " `clickstream clean` removes them"
         )
     return "\n\n".join(parts)
+
+
+def _what_was_refused(books: Books) -> str:
+    """Return of what `status --rejects` knows more, empty when it has nothing to say."""
+    current = (batch for batch in books.batches if batch.decided != REPLACED)
+    kinds = {
+        "rejected lines": any(batch.lines_reject for batch in current),
+        "refused objects": any(file.file_status in REFUSED_CONTENT for file in books.files),
+    }
+    return " and ".join(kind for kind, is_there in kinds.items() if is_there)
+
+
+def _reread_text(source: str, batches: Sequence[int]) -> str:
+    """Return how to read by the present settings what others have read."""
+    count = count_of(len(batches), "batch was", "batches were")
+    return (
+        f"source {source}: settings changed since batch {batches[-1]} ({count} read by others);"
+        f" to read {'it' if len(batches) == 1 else 'them'} again:"
+        f" clickstream replay {source} --settings"
+    )
 
 
 def _server_text(books: Books, target: str) -> str:

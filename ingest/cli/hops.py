@@ -109,6 +109,7 @@ def ingest(
     help="This batch; may be repeated; 6 digits are enough.",
 )
 @click.option("--rejects", is_flag=True, help="Batches with rejected lines or refused objects.")
+@click.option("--settings", is_flag=True, help="Batches that were read by other settings.")
 @click.option("--parser", is_flag=True, help="Batches that an older parser has read.")
 @click.option(
     "--key",
@@ -124,22 +125,14 @@ def ingest(
 @target_option
 @json_option
 def replay(
-    sources: tuple[str, ...],
-    batch_ids: tuple[str, ...],
-    rejects: bool,
-    parser: bool,
-    key: str | None,
-    accept_loss: bool,
-    dry_run: bool,
-    target: str | None,
-    as_json: bool,
+    sources: tuple[str, ...], dry_run: bool, target: str | None, as_json: bool, **chosen: Any
 ) -> None:
     """Read again what sealed batches own, and replace them.
 
-    Say which: --batch, --rejects, --parser or --key. SOURCES are names from clickstream.toml
-    (default: all). What is new is ingested first. Then exactly the bytes of these batches are read,
-    each log where it lies now; --key reads the whole file. The next `load` and `export`, or `run`,
-    show the result. Batches are never replaced otherwise.
+    Say which: --batch, --rejects, --settings, --parser or --key. SOURCES are names from
+    clickstream.toml (default: all). What is new is ingested first. Then exactly the bytes of these
+    batches are read, each log where it lies now; --key reads the whole file. The next `load` and
+    `export`, or `run`, show the result. Batches are never replaced otherwise.
 
     After a fix, such as another `format` of a source, what was rejected becomes events:
 
@@ -154,11 +147,11 @@ def replay(
     from ingest.job.run import check_sources
     from ingest.job.run import replay as replay_chosen
 
-    if sum(map(bool, (batch_ids, rejects, parser, key))) != 1:
-        raise click.UsageError("say what to read again: --batch, --rejects, --parser or --key")
-    choice = Choice(
-        batch_ids=batch_ids, rejects=rejects, parser=parser, key=key, accept_loss=accept_loss
-    )
+    choice = Choice(**chosen)
+    if sum(map(bool, chosen.values())) - choice.accept_loss != 1:
+        raise click.UsageError(
+            "say what to read again: --batch, --rejects, --settings, --parser or --key"
+        )
     settings = load_settings_for(target)
     if dry_run:
         _show_replay(settings, choice, sources, as_json)

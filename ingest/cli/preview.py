@@ -16,10 +16,14 @@ from typing import Any
 import pyarrow as pa
 
 from ingest.errors import ClickstreamError, ObjectUnreadable, ParserBug
-from ingest.parse.layout.explain import explained, misfit_of
+from ingest.parse.fields.colours import without_colours
+from ingest.parse.fields.text import repair
+from ingest.parse.layout.caret import pointed
+from ingest.parse.layout.explain import explained
 from ingest.parse.layout.guess import guess
 from ingest.parse.model import Identity, ObjectVerdict, Parsed, ReadRange
 from ingest.parse.peek import Content
+from ingest.parse.place import place_in
 from ingest.parse.reader import parse_object
 from ingest.parse.registry import AUTO, check_settings, configured, lookup, supported
 from ingest.parse.rows import EVENTS_SCHEMA
@@ -33,6 +37,7 @@ _USUAL = ParseSettings()
 _ANY_JSON = "jsonl"
 _GUESS_LINES = 100
 _ROWS = 1024  # turned into Python objects at once
+_SKIPPED = ["source_offset", "reason"]
 _LAST_CHANGE = datetime(2999, 12, 31, tzinfo=UTC).timestamp()
 _AUTO = """\
 The format of each file is detected from its first 64 KiB: the one that fits most of up to
@@ -49,11 +54,11 @@ def json_lines(
     called: str | None = None,
     ingest_time: datetime | None = None,
 ) -> Iterator[str]:
-    """Yield {"offset", "status", "warnings", "reason", "event"} per line of `path`, in order.
+    """Yield {"offset", "status", "warnings", "reason", "detail", "event"} per line, in order.
 
     A line that is an array of records gives one for each of its events. `event` holds the columns
-    that are not null, for `ok` and `warn`, else it is null. Messages name the file as it is
-    `called`, None = by its path.
+    that are not null, for `ok` and `warn`, else it is null; `detail` is for rejects. Messages name
+    the file as it is `called`, None = by its path.
     `ingest_time` (UTC) is by default the time of the file's last change, so that the same file
     gives the same text. Lines come as they are read. Raises ClickstreamError at the end when the
     file is damaged or refused as a whole, ParserBug when its parser fails, ObjectUnreadable when it
@@ -117,14 +122,16 @@ def _conclude(called: str, verdict: ObjectVerdict) -> None:
 
 def _shown(parsed: Parsed) -> Iterator[str]:
     """Yield the verdicts of one chunk as JSON, in input order."""
-    rows = heapq.merge(
+    return map(json_text, _rows(parsed))
+
+
+def _rows(parsed: Parsed) -> Iterator[dict[str, Any]]:
+    return heapq.merge(
         _events(parsed.events),
-        _others(parsed.skips, "skip"),
-        _others(parsed.rejects, "reject"),
+        _others(parsed.skips.select(_SKIPPED), "skip"),
+        _others(parsed.rejects.select([*_SKIPPED, "detail"]), "reject"),
         key=lambda row: row["offset"],
     )
-    for row in rows:
-        yield json_text(row)
 
 
 def _events(events: pa.Table) -> Iterator[dict[str, Any]]:
@@ -138,6 +145,7 @@ def _events(events: pa.Table) -> Iterator[dict[str, Any]]:
                 "status": row["parse_status"],
                 "warnings": codes.split(",") if codes else [],
                 "reason": None,
+                "detail": None,
                 "event": {k: _json_value(k, v) for k, v in row.items() if v is not None},
             }
 
@@ -152,13 +160,14 @@ def _json_value(column: str, value: Any) -> Any:
 
 
 def _others(table: pa.Table, status: str) -> Iterator[dict[str, Any]]:
-    for batch in table.select(["source_offset", "reason"]).to_batches(max_chunksize=_ROWS):
+    for batch in table.to_batches(max_chunksize=_ROWS):
         for row in batch.to_pylist():
             yield {
                 "offset": row["source_offset"],
                 "status": status,
                 "warnings": [],
                 "reason": row["reason"],
+                "detail": row.get("detail"),
                 "event": None,
             }
 
@@ -172,9 +181,8 @@ def formats() -> list[tuple[str, str]]:
 def explain(what: str, line: str | None = None, settings: ParseSettings = _USUAL) -> str:
     """Return what the format named `what`, or the log format string `what`, captures.
 
-    With a `line`, then also the verdict on it as `settings` say, and where it stops having its
-    layout. Raises SettingsError for a format that is not supported or a string that cannot be
-    compiled.
+    With a `line`, then also the verdict on it as `settings` say, and where it stops fitting. Raises
+    SettingsError for a format that is not supported or a string that cannot be compiled.
     """
     is_string = any(mark in what for mark in "%$")
     settings = replace(settings, log_format=what) if is_string else replace(settings, format=what)
@@ -182,9 +190,12 @@ def explain(what: str, line: str | None = None, settings: ParseSettings = _USUAL
     string = what if is_string else None if form is None else form.layout
     parts = [] if string is None else [string.strip(" "), explained(string)]
     if not is_string:
-        parts.append(_AUTO if form is None else form.grammar)
+        parts.append(_AUTO if form is None else form.explanation)
     if line is not None:
-        parts.append(_tried(line, settings, string))
+        header = b"" if form is None or line.startswith("#") else form.usual_header
+        if header:
+            parts.append(f"The line is read below the usual header:\n{header.decode().strip()}")
+        parts.append(_tried(line, settings, header))
     return "\n\n".join(parts)
 
 
@@ -227,9 +238,9 @@ def guessed(path: Path) -> str:
     return f"{printable(found.string)}\n\n{explained(found.string)}\n\n{counted}"
 
 
-def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
-    """Return the verdict on `line`; a reject with the place or the detail that is known of it."""
-    raw = line.encode(errors="replace")
+def _tried(line: str, settings: ParseSettings, header: bytes) -> str:
+    """Return the verdict on `line` below `header`; of a reject why, and the place."""
+    raw = header + line.encode(errors="replace")
     identity = Identity(source_file=BATCH_ID, batch_id=BATCH_ID, ingest_time=datetime.now(UTC))
     items = list(
         parse_object(
@@ -240,18 +251,20 @@ def _tried(line: str, settings: ParseSettings, string: str | None) -> str:
             settings=settings,
         )
     )
-    shown = [text for item in items if isinstance(item, Parsed) for text in _shown(item)]
+    parsed = [item for item in items if isinstance(item, Parsed)]
+    shown = [row for item in parsed for row in _rows(item) if row["offset"] >= len(header)]
     for item in items:
         if isinstance(item, ObjectVerdict):
             _conclude("the line", item)
-        else:
-            shown += (_why(reject, line, string) for reject in item.rejects.to_pylist())
-    return "\n".join(filter(None, shown))
+    return "\n".join(text for row in shown for text in (json_text(row), *_why(row, line)))
 
 
-def _why(reject: Mapping[str, Any], line: str, string: str | None) -> str:
-    """Return why `line` was rejected beyond the reason, empty when nothing more is known."""
-    misfit = None if string is None else misfit_of(string, line)
-    if misfit is not None:
-        return misfit
-    return f"{reject['reason']}: {printable(reject['detail'])}" if reject["detail"] else ""
+def _why(row: Mapping[str, Any], line: str) -> Iterator[str]:
+    """Yield why `line` was rejected beyond the reason, with a caret at the place it names."""
+    detail = row["detail"]
+    if detail is None:
+        return
+    yield f"{row['reason']}: {printable(detail)}"
+    at = place_in(detail)
+    if at is not None:
+        yield pointed(without_colours(repair(line.encode(errors="replace"), set())), at)

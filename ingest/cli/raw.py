@@ -162,7 +162,8 @@ def parse(file: Path, format_name: str, log_format: str | None, **reading: Any) 
     """Print the verdict on each line of FILE as JSON lines.
 
     \b
-    {"offset": 0, "status": "ok", "warnings": [], "reason": null, "event": {...}}
+    {"offset": 0, "status": "ok", "warnings": [], "reason": null, "detail": null,
+     "event": {...}}
 
     Uses neither Spark nor settings and stores nothing: try a format before you ingest it. FILE - is
     standard input, which is read to its end first, into a temporary file.

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ingest.job.discover import list_source
-from ingest.job.plan import hash_settings
-from ingest.job.replay import Choice, find_replays
+from ingest.job.replay import Choice, find_replays, has_settings
 from ingest.job.run import check_found, complete_choice
 from ingest.lake.ownership import read_ownership
 from ingest.lake.records import BatchRecord, open_lake, read_log
@@ -91,7 +90,7 @@ def changes_since(record: BatchRecord, source: Source) -> tuple[str, ...]:
     Without any, the same bytes get the same verdicts again.
     """
     now = {
-        "settings": record.settings_hash == hash_settings(source.parse),
+        "settings": has_settings(record, source),
         "parser": record.parser_version == PARSER_VERSION,
     }
     return tuple(name for name, is_same in now.items() if not is_same)

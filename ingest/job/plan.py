@@ -186,7 +186,7 @@ def _large(
     except ObjectError:  # the task finds the same and gives the verdict
         yield (whole,), parse
         return
-    sniffed = sniff(head, name=whole.key, settings=parse)
+    sniffed = sniff(head, settings=parse)
     if not sniffed.splittable or sniffed.format is None:
         yield (whole,), parse
         return

@@ -13,12 +13,14 @@ from datetime import datetime, timedelta
 from ingest.errors import ClickstreamError, ObjectError, SettingsError
 from ingest.job.discover import Listing
 from ingest.job.look import content_of, goes_on
+from ingest.job.plan import hash_settings
 from ingest.job.readings import Batch, Reading
 from ingest.lake.ownership import Log, Ownership, holders
 from ingest.lake.records import BatchRecord, ObjectRecord
 from ingest.lake.refused import with_rejects
 from ingest.lake.states import last_read
 from ingest.parse.model import PARSER_VERSION
+from ingest.settings import Source
 from ingest.storage import StoredObject
 
 _SHOWN = 5
@@ -26,13 +28,15 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which batches are read again: by id, with rejects, of an older parser, or those of a key.
+    """Which batches are read again: by id, with rejects, by other settings or an older parser than
+    now, or those of a key.
 
     `batch_ids` may be the beginnings of ids until `ingest.job.run.replay` completes them.
     """
 
     batch_ids: tuple[str, ...] = ()
     rejects: bool = False
+    settings: bool = False
     parser: bool = False
     key: str | None = None
     accept_loss: bool = False
@@ -78,7 +82,7 @@ def find_replays(
     else:
         found = [
             Batch(readings=tuple(reader.again([record])), replaces=(record.batch_id,))
-            for record in _chosen(choice, mine)
+            for record in _chosen(choice, mine, listing.source)
         ]
     return found, reader.lost
 
@@ -92,15 +96,23 @@ def check_not_replaced(choice: Choice, records: Sequence[BatchRecord]) -> None:
             )
 
 
-def _chosen(choice: Choice, records: Sequence[BatchRecord]) -> Sequence[BatchRecord]:
+def _chosen(
+    choice: Choice, records: Sequence[BatchRecord], source: Source
+) -> Sequence[BatchRecord]:
     if choice.rejects:
         return with_rejects(records)
     return [
         record
         for record in records
         if record.batch_id in choice.batch_ids
+        or (choice.settings and not has_settings(record, source))
         or (choice.parser and record.parser_version < PARSER_VERSION)
     ]
+
+
+def has_settings(record: BatchRecord, source: Source) -> bool:
+    """Return whether the batch was read by the settings that `source` has now."""
+    return record.settings_hash == hash_settings(source.parse)
 
 
 class _Reader:

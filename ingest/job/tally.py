@@ -20,7 +20,6 @@ from ingest.job.plan import Plan
 from ingest.job.readings import Move, Reading
 from ingest.job.task import (
     CHANGED,
-    VOID,
     RangeFacts,
     TaskFacts,
     failed_verdict,
@@ -30,6 +29,7 @@ from ingest.lake.counts import COUNTS, add_counts
 from ingest.lake.identity import content_hash
 from ingest.lake.parquet import ParquetSink
 from ingest.lake.records import RECORD_FORMAT, BatchRecord, NamedFile, ObjectRecord, Totals
+from ingest.lake.refused import REFUSED
 from ingest.parse.fingerprint import fingerprint
 from ingest.parse.model import PARSER_VERSION, ObjectVerdict
 from ingest.render import arrow_schema
@@ -77,7 +77,7 @@ class Tally:
             reading.found.key: f"{verdict.file_status}: {verdict.file_reason}"
             for reading in self.plan.batch.readings
             if reading.corrects
-            and (verdict := self.verdicts[reading.name]).file_status in VOID
+            and (verdict := self.verdicts[reading.name]).file_status in REFUSED
             and verdict.file_status != "failed"
         }
 
@@ -129,7 +129,7 @@ def add_up(plan: Plan, facts: Sequence[TaskFacts], root: Storage) -> Tally:
 def _judge(reading: Reading, ranges: Sequence[RangeFacts], root: Storage) -> ObjectVerdict:
     """Return the verdict on what was read of one log, in one range or in several."""
     verdict = merge(ranges)
-    if len(ranges) == 1 or verdict.file_status in VOID:
+    if len(ranges) == 1 or verdict.file_status in REFUSED:
         return verdict
     # Only now is it known where the content ends: no range could see both of its ends.
     content = content_of(root, reading.found)
@@ -157,7 +157,7 @@ def merge(ranges: Iterable[RangeFacts]) -> ObjectVerdict:
     worst = min(verdicts, key=lambda verdict: _PRECEDENCE.index(verdict.file_status))
     digests = tuple(digest for verdict in verdicts for digest in verdict.chunk_digests)
     reason = _cut(worst.file_reason)
-    if worst.file_status in VOID or len(verdicts) == 1:
+    if worst.file_status in REFUSED or len(verdicts) == 1:
         return replace(worst, file_reason=reason, chunk_digests=digests)
     # The line that waits is the last one, whichever range it begins in: nothing after it counts.
     count = next((n for n, v in enumerate(verdicts, 1) if v.waiting_bytes), len(verdicts))
@@ -210,7 +210,7 @@ def write_record(tally: Tally, lake: Storage, *, source: Source, writer: str) ->
 def _named_files(
     facts: Sequence[TaskFacts], verdicts: Mapping[str, ObjectVerdict]
 ) -> dict[str, tuple[NamedFile, ...]]:
-    void = {name for name, verdict in verdicts.items() if verdict.file_status in VOID}
+    void = {name for name, verdict in verdicts.items() if verdict.file_status in REFUSED}
     named: dict[str, list[NamedFile]] = {"events": [], "rejects": []}
     for task in sorted(facts, key=lambda task: task.number):
         for file in task.files:
@@ -280,7 +280,7 @@ def _is_news(reading: Reading, verdict: ObjectVerdict) -> bool:
 
 def _object_record(reading: Reading, verdict: ObjectVerdict) -> ObjectRecord:
     found = reading.found
-    voided = verdict.file_status in VOID
+    voided = verdict.file_status in REFUSED
     return ObjectRecord(
         source_file=reading.name,
         key=found.key,

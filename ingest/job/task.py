@@ -18,6 +18,7 @@ from ingest.job.attempt import Attempt, Buffer, TaskFile
 from ingest.job.plan import ObjectRange, Task
 from ingest.lake.identity import FINGERPRINT_BYTES, OPENING_BYTES
 from ingest.lake.ownership import Log
+from ingest.lake.refused import REFUSED
 from ingest.parse.model import Identity, ObjectVerdict, Parsed
 from ingest.parse.reader import parse_object
 from ingest.settings import ParseSettings
@@ -25,8 +26,6 @@ from ingest.storage import Storage, open_storage
 
 # What the reason of `failed` begins with when an object was listed as something else.
 CHANGED = "changed_during_read"
-# Verdicts that void whatever was read before they were known.
-VOID = frozenset(("failed", "rejected", "corrupt_gzip"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ def _run_range(
     buffer = Buffer(limit=task.buffered_bytes if len(task.ranges) > 1 else 0)
     with Attempt(lake, task) as own:
         verdict = _parse(task, wanted, source, lambda parsed: buffer.take(parsed, own))
-        if verdict.file_status in VOID:
+        if verdict.file_status in REFUSED:
             return verdict, []
         buffer.release(own if own.started else shared)
         return verdict, own.close(name=wanted.name)
@@ -143,7 +142,7 @@ def still_the_log(log: Log | None, verdict: ObjectVerdict) -> ObjectVerdict:
 
     A file may be renamed between the listing and the reading, and another one lie in its place.
     """
-    if log is None or verdict.file_status in VOID or verdict.head is None:
+    if log is None or verdict.file_status in REFUSED or verdict.head is None:
         return verdict
     known = min(log.consumed, verdict.end)  # both fingerprints are of so many bytes at least
     same = known < OPENING_BYTES or verdict.opening == log.opening

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from ingest.lake.records import BatchRecord, ObjectRecord
 from ingest.terminal.text import count_of, printable
 
-# Content that is no log, or broken; the third could not be read at all and is tried again.
+# Content that is no log, or broken; the third could not be read at all and is tried again. Each
+# voids whatever was read of an object before it was known.
 REFUSED_CONTENT = ("rejected", "corrupt_gzip")
 FAILED = "failed"
 REFUSED = (*REFUSED_CONTENT, FAILED)
 SEE_ALL = "clickstream status --json"
+SEE_REMEDIES = "clickstream status --rejects"
 _SHOWN = 5
 
 
@@ -83,7 +85,9 @@ def refused_text(refused: Refused) -> str:
     names = ", ".join(map(_described, refused.objects))
     left = refused.count - len(refused.objects)
     more = f" and {left:,} more (see all with: {refused.see_all})" if left else ""
-    return f"{count_of(refused.count, 'object')} refused or unreadable: {names}{more}"
+    text = f"{count_of(refused.count, 'object')} refused or unreadable: {names}{more}"
+    is_content = any(one.file_status in REFUSED_CONTENT for one in refused.objects)
+    return f"{text}; how to fix them: {SEE_REMEDIES}" if is_content else text
 
 
 def _described(one: RefusedObject) -> str:

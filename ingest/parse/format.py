@@ -103,18 +103,19 @@ class Format:
     read it, or none can and this one knows better than `unknown_format`. `is_fallback` marks the
     one format that reads content of which nothing but blank lines and comments was seen.
 
+    `grammar` explains what a line is; a function where that depends on other formats.
     `splittable`: an object that is not compressed may be read in byte ranges. `reads` names the
     settings among `BY_FORMAT` that the format takes; `problems` returns what is wrong with their
     values: a sentence each. `named_by` is the one that describes lines of a user's own: together
     with it `format` may be a name that the user chose. `layout` is the log format string of its
-    lines. `remedies` says what to do about an object that is refused as a whole: file_reason ->
-    remedy.
+    lines. `usual_header` is what most objects begin with, where no line can be read without it.
+    `remedies` says what to do about an object that is refused as a whole: file_reason -> remedy.
     """
 
     name: str
     description: str
     parser: Callable[[Identity, ParseSettings], Parser]
-    grammar: str = ""
+    grammar: str | Callable[[], str] = ""
     splittable: bool = False
     score: Callable[[Head, ParseSettings], int] | None = None
     rank: int = 0
@@ -124,7 +125,13 @@ class Format:
     problems: Callable[[ParseSettings], Sequence[str]] = _no_problems
     named_by: str | None = None
     layout: str | None = None
+    usual_header: bytes = b""
     remedies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def explanation(self) -> str:
+        """The grammar as a text."""
+        return self.grammar if isinstance(self.grammar, str) else self.grammar()
 
     def open(self, identity: Identity, settings: ParseSettings) -> Parser:
         """Return the parser of one object."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ingest.contract import EVENTS
 from ingest.parse.fields.parameters import CAMPAIGN, add_action, shop_counts
-from ingest.parse.fields.times import is_time_text, read_epoch, read_time
+from ingest.parse.fields.times import BadTime, is_time_text, read_epoch, read_time
 from ingest.parse.fields.urls import NO_URL, Url, domain_of, parameters
 from ingest.parse.json_object import Members, Path, path_of
 from ingest.parse.verdict import Event
@@ -59,10 +59,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A text that was found, and the unit of a number."""
+    """A text that was found, the unit of a number, and where it was if that is known."""
 
     text: str
     unit: str | None = None
+    path: Path = ()
 
 
 # Target (a column, a key of `extra`, or one of TOGETHER) -> where it is: the first that is there.
@@ -94,7 +95,7 @@ def find(members: Members, table: Keys) -> dict[str, Found]:
             place = members.place(one.paths)
             if place is not None:
                 path, text = place
-                found[target] = Found(text, one.unit)
+                found[target] = Found(text, one.unit, path)
                 places.append(path)
                 break
     for path in places:
@@ -204,9 +205,12 @@ def put_alone(event: Event, target: str, found: Found) -> None:
 
 
 def _time(event: Event, found: Found, settings: ParseSettings) -> int:
-    if found.unit is None or is_time_text(found.text):
-        return read_time(found.text, event.warnings, timezone=settings.timezone)
-    return read_epoch(found.text, unit=found.unit)
+    try:
+        if found.unit is None or is_time_text(found.text):
+            return read_time(found.text, event.warnings, timezone=settings.timezone)
+        return read_epoch(found.text, unit=found.unit)
+    except BadTime as error:
+        raise BadTime(found.text, ".".join(found.path)) from error
 
 
 def _put_text(event: Event, target: str, found: Found) -> None:

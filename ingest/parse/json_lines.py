@@ -38,7 +38,8 @@ _SHOWN_CHARACTERS = 32
 class Shape:
     """The objects of one format.
 
-    `fits` tells them by their keys; of several shapes that fit, the lowest `rank` reads the object.
+    `fits` tells them by their keys, which `needs` names for people; of several shapes that fit, the
+    lowest `rank` reads the object.
     `put` stores in an event what the members say, but for those that go to `extra` under their own
     names; it may raise BadTime. `nulls` are texts that say nothing.
 
@@ -56,6 +57,7 @@ class Shape:
     name: str
     rank: int
     fits: Callable[[dict[str, Any]], bool]
+    needs: str = ""
     put: Callable[[Event, Members, ParseSettings], None] | None = None
     nulls: frozenset[str] = NOTHING
     take: Callable[[Event, Members, ParseSettings], dict[str, Found] | None] | None = None
@@ -195,7 +197,7 @@ def _read_object(
 ) -> Event | Reject:
     shape = next((shape for shape in shapes if shape.fits(value)), None)
     if shape is None:
-        return Reject("no_match", f"no known object has the keys {_shown(value)}")
+        return Reject("no_match", _unfit(value, list(shapes)))
     event = Event(values={"source_format": shape.name})
     members = Members(value, shape.nulls)
     try:
@@ -206,6 +208,13 @@ def _read_object(
     return event
 
 
-def _shown(value: dict[str, Any]) -> str:
-    keys = [key[:_SHOWN_CHARACTERS] for key in list(value)[:_SHOWN_KEYS]]
-    return ", ".join(keys) + (", ..." if len(value) > _SHOWN_KEYS else "")
+def _unfit(value: dict[str, Any], shapes: Sequence[Shape]) -> str:
+    """Return why none of `shapes` fits the object."""
+    if not value:
+        found = "has no keys"
+    else:
+        keys = [key[:_SHOWN_CHARACTERS] for key in list(value)[:_SHOWN_KEYS]]
+        found = f"has the keys {', '.join(keys)}{', ...' if len(value) > _SHOWN_KEYS else ''}"
+    if len(shapes) == 1:
+        return f"{shapes[0].name} needs {shapes[0].needs}; the object {found}"
+    return f"no known object {found}" if value else f"the object {found}"

@@ -18,6 +18,7 @@ import orjson
 from ingest.parse.fields.extra import Number
 from ingest.parse.fields.possessive import P
 from ingest.parse.fields.text import decode
+from ingest.parse.place import placed
 
 MAX_DEPTH = 100
 _LEAST_INT, _LARGEST_INT = -(2**63), 2**64 - 1
@@ -97,9 +98,9 @@ def read_exactly(raw: bytes, warnings: set[str]) -> Any:
         value, end = decoder.raw_decode(text, start)
     except json.JSONDecodeError as error:
         problem = error.msg.lower().removesuffix(" at")
-        raise BadValue("bad_json", f"{problem} at character {error.pos + 1}") from error
+        raise BadValue("bad_json", placed(problem, error.pos)) from error
     if text[end:].strip(" \t"):
-        raise BadValue("trailing_data", f"text after the value, at character {end + 1}")
+        raise BadValue("trailing_data", placed("text after the value", end))
     return value
 
 

@@ -29,13 +29,12 @@ class Sniffed:
     reason: str | None = None
 
 
-def sniff(head: bytes, *, name: str, settings: ParseSettings) -> Sniffed:
+def sniff(head: bytes, *, settings: ParseSettings) -> Sniffed:
     """Return what `head`, the first 64 KiB of the stored bytes of an object, shows.
 
-    Fewer bytes mean that they are the whole object. `name` plays no part: content decides.
-    What is compressed is never splittable, and its format is found when it is read.
+    Fewer bytes mean that they are the whole object. Its key plays no part: ADR 15. What is
+    compressed is never splittable, and its format is found when it is read.
     """
-    del name
     if kind_of(head) is not None:
         return Sniffed()
     return find_format(head, whole=len(head) < SNIFF_BYTES, settings=settings)

@@ -21,6 +21,7 @@ from ingest.parse.json_lines import is_json
 from ingest.parse.lines import LongLine, part_of
 from ingest.parse.merge import joined
 from ingest.parse.model import Identity, Lines, Parsed
+from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.separated import Separated
 from ingest.parse.verdict import BLANK, COMMENT, HEADER, Event, Reject, Skip, Verdict
 from ingest.parse.w3c_fields import Dialect, put_fields
@@ -171,34 +172,59 @@ class W3cLines:
 
     def _read(self, raw: bytes) -> Event | Reject:
         if self._columns is None:
-            return Reject("no_match", "no header names its columns")
+            return Reject("no_match", "no #Fields line before it names its columns")
         event = Event()
-        texts = self._split(repair(raw, event.warnings))
+        line = repair(raw, event.warnings)
+        texts = self._split(line)
         fields = dict(zip(self._columns.names, texts, strict=False))
-        reject = _misfit(fields, len(texts), self._columns)
+        reject = self._refused(fields, line, texts)
         if reject is not None:
             return reject
         _put_width(event, texts, self._columns)
         try:
             put_fields(event, fields, self._settings, self._dialect)
         except BadTime as error:
-            return Reject("bad_timestamp", str(error))
+            index = self._columns.names.index(error.field)
+            return Reject("bad_timestamp", placed(str(error), _begin_of(index, line, texts)))
         return event
 
+    def _refused(self, fields: dict[str, str], line: str, texts: Sequence[str]) -> Reject | None:
+        """Return why the line of the columns `texts` is refused, None when its shape is right."""
+        assert self._columns is not None  # noqa: S101  without a header no line is read
+        names, count = self._columns.names, len(texts)
+        if count == 1 < len(names):
+            return no_match(Misfit(len(line), "more than a single column"))
+        wrong = _misplaced(fields, count, self._columns)
+        if wrong is not None:
+            name, expected = wrong
+            at = _begin_of(names.index(name), line, texts)
+            return no_match(Misfit(at, f"{expected} in the column {name}"))
+        least = min(self._columns.widths, default=0)
+        if count < least:
+            detail = placed(f"{count} of at least {least} columns", len(line))
+            return Reject("wrong_field_count", detail)
+        return None
 
-def _misfit(fields: dict[str, str], count: int, columns: Columns) -> Reject | None:
-    """Return why a line of `count` columns is refused, None when its shape is right."""
-    if count == 1 < len(columns.names):
-        return Reject("no_match", "a single column")
+
+def _misplaced(fields: dict[str, str], count: int, columns: Columns) -> tuple[str, str] | None:
+    """Return (column, what it should hold) of one that is not at its place, None without any."""
     odd = next((name for name in _SHAPES if not _fits(name, fields)), None)
     if odd is None and columns.widths and not _DATE.fullmatch(fields.get("date", "")):
         odd = "date"
     if odd is not None:
-        return Reject("no_match", f"the column {odd}")
-    least = min(columns.widths, default=0)
-    if count < least:
-        return Reject("wrong_field_count", f"{count} of at least {least} columns")
-    return None if _width_code(count, columns) is None else _shift(fields)
+        return odd, f"a {odd.partition('(')[0]}"
+    if count < min(columns.widths, default=0) or _width_code(count, columns) is None:
+        return None
+    return _shift(fields)
+
+
+def _begin_of(index: int, line: str, texts: Sequence[str]) -> int:
+    """Return where the column `index` begins, the end of a `line` that has fewer."""
+    at = start = 0
+    for text in texts[: index + 1]:
+        start = line.index(text, at)
+        at = start + len(text) + 1
+    return start if index < len(texts) else len(line)
 
 
 def _fits(name: str, fields: dict[str, str]) -> bool:
@@ -206,15 +232,13 @@ def _fits(name: str, fields: dict[str, str]) -> bool:
     return text is None or _SHAPES[name].fullmatch(text) is not None
 
 
-def _shift(fields: dict[str, str]) -> Reject | None:
-    """Return why a line with an unusual number of columns is refused: some are not at their place.
+def _shift(fields: dict[str, str]) -> tuple[str, str] | None:
+    """Return what `_misplaced` does of a line with an unusual number of columns.
 
     A delimiter was lost, or is part of a text before the column that is not a number.
     """
-    for name in _NUMBERS:
-        if not _NUMBER.fullmatch(fields.get(name, "")):
-            return Reject("no_match", f"the column {name}, and an unusual number of columns")
-    return None
+    shifted = (name for name in _NUMBERS if not _NUMBER.fullmatch(fields.get(name, "")))
+    return next(((name, "a number (columns are missing or shifted)") for name in shifted), None)
 
 
 def _width_code(count: int, columns: Columns) -> str | None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from ingest.parse.fields.addresses import read_client
 from ingest.parse.fields.extra import key_of
 from ingest.parse.fields.text import value
-from ingest.parse.fields.times import read_epoch, read_utc
+from ingest.parse.fields.times import BadTime, read_epoch, read_utc
 from ingest.parse.fields.urls import NO_URL, Url, is_method
 from ingest.parse.verdict import Event
 from ingest.parse.web import (
@@ -123,14 +123,18 @@ def canonical(name: str, fields: Mapping[str, str]) -> str:
 
 
 def _put_time(event: Event, record: _Record) -> None:
-    epochs = [(record.take(name), unit) for name, unit in _EPOCHS.items()]
-    epoch, unit = next(filter(lambda logged: logged[0], epochs), (None, ""))
+    epochs = [(name, record.take(name)) for name in _EPOCHS]
+    field, epoch = next(filter(lambda logged: logged[1], epochs), ("date", None))
     date, time = record.take("date"), record.take("time")
-    if epoch is not None:
-        event.values["event_time"] = read_epoch(epoch, unit=unit)
-    elif date is not None and time is not None:
-        event.values["event_time"] = read_utc(f"{date} {time}", event.warnings)
-    else:
+    logged = epoch or f"{date} {time}"
+    try:
+        if epoch is not None:
+            event.values["event_time"] = read_epoch(epoch, unit=_EPOCHS[field])
+        elif date is not None and time is not None:
+            event.values["event_time"] = read_utc(logged, event.warnings)
+    except BadTime as error:
+        raise BadTime(logged, field) from error
+    if epoch is None and (date is None or time is None):
         event.warnings.add("no_timestamp")
         event.put_extra("date", date)
         event.put_extra("time", time)

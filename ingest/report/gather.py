@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from ingest.contract import SHOP_ACTIONS
 from ingest.errors import ClickstreamError
 from ingest.lake.refused import Refused, RefusedObject, first_refused
 from ingest.lake.states import LIVE
@@ -19,7 +20,6 @@ from ingest.warehouse import Warehouse
 from ingest.warehouse.marts import without_client
 
 TOP = 25
-ACTIONS = ("view", "addtocart", "purchase", "remove", "changequantity")
 OTHER = "other"
 SUCCESS = "2xx success"
 STATUS_CLASSES = (
@@ -112,7 +112,7 @@ class Asker:
 def _views(ask: Asker) -> tuple[Chart, int]:
     """Return the chart of the sessions with the most views, and the number of sessions."""
     sessions = ask.count(queries.SESSIONS)
-    series = (*(name for name in ACTIONS if name != "purchase"), OTHER)
+    series = (*(name for name in SHOP_ACTIONS if name != "purchase"), OTHER)
     chart = Chart(
         key="views",
         title="Views per session",

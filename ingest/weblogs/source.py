@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -14,13 +15,13 @@ from pyspark.sql.types import StructType
 from ingest.contract import Table
 from ingest.errors import ObjectRefused, ObjectUnreadable, SettingsError, TooManyRejects
 from ingest.job.plan import ObjectRange
-from ingest.job.task import VOID, parse_range, prepare_worker
-from ingest.lake.refused import FAILED
+from ingest.job.task import parse_range, prepare_worker
+from ingest.lake.refused import FAILED, REFUSED
 from ingest.parse.model import Identity, ObjectVerdict, Parsed
 from ingest.parse.sniff import remedy
 from ingest.render import arrow_schema, spark_columns
 from ingest.storage import open_storage
-from ingest.terminal.text import printable
+from ingest.terminal.text import count_of, printable
 from ingest.weblogs.options import IGNORE_CORRUPT, Options, read_options
 from ingest.weblogs.partitions import LogPartition, check_paths, partitions
 
@@ -69,11 +70,17 @@ class LogReader(DataSourceReader):
         if not isinstance(partition, LogPartition):
             return
         prepare_worker()
+        rejected: Counter[str] = Counter()
         for wanted in partition.ranges:
-            batches = self._batches(partition, wanted)
+            batches = self._batches(partition, wanted, rejected)
             yield from self._unless_corrupt(batches) if self._options.ignore_corrupt else batches
+        if rejected.total() and not self._options.rejects:
+            _log.warning("%s", _dropped(rejected))
 
-    def _batches(self, partition: LogPartition, wanted: ObjectRange) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, partition: LogPartition, wanted: ObjectRange, rejected: Counter[str]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of the range `wanted`; count its rejected lines, by their place."""
         place = printable(f"{partition.root}/{wanted.key}")
         identity = Identity(
             source_file=wanted.name, batch_id=BATCH_ID, ingest_time=partition.ingest_time
@@ -83,6 +90,7 @@ class LogReader(DataSourceReader):
         ):
             if isinstance(item, ObjectVerdict):
                 _check_verdict(item, place)
+                rejected[place] += item.lines_reject
             else:
                 yield from self._rows(item, place).to_batches()
 
@@ -106,8 +114,17 @@ class LogReader(DataSourceReader):
             yield from pa.ipc.open_stream(spool)
 
 
+def _dropped(rejected: Counter[str]) -> str:
+    """Return how many lines of a partition give no event."""
+    worst, _ = rejected.most_common(1)[0]
+    more = sum(map(bool, rejected.values())) - 1
+    others = f" and {count_of(more, 'other object')}" if more else ""
+    lines = count_of(rejected.total(), "rejected line gives", "rejected lines give")
+    return f"{lines} no event, of {worst}{others}: read them with the option rejects"
+
+
 def _check_verdict(verdict: ObjectVerdict, place: str) -> None:
-    if verdict.file_status not in VOID:
+    if verdict.file_status not in REFUSED:
         return
     reason = printable(verdict.file_reason)
     if verdict.file_status == FAILED:

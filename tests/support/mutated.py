@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from fixtures.outcome import IDENTITY as ANY
 
 from ingest.parse.model import ObjectVerdict, Parsed
+from ingest.parse.place import place_in
 from ingest.parse.reader import parse_object
 from ingest.parse.registry import AUTO, names
 from ingest.parse.rows import EVENTS_SCHEMA
@@ -46,6 +47,10 @@ TURNS: tuple[Mapping[str, Any], ...] = (
     {"timezone": "Europe/Berlin", "client_from": "forwarded_for"},
     {"keep_cookie": False, "item_parameter": "page", "session_parameter": "sid"},
 )
+
+
+# Reasons to which no detail would add anything.
+_SAY_IT_ALL = ("line_too_long", "wrong_log_type")
 
 
 class Reading(NamedTuple):
@@ -174,6 +179,16 @@ def check_books(found: Reading) -> None:
         assert pc.count_distinct(found.events["event_id"]).as_py() == len(found.events)
 
 
+def check_details(found: Reading) -> None:
+    """Check that a reject says why, and that the place that it names is in its line."""
+    if not found.rejects.num_rows:
+        return
+    told = found.rejects.select(["reason", "detail", "raw_length"])
+    for reason, detail, length in zip(*told.to_pydict().values(), strict=True):
+        assert detail or reason in _SAY_IT_ALL, reason
+        assert (place_in(detail or "") or 0) <= length, detail
+
+
 def check_same(content: bytes, one: Reading, other: Reading) -> None:
     """Check that two readings of a content are equal, or name the first line that they part at."""
     for name in ("events", "rejects", "skips"):
@@ -201,6 +216,7 @@ def _difference(content: bytes, name: str, one: pa.Table, other: pa.Table) -> st
 def check_kernels(content: bytes, settings: ParseSettings) -> Reading:
     """Check that kernels read what the reference parser reads; return that."""
     fast = reading(content, settings)
+    check_details(fast)
     check_same(content, fast, reading(content, replace(settings, fast=False)))
     return fast
 

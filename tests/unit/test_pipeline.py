@@ -430,7 +430,10 @@ def test_a_run_in_which_all_content_was_refused_fails(hops: Hops) -> None:
     summary = hops.run()
 
     assert summary.exit_code == 1
-    assert summary.problems == ["ingest: nothing could be read: all content was refused (1 object)"]
+    assert summary.problems == [
+        "ingest: nothing could be read: all content was refused (1 object); see"
+        " `clickstream status --rejects`"
+    ]
     assert summary.refused is not None
     assert [one.source_file for one in summary.refused.objects] == ["a.bin"]
     assert hops.calls == IN_ORDER

@@ -114,6 +114,12 @@ def _opens(raw: bytes, at: int) -> bool:
     return raw.startswith(b'"', last) and _QUOTED.match(raw, last) is None
 
 
+def open_quote(raw: bytes) -> int:
+    """Return which character of a record that is never closed is the quote that stays open."""
+    closed = _CLOSED_FIELDS.match(raw)
+    return 0 if closed is None else len(raw[: closed.end()].decode(errors="replace"))
+
+
 def split_record(text: str, warnings: set[str]) -> list[str]:
     """Return the fields of a closed record.
 

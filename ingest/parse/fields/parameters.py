@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ingest.contract import SHOP_ACTIONS
 from ingest.parse.fields.urls import Url, parameters, split_target
 from ingest.settings import ParseSettings
 
-SHOP_ACTIONS = frozenset({"view", "addtocart", "remove", "changequantity", "purchase"})
 CAMPAIGN = {
     "utm_source": "campaign_source",
     "utm_medium": "campaign_medium",

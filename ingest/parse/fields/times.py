@@ -39,7 +39,12 @@ _DECIMALS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
 class BadTime(ValueError):
-    """The text is not a time, or one that cannot exist."""
+    """The text is not a time, or one that cannot exist; `field` is what holds it, "" = unknown."""
+
+    def __init__(self, text: str, field: str = "") -> None:
+        """`text` is what was logged, or the part of it that cannot be."""
+        super().__init__(f"{field}: {text}" if field else text)
+        self.field = field
 
 
 def is_time_text(text: str) -> bool:

@@ -28,6 +28,7 @@ from ingest.parse.fields.text import is_blank, logged, repair, unescape
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FastPath, Format, Head, ParserOfLines
 from ingest.parse.model import Identity, Lines
+from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Skip
 from ingest.parse.web import finish_request, put_client, put_request, put_time
@@ -113,7 +114,11 @@ def access_parser(
 
 def score(head: Head, settings: ParseSettings) -> int:
     """Return how many lines of the sample have the shape of the grammar."""
-    return sum(parse_line(line, settings) != Reject("no_match") for line in head.sample)
+    return sum(not _is_misfit(parse_line(line, settings)) for line in head.sample)
+
+
+def _is_misfit(verdict: Event | Skip | Reject) -> bool:
+    return isinstance(verdict, Reject) and verdict.reason == "no_match"
 
 
 def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
@@ -123,16 +128,19 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     if raw.startswith(b"#"):
         return COMMENT
     event = Event()
-    text = without_colours(repair(raw, event.warnings)).strip(" ")
+    line = without_colours(repair(raw, event.warnings))
+    text = line.strip(" ")
     begin = relay_end(text)
     head = read_head(text, begin)
-    prefix = None if head is None else read_prefix(head.prefix)
-    if head is None or prefix is None:
-        return Reject("no_match")
+    if isinstance(head, Misfit):
+        return no_match(head, line)
+    prefix = read_prefix(head.prefix)
+    if prefix is None:
+        return no_match(Misfit(begin, "a prefix that tells who the client is"), line)
     try:
         put_time(event, head.time, settings)
     except BadTime:
-        return Reject("bad_timestamp", head.time)
+        return Reject("bad_timestamp", placed(head.time, head.time_at, line))
     _put_status_and_bytes(event, head.status, head.size)
     unplaced = [] if prefix.unplaced is None else [prefix.unplaced]
     _put_before(event, text[:begin], prefix)

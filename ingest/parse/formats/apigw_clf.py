@@ -16,6 +16,7 @@ from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import Format, ParserOfLines
 from ingest.parse.model import Identity
+from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
 from ingest.parse.web import (
@@ -57,23 +58,45 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     if raw.startswith(b"#"):
         return COMMENT
     event = Event()
-    text = _parted(repair(raw, event.warnings).strip(" "))
+    line = repair(raw, event.warnings)
+    text = _parted(line.strip(" "))
     begin = relay_end(text)
-    head = read_head(text, begin)
-    people = [] if head is None else head.prefix.split(" ", 2)
-    if head is None or len(people) < 3 or text.startswith(' "', head.end):
-        return Reject("no_match")
+    head = _checked(text, begin, read_head(text, begin))
+    if isinstance(head, Misfit):
+        return no_match(_logged(head, line), line)
     event.put_extra("relay", text[:begin].strip(" ") or None)
     try:
         put_time(event, head.time, settings)
     except BadTime:
-        return Reject("bad_timestamp", head.time)
-    _put_people(event, *people, settings=settings)
+        return Reject("bad_timestamp", placed(head.time, head.time_at, line))
+    _put_people(event, *_people(head), settings=settings)
     _put_counts(event, head)
     _put_ids(event, text[head.end :].strip(" "))
     url = put_request(event, unescape(head.request), logged=head.request)
     finish_request(event, url, settings)
     return event
+
+
+def _people(head: Head) -> list[str]:
+    return head.prefix.split(" ", 2)
+
+
+def _checked(text: str, begin: int, head: Head | Misfit) -> Head | Misfit:
+    """Return `head`, unless the line is one of another server."""
+    if isinstance(head, Misfit):
+        return head
+    if len(_people(head)) < 3:
+        return Misfit(begin, "client, caller and user before the time")
+    if text.startswith(' "', head.end):
+        return Misfit(head.end + 1, "the id of the request, without quotes")
+    return head
+
+
+def _logged(misfit: Misfit, line: str) -> Misfit:
+    """Return `misfit`, of a text that was parted, as that of the `line` without such a space."""
+    glued = _GLUED.match(line.strip(" "))
+    is_behind = glued is not None and misfit.at > glued.end(1)
+    return misfit._replace(at=misfit.at - is_behind)
 
 
 def _parted(text: str) -> str:

@@ -56,7 +56,13 @@ def take(event: Event, members: Members, _settings: ParseSettings) -> dict[str, 
 
 
 register_shape(
-    Shape(name="apigw_json", rank=5, fits=fits, take=take),
+    Shape(
+        name="apigw_json",
+        rank=5,
+        fits=fits,
+        needs=f"requestId, httpMethod and one of {', '.join(_PLACES)}",
+        take=take,
+    ),
     description="access log of AWS API Gateway, as JSON lines with the usual names",
     grammar=GRAMMAR,
 )

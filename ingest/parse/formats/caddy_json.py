@@ -79,7 +79,15 @@ def _same(first: str, second: str) -> bool:
 
 
 register_shape(
-    Shape(name="caddy_json", rank=7, fits=fits, take=take, nulls=EMPTY, alike=(_CLIENT, _PEER)),
+    Shape(
+        name="caddy_json",
+        rank=7,
+        fits=fits,
+        needs="ts, status and request (an object with uri and method)",
+        take=take,
+        nulls=EMPTY,
+        alike=(_CLIENT, _PEER),
+    ),
     description="Caddy's access log, as JSON lines",
     grammar=GRAMMAR,
 )

@@ -140,7 +140,7 @@ def v2_parser(identity: Identity, settings: ParseSettings) -> W3cParser:
 
 def fits_v2(value: dict[str, Any]) -> bool:
     """Return whether the object is a record of the standard log v2."""
-    return not _V2_KEYS.isdisjoint(value)
+    return any(name in value for name in _V2_KEYS)
 
 
 def put_v2(event: Event, members: Members, settings: ParseSettings) -> None:
@@ -156,10 +156,14 @@ def put_v2(event: Event, members: Members, settings: ParseSettings) -> None:
 
 # Also texts that are logged as nothing: a request that is declared and not logged is a bad one.
 _NULLS = ("", "-", None)
-_V2_KEYS = frozenset(
-    ("timestamp(ms)", "x-edge-location", "x-edge-request-id", "cs-uri-stem", "sc-status")
+_V2_KEYS = ("timestamp(ms)", "x-edge-location", "x-edge-request-id", "cs-uri-stem", "sc-status")
+_V2_OBJECT = Shape(
+    name="cloudfront_v2",
+    rank=4,
+    fits=fits_v2,
+    needs=f"one of {', '.join(_V2_KEYS)}",
+    put=put_v2,
 )
-_V2_OBJECT = Shape(name="cloudfront_v2", rank=4, fits=fits_v2, put=put_v2)
 offer(_V2_OBJECT)
 
 

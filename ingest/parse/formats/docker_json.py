@@ -76,11 +76,11 @@ class LineReader:
         if not isinstance(value, dict):
             return Reject("not_an_object", "not an object")
         if not all(isinstance(value.get(name), str) for name in _NAMES):
-            return Reject("no_match", f"not the texts {', '.join(_NAMES)}")
+            return Reject("no_match", f"docker_json needs the texts {', '.join(_NAMES)}")
         log, stream, time = (value.pop(name) for name in _NAMES)
         if self._is_piece(log, stream):
             return _PIECE
-        verdict = self._read(log.removesuffix("\n").removesuffix("\r"))
+        verdict = _inside(self._read(log.removesuffix("\n").removesuffix("\r")))
         for event in _events(verdict):
             event.warnings |= warnings
             _put_relay(event, f"{time} {stream}", value)
@@ -126,6 +126,13 @@ def _parse_access(
     lines: Lines, identity: Identity, settings: ParseSettings
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
     return access.parse_fast(lines, identity, replace(settings, format="access"))
+
+
+def _inside(verdict: Verdict) -> Verdict:
+    """Return `verdict`; the place that a reject names is one in the log of the line."""
+    if isinstance(verdict, Reject) and verdict.detail is not None:
+        return replace(verdict, detail=f"{verdict.detail} of its log")
+    return verdict
 
 
 def _events(verdict: Verdict) -> tuple[Event, ...]:

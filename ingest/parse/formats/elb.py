@@ -19,6 +19,7 @@ from ingest.parse.fields.urls import NO_URL
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.model import Identity
+from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, CONTROL, Event, Reject, Verdict
 from ingest.parse.web import (
@@ -79,24 +80,34 @@ _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
 
 @dataclass(slots=True)
 class _Fields:
-    """The fields of a line as logged; `closed` is False when the last did not end as it should."""
+    """The fields of a `line` as logged; `closed` is False when the last did not end as it should.
 
+    That one is at `opened`. `runs` are of fields that were added together: the number of fields
+    before them, and where they begin.
+    """
+
+    line: str
     texts: list[str] = field(default_factory=list)
     quoted: list[bool] = field(default_factory=list)
+    runs: list[tuple[int, int]] = field(default_factory=list)
+    opened: int = 0
     closed: bool = True
 
-    def add(self, text: str, *, quoted: bool, closed: bool) -> None:
+    def add(self, text: str, at: int, *, closed: bool) -> None:
+        """Add the quoted `text`, whose quote is at `at`."""
+        self.runs.append((len(self.texts), at))
         self.texts.append(text)
-        self.quoted.append(quoted)
-        self.closed = closed
+        self.quoted.append(True)
+        self.opened, self.closed = at, closed
 
-    def add_words(self, text: str) -> None:
-        """Add the words of `text`, of which the last may hold a quote."""
+    def add_words(self, text: str, at: int) -> None:
+        """Add the words of `text`, which begins at `at`; the last of them may hold a quote."""
         words = [word for word in text.split(" ") if word]
+        self.runs.append((len(self.texts), at))
         self.texts += words
         self.quoted += [False] * len(words)
         if '"' in text:
-            self.closed = False
+            self.opened, self.closed = at + text.rfind(" ") + 1, False
             self._drop_after_quoted()
 
     def _drop_after_quoted(self) -> None:
@@ -104,6 +115,15 @@ class _Fields:
         while self.quoted and not self.quoted[-1]:
             self.texts.pop()
             self.quoted.pop()
+
+    def begin_of(self, index: int) -> int:
+        """Return where the field `index` begins, the end of a line that has fewer."""
+        if index >= len(self.texts):
+            return len(self.line)
+        before, at = next(run for run in reversed(self.runs) if run[0] <= index)
+        for text in self.texts[before:index]:
+            at = self.line.index(text, at) + len(text)
+        return at if self.quoted[index] else self.line.index(self.texts[index], at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +144,11 @@ class _Layout:
     def request(self) -> int:
         """The index of the request."""
         return self.names.index("request")
+
+    @property
+    def time(self) -> int:
+        """The index of the time."""
+        return self.names.index("time")
 
 
 def _tcp(request: str) -> str | None:
@@ -188,7 +213,7 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
         return CONTROL
     event = Event()
     fields = _read_fields(repair(raw, event.warnings))
-    reject = _misfit(fields, layout)
+    reject = _refused(fields, layout)
     if reject is not None:
         return reject
     named = dict(zip(layout.names, fields.texts, strict=False))
@@ -196,7 +221,7 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
     try:
         event.values["event_time"] = read_utc(time, event.warnings)
     except BadTime:
-        return Reject("bad_timestamp", time)
+        return Reject("bad_timestamp", placed(time, fields.begin_of(layout.time)))
     _check_width(event, fields, layout)
     _put(event, named, settings, layout)
     return event
@@ -204,16 +229,16 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
 
 def _read_fields(text: str) -> _Fields:
     """Return the fields of `text`, up to one that does not end as it should."""
-    fields = _Fields()
+    fields = _Fields(text)
     at = 0
     while fields.closed and at < len(text):
         if text[at] == '"':
             quoted = read_quoted(text, at)
-            fields.add(quoted.text, quoted=True, closed=quoted.closed)
+            fields.add(quoted.text, at, closed=quoted.closed)
             at = quoted.end
         else:
             stop = _stop_of_words(text, at)
-            fields.add_words(text[at:stop])
+            fields.add_words(text[at:stop], at)
             at = stop
     return fields
 
@@ -227,29 +252,37 @@ def _stop_of_words(text: str, at: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _misfit(fields: _Fields, layout: _Layout) -> Reject | None:
+def _refused(fields: _Fields, layout: _Layout) -> Reject | None:
     """Return why the line is refused, None when its fields can be placed."""
     first, second = (*fields.texts, "", "")[:2]
     reason = layout.refusal(first, second)
+    count, least = len(fields.texts), min(layout.widths)
+    is_open = not fields.closed and count <= layout.request + 1
+    if is_open and reason in (None, "no_match"):
+        return no_match(Misfit(fields.opened, "quotes around a whole field"))
+    if reason == "no_match":
+        time = fields.begin_of(layout.time)
+        return no_match(Misfit(time, "a time such as 2024-05-06T07:08:09Z"))
     if reason is not None:
         return Reject(reason)
-    count, least = len(fields.texts), min(layout.widths)
-    if not fields.closed and count <= layout.request + 1:
-        return Reject("no_match", "a quote that is never closed")
     if fields.closed and count < least:
-        return Reject("wrong_field_count", f"{count} of at least {least} fields")
-    if _may_be_shifted(fields, layout):
-        return Reject("no_match", "the quotes of request or user agent")
-    return None
+        return Reject(
+            "wrong_field_count", placed(f"{count} of at least {least} fields", len(fields.line))
+        )
+    shift = _shift(fields, layout)
+    return None if shift is None else no_match(shift)
 
 
-def _may_be_shifted(fields: _Fields, layout: _Layout) -> bool:
-    """Return whether request or agent may be several fields: quotes are missing, or too many."""
+def _shift(fields: _Fields, layout: _Layout) -> Misfit | None:
+    """Return where request or agent may be several fields: quotes are missing, or too many."""
     request = layout.request
     if not fields.quoted[request] and value(fields.texts[request]) is not None:
-        return True
+        return Misfit(fields.begin_of(request), "the request in quotes")
     behind = zip((_CIPHER, _PROTOCOL), fields.texts[request + 2 :], strict=False)
-    return not all(pattern.fullmatch(text) for pattern, text in behind)
+    for index, (pattern, text) in enumerate(behind, request + 2):
+        if not pattern.fullmatch(text):
+            return Misfit(fields.begin_of(index), f"the {layout.names[index].replace('_', ' ')}")
+    return None
 
 
 def _check_width(event: Event, fields: _Fields, layout: _Layout) -> None:

@@ -90,6 +90,7 @@ register_shape(
         name="ga4",
         rank=2,
         fits=fits,
+        needs="event_timestamp and event_name",
         take=take,
         finish=finish,
         nulls=EMPTY,

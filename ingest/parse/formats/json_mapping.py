@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from ingest.contract import EVENTS
+from ingest.contract import EVENT_TYPES, EVENTS
 from ingest.parse.fields.parameters import shop_counts
 from ingest.parse.fields.urls import NO_URL, Url, domain_of
 from ingest.parse.format import ParserOfLines
@@ -56,16 +56,7 @@ _COLUMNS = tuple(column.name for column in EVENTS.columns if column.name not in 
 _UNUSUAL = frozenset(
     ("bytes_scope", "purchase_count", "view_count", "url_original", "url_path", "url_query")
 )
-_CHOICES = {
-    "event_type": frozenset(
-        (
-            "request", "view", "addtocart", "remove", "changequantity", "purchase", "page_view",
-            "screen_view", "page_ping", "track", "identify", "group", "alias", "tcp", "storage_op",
-            "firewall", "other",
-        )
-    ),
-    "bytes_scope": frozenset(("body", "total")),
-}  # fmt: skip
+_CHOICES = {"event_type": EVENT_TYPES, "bytes_scope": frozenset(("body", "total"))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +88,15 @@ def problems(settings: ParseSettings) -> list[str]:
     """Return what is wrong with the mapping."""
     if settings.mapping is None:
         return ['json_mapping needs mapping: where each column is, such as event_time = "ts"']
-    return [
-        f"mapping: {name!r} cannot be mapped; use {', '.join((*_TARGETS, 'extra.KEY', *_COLUMNS))}"
-        for name, _ in settings.mapping
-        if not (name in (*_COLUMNS, *_TARGETS) or name.removeprefix(_EXTRA) not in ("", name))
-    ]
+    wrong = [repr(name) for name, _ in settings.mapping if not _is_target(name)]
+    if not wrong:
+        return []
+    targets = ", ".join((*_TARGETS, "extra.KEY", *_COLUMNS))
+    return [f"mapping: {', '.join(wrong)} cannot be mapped; use {targets}"]
+
+
+def _is_target(name: str) -> bool:
+    return name in (*_COLUMNS, *_TARGETS) or name.removeprefix(_EXTRA) not in ("", name)
 
 
 def put(event: Event, members: Members, settings: ParseSettings) -> None:
@@ -145,7 +140,7 @@ def take(event: Event, members: Members, settings: ParseSettings) -> dict[str, F
 def finish(event: Event) -> None:
     """Store the type of an event that is no web request; raises Unsure for an unknown one."""
     event_type = event.values.setdefault("event_type", "other")
-    if event_type not in _CHOICES["event_type"]:
+    if event_type not in EVENT_TYPES:
         raise Unsure
     event.values |= shop_counts(event_type)
 

@@ -20,13 +20,20 @@ def score(head: Head, _settings: ParseSettings) -> int:
     return sum(is_json(line) and not is_wrapped(line) for line in head.sample)
 
 
+def grammar() -> str:
+    """Return what the lines are, once all modules of formats are loaded."""
+    needs = "\n".join(f"{shape.name:<15} {shape.needs}" for shape in shapes())
+    return (
+        "An object, or an array of objects. The first of these formats reads it whose keys it has:"
+        f"\n\n{needs}"
+    )
+
+
 register(
     Format(
         name="jsonl",
         description="JSON lines, whose format is chosen for each object by its keys",
-        grammar="An object, or an array of objects, in one of the formats waf, ga4, segment,\n"
-        "cloudfront_v2, apigw_json, traefik_json, caddy_json and nginx_json; the first that fits\n"
-        "reads it.",
+        grammar=grammar,
         splittable=True,
         parser=jsonl_parser,
         score=score,

@@ -97,8 +97,13 @@ def _hide_secrets(event: Event, members: Members) -> None:
 
 def has_needed(value: dict[str, Any], names: Keys) -> bool:
     """Return whether the object says all of when, who and what that its log format writes."""
+    return all(any(name in value for name in where) for where in _needed(names))
+
+
+def _needed(names: Keys) -> list[list[str]]:
+    """Return the names of which each record has one of each list."""
     needed = (names[target] for target in _NEEDED if target in names)
-    return all(any(path[0] in value for one in where for path in one.paths) for where in needed)
+    return [[path[0] for one in where for path in one.paths] for where in needed]
 
 
 def nginx_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
@@ -110,6 +115,7 @@ def nginx_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
         name=settings.format,
         rank=_USUAL.rank,
         fits=partial(has_needed, names=names),
+        needs=", ".join(" or ".join(where) for where in _needed(names)),
         take=partial(take, names=names),
     )
     return shape_parser(own, identity, settings)
@@ -124,7 +130,14 @@ def problems(settings: ParseSettings) -> Sequence[str]:
     return problems_of(variables_of, settings.log_format)
 
 
-_USUAL = Shape(name="nginx_json", rank=8, fits=fits, take=take)
+_USUAL = Shape(
+    name="nginx_json",
+    rank=8,
+    fits=fits,
+    needs=f"one of {', '.join(_TIMES.split())}; one of {', '.join(_CLIENTS.split())};"
+    f" and one of request, {', '.join(_TARGETS.split())}",
+    take=take,
+)
 offer(_USUAL)
 register(
     replace(

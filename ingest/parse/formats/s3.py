@@ -18,6 +18,7 @@ from ingest.parse.fields.urls import NO_URL
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.model import Identity
+from ingest.parse.place import Misfit, no_match, parts, placed, walk
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
 from ingest.parse.web import (
@@ -57,6 +58,15 @@ the other fields     extra, under these names: version_id, host_id, signature_ve
 
 Fields that AWS may add later are extra.extra_fields."""
 _HEAD = re.compile(r"([^ ]+) ([^ ]+) \[([^\[\]]*)\] ([^ ]+) ")
+_WORD = r"[^ ]+(?: |\Z)"
+_EACH_OF_HEAD = parts(
+    the_owner_of_the_bucket=_WORD,
+    the_bucket=_WORD,
+    the_time_in_brackets=r"\[[^\[\]]*\] ",
+    the_remote_address=_WORD,
+    the_requester=_WORD,
+    the_request_id="[^ ]+",
+)
 # The requester and the request id are at least a word each.
 _TWO_WORDS = re.compile(r"[^ ]+ [^ ]+")
 _OPERATION_NAME = re.compile(r"(?:REST|WEBSITE|SOAP|BATCH|S3)\.[A-Z0-9_.]+")
@@ -65,6 +75,16 @@ _HIT = re.compile(r"(?:REST|WEBSITE)\.(?:GET|HEAD)\.OBJECT")
 _COUNTS = r' ([0-9]{3}|0|-1|-) ([^ "]+)' + " ([0-9]+|-)" * 4 + ' (?=["-])'
 _AFTER_QUOTE = re.compile(f'"{_COUNTS}')
 _AFTER_DASH = re.compile(f"-{_COUNTS}")
+_EACH_COUNT = parts(
+    a_space=" ",
+    the_status="(?:[0-9]{3}|0|-1|-) ",
+    the_error_code='[^ "]+ ',
+    the_bytes_sent="(?:[0-9]+|-) ",
+    the_object_size="(?:[0-9]+|-) ",
+    the_total_time="(?:[0-9]+|-) ",
+    the_turn_around_time="(?:[0-9]+|-) ",
+)
+_REFERRER = "the referrer and the user agent in quotes, or - for them"
 _NAMES_BEHIND = (
     "version_id", "host_id", "signature_version", "tls_cipher", "auth_type", "host_header",
     "tls_protocol", "access_point_arn", "acl_required", "source_region",
@@ -117,11 +137,12 @@ SHAPE = Shape(
 
 
 class _Front(NamedTuple):
-    """The fields before the request; `end` is where that begins."""
+    """The fields before the request, which begins at `end`; the time is at `time_at`."""
 
     owner: str
     bucket: str
     time: str
+    time_at: int
     client: str
     requester: str
     request_id: str
@@ -168,7 +189,7 @@ def s3_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
 
 def score(head: Head, _settings: ParseSettings) -> int:
     """Return how many lines of the sample have the shape of the grammar."""
-    return sum(_read(line.decode(errors="replace")) is not None for line in head.sample)
+    return sum(isinstance(_read(line.decode(errors="replace")), _Line) for line in head.sample)
 
 
 def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
@@ -178,13 +199,14 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     if raw.startswith(b"#"):
         return COMMENT
     event = Event()
-    line = _read(repair(raw, event.warnings))
-    if line is None:
-        return Reject("no_match")
+    logged = repair(raw, event.warnings)
+    line = _read(logged)
+    if isinstance(line, Misfit):
+        return no_match(line, logged)
     try:
         put_time(event, line.front.time, settings)
     except BadTime:
-        return Reject("bad_timestamp", line.front.time)
+        return Reject("bad_timestamp", placed(line.front.time, line.front.time_at, logged))
     if line.width < max(_WIDTHS) and line.width not in _WIDTHS:
         event.warnings.add("missing_fields")
     _put_front(event, line.front, settings)
@@ -196,44 +218,60 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     return event
 
 
-def _read(text: str) -> _Line | None:
-    """Return the parts of `text`, None when it has not the shape of a record."""
+def _read(text: str) -> _Line | Misfit:
+    """Return the parts of `text`, or where it stops having the shape of a record."""
     text = text.strip(" ")
     front = _read_front(text)
-    if front is None:
-        return None
+    if isinstance(front, Misfit):
+        return front
     last = text.rfind('"')
     ends = _Ends(last, text.rfind('" "', 0, max(last, 0)))
     if not text.startswith('"', front.end):
         after = _AFTER_DASH.match(text, front.end)
         behind = after and _read_behind(text, after.end(), ends)
-        return after and behind and _line(text, front, "-", after, behind)
+        if after and behind:
+            return _line(text, front, "-", after, behind)
+        return _misfit_behind(text, front.end)
     for after in _AFTER_QUOTE.finditer(text, front.end + 1):
         behind = _read_behind(text, after.end(), ends)
         if behind is not None:
             return _line(text, front, text[front.end + 1 : after.start()], after, behind)
-    return None
+    return _misfit_behind(text, front.end)
+
+
+def _misfit_behind(text: str, at: int) -> Misfit:
+    """Return where a line goes wrong whose request begins at `at`, up to the user agent."""
+    end = at if text[at] == "-" else text.find('" ', at + 1)
+    if text[at] not in '"-' or end < 0:
+        return Misfit(at, "the request in quotes, or -")
+    counted = walk(text, end + 1, _EACH_COUNT)
+    return counted if isinstance(counted, Misfit) else Misfit(counted, _REFERRER)
 
 
 def _line(
     text: str, front: _Front, request: str, after: re.Match[str], behind: _Behind
-) -> _Line | None:
-    others = text[behind.end :].split(" ")
-    first, *others = others
+) -> _Line | Misfit:
+    first, *others = text[behind.end :].split(" ")
     # A field would be shifted if two spaces were read as one, or as an empty field.
-    return None if first or "" in others else _Line(front, request, after.groups(), behind, others)
+    if first or "" in others:
+        at = behind.end if first else text.index("  ", behind.end) + 1
+        return Misfit(at, "one space between fields")
+    return _Line(front, request, after.groups(), behind, others)
 
 
-def _read_front(text: str) -> _Front | None:
+def _read_front(text: str) -> _Front | Misfit:
     head = _HEAD.match(text)
     words = head and _TWO_WORDS.match(text, head.end())
     operation = words and _OPERATION.search(text, words.end())
     if head is None or operation is None:
-        return None
+        walked = walk(text, 0, _EACH_OF_HEAD)
+        if isinstance(walked, Misfit):
+            return walked
+        return Misfit(walked, "an operation such as REST.GET.OBJECT, then key and request")
     requester, _, request_id = text[head.end() : operation.start()].rpartition(" ")
     owner, bucket, time, client = head.groups()
     return _Front(
-        owner, bucket, time, client, requester, request_id,
+        owner, bucket, time, head.start(3), client, requester, request_id,
         operation[1], operation[2], operation.end(),
     )  # fmt: skip
 

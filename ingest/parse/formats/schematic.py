@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.parse.collector import Collector
-from ingest.parse.fields.addresses import choose_client, read_client
-from ingest.parse.fields.csv_records import Physical, Record, RecordReader, split_record
+from ingest.parse.fields.csv_records import Physical, Record, RecordReader, open_quote, split_record
 from ingest.parse.fields.extra import key_of
-from ingest.parse.fields.parameters import SHOP_ACTIONS
 from ingest.parse.fields.text import is_blank, repair
-from ingest.parse.fields.times import BadTime, read_time
-from ingest.parse.fields.urls import domain_of
+from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FEW_LINES, Format, Head, try_fast
 from ingest.parse.guard import guarded
 from ingest.parse.lines import CHUNK_LINES, LongLine, part_of
 from ingest.parse.merge import with_fast
 from ingest.parse.model import Identity, Lines, Parsed
+from ingest.parse.place import placed
 from ingest.parse.registry import register
 from ingest.parse.rows import NO_EVENTS
-from ingest.parse.separated import (
-    MOST_COLUMNS,
-    Asked,
-    AskedClient,
-    Count,
-    Domain,
-    Put,
-    Reader,
-    Separated,
-    Text,
-    Together,
-    Unsure,
-)
+from ingest.parse.schematic_columns import KNOWN, LINES, drop_usual_share, layout_of, put_of
+from ingest.parse.separated import Put, Separated
 from ingest.parse.verdict import BLANK, HEADER, Event, Refused, Reject, Verdict, warn
 from ingest.settings import ParseSettings
 
@@ -64,32 +50,16 @@ TimeStamp          event_time (empty in the reference file: no_timestamp)
 URL                referrer, referrer_domain
 Pct_Purchase, Clickhere, Msg, Number of Records and unknown columns
                    extra, under the name in lower case; the usual values are left out"""
+# Of the reference file.
+_HEADER = b"""\
+Action,Bytes,Item ,# Of Purchases,Response,Pct_Purchase,# Of Views,Brand,Clickhere,Category,\
+ClientIP,ItemID,Msg,Number of Records,ProductID,Rbytes,Rstat,ServerIp,SessionID,TimeStamp,URL
+"""
 _REQUIRED = frozenset({"action", "sessionid", "clientip"})
 # Lines that are read at once where records may have line breaks.
 _WINDOW = 32
 # A first line with this many of the known names is a header.
 _SIGNATURE_NAMES = 5
-_STATUS_DIGITS = 3
-_TEXTS = {
-    "item": "item_name",
-    "brand": "brand",
-    "category": "category",
-    "itemid": "item_id",
-    "productid": "product_id",
-    "sessionid": "session_id",
-}
-_BIGINTS = {"bytes": "duration_other", "rbytes": "response_bytes"}
-_INTS = {"# of purchases": "purchase_count", "# of views": "view_count"}
-_EXTRAS = {
-    "response": "response_text",
-    "serverip": "server_ip",
-    "pct_purchase": "pct_purchase",
-    "clickhere": "clickhere",
-    "msg": "msg",
-    "number of records": "number_of_records",
-}
-# Values that nearly every row has: kept only where a row has another one.
-_USUAL = {"clickhere": "Click Here", "number_of_records": "1"}
 
 
 def header_names(fields: Iterable[str]) -> list[str]:
@@ -104,7 +74,7 @@ def score(head: Head, _settings: ParseSettings) -> int:
     sample.
     """
     names = header_names(head.first.decode(errors="replace").replace('"', "").split(","))
-    return max(1, len(head.sample)) * (len(_KNOWN.intersection(names)) >= _SIGNATURE_NAMES)
+    return max(1, len(head.sample)) * (len(KNOWN.intersection(names)) >= _SIGNATURE_NAMES)
 
 
 class SchematicParser:
@@ -178,7 +148,7 @@ class SchematicParser:
     def _opening(self, lines: Lines) -> npt.NDArray[np.int64]:
         """Return which lines may open a quote, where runs of other lines are looked for."""
         is_wanted = self._settings.fast and lines.starts.size > FEW_LINES
-        return _LINES.opening(lines) if is_wanted else np.arange(lines.starts.size)
+        return LINES.opening(lines) if is_wanted else np.arange(lines.starts.size)
 
     def _window(self) -> int:
         """Return how many lines to read record by record before a run is looked for again."""
@@ -233,14 +203,15 @@ class SchematicParser:
         if not record.is_closed:
             if not self._columns:
                 raise Refused("missing_header")
-            return Reject("bad_csv", "a quote that is never closed")
+            return Reject("bad_csv", placed("a quote that is never closed", open_quote(content)))
         event = Event()
-        fields = split_record(repair(content, event.warnings), event.warnings)
+        text = repair(content, event.warnings)
+        fields = split_record(text, event.warnings)
         if not self._columns:
             self._start(fields)
         if fields == self._header:
             return HEADER
-        return self._read(event, fields)
+        return self._read(event, fields, text)
 
     def _start(self, header: list[str]) -> None:
         """Take `header` as the header; raises Refused when a required name is missing."""
@@ -251,15 +222,16 @@ class SchematicParser:
         # Of equal names the first is the column, the others are unknown ones.
         known = ["" if name in names[:index] else name for index, name in enumerate(names)]
         self._columns = [
-            _put_of(name, key_of(title) or f"column_{index}", self._settings)
+            put_of(name, key_of(title) or f"column_{index}", self._settings)
             for index, (name, title) in enumerate(zip(known, names, strict=True), 1)
         ]
-        self._layout = _layout(header, known, self._columns)
+        self._layout = layout_of(header, known, self._columns)
 
-    def _read(self, event: Event, fields: list[str]) -> Verdict:
+    def _read(self, event: Event, fields: list[str], text: str) -> Verdict:
         declared = len(self._columns)
         if 2 * len(fields) < declared:
-            return Reject("wrong_field_count", f"{len(fields)} of {declared} fields")
+            detail = placed(f"{len(fields)} of {declared} fields", len(text))
+            return Reject("wrong_field_count", detail)
         if len(fields) < declared:
             event.warnings.add("missing_fields")
         elif len(fields) > declared:
@@ -268,149 +240,21 @@ class SchematicParser:
         event.values["bytes_scope"] = "body"
         event.values["event_type"] = "other"
         try:
-            for put, text in zip(self._columns, fields, strict=False):
-                if text and text != "-":
-                    put(event, text)
+            for put, field in zip(self._columns, fields, strict=False):
+                if field and field != "-":
+                    put(event, field)
         except BadTime as error:
             return Reject("bad_timestamp", str(error))
         if "event_time" not in event.values:
             event.warnings.add("no_timestamp")
-        _drop_usual_share(event)
+        drop_usual_share(event)
         return event
-
-
-def _layout(
-    header: Sequence[str], names: Sequence[str], columns: Sequence[Put]
-) -> Separated | None:
-    """Return how kernels read the records below `header`, None when it has too many columns.
-
-    `columns` store the values of those with these `names`.
-    """
-    if len(names) > MOST_COLUMNS:
-        return None
-    each = enumerate(zip(names, columns, header, strict=True))
-    readers = tuple((index, reader) for index, column in each for reader in _readers(*column))
-    return replace(_LINES, width=len(names), widths=frozenset((len(names),)), readers=readers)
-
-
-def _readers(name: str, put: Put, title: str) -> Iterator[Reader]:
-    if name in _TEXTS:
-        yield Text(_TEXTS[name])
-    elif name in _BIGINTS:
-        yield Count(_BIGINTS[name])
-    elif name == "url":
-        yield from (Text("referrer"), Domain("referrer_domain"))
-    elif name == "action":
-        yield Asked(partial(_put_unless_header, put, title))
-    elif name == "clientip":
-        yield AskedClient(put)
-    else:
-        yield Asked(put) if name in _OWN else Together(put)
-
-
-def _put_unless_header(put: Put, title: str, event: Event, text: str) -> None:
-    """Store an action, unless the record may be another header."""
-    if text == title:
-        raise Unsure
-    put(event, text)
 
 
 def _physical(lines: Lines, index: int) -> Physical:
     start, end = int(lines.starts[index]), int(lines.ends[index])
     nuls = 0 if lines.nuls is None else int(lines.nuls[index])
     return Physical(lines.offset + start, bytes(lines.buffer.data[start:end]), nuls)
-
-
-def _put_of(name: str, key: str, settings: ParseSettings) -> Put:
-    """Return what stores a value (neither empty nor `-`) of the column `name`.
-
-    A column without a known name goes to `key` of `extra`.
-    """
-    if name in _TEXTS:
-        return partial(_put_text, _TEXTS[name])
-    if name in _BIGINTS:
-        return partial(_put_count, Event.put_bigint, _BIGINTS[name])
-    if name in _INTS:
-        return partial(_put_count, Event.put_int, _INTS[name])
-    if name == "timestamp":
-        return partial(_put_time, settings.timezone)
-    return _PUTS.get(name) or partial(_put_extra, _EXTRAS.get(name, key))
-
-
-def _put_text(column: str, event: Event, text: str) -> None:
-    event.values[column] = text
-
-
-def _put_count(
-    put: Callable[[Event, str, str], None], column: str, event: Event, text: str
-) -> None:
-    if text.isascii() and text.isdigit():
-        put(event, column, text)
-    else:
-        event.warnings.add("invalid_number")
-
-
-def _put_extra(key: str, event: Event, text: str) -> None:
-    if text != _USUAL.get(key):
-        event.extra.setdefault(key, text)
-
-
-def _put_time(timezone: str, event: Event, text: str) -> None:
-    event.values["event_time"] = read_time(text, event.warnings, timezone=timezone)
-
-
-def _put_action(event: Event, text: str) -> None:
-    event.values["event_name"] = text
-    action = text.lower()
-    event.values["event_type"] = action if action in SHOP_ACTIONS else "other"
-
-
-def _put_client(event: Event, text: str) -> None:
-    if "," in text:
-        event.values["forwarded_for"] = text
-        event.put_client(choose_client(text))
-    else:
-        event.put_client(read_client(text))
-
-
-def _put_status(event: Event, text: str) -> None:
-    if len(text) == _STATUS_DIGITS and text.isascii() and text.isdigit():
-        event.put_status(text)
-    else:
-        event.warnings.add("invalid_status")
-
-
-def _put_referrer(event: Event, text: str) -> None:
-    event.values["referrer"] = text
-    event.values["referrer_domain"] = domain_of(text)
-
-
-def _drop_usual_share(event: Event) -> None:
-    """Drop the percentage of purchases where it says the same as their number."""
-    purchases = event.values.get("purchase_count")
-    if purchases is not None and event.extra.get("pct_purchase") == str(100 * purchases):
-        del event.extra["pct_purchase"]
-
-
-_PUTS: dict[str, Put] = {
-    "action": _put_action,
-    "clientip": _put_client,
-    "rstat": _put_status,
-    "url": _put_referrer,
-}
-# Columns that store nothing in `extra`, and that no other column changes.
-_OWN = frozenset({*_PUTS, "# of views", "timestamp"})
-_KNOWN = frozenset({*_TEXTS, *_BIGINTS, *_INTS, *_EXTRAS, *_PUTS, "timestamp"})
-
-_LINES = Separated(
-    delimiter=",",
-    width=0,
-    widths=frozenset(),
-    readers=(),
-    quotes=True,
-    finish=_drop_usual_share,
-    usual={"bytes_scope": "body", "event_type": "other"},
-)
 
 
 register(
@@ -422,6 +266,7 @@ register(
         parser=SchematicParser,
         score=score,
         rank=3,
+        usual_header=_HEADER,
         remedies={
             "missing_header": "the first record must name Action, SessionID and ClientIP",
         },

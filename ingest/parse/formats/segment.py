@@ -103,6 +103,7 @@ register_shape(
         name="segment",
         rank=3,
         fits=fits,
+        needs=f"type ({', '.join(_TYPES)}) and one of {', '.join(_IDS)}",
         take=take,
         finish=finish,
         reads_campaign=True,

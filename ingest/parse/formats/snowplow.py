@@ -10,6 +10,7 @@ from ingest.parse.fields.times import BadTime, read_utc
 from ingest.parse.fields.urls import domain_of
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.model import Identity
+from ingest.parse.place import Misfit, no_match
 from ingest.parse.registry import register
 from ingest.parse.verdict import BLANK, Event, Reject, Verdict
 from ingest.parse.web import put_logged_client, put_url
@@ -96,9 +97,10 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     if is_blank(raw):
         return BLANK
     event = Event()
-    columns = repair(raw, event.warnings).split("\t")
+    line = repair(raw, event.warnings)
+    columns = line.split("\t")
     if len(columns) == 1:
-        return Reject("no_match", "a single column")
+        return no_match(Misfit(len(line), f"{len(_NAMES)} columns between TABs"))
     if len(columns) != len(_NAMES):
         return Reject("wrong_field_count", f"{len(columns)} columns, not {len(_NAMES)}")
     fields = {name: text for name, text in zip(_NAMES, columns, strict=True) if text}
@@ -130,11 +132,15 @@ def _first(fields: dict[str, str], names: tuple[str, ...]) -> str | None:
 
 
 def _put_time(event: Event, fields: dict[str, str]) -> None:
-    text = _first(fields, _TIMES)
-    if text is None:
+    name = next((name for name in _TIMES if name in fields), None)
+    if name is None:
         event.warnings.add("no_timestamp")
-    else:
+        return
+    text = fields.pop(name)
+    try:
         event.values["event_time"] = read_utc(text, event.warnings)
+    except BadTime as error:
+        raise BadTime(text, name) from error
 
 
 def _put_type(event: Event, fields: dict[str, str]) -> None:

@@ -88,7 +88,13 @@ def _put_headers(event: Event, members: Members) -> None:
 
 
 register_shape(
-    Shape(name="traefik_json", rank=6, fits=fits, take=take),
+    Shape(
+        name="traefik_json",
+        rank=6,
+        fits=fits,
+        needs=f"RequestMethod, DownstreamStatus and one of {', '.join(_TIMES.split())}",
+        take=take,
+    ),
     description="Traefik's access log, as JSON lines",
     grammar=GRAMMAR,
 )

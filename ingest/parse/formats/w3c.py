@@ -32,6 +32,12 @@ cs(Referer), cs(Cookie)     referrer, referrer_domain, cookie
 all others                  extra, under the name in lower case, with _ for other characters
 
 More columns than names are extra.extra_fields, unless they show that a text contains a space."""
+# As IIS writes it unless it is told otherwise.
+_HEADER = b"""\
+#Software: Microsoft Internet Information Services 10.0
+#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip \
+cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken
+"""
 _IIS = b"microsoft internet information services"
 
 
@@ -75,5 +81,6 @@ register(
         parser=w3c_parser,
         score=score,
         rank=1,
+        usual_header=_HEADER,
     )
 )

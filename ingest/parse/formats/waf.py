@@ -64,7 +64,15 @@ def take(_event: Event, members: Members, _settings: ParseSettings) -> dict[str,
 
 
 register_shape(
-    Shape(name="waf", rank=1, fits=fits, take=take, kind="firewall", told_inside=("name",)),
+    Shape(
+        name="waf",
+        rank=1,
+        fits=fits,
+        needs="httpRequest (an object) and webaclId",
+        take=take,
+        kind="firewall",
+        told_inside=("name",),
+    ),
     description="AWS WAF's log, as JSON lines",
     grammar=GRAMMAR,
 )

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingest.contract import EVENTS
-from ingest.parse.fields.parameters import CAMPAIGN, SHOP_ACTIONS
+from ingest.contract import EVENTS, SHOP_ACTIONS
+from ingest.parse.fields.parameters import CAMPAIGN
 from ingest.parse.fields.text import unescape
 from ingest.parse.fields.urls import decode
 from ingest.parse.kernels.columns import Codes, DictionaryColumn, Mask

@@ -16,6 +16,7 @@ from ingest.parse.layout.times import time_format
 
 _CLOSING = {'"': '"', "[": "]"}
 _BLANKS = re.compile(" +")
+_MARKS = re.compile(r'["\[\]]')
 # What separates time directives that are one time; quotes and brackets enclose values.
 _WITHIN_TIME = re.compile(r'[^"\[\]]*')
 
@@ -81,9 +82,29 @@ def compile_layout(string: str) -> Layout:
     string = string.strip(" ")
     pieces = _with_joined_times(string, pieces_of(string))
     directives = [piece for piece in pieces if isinstance(piece, Directive)]
+    _check_brackets(string, directives)
     pieces = [_resolved(string, piece, directives) for piece in pieces]
     first = pieces.pop(0) if isinstance(pieces[0], Literal) else Literal("")
     return Layout(string, _gap(_text(first)), tuple(_steps(string, _text(first), pieces)))
+
+
+def _check_brackets(string: str, directives: Sequence[Directive]) -> None:
+    """Raise LayoutError when a bracket of `string`, outside of quotes, is never closed."""
+    text = string
+    for one in directives:
+        end = one.at + len(one.written)
+        text = text[: one.at] + " " * len(one.written) + text[end:]
+    opened: list[int] = []
+    is_quoted = False
+    for mark in _MARKS.finditer(text):
+        if mark[0] == '"':
+            is_quoted = not is_quoted
+        elif mark[0] == "[" and not is_quoted:
+            opened.append(mark.start())
+        elif opened and not is_quoted:
+            opened.pop()
+    if opened:
+        raise LayoutError("this bracket is never closed", string, opened[0])
 
 
 def _text(piece: Piece) -> str:

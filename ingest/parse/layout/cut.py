@@ -13,15 +13,8 @@ from ingest.parse.fields.quotes import closing_quote, read_quoted
 from ingest.parse.fields.times import time_text_end
 from ingest.parse.layout.compiled import Ends, Layout, Step
 from ingest.parse.layout.strings import Directive
+from ingest.parse.place import Misfit
 from ingest.terminal.text import printable
-
-
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """Character `at` of a line is where it stops fitting its layout, which has `expected` there."""
-
-    at: int
-    expected: str
 
 
 @dataclass(frozen=True, slots=True)

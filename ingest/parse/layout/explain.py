@@ -1,13 +1,10 @@
-"""What the directives of a layout capture, and where a line stops having that layout."""
+"""What the directives of a layout capture."""
 
 from __future__ import annotations
 
-from ingest.parse.layout.caret import pointed
 from ingest.parse.layout.compiled import compile_layout
-from ingest.parse.layout.cut import Misfit
 from ingest.parse.layout.json_string import is_json, variables_of
 from ingest.parse.layout.meanings import COLUMNS, ONLY_TOTAL, TOTAL, Meaning
-from ingest.parse.layout.record import read_line
 from ingest.terminal.text import printable
 
 # Targets that fill more than the column, or the key of `extra`, of the same name.
@@ -43,13 +40,3 @@ def explained(string: str) -> str:
 def _fills(meaning: Meaning) -> str:
     own = meaning.target if meaning.target in COLUMNS else f"extra.{meaning.target}"
     return _FILLS.get(meaning.target, own)
-
-
-def misfit_of(string: str, line: str) -> str | None:
-    """Return why `line` is not as `string` says, with a caret at the place; None where it is."""
-    if is_json(string):
-        return None
-    read = read_line(compile_layout(string), line.encode(errors="replace"), set())
-    if not isinstance(read.cut, Misfit):
-        return None
-    return f"expected {read.cut.expected}:\n{pointed(read.text, read.cut.at)}"

@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 from ingest.parse.fields.addresses import read_client
 from ingest.parse.fields.quotes import closing_quote
+from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.text import value
 from ingest.parse.fields.times import is_iso_time, is_time_text
 from ingest.parse.fields.urls import read_request
 from ingest.parse.layout.compiled import Layout, compile_layout
-from ingest.parse.layout.cut import Cut, cut_line
+from ingest.parse.layout.cut import Cut
+from ingest.parse.layout.record import read_line
 
-_ENDS = {'"': '"', "[": "]"}
+_ENDS = {'"': '"', "[": "]", "{": "}"}
 # What examples of nginx write before times and statuses of upstreams, in quotes or not.
 _LABELS = {
     "rt=": "request_time",
@@ -24,7 +26,7 @@ _LABELS = {
     "urt=": "upstream_response_time",
     "us=": "upstream_status",
 }
-_OPENING = re.compile(rf'(?:{"|".join(_LABELS)})?["\[]?')
+_OPENING = re.compile(rf'(?:{"|".join(_LABELS)})?["\[{{]?')
 # TAB as a string has it. Where all lines have one, spaces are part of values.
 _TAB = r"\t"
 _STATUS = re.compile("[1-5][0-9]{2}|000").fullmatch
@@ -33,6 +35,8 @@ _SECONDS = re.compile(r"[0-9]+\.[0-9]{3}").fullmatch
 _MSEC = re.compile(r"[0-9]{10}\.[0-9]{3}").fullmatch
 _TIMES = re.compile(r"[0-9.,: -]+").fullmatch
 _ID = re.compile("[0-9a-f]{32}").fullmatch
+_WORD = re.compile("[^ ]+").fullmatch
+_FIVE = re.compile("[+-]?[0-9]+(?:/[+-]?[0-9]+){4}").fullmatch
 
 
 class Guess(NamedTuple):
@@ -99,6 +103,21 @@ _TABBED_RULES = (
     _Rule("request", "", read_request),
     _Rule("http_user_agent", "", lambda text: text.startswith("Mozilla/")),
 )
+# The fields of HAProxy's HTTP log, by the names of its manual but for the times: `$tr` is two.
+_HAPROXY = (
+    _Rule("remote_addr", "", _is_client),
+    _Rule("time_local", "[", is_time_text),
+    _Rule("frontend", "", _WORD),
+    _Rule("backend/$server", "", re.compile("[^/]+/.+").fullmatch),
+    _Rule("receive_ms/$queue_ms/$connect_ms/$response_ms/$request_time_ms", "", _FIVE),
+    _Rule("status", "", re.compile("-1|[0-9]{3}").fullmatch),
+    _Rule("bytes_sent", "", _COUNT),
+    _Rule("captured_request_cookie", "", _WORD),
+    _Rule("captured_response_cookie", "", _WORD),
+    _Rule("termination_state", "", re.compile("[A-Za-z-]{4}").fullmatch),
+    _Rule("actconn/$feconn/$beconn/$srv_conn/$retries", "", _FIVE),
+    _Rule("srv_queue/$backend_queue", "", re.compile("[0-9]+/[0-9]+").fullmatch),
+)
 # A number in front of the status may be anything: a day, a process, a time.
 _BEHIND = {"body_bytes_sent": "$status"}
 # What follows a client: its identity, which no server knows, and its user.
@@ -111,7 +130,7 @@ def guess(lines: Sequence[str]) -> Guess | None:
 
     What no rule tells is `$field_N`, for the reader to name; there is none when no rule tells any.
     """
-    filled = [line for line in lines if line.strip(" ")]
+    filled = [line[relay_end(line) :] for line in lines if line.strip(" ")]
     is_tabbed = bool(filled) and all("\t" in line for line in filled)
     shapes = {line: _cells(line) if is_tabbed else _fields(line) for line in filled}
     counts = Counter(_shape(fields) for fields in shapes.values())
@@ -130,7 +149,7 @@ def guess(lines: Sequence[str]) -> Guess | None:
 
 
 def _fits(layout: Layout, line: str) -> bool:
-    cut = cut_line(layout, line)
+    cut = read_line(layout, line.encode(errors="replace"), set()).cut
     return isinstance(cut, Cut) and cut.closed and not cut.tail
 
 
@@ -177,10 +196,20 @@ def _shape(fields: Sequence[_Field]) -> tuple[str, ...]:
 
 
 def _names(columns: Sequence[tuple[_Field, ...]], rules: Sequence[_Rule]) -> list[str]:
-    named: list[str] = []
-    for column in columns:
+    named = _names_of_haproxy(columns)
+    for column in columns[len(named) :]:
         named.append(_name(column, named, rules))
     return named
+
+
+def _names_of_haproxy(columns: Sequence[tuple[_Field, ...]]) -> list[str]:
+    """Return the variables of the first columns if all are HAProxy's, none otherwise."""
+    is_haproxy = len(columns) >= len(_HAPROXY) and all(
+        field.opening == rule.opening and rule.fits(field.text)
+        for rule, column in zip(_HAPROXY, columns, strict=False)
+        for field in column
+    )
+    return [f"${rule.variable}" for rule in _HAPROXY] if is_haproxy else []
 
 
 def _string(columns: Sequence[tuple[_Field, ...]], named: Sequence[str], *, separator: str) -> str:

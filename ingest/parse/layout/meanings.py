@@ -100,6 +100,8 @@ _NGINX: Mapping[str, Meaning] = {
     "bytes_sent": _count(TOTAL),
     "request_length": _count("request_bytes"),
     "request_time": _duration("duration_ms", 1000),
+    # No variable of nginx: for logs of others, such as HAProxy's.
+    "request_time_ms": _duration("duration_ms", 1, rank=1),
     "upstream_response_time": _duration("target_duration_ms", 1000),
     "upstream_status": _word("backend_status"),
     "upstream_addr": _word("target"),

@@ -9,8 +9,9 @@ from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.text import is_blank, repair
 from ingest.parse.fields.times import BadTime
 from ingest.parse.layout.compiled import Layout
-from ingest.parse.layout.cut import Cut, Misfit, cut_line
+from ingest.parse.layout.cut import Cut, cut_line
 from ingest.parse.layout.put import put_values
+from ingest.parse.place import Misfit, located, no_match
 from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
 from ingest.settings import ParseSettings
 
@@ -65,13 +66,13 @@ def parse_record(raw: bytes, settings: ParseSettings, layout: Layout) -> Verdict
     event = Event()
     read = read_line(layout, raw, event.warnings)
     if isinstance(read.cut, Misfit):
-        return Reject("no_match", f"expected {read.cut.expected} at character {read.cut.at + 1}")
+        return no_match(read.cut)
     event.put_extra("relay", read.text[: read.begin].strip(" ") or None)
     if not read.cut.closed:
         event.warnings.add("unterminated_quote")
     try:
         put_values(event, layout, read.cut.values, settings)
     except BadTime as error:
-        return Reject("bad_timestamp", str(error))
+        return Reject("bad_timestamp", located(str(error), read.text))
     event.put_extra("tail", read.cut.tail or None)
     return event

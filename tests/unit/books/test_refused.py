@@ -56,7 +56,7 @@ def test_the_first_five_are_named_and_how_to_see_all() -> None:
     )
     assert text.endswith(
         "raw/4.log (rejected: why rejected) and 1,002 more "
-        "(see all with: clickstream status --json)"
+        "(see all with: clickstream status --json); how to fix them: clickstream status --rejects"
     )
 
 
@@ -65,7 +65,12 @@ def test_a_name_cannot_steer_the_terminal() -> None:
 
     text = refused_text(Refused(count=1, objects=(one,)))
 
-    assert text == r"1 object refused or unreadable: a\x1b[2J (rejected)"
+    assert text.startswith(r"1 object refused or unreadable: a\x1b[2J (rejected); ")
+
+
+def test_what_could_not_be_read_needs_no_remedy() -> None:
+    one = RefusedObject(source_file="a", file_status="failed", file_reason="denied")
+    assert refused_text(Refused(count=1, objects=(one,))).endswith("a (failed: denied)")
     assert refused_text(Refused(count=0, objects=())) == ""
 
 

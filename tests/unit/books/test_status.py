@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,6 +116,33 @@ def test_a_sealed_batch_is_there_before_it_is_loaded(settings: Settings, hop: Ho
     assert (batch.batch_id, batch.state, batch.documents) == (record.batch_id, "not loaded", None)
     assert (batch.objects, batch.lines_read, batch.lines_ok, batch.events) == (1, 32, 30, 30)
     assert (batch.lines_warn, batch.lines_skip, batch.lines_reject) == (0, 0, 2)
+
+
+def test_refused_objects_alone_lead_to_their_remedies(settings: Settings) -> None:
+    lake = create_lake(settings.lake)
+    sealed(lake, make_draft("x", raw_object("a.log", status="rejected")))
+    told = "refused objects, and how to fix them: `clickstream status --rejects`"
+    assert told in status_text(status(settings))
+    assert status(settings).reread == {}  # by other settings, but no line of it was read
+
+
+def test_batches_that_other_settings_have_read_are_named(settings: Settings, hop: Hop) -> None:
+    """Wrong `fields` may give warnings only, which `replay --rejects` passes over."""
+    hop.add_log("one.log", 30)
+    hop.add_log("two.log", 30)
+    assert status(settings).reread == {}
+    (source,) = settings.sources
+    parse = replace(source.parse, timezone="+01:00")
+    changed = replace(settings, sources=(replace(source, parse=parse),))
+
+    books = status(changed)
+
+    assert books.reread == {source.name: (1, 2)}
+    assert (
+        f"source {source.name}: settings changed since batch 2 (2 batches were read by others); to"
+        f" read them again: clickstream replay {source.name} --settings"
+    ) in status_text(books)
+    assert "settings changed" not in status_text(status(settings))
 
 
 def test_the_states_come_from_the_ledger_that_readers_see(settings: Settings, hop: Hop) -> None:

@@ -1,4 +1,4 @@
-"""`verify` sees every difference: in the lake, in landing, in each mart, in the index."""
+"""`verify` sees every difference: in the lake, in landing, in each mart."""
 
 from __future__ import annotations
 
@@ -7,109 +7,23 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fixtures.lake import settings_in
-from fixtures.load_suite import Hop
 from fixtures.memory_warehouse import MemoryWarehouse
+from fixtures.verified import EVENTS, IN_MARTS, LINES, Books
 
-from ingest.books.verify import Verification, verify, verify_text
+from ingest.books.verify import verify, verify_text
 from ingest.errors import ClickstreamError, SettingsError
 from ingest.job.replay import Choice
-from ingest.job.run import RunTasks, replay
+from ingest.job.run import replay
 from ingest.lake.accepted import record_acceptances
-from ingest.lake.checks import Check
-from ingest.lake.records import BatchRecord, create_lake, read_log
-from ingest.search.contents import Contents
-from ingest.search.proof import Proof
+from ingest.lake.records import create_lake
 from ingest.settings import Settings
 from ingest.storage import open_storage
 from ingest.warehouse import Rows
 from ingest.warehouse.marts import marts_are_built
-
-ROOT = Path(__file__).resolve().parents[3]
-# Lines without a session or a product, one with both, one whose product no catalogue has.
-LINES = 5
-SHOP_LINE = (
-    b"192.0.2.9 - - [10/Oct/2024:13:00:00 +0000] "
-    b'"GET /cart.do?action=view&itemId=EST-6&productId=%b&JSESSIONID=%b HTTP/1.1" 200 5 "-" "x"\n'
-)
-EVENTS = LINES + 2
-IN_MARTS = {
-    "number_of_views_per_session": 1,
-    "number_of_sessions_per_ip": EVENTS,
-    "number_of_events_per_http_response": EVENTS,
-    "number_of_events_per_brand": 1,
-    "fct_traffic_hourly": EVENTS,
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Books:
-    """A lake, its landing tables and its marts, all in order."""
-
-    hop: Hop
-    warehouse: MemoryWarehouse
-    record: BatchRecord
-
-    def verify(self, **options: Any) -> Verification:
-        return verify(self.hop.settings, self.warehouse, **options)
-
-    def wrong(self) -> list[str]:
-        """Return the names of the checks that fail."""
-        return [check.name for check in self.verify().checks if not check.ok]
-
-    def make_mart(self, name: str, *totals: int | None) -> None:
-        self.warehouse.make(f"clickstream.{name}", [{"total_events": total} for total in totals])
-
-
-@pytest.fixture(scope="module")
-def new_hop(run_tasks_here: RunTasks, access_lines: Callable[..., bytes]) -> Callable[[Path], Hop]:
-    """Return a hop with an empty warehouse over the lake and the source in a folder."""
-    return lambda folder: Hop(
-        settings=replace(settings_in(folder), root=ROOT),
-        warehouse=MemoryWarehouse(),
-        run_tasks=run_tasks_here,
-        lines=access_lines,
-    )
-
-
-@pytest.fixture(scope="module")
-def ingested(
-    tmp_path_factory: pytest.TempPathFactory,
-    new_hop: Callable[[Path], Hop],
-    access_lines: Callable[..., bytes],
-) -> Path:
-    """A folder with a log and its lake, made once: each test works in a copy of its own."""
-    folder = tmp_path_factory.mktemp("ingested")
-    shop_lines = SHOP_LINE % (b"FS-SG-G03", b"S1") + SHOP_LINE % (b"unknown", b"")
-    content = access_lines(LINES) + shop_lines + b"not a log line\n"
-    new_hop(folder).add_bytes("one.log", content)
-    return folder
-
-
-@pytest.fixture
-def books(tmp_path: Path, ingested: Path, new_hop: Callable[[Path], Hop]) -> Books:
-    shutil.copytree(ingested, tmp_path, dirs_exist_ok=True)
-    hop = new_hop(tmp_path)
-    warehouse = hop.warehouse
-    assert isinstance(warehouse, MemoryWarehouse)
-    (record,) = read_log(open_storage(hop.settings.lake))
-    hop.load()
-    # Two items of one product: the event must not be counted twice.
-    warehouse.make("clickstream_seeds.products", [{"product_id": "fs-sg-g03"}] * 2)
-    warehouse.make(
-        "clickstream_intermediate.int_client_sessions_counted",
-        [{"client": "192.0.2.1", "batch_id": record.batch_id, "event_count": EVENTS}],
-    )
-    books = Books(hop=hop, warehouse=warehouse, record=record)
-    for name, total in IN_MARTS.items():
-        books.make_mart(name, total - 1, 1)
-    return books
 
 
 def test_books_in_order_balance(books: Books) -> None:
@@ -390,52 +304,6 @@ def test_a_quarantined_batch_is_noted(books: Books) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("changes", "wrong"),
-    [
-        ({}, []),
-        ({"documents": EVENTS - 2, "dead": 2}, []),
-        ({"documents": EVENTS - 2, "expired": 2}, []),
-        ({"documents": EVENTS - 1}, ["index i = lake"]),
-        ({"documents": EVENTS + 1}, ["index i = lake"]),
-        ({"pending": (2,)}, ["batches that index and lake disagree on"]),
-        ({"problems": ("batch 1: too many",)}, ["batches that index and lake disagree on"]),
-    ],
-)
-def test_an_index_with_other_documents_is_seen(
-    books: Books, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], wrong: list[str]
-) -> None:
-    proof = Proof(
-        index="i", documents=EVENTS, dead=0, expected=EVENTS, complete=(books.record.batch_id,),
-        pending=(), problems=(),
-    )  # fmt: skip
-    monkeypatch.setattr("ingest.search.export.verify", lambda _settings: replace(proof, **changes))
-
-    assert books.wrong() == wrong
-
-
-@pytest.mark.parametrize(("max_dead", "code"), [(0, 3), (1, 3), (2, 0)])
-def test_more_dead_letters_than_allowed_are_no_success(
-    books: Books, monkeypatch: pytest.MonkeyPatch, max_dead: int, code: int
-) -> None:
-    seal: Any = SimpleNamespace(dead=2)
-    proof = Proof(
-        index="i", documents=EVENTS - 2, dead=2, expected=EVENTS, pending=(), problems=(),
-        complete=(books.record.batch_id,), sealed=((books.record, seal),),
-    )  # fmt: skip
-    monkeypatch.setattr("ingest.search.export.verify", lambda _settings: proof)
-    settings = books.hop.settings
-    settings = replace(settings, search=replace(settings.search, max_dead=max_dead))
-
-    found = verify(settings, books.warehouse)
-
-    assert (found.balanced, found.exit_code) == (True, code)
-    said = [note for note in found.notes if f"of batch 1 than search.max_dead = {max_dead}" in note]
-    assert bool(said) == bool(code)
-    wrong = Check(name="a", expected=1, found=2)
-    assert replace(found, checks=(wrong,)).exit_code == 4
-
-
 def test_each_step_is_said_once(books: Books, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "ingest.books")
     books.verify()  # search is off
@@ -444,94 +312,6 @@ def test_each_step_is_said_once(books: Books, caplog: pytest.LogCaptureFixture) 
         "comparing the files of 1 batch in the lake",
         "comparing landing and marts with the lake",
     ]
-
-
-def test_the_index_is_compared_with_landing_too(
-    books: Books, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Index and lake agree on both batches; landing has only one of them, then the other one."""
-    other = books.hop.add_log("two.log", 5)
-    proof = Proof(
-        index="i", documents=EVENTS + 5, dead=0, expected=EVENTS + 5, problems=(), pending=(),
-        complete=(books.record.batch_id, other.batch_id),
-    )  # fmt: skip
-    monkeypatch.setattr("ingest.search.export.verify", lambda _settings: proof)
-
-    ahead = {check.name: check for check in books.verify().checks}
-    proof = replace(proof, complete=(other.batch_id,))
-    books.hop.load()
-    behind = {check.name: check for check in books.verify().checks}
-
-    check = ahead["batches in the index = landing"]
-    assert (check.expected, check.found) == (2, 1)
-    assert check.detail == f"only in the index: {other.batch_id}; run `clickstream load`"
-    check = behind["batches in the index = landing"]
-    assert (check.expected, check.found) == (2, 1)
-    assert check.detail == (f"only in landing: {books.record.batch_id}; run `clickstream export`")
-
-
-@pytest.fixture
-def valued(books: Books, monkeypatch: pytest.MonkeyPatch) -> Books:
-    """Books with an index that was compared by value, and marts with the values of the lake."""
-    contents = Contents(checks=(Check(name="index status = lake", expected=1, found=1),))
-    proof = Proof(
-        index="i", documents=EVENTS, dead=0, expected=EVENTS, complete=(books.record.batch_id,),
-        pending=(), problems=(), contents=replace(contents, notes=("what was not compared",)),
-    )  # fmt: skip
-    monkeypatch.setattr("ingest.search.export.verify", lambda _settings: proof)
-    brand = {"product_id": "fs-sg-g03", "brand": "Norda"}
-    books.warehouse.make("clickstream_seeds.products", [brand] * 2)
-    response = {"status_code": 200, "total_events": EVENTS}
-    books.warehouse.make("clickstream.number_of_events_per_http_response", [response])
-    books.warehouse.make(
-        "clickstream.number_of_events_per_brand", [{"brand": "Norda", "total_events": 1}]
-    )
-    views = {"sessionid": "S1", "action": "view", "total_events": 1}
-    books.warehouse.make("clickstream.number_of_views_per_session", [views])
-    return books
-
-
-def test_marts_with_the_values_of_the_lake_balance(valued: Books) -> None:
-    result = valued.verify()
-    assert result.balanced
-    assert "what was not compared" in result.notes
-    assert [(one.name, one.found) for one in result.checks[-5:]] == [
-        ("index status = lake", 1),
-        ("marts status = lake", 1),
-        ("marts brand = lake", 1),
-        ("marts action = lake", 1),
-        ("marts sessions = lake", 1),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("name", "spoil"),
-    [
-        ("status", "update clickstream.number_of_events_per_http_response set status_code = 404"),
-        ("brand", "update clickstream.number_of_events_per_brand set brand = 'Other'"),
-        ("action", "update clickstream.number_of_views_per_session set action = 'purchase'"),
-        (
-            "sessions",
-            "insert into clickstream.number_of_views_per_session values ('S2', 'view', 0)",
-        ),
-    ],
-)
-def test_a_mart_with_other_values_and_the_same_total_is_seen(
-    valued: Books, name: str, spoil: str
-) -> None:
-    valued.warehouse.change(spoil)
-    result = valued.verify()
-    (wrong,) = (check for check in result.checks if not check.ok)
-    assert wrong.name == f"marts {name} = lake"
-    assert wrong.detail == "run `clickstream run --full-refresh`"
-    assert result.marts_differ
-
-
-def test_a_mart_without_its_columns_is_a_difference(valued: Books) -> None:
-    valued.make_mart("number_of_events_per_brand", 1)
-    (wrong,) = (check for check in valued.verify().checks if not check.ok)
-    assert wrong.name == "marts by value"
-    assert wrong.detail.endswith("run `clickstream run --full-refresh`")
 
 
 def test_a_batch_that_was_accepted_and_not_loaded_is_pending(books: Books) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace as replace_in
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -265,3 +266,22 @@ def test_a_replay_that_another_run_overtakes_says_so(
     with pytest.raises(StorageError, match=f"another run replaced {record.batch_id} meanwhile"):
         replay(site.settings, overtaken, choice)
     assert paths_in(site.settings) == pages("a.log", 0, 3)
+
+
+def test_what_other_settings_have_read_is_read_again(site: Site) -> None:
+    """They may have given warnings only, or wrong values."""
+    site.put("a.log", 3)
+    site.ingest()
+    assert site.replay(settings=True).nothing_new
+    (source,) = site.settings.sources
+    parse = replace_in(source.parse, timezone="+01:00")
+    changed = replace_in(site.settings, sources=(replace_in(source, parse=parse),))
+    site = replace_in(site, settings=changed)
+    site.put("b.log", 3, first=100)
+    site.ingest()
+
+    (first, _) = log_of(changed)
+    (sealed,) = site.replay(settings=True).sealed
+
+    assert sealed.replaces == (first.batch_id,)
+    assert site.replay(settings=True).nothing_new

@@ -110,7 +110,7 @@ def balance(outcome: Outcome) -> tuple[int, int, dict[str, int]]:
 
 @pytest.mark.usefixtures("toy")
 def test_a_registered_format_is_found_listed_and_explained() -> None:
-    assert sniff(DATA, name="x", settings=SETTINGS) == Sniffed(format="made-up", splittable=True)
+    assert sniff(DATA, settings=SETTINGS) == Sniffed(format="made-up", splittable=True)
     assert read(DATA).events == read(DATA, settings=TOY).events
     assert {row["source_format"] for row in read(DATA).events} == {"made-up"}
     assert ("made-up", "events by name") in formats()
@@ -118,7 +118,7 @@ def test_a_registered_format_is_found_listed_and_explained() -> None:
 
 
 def test_what_is_not_registered_is_unknown() -> None:
-    assert sniff(DATA, name="x", settings=SETTINGS) == Sniffed(reason="unknown_format")
+    assert sniff(DATA, settings=SETTINGS) == Sniffed(reason="unknown_format")
     with pytest.raises(SettingsError, match="format 'made-up' is unknown"):
         read(DATA, settings=TOY)
 

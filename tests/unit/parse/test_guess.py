@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fixtures.outcome import read
 
 from ingest.cli.preview import guessed
 from ingest.errors import ClickstreamError, ObjectUnreadable
 from ingest.parse.layout.guess import guess
+from ingest.settings import ParseSettings
 
 LINE = '192.0.2.1 - {} [03/Mar/2024:07:08:09 +0000] "GET / HTTP/1.1" 200 {} "{}" "Mozilla/5.0" {}'
 LINES = [
@@ -81,3 +83,38 @@ def test_a_file(tmp_path: Path) -> None:
             guessed(path)
     with pytest.raises(ObjectUnreadable, match="cannot be read"):
         guessed(tmp_path / "none")
+
+
+HAPROXY = (
+    "Feb  6 12:14:14 lb haproxy[14389]: 192.0.2.1:33317 [06/Feb/2024:12:14:14.655] web app/{}"
+    ' {} {} 2750 - - ---- 1/1/1/1/0 0/0 {{shop.example|Mozilla/5.0 (X11)}} {{}} "GET /a HTTP/1.1"'
+)
+
+
+def test_the_log_of_haproxy_has_names_that_the_parser_knows() -> None:
+    lines = [HAPROXY.format("s1", "10/0/30/69/109", 200), HAPROXY.format("-", "-1/-1/-1/-1/9", -1)]
+    found = guess(lines)
+    assert found is not None
+    assert found.string == (
+        "$remote_addr [$time_local] $frontend $backend/$server"
+        " $receive_ms/$queue_ms/$connect_ms/$response_ms/$request_time_ms $status $bytes_sent"
+        " $captured_request_cookie $captured_response_cookie $termination_state"
+        " $actconn/$feconn/$beconn/$srv_conn/$retries $srv_queue/$backend_queue"
+        ' {$field_13} {$field_14} "$request"'
+    )
+    assert found.fitting == 2
+    (event,) = read(lines[0].encode(), settings=ParseSettings(log_format=found.string)).events
+    assert (event["client_ip"], event["duration_ms"], event["status_code"]) == (
+        "192.0.2.1",
+        109,
+        200,
+    )
+    assert (event["response_bytes"], event["bytes_scope"]) == (2750, "total")
+    assert event["event_time"].isoformat() == "2024-02-06T12:14:14.655000+00:00"
+
+
+def test_a_line_that_only_looks_like_one_of_haproxy_is_read_by_the_other_rules() -> None:
+    found = guess([HAPROXY.format("s1", "10/0/30/109", 200)])
+    assert found is not None
+    assert "$frontend" not in found.string
+    assert found.string.startswith("$remote_addr [$time_local] $field_3")

@@ -151,6 +151,14 @@ def test_targets_that_cannot_be_mapped(name: str) -> None:
         check_settings(settings)
 
 
+def test_the_names_that_can_be_mapped_are_listed_once() -> None:
+    settings = ParseSettings(format="json_mapping", mapping=(("a", "x"), ("b", "y")))
+    with pytest.raises(SettingsError) as caught:
+        check_settings(settings)
+    assert str(caught.value).startswith("mapping: 'a', 'b' cannot be mapped; use request, url, ")
+    assert str(caught.value).count("user_agent") == 1
+
+
 def test_a_mapping_is_needed_and_no_other_format_takes_it() -> None:
     with pytest.raises(SettingsError, match="json_mapping needs mapping"):
         check_settings(ParseSettings(format="json_mapping"))

@@ -243,6 +243,9 @@ def test_blank_lines_comments_and_no_time() -> None:
         ("%h $status", "use either Apache's %directives or nginx's $variables", 3),
         ("%h%u", "nothing separates `%u` from `%h`", 2),
         ('%h "%r', "this quote is never closed", 3),
+        ("$status [$time_local", "this bracket is never closed", 8),
+        ("[$pipe [$other]", "this bracket is never closed", 0),
+        ("%{[%d/%b/%Y:%T}t [%>s", "this bracket is never closed", 17),
         ("%h %{%Q}t", "unknown code %Q in a time", 3),
         ("%h %{%T}t", "`%{%T}t` is only part of a time: date and hour are missing", 3),
         ("$host $", "`$` must be followed by the name of a variable", 6),
@@ -421,9 +424,10 @@ def test_of_two_values_for_one_column_the_better_counts(
 
 
 def test_brackets_that_enclose_nothing() -> None:
-    """A `[` that no `]` follows, or that another one does, is text."""
-    assert picked("[$pipe $status", "[p 200", "pipe", "status_code") == ["p", 200]
-    assert picked("[$pipe [$other]", "[p [o o]", "pipe", "other") == ["p", "o o"]
+    """A `[` before another one is text, and so are a `]` alone and brackets in quotes."""
+    assert picked("[$pipe [$other]]", "[p [o o]]", "pipe", "other") == ["p", "o o"]
+    assert picked("$pipe] $status", "p] 200", "pipe", "status_code") == ["p", 200]
+    assert picked('"[$pipe" $status', '"[p" 200', "pipe", "status_code") == ["p", 200]
 
 
 def test_an_empty_value_in_quotes() -> None:

@@ -82,6 +82,7 @@ def test_reject_record() -> None:
         "source_offset": 2,
         "source_line": 2,
         "reason": "no_match",
+        "detail": "expected a [time] in front of the request at character 30003",
         "raw_length": 60_002,
         # 1,024 bytes repaired grow by two for each replaced one, and are cut again.
         "raw_text": "\ufffd\ufffd" + "é" * 509,

@@ -12,9 +12,8 @@ from fixtures.outcome import CSV_HEADER, IDENTITY, Outcome, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.parse import lines
+from ingest.parse import lines, schematic_columns
 from ingest.parse.fields.urls import domain_of
-from ingest.parse.formats import schematic
 from ingest.parse.kernels import answers, rules
 from ingest.parse.kernels.answers import Memories, Memory, ask_each
 from ingest.parse.kernels.columns import dictionary_column
@@ -384,7 +383,7 @@ def test_urls_that_all_differ_are_not_asked_about(monkeypatch: pytest.MonkeyPatc
         return domain_of(url)
 
     monkeypatch.setattr(rules, "domain_of", noted)
-    monkeypatch.setattr(schematic, "domain_of", noted)
+    monkeypatch.setattr(schematic_columns, "domain_of", noted)
     data = object_of("schematic-csv", [line.encode() for line in [*records, *odd * 3]])
     assert len(taken(data, parse)) == MANY + 3 * len(odd)
     assert len(asked) < MANY

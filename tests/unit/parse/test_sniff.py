@@ -8,7 +8,8 @@ import pytest
 from fixtures.outcome import CSV_HEADER, HEAD, LINE, SETTINGS
 from fixtures.packs import PACKS, each_kind
 
-from ingest.parse.sniff import SNIFF_BYTES, Sniffed, find_format, sniff
+from ingest.parse.registry import supported
+from ingest.parse.sniff import SNIFF_BYTES, Sniffed, _head, find_format, sniff
 
 ACCESS = Sniffed(format="access", splittable=True)
 UNKNOWN = Sniffed(reason="unknown_format")
@@ -34,8 +35,24 @@ SNOWPLOW = "shop" + "\t" * 130
 JSON = '{"type":"page","messageId":"m"}'
 
 
+DOCKER = '{"log":"x\\n","stream":"stdout","time":"2024-05-06T07:08:09Z"}'
+OF_ONE_FORMAT = (
+    ALB, CLB, CLOUDFRONT, S3, SNOWPLOW, JSON, LINE, CSV_HEADER, DOCKER, "#Fields: date time",
+    "#Version: 1.0\n#Fields: date time",
+    "#Software: Microsoft Internet Information Services 10.0\n#Fields: date time",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("content", OF_ONE_FORMAT)
+def test_no_line_fits_two_formats_so_that_no_key_has_to_decide(content: str) -> None:
+    """ADR 15."""
+    head = _head(content.encode(), whole=True)
+    scores = {form.name: form.score(head, SETTINGS) for form in supported() if form.score}
+    assert len([name for name, score in scores.items() if score]) == 1
+
+
 def found(*lines: str) -> Sniffed:
-    return sniff("\n".join(lines).encode(), name="x", settings=SETTINGS)
+    return sniff("\n".join(lines).encode(), settings=SETTINGS)
 
 
 @pytest.mark.parametrize("line", [LINE, HEAD, HEAD + ' "cut', LINE.replace("/Mar/", "/Mai/")])
@@ -156,10 +173,10 @@ def test_a_single_brace_among_access_lines_is_a_reject() -> None:
 
 def test_a_configured_format_is_not_checked() -> None:
     settings = replace(SETTINGS, format="access")
-    assert sniff(b"garbage", name="x", settings=settings) == ACCESS
-    assert sniff(b"\xff\xfea\0", name="x", settings=settings) == Sniffed(reason="not_utf8")
+    assert sniff(b"garbage", settings=settings) == ACCESS
+    assert sniff(b"\xff\xfea\0", settings=settings) == Sniffed(reason="not_utf8")
 
 
 @each_kind
 def test_what_is_compressed_is_never_splittable(kind: str) -> None:
-    assert sniff(PACKS[kind](LINE.encode()), name="x", settings=SETTINGS) == Sniffed()
+    assert sniff(PACKS[kind](LINE.encode()), settings=SETTINGS) == Sniffed()

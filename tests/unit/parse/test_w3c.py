@@ -125,16 +125,36 @@ def test_columns_too_few_or_too_many() -> None:
 @pytest.mark.parametrize(
     ("fields", "record", "expected"),
     [
-        ("date time c-ip", "2024-05-02", ("no_match", "a single column")),
-        ("date time c-ip", "a b c", ("no_match", "the column date")),
-        ("time c-ip", "10:11 192.0.2.1", ("no_match", "the column time")),
-        ("date time", "2024-02-31 10:11:12", ("bad_timestamp", "2024-2-31")),
+        (
+            "date time c-ip",
+            "2024-05-02",
+            ("no_match", "expected more than a single column at character 11"),
+        ),
+        (
+            "date time c-ip",
+            "a b c",
+            ("no_match", "expected a date in the column date at character 1"),
+        ),
+        (
+            "time c-ip",
+            "10:11 192.0.2.1",
+            ("no_match", "expected a time in the column time at character 1"),
+        ),
+        (
+            "date time",
+            "2024-02-31 10:11:12",
+            ("bad_timestamp", "date: 2024-02-31 10:11:12 at character 1"),
+        ),
         (
             "cs(User-Agent) sc-status",
             "Mozilla/5.0 (raw 200",
-            ("no_match", "the column sc-status, and an unusual number of columns"),
+            (
+                "no_match",
+                "expected a number (columns are missing or shifted) in the column sc-status"
+                " at character 13",
+            ),
         ),
-        ("", "2024-05-02 10:11:12", ("no_match", "no header names its columns")),
+        ("", "2024-05-02 10:11:12", ("no_match", "no #Fields line before it names its columns")),
     ],
 )
 def test_lines_that_are_refused(fields: str, record: str, expected: tuple[str, str]) -> None:

@@ -192,3 +192,19 @@ def test_many_small_files_share_a_partition(folder: Path, access_lines: Lines) -
         (folder / f"{number}.log").write_bytes(line)
     partitions = reader_of(options_of(folder)).partitions()
     assert [len(one.ranges) for one in partitions] == [MAX_PACKED, 1]
+
+
+def test_lines_that_give_no_event_are_counted_once_a_partition(
+    folder: Path, access_lines: Lines, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, count in (("a", 0), ("b", 2), ("c", 1)):
+        (folder / f"{name}.log").write_bytes(access_lines(3) + BAD * count)
+    assert read(options_of(folder)).num_rows == 9
+    assert caplog.messages == [
+        f"3 rejected lines give no event, of {folder}/b.log and 1 other object:"
+        " read them with the option rejects"
+    ]
+    caplog.clear()
+    assert read(options_of(folder, rejects="true")).num_rows == 3
+    assert read(options_of(folder / "a.log")).num_rows == 3
+    assert caplog.messages == []
