@@ -31,8 +31,8 @@ from ingest.parse.kernels.program import (
     CLF,
     CLOSED,
     CLOSING,
+    COUNT,
     ENDS,
-    FILLED,
     FIRST_BYTE,
     FIRST_WORD,
     FITS,
@@ -44,12 +44,14 @@ from ingest.parse.kernels.program import (
     MASK,
     NO_BLANK,
     OPTIONAL,
+    STATUS,
     TEXT,
     TEXT_STOP,
     UPSTREAM_LIST,
     UPSTREAMS,
 )
 from ingest.parse.kernels.split import NOT_PLAIN, closing_quote, look_at
+from ingest.parse.kernels.values import is_dash, is_minus_one
 from ingest.parse.kernels.words import (
     EIGHT,
     ONE,
@@ -59,6 +61,7 @@ from ingest.parse.kernels.words import (
     Flags,
     find,
     find_either,
+    is_digit,
     word_at,
 )
 
@@ -67,7 +70,6 @@ _QUOTE: Final = np.uint64(ord('"'))
 _BRACKET: Final = np.uint64(ord("]"))
 _COMMA: Final = np.uint64(ord(","))
 _COLON: Final = ord(":")
-_DASH: Final = ord("-")
 _COMMENT: Final = ord("#")
 _CLF_BYTES: Final = np.uint64(26)
 
@@ -224,12 +226,21 @@ def _end(
 
 
 @helper
+def _are_digits(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+    begin = at
+    while at < stop and is_digit(buffer[at]):
+        at += ONE
+    return bool(begin < at == stop)
+
+
+@helper
 def _fits(buffer: Bytes, at: np.uint64, stop: np.uint64, fits: np.uint64) -> bool:
     """Return whether a value looks like what it has to be."""
     if fits == NO_BLANK:
         return bool(find(buffer, at, stop, _BLANK) == stop)
-    if fits == FILLED:
-        return bool(at != stop)
+    if fits in (COUNT, STATUS):
+        is_number = is_dash(buffer, at, stop) or _are_digits(buffer, at, stop)
+        return is_number or (fits == STATUS and is_minus_one(buffer, at, stop))
     if fits in (ADDRESSES, UPSTREAMS):
         return bool(_list_end(buffer, at, stop, fits == UPSTREAMS) == stop)
     return True
@@ -265,7 +276,7 @@ def _place(
                     return NOWHERE
             if rows[row, FITS] != ZERO and not _fits(buffer, at, stop, rows[row, FITS]):
                 return NOWHERE
-            is_null = stop - at == ONE and buffer[at] == _DASH
+            is_null = is_dash(buffer, at, stop)
             slot = row - ONE
             begins[slot, line], stops[slot, line] = at, at if is_null else stop
             at = stop

@@ -34,11 +34,11 @@ _ENDS: Final = {
     Ends.LINE: AT_END,
 }
 # What a value looks like.
-ANYTHING, NO_BLANK, FILLED, ADDRESSES, UPSTREAMS = map(np.uint64, range(5))
+ANYTHING, NO_BLANK, COUNT, STATUS, ADDRESSES, UPSTREAMS = map(np.uint64, range(6))
 _FITS: Final = (
     (meanings.WORD, NO_BLANK),
-    (meanings.COUNT, FILLED),
-    (meanings.STATUS, FILLED),
+    (meanings.COUNT, COUNT),
+    (meanings.STATUS, STATUS),
     (meanings.ADDRESSES.fullmatch, ADDRESSES),
     (meanings.UPSTREAMS.fullmatch, UPSTREAMS),
 )
