@@ -70,13 +70,17 @@ def places_of(layout: Layout) -> Places | None:
             others.append((meaning.key, slot))
     if _TIME not in slots:
         return None
-    members, for_keys, doubted = _members([*others, *_of_extra(layout, slots)])
+    kept = _of_extra(layout, slots)
+    # A query that is alone hides what else is kept under its key.
+    hidden = [other for other in others if other[0] == "args" == kept[0][0]] if kept else []
+    others = [other for other in others if other not in hidden]
+    members, for_keys, doubted = _members([*others, *kept])
     return Places(
         slots=slots,
         for_targets=tuple(contests),
         members=members,
         for_keys=for_keys,
-        doubted=doubted,
+        doubted=doubted.union(slot for _, slot in hidden),
     )
 
 
