@@ -119,10 +119,11 @@ def _bad_requests(
 def _texts(values: Values, encoder: Encoder) -> Columns:
     """Return the columns of texts that stand alone, and of the clients."""
     columns = _clients(values, encoder)
+    for slot, directive in enumerate(values.directives):
+        if directive.meaning.fits is is_user and not values.reading.of_gateway:
+            encoder.check(values.at(slot), is_user)
     for target in values.slots.keys() & COLUMNS - _OTHERS:
         span = values.span(target)
-        if target == "user_name" and not values.reading.of_gateway:
-            encoder.check(span, is_user)
         columns[target] = _text(values, encoder, target, span)
     return columns
 

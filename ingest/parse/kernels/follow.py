@@ -71,7 +71,6 @@ _BRACKET: Final = np.uint64(ord("]"))
 _COMMA: Final = np.uint64(ord(","))
 _COLON: Final = ord(":")
 _COMMENT: Final = ord("#")
-_CLF_BYTES: Final = np.uint64(26)
 
 Rows = npt.NDArray[np.uint64]
 
@@ -160,16 +159,10 @@ def _list_end(buffer: Bytes, at: np.uint64, end: np.uint64, has_colons: bool) ->
 
 
 @helper
-def _clf_end(buffer: Bytes, at: np.uint64, end: np.uint64) -> np.uint64:
-    """Return where `dd/Mon/yyyy:HH:mm:ss +HHmm` at `at` ends, as far as that can be told."""
-    behind = at + _CLF_BYTES
-    zone = behind - np.uint64(5)
-    is_signed = buffer[zone] == ord("+") or buffer[zone] == ord("-")
-    if behind > end or not is_signed or buffer[zone - ONE] != _BLANK:
-        return NOWHERE
-    name = buffer[behind + ONE]
-    is_named = buffer[behind] == _BLANK and (name == ord("U") or name == ord("G"))
-    return NOWHERE if is_named else behind
+def _has_name(buffer: Bytes, at: np.uint64) -> bool:
+    """Return whether ` UTC` or ` GMT` may be at `at`, behind the zone of a time."""
+    name = buffer[at + ONE]
+    return bool(buffer[at] == _BLANK and (name == ord("U") or name == ord("G")))
 
 
 @helper
@@ -192,10 +185,10 @@ def _open_end(
         return find(buffer, at, end, _BLANK)
     if kind in (LIST, UPSTREAM_LIST):
         return _list_end(buffer, at, end, kind == UPSTREAM_LIST)
-    if kind == CLF:
-        return _clf_end(buffer, at, end)
-    if kind == FORMATTED:
-        return time_end(buffer, at, end, items, rows[row, ITEM], rows[row, ITEM_STOP], parts)
+    if kind in (CLF, FORMATTED):
+        first, after = rows[row, ITEM], rows[row, ITEM_STOP]
+        stop = time_end(buffer, at, end, items, first, after, parts)
+        return NOWHERE if kind == CLF and stop < end and _has_name(buffer, stop) else stop
     return end
 
 

@@ -14,7 +14,8 @@ from ingest.parse.kernels.formatted import items_of
 from ingest.parse.kernels.words import WORD, Bytes, mask, word
 from ingest.parse.layout import meanings
 from ingest.parse.layout.compiled import Ends, Layout, Step
-from ingest.parse.layout.meanings import Meaning
+from ingest.parse.layout.meanings import CLF_ITEMS, Meaning
+from ingest.parse.layout.times import time_format
 
 # Columns of a row. Of a step of several values, the last row says where it ends: how, what
 # encloses it, and the text that follows, with its first byte, word and mask. LAST is the number of
@@ -44,6 +45,9 @@ _FITS: Final = (
 )
 
 
+_CLF_TIME: Final = time_format(CLF_ITEMS[1:-1])
+
+
 class Program(NamedTuple):
     """Rows, the texts and the items of times that they point to, and whether lines have TABs."""
 
@@ -70,7 +74,7 @@ def program_of(layout: Layout) -> Program:
         rows[last, ENDS], rows[last, CLOSING] = _ends(step), ord(step.closing or "\0")
         texts = _put_text(rows, last, step.gap.text, texts)
     for number, directive in enumerate(directives, 1):
-        form = directive.meaning.time
+        form = directive.meaning.time or (_CLF_TIME if rows[number, ENDS] == CLF else None)
         if form is not None:
             rows[number, ITEM] = sum(map(len, items))
             items.append(items_of(form))

@@ -157,7 +157,8 @@ _TAKEN = (
 _NAMED = {"i": "header", "o": "resp_header", "C": "cookie", "n": "note", "e": "env"}
 _UNIQUE_ID = "UNIQUE_ID"
 _BEGIN, _END = "begin:", "end:"
-_CLF_TIME = ("[", *items_of("%d/%b/%Y:%T %z"), "]")
+# Of `%t`, with the brackets around it.
+CLF_ITEMS = ("[", *items_of("%d/%b/%Y:%T %z"), "]")
 
 
 def variable(name: str) -> Meaning:
@@ -218,5 +219,5 @@ def _time(argument: str | None) -> Meaning:
 def time_items(argument: str | None) -> tuple[str, ...]:
     """Return the items of the time `%{argument}t`, None = of `%t`; raises KeyError."""
     if argument is None:
-        return _CLF_TIME
+        return CLF_ITEMS
     return tuple(items_of(argument.removeprefix(_BEGIN).removeprefix(_END)))
