@@ -6,6 +6,7 @@ and gets all other lines.
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Final
 
@@ -51,6 +52,9 @@ _OTHERS: Final = frozenset(
         "request_bytes", "response_bytes", "duration_ms",
     )
 )  # fmt: skip
+# With another text in front of it the time may be elsewhere.
+_GATEWAY_USER: Final = re.compile(r'[^"\[]*')
+_PEOPLE: Final = ("ident", "user_name")
 _NONE: Final = -1
 
 
@@ -120,7 +124,9 @@ def _texts(values: Values, encoder: Encoder) -> Columns:
     """Return the columns of texts that stand alone, and of the clients."""
     columns = _clients(values, encoder)
     for slot, directive in enumerate(values.directives):
-        if directive.meaning.fits is is_user and not values.reading.of_gateway:
+        if values.reading.of_gateway and directive.meaning.target in _PEOPLE:
+            encoder.check(values.at(slot), _GATEWAY_USER.fullmatch)
+        elif directive.meaning.fits is is_user:
             encoder.check(values.at(slot), is_user)
     for target in values.slots.keys() & COLUMNS - _OTHERS:
         span = values.span(target)
