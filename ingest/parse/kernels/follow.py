@@ -136,7 +136,10 @@ def _find_literal(
             return NOWHERE
         if _literal_end(buffer, at, end, rows, row, texts, is_strict) != NOWHERE:
             return at
-        at = _past_blanks(buffer, at, end) if first == _BLANK else at + ONE
+        behind = _past_blanks(buffer, at, end) if first == _BLANK else at + ONE
+        if is_strict and behind > at + ONE:
+            return NOWHERE
+        at = behind
 
 
 @helper
