@@ -20,6 +20,7 @@ from ingest.parse.kernels.compiled import (
     WORD,
     WORDS,
     helper,
+    inlined,
     kernel,
 )
 from ingest.parse.kernels.formatted import MOST_PARTS, NOWHERE, Items, Parts, time_end
@@ -82,7 +83,7 @@ def _past_blanks(buffer: Bytes, at: np.uint64, end: np.uint64) -> np.uint64:
     return at
 
 
-@helper
+@inlined
 def _literal_end(
     buffer: Bytes,
     at: np.uint64,
@@ -118,7 +119,7 @@ def _literal_end(
     return at
 
 
-@helper
+@inlined
 def _find_literal(
     buffer: Bytes,
     at: np.uint64,
@@ -168,7 +169,7 @@ def _has_name(buffer: Bytes, at: np.uint64) -> bool:
     return bool(buffer[at] == _BLANK and (name == ord("U") or name == ord("G")))
 
 
-@helper
+@inlined
 def _open_end(
     buffer: Bytes,
     at: np.uint64,
@@ -195,7 +196,7 @@ def _open_end(
     return end
 
 
-@helper
+@inlined
 def _end(
     buffer: Bytes,
     at: np.uint64,
@@ -229,7 +230,7 @@ def _are_digits(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
     return bool(begin < at == stop)
 
 
-@helper
+@inlined
 def _fits(buffer: Bytes, at: np.uint64, stop: np.uint64, fits: np.uint64) -> bool:
     """Return whether a value looks like what it has to be."""
     if fits == NO_BLANK:
@@ -242,7 +243,7 @@ def _fits(buffer: Bytes, at: np.uint64, stop: np.uint64, fits: np.uint64) -> boo
     return True
 
 
-@helper
+@inlined
 def _place(
     buffer: Bytes,
     at: np.uint64,

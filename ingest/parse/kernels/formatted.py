@@ -16,6 +16,7 @@ from ingest.parse.kernels.compiled import (
     WORD,
     WORDS,
     helper,
+    inlined,
     kernel,
 )
 from ingest.parse.kernels.split import NOT_PLAIN
@@ -133,7 +134,7 @@ def _digits_end(
     return at + count if number >= 0 else NOWHERE
 
 
-@helper
+@inlined
 def _item_end(
     buffer: Bytes,
     at: np.uint64,
@@ -170,7 +171,7 @@ def _item_end(
     return _digits_end(buffer, at, count, parts, part)
 
 
-@helper
+@inlined
 def time_end(
     buffer: Bytes,
     at: np.uint64,
