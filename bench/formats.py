@@ -107,7 +107,7 @@ FORMATS: Mapping[str, Log] = {
     ),
     "log_format": Log(written=layouts.own, columns=12, string=layouts.OWN),
     "combined_time_us": Log(written=layouts.combined_time_us, columns=11),
-    "ingress_nginx": Log(written=layouts.ingress_nginx, columns=20),
+    "ingress_nginx": Log(written=layouts.ingress_nginx, columns=19),
     "apigw_clf": Log(written=layouts.apigw_clf, columns=9),
     "w3c": Log(written=columns.iis, columns=15, head=columns.IIS_HEAD),
     "nginx_json": Log(written=objects.nginx_json),

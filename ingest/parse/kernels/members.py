@@ -48,7 +48,8 @@ def _write_again(values: Values, slots: Sequence[int], rows: Positions) -> npt.N
     buffer, more, end = values.buffer, [], values.buffer.size
     for slot in slots:
         begins, stops = values.at(slot)
-        find_odd(values.buffer, begins, stops, values.plain, True, values.has_tabs, odd)
+        is_bare = slot not in values.reading.places.quoted
+        find_odd(values.buffer, begins, stops, values.plain, is_bare, values.has_tabs, odd)
         of_slot = np.flatnonzero(odd.view(np.bool_) & taken).astype(np.uint32)
         if not of_slot.size:
             continue

@@ -6,7 +6,7 @@ key of `extra` the others are kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -45,7 +45,7 @@ class Places:
 
     `slots` are those that count for a target, after the contests `for_targets`; `members` are keys
     and values of `extra`, after those `for_keys`. Lines with one of `doubted` that was not dropped
-    are left to the reference parser.
+    are left to the reference parser. `quoted` are values without a quote, but for escaped ones.
     """
 
     slots: Mapping[str, int]
@@ -53,6 +53,7 @@ class Places:
     members: tuple[tuple[str, int], ...]
     for_keys: tuple[Contest, ...]
     doubted: frozenset[int]
+    quoted: frozenset[int]
 
 
 @lru_cache(maxsize=16)
@@ -75,13 +76,20 @@ def places_of(layout: Layout) -> Places | None:
     hidden = [other for other in others if other[0] == "args" == kept[0][0]] if kept else []
     others = [other for other in others if other not in hidden]
     members, for_keys, doubted = _members([*others, *kept])
+    exchanged = {slot for one in (*contests, *for_keys) for slot in (one.slot, one.other)}
     return Places(
         slots=slots,
         for_targets=tuple(contests),
         members=members,
         for_keys=for_keys,
         doubted=doubted.union(slot for _, slot in hidden),
+        quoted=frozenset(_quoted(layout)) - exchanged,
     )
+
+
+def _quoted(layout: Layout) -> Iterator[int]:
+    closings = [step.closing for step in layout.steps for _ in step.directives]
+    return (slot for slot, closing in enumerate(closings) if closing == '"')
 
 
 def _are_alike(one: Meaning, other: Meaning) -> bool:
