@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from statistics import median
 
-from bench import columns, objects
+from bench import columns, layouts, objects
 from bench.contenders import Contender, arrow_csv, arrow_json, clickstream, emptied
 from bench.lines import Visit, write_lines
 from bench.single import IDENTITY, lines_of
@@ -83,14 +83,15 @@ def s3(visit: Visit) -> str:
 class Log:
     """How a visit is written, and of how many columns pyarrow.csv sees it, `delimiter` between two.
 
-    Without columns it is an object, for pyarrow.json. `head` is before the visits. A format that is
-    not read in ranges we get as two objects.
+    Without columns it is an object, for pyarrow.json. `head` is before the visits; `string` is that
+    of an own log format. A format that is not read in ranges we get as two objects.
     """
 
     written: Callable[[Visit], str]
     columns: int = 0
     delimiter: str = " "
     head: str = ""
+    string: str | None = None
 
 
 FORMATS: Mapping[str, Log] = {
@@ -104,6 +105,10 @@ FORMATS: Mapping[str, Log] = {
     "cloudfront_v2": Log(
         written=columns.cloudfront_v2, columns=32, delimiter="\t", head=columns.V2_HEAD
     ),
+    "log_format": Log(written=layouts.own, columns=12, string=layouts.OWN),
+    "combined_time_us": Log(written=layouts.combined_time_us, columns=11),
+    "ingress_nginx": Log(written=layouts.ingress_nginx, columns=19),
+    "apigw_clf": Log(written=layouts.apigw_clf, columns=9),
     "w3c": Log(written=columns.iis, columns=15, head=columns.IIS_HEAD),
     "nginx_json": Log(written=objects.nginx_json),
     "traefik_json": Log(written=objects.traefik_json),
@@ -136,7 +141,8 @@ def _cpu(path: Path, name: str, *, fast: bool, lines: int) -> tuple[float, float
     """Return the CPU ns a line, and the share of lines that kernels took."""
     with path.open("rb") as file:
         some = lines_of([line.rstrip(b"\n") for line in islice(file, lines)])
-    parser = lookup(name).open(IDENTITY, ParseSettings(fast=fast))
+    settings = ParseSettings(fast=fast, log_format=FORMATS[name].string)
+    parser = lookup(name).open(IDENTITY, settings)
     started = time.process_time()
     parsed = parser.parse(some)
     seconds = time.process_time() - started
@@ -147,7 +153,8 @@ def _ratios(path: Path, name: str, log: Log, *, lines: int) -> list[float]:
     """Return our wall time over that of pyarrow, both to Parquet on two cores, per round."""
     in_ranges = lookup(name).splittable
     with ExitStack() as stack:
-        ours = stack.enter_context(clickstream(ParseSettings(format=name), in_ranges=in_ranges))
+        settings = ParseSettings(format=name, log_format=log.string)
+        ours = stack.enter_context(clickstream(settings, in_ranges=in_ranges))
         theirs = stack.enter_context(_arrow(log))
         out = path.parent / "out"
         where = path if in_ranges else _in_objects(path, log.head)
@@ -186,13 +193,13 @@ def _seconds(contender: Contender, path: Path, out: Path, lines: int) -> float:
 def described(name: str, figures: Figures) -> str:
     """Return `figures` as a line of a table."""
     return (
-        f"{name:14}{figures.line_bytes:8.0f}{figures.reference:12,.0f}{figures.kernels:10,.0f}"
+        f"{name:17}{figures.line_bytes:8.0f}{figures.reference:12,.0f}{figures.kernels:10,.0f}"
         f"{figures.by_kernels:10.4f}{median(figures.ratios):9.2f}"
         f"{min(figures.ratios):7.2f}{max(figures.ratios):7.2f}"
     )
 
 
 HEADING = (
-    f"{'format':14}{'bytes':>8}{'reference':>12}{'kernels':>10}{'share':>10}"
+    f"{'format':17}{'bytes':>8}{'reference':>12}{'kernels':>10}{'share':>10}"
     f"{'/ arrow':>9}{'min':>7}{'max':>7}   ns of CPU a line and core; wall time, median"
 )

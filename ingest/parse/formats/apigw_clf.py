@@ -15,6 +15,8 @@ from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import Format, ParserOfLines
+from ingest.parse.layout.compiled import compile_layout
+from ingest.parse.layout.reading import reading_of
 from ingest.parse.model import Identity
 from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
@@ -44,11 +46,18 @@ request-id  native_id
 more        extra.tail"""
 # The example of AWS has no space between the two.
 _GLUED = re.compile(r'([^"\[]*\[[^"\[\]]*\])"')
+_LAYOUTS = ('%h %l %u %t "%r" %>s %b', '%h %l %u %t"%r" %>s %b')
 
 
 def apigw_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
     """Return the parser of one object."""
-    return ParserOfLines(identity, settings, partial(parse_line, settings=settings))
+    reading = reading_of(*map(compile_layout, _LAYOUTS), of_gateway=True)
+    return ParserOfLines(
+        identity,
+        settings,
+        partial(parse_line, settings=settings),
+        fast_path=None if reading is None else reading.parse,
+    )
 
 
 def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:

@@ -12,6 +12,7 @@ from ingest.parse.format import Format, ParserOfLines
 from ingest.parse.formats.nginx_json import nginx_parser
 from ingest.parse.layout.compiled import compile_layout
 from ingest.parse.layout.json_string import is_json, variables_of
+from ingest.parse.layout.reading import reading_of
 from ingest.parse.layout.record import parse_record
 from ingest.parse.layout.strings import problems_of
 from ingest.parse.model import Identity
@@ -52,8 +53,12 @@ A string that writes JSON ('{"time": "$msec", ...}', escape=json) is read as ngi
 def layout_parser(identity: Identity, settings: ParseSettings, *, string: str) -> ParserOfLines:
     """Return the parser of one object whose lines `string` describes."""
     layout = compile_layout(string)
+    reading = reading_of(layout)
     return ParserOfLines(
-        identity, settings, partial(parse_record, settings=settings, layout=layout)
+        identity,
+        settings,
+        partial(parse_record, settings=settings, layout=layout),
+        fast_path=None if reading is None else reading.parse,
     )
 
 

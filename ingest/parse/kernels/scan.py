@@ -352,7 +352,7 @@ def scan(
         skeletons[line] = 0
         if end == start or end - start > longest or buffer[start] != ord("{"):
             continue
-        look = look_at(buffer, start, end)
+        look = look_at(buffer, start, end, False)
         if look == NOT_PLAIN:
             continue
         hashed, behind, used_then, unsure_then = _scan_line(

@@ -23,6 +23,7 @@ from ingest.parse.kernels.words import (
     HIGH,
     LOW,
     ONE,
+    TWO,
     ZERO,
     Bytes,
     Flags,
@@ -43,6 +44,8 @@ _DASH: Final = ord("-")
 _BLANK: Final = 0x20
 _BLANKS: Final = LOW * np.uint64(_BLANK)
 _DELETES: Final = LOW * np.uint64(0x7F)
+_TABS: Final = LOW * np.uint64(ord("\t"))
+_LOW_BITS: Final = ~HIGH
 _BACKSLASHES: Final = LOW * np.uint64(_BACKSLASH)
 _OUTSIDE_ASCII: Final = 0x80
 _CONTINUED: Final = 0xC0
@@ -83,11 +86,24 @@ def is_utf8(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
 
 
 @helper
-def look_at(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
-    """Return what the bytes of a line say: PLAIN, perhaps with ESCAPED, or NOT_PLAIN."""
+def _without_tabs(bytes_: np.uint64) -> np.uint64:
+    """Return a word with another character, which is plain, for each TAB."""
+    others = bytes_ ^ _TABS
+    tabs = ~((others & _LOW_BITS) + _LOW_BITS | others | _LOW_BITS)
+    return bytes_ | tabs >> TWO
+
+
+@helper
+def look_at(buffer: Bytes, at: np.uint64, stop: np.uint64, has_tabs: bool) -> int:
+    """Return what the bytes of a line say: PLAIN, perhaps with ESCAPED, or NOT_PLAIN.
+
+    A TAB is a control character unless the log `has_tabs` between its fields.
+    """
     begin, odd, high, backslashes = at, ZERO, ZERO, ZERO
     while at < stop:
         bytes_ = word_at(buffer, at)
+        if has_tabs:
+            bytes_ = _without_tabs(bytes_)
         if stop - at < EIGHT:
             rest = low_bytes(stop - at)
             bytes_ = bytes_ & rest | _BLANKS & ~rest
@@ -142,7 +158,7 @@ def split(
         if end == start or end - start > longest or buffer[end - ONE] == _BLANK:
             plain[line] = NOT_PLAIN
             continue
-        look = look_at(buffer, start, end)
+        look = look_at(buffer, start, end, False)
         fits = False
         for alternative in range(layouts.shape[0] if look else 0):
             for slot in range(begins.shape[0]):

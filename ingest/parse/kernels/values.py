@@ -48,7 +48,8 @@ def _number(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
 
 
 @helper
-def _is_dash(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+def is_dash(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+    """Return whether [at, stop) is a lone `-`."""
     return stop - at == ONE and buffer[at] == ord("-")
 
 
@@ -67,7 +68,7 @@ def read_numbers(
             continue
         at, stop = np.uint64(begins[line]), np.uint64(stops[line])
         numbers[line] = _number(buffer, at, stop)
-        if numbers[line] < 0 and at != stop and not _is_dash(buffer, at, stop):
+        if numbers[line] < 0 and at != stop and not is_dash(buffer, at, stop):
             plain[line] = NOT_PLAIN
 
 
@@ -186,7 +187,7 @@ def _are_decimals(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
     while end < stop:
         at = end + ONE
         end = find(buffer, at, stop, _BLANK)
-        if not _is_dash(buffer, at, end):
+        if not is_dash(buffer, at, end):
             end = _decimal_end(buffer, at, stop)
         if end == at:
             return False
@@ -196,7 +197,7 @@ def _are_decimals(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
 @helper
 def _may_be_list(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
     """Return whether a quoted text is empty, `-`, or has the points or colon of an address."""
-    if at == stop or _is_dash(buffer, at, stop):
+    if at == stop or is_dash(buffer, at, stop):
         return True
     dots = ZERO
     while at < stop:
@@ -243,7 +244,7 @@ def read_tails(
             is_whole = at < stop and find(buffer, begin, at, _BACKSLASH) == at
             is_usual = is_whole and _may_be_list(buffer, begin, at)
             list_begins[line] = begin
-            list_stops[line] = begin if not is_usual or _is_dash(buffer, begin, at) else at
+            list_stops[line] = begin if not is_usual or is_dash(buffer, begin, at) else at
             at += ONE
             if is_usual and at == stop:
                 continue
@@ -258,7 +259,7 @@ def read_tails(
 
 
 @helper
-def _micros(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
+def micros_of(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
     """Return the millionths of the decimal that all of [at, stop) is, -1 for other texts."""
     dot = find(buffer, at, stop, _DOT)
     if dot == at or dot - at > _SECOND_DIGITS:
@@ -274,7 +275,8 @@ def _micros(buffer: Bytes, at: np.uint64, stop: np.uint64) -> int:
 
 
 @helper
-def _is_minus_one(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+def is_minus_one(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+    """Return whether [at, stop) is `-1`."""
     return stop - at == TWO and buffer[at] == ord("-") and buffer[at + ONE] == ord("1")
 
 
@@ -294,9 +296,9 @@ def read_seconds(
         line = np.uint64(number)
         micros[line] = -1
         at, stop = np.uint64(begins[line]), np.uint64(stops[line])
-        if plain[line] == NOT_PLAIN or at == stop or _is_minus_one(buffer, at, stop):
+        if plain[line] == NOT_PLAIN or at == stop or is_minus_one(buffer, at, stop):
             continue
-        micros[line] = _micros(buffer, at, stop)
+        micros[line] = micros_of(buffer, at, stop)
         if micros[line] < 0:
             plain[line] = NOT_PLAIN
 
@@ -370,7 +372,7 @@ def read_nanos(
         line = np.uint64(number)
         nanos[line] = -1
         at, stop = np.uint64(begins[line]), np.uint64(stops[line])
-        is_null = at == stop or _is_dash(buffer, at, stop) or _is_minus_one(buffer, at, stop)
+        is_null = at == stop or is_dash(buffer, at, stop) or is_minus_one(buffer, at, stop)
         if plain[line] == NOT_PLAIN or is_null:
             continue
         nanos[line] = _nanos(buffer, at, stop, decimals)

@@ -118,7 +118,7 @@ def unwrap(
         line = np.uint64(number)
         start, end = np.uint64(starts[line]), np.uint64(ends[line])
         plain[line] = NOT_PLAIN
-        if end - start <= longest and look_at(buffer, start, end) != NOT_PLAIN:
+        if end - start <= longest and look_at(buffer, start, end, False) != NOT_PLAIN:
             behind = _unwrap(buffer, start, end, line, places, texts, used)
             if behind != NOWHERE:
                 plain[line] = PLAIN

@@ -11,12 +11,12 @@ from ingest.parse.fields.extra import key_of
 from ingest.parse.fields.prefix import is_user
 from ingest.parse.layout.times import TimeFormat, items_of, time_format
 
-_WORD = re.compile("[^ ]*").fullmatch
-_COUNT = re.compile("[0-9]+|-").fullmatch
-_STATUS = re.compile("[0-9]+|-1|-").fullmatch
+WORD = re.compile("[^ ]*").fullmatch
+COUNT = re.compile("[0-9]+|-").fullmatch
+STATUS = re.compile("[0-9]+|-1|-").fullmatch
 # What a list in one value looks like; the first entry may be empty.
-_ADDRESSES = re.compile("[^ ,]*(?:, ?[^ ,]+)*")
-_UPSTREAMS = re.compile("[^ ,]*(?:(?:, ?| : )[^ ,]+)*")
+ADDRESSES = re.compile("[^ ,]*(?:, ?[^ ,]+)*")
+UPSTREAMS = re.compile("[^ ,]*(?:(?:, ?| : )[^ ,]+)*")
 # The bytes with headers: beside a count of the body a key of `extra`, else response_bytes.
 TOTAL = "bytes_out_total"
 ONLY_TOTAL = "total_bytes"
@@ -55,28 +55,28 @@ def _text(target: str) -> Meaning:
 
 
 def _word(target: str, *, rank: int = 0) -> Meaning:
-    return Meaning(target=target, rank=rank, fits=_WORD)
+    return Meaning(target=target, rank=rank, fits=WORD)
 
 
 def _count(target: str) -> Meaning:
-    return Meaning(target=target, fits=_COUNT)
+    return Meaning(target=target, fits=COUNT)
 
 
 def _duration(target: str, unit: float, *, rank: int = 0) -> Meaning:
-    return Meaning(target=target, unit=unit, rank=rank, fits=_WORD)
+    return Meaning(target=target, unit=unit, rank=rank, fits=WORD)
 
 
-_CLIENT = Meaning(target="client", fits=_ADDRESSES.fullmatch, list_shape=_ADDRESSES)
+_CLIENT = Meaning(target="client", fits=ADDRESSES.fullmatch, list_shape=ADDRESSES)
 _USER = Meaning(target="user_name", fits=is_user, is_text=True)
-_STATUS_CODE = Meaning(target="status_code", fits=_STATUS)
+_STATUS_CODE = Meaning(target="status_code", fits=STATUS)
 _TIME = Meaning(target="event_time")
 _PATH = Meaning(target="url", rank=1, is_text=True, begins="/")
-_ARGS = Meaning(target="args", fits=_WORD)
+_ARGS = Meaning(target="args", fits=WORD)
 # Headers of requests that have a column, by their key.
 _HEADERS: Mapping[str, Meaning] = {
     "referer": _text("referrer"),
     "user_agent": _text("user_agent"),
-    "x_forwarded_for": Meaning(target="forwarded_for", list_shape=_ADDRESSES, is_text=True),
+    "x_forwarded_for": Meaning(target="forwarded_for", list_shape=ADDRESSES, is_text=True),
     "cookie": _text("cookie"),
     "host": _word("server_name", rank=1),
     "x_request_id": _word("native_id", rank=1),
@@ -86,12 +86,12 @@ _NGINX: Mapping[str, Meaning] = {
     "realip_remote_addr": _word("peer_address"),
     "remote_user": _USER,
     "time_local": _TIME,
-    "time_iso8601": replace(_TIME, fits=_WORD, rank=1),
+    "time_iso8601": replace(_TIME, fits=WORD, rank=1),
     "msec": replace(_TIME, rank=2, time=time_format(("sec", ".", "msec_frac"))),
     "request": _text("request"),
     "request_method": _word("http_method"),
     "uri": _PATH,
-    "request_uri": Meaning(target="url", fits=_WORD, begins="/"),
+    "request_uri": Meaning(target="url", fits=WORD, begins="/"),
     "args": _ARGS,
     "query_string": _ARGS,
     "server_protocol": _word("http_version"),
@@ -159,7 +159,8 @@ _TAKEN = (
 _NAMED = {"i": "header", "o": "resp_header", "C": "cookie", "n": "note", "e": "env"}
 _UNIQUE_ID = "UNIQUE_ID"
 _BEGIN, _END = "begin:", "end:"
-_CLF_TIME = ("[", *items_of("%d/%b/%Y:%T %z"), "]")
+# Of `%t`, with the brackets around it.
+CLF_ITEMS = ("[", *items_of("%d/%b/%Y:%T %z"), "]")
 
 
 def variable(name: str) -> Meaning:
@@ -180,7 +181,7 @@ def _list_shape(name: str) -> re.Pattern[str] | None:
     """Return how nginx joins the values of several upstreams, None where there is one."""
     one = ("upstream_http_", "upstream_cookie_", "upstream_trailer_")
     is_joined = name.startswith("upstream_") and not name.startswith(one)
-    return _UPSTREAMS if is_joined else None
+    return UPSTREAMS if is_joined else None
 
 
 def directive(letter: str, argument: str | None, redirect: str = "") -> Meaning | None:
@@ -220,5 +221,5 @@ def _time(argument: str | None) -> Meaning:
 def time_items(argument: str | None) -> tuple[str, ...]:
     """Return the items of the time `%{argument}t`, None = of `%t`; raises KeyError."""
     if argument is None:
-        return _CLF_TIME
+        return CLF_ITEMS
     return tuple(items_of(argument.removeprefix(_BEGIN).removeprefix(_END)))

@@ -10,6 +10,7 @@ from ingest.parse.fields.times import BadTime, read_time
 from ingest.parse.fields.urls import NO_URL, Url
 from ingest.parse.layout.compiled import Layout
 from ingest.parse.layout.meanings import COLUMNS, ONLY_TOTAL, TOTAL, Meaning
+from ingest.parse.layout.places import PARTS
 from ingest.parse.layout.times import read_formatted
 from ingest.parse.verdict import Event
 from ingest.parse.web import (
@@ -29,8 +30,6 @@ from ingest.parse.web import (
 )
 from ingest.settings import ParseSettings
 
-# The parts of a request, of which some are logged in other lines than others.
-_PARTS = ("http_method", "url", "args", "http_version")
 _SECOND_MS = 1000
 
 
@@ -50,7 +49,7 @@ def put_values(
     """Store the first `values` of `layout`, of which the rest is not known; raises BadTime."""
     found = _choose(event, layout, values)
     _put_time(event, found.pop("event_time", None), settings)
-    event.values["bytes_scope"] = _scope(layout)
+    event.values["bytes_scope"] = scope_of(layout)
     _put_client(event, found, settings)
     url = _put_request(event, layout, found)
     for target, (raw, meaning) in found.items():
@@ -98,7 +97,8 @@ def _put_time(event: Event, found: _Found | None, settings: ParseSettings) -> No
     event.values["event_time"] = time
 
 
-def _scope(layout: Layout) -> str | None:
+def scope_of(layout: Layout) -> str | None:
+    """Return what the bytes that a layout logs are, None when it logs none."""
     if layout.has(ONLY_TOTAL):
         return "total"
     return "body" if layout.has("response_bytes") else None
@@ -116,7 +116,7 @@ def _put_client(event: Event, found: _Chosen, settings: ParseSettings) -> None:
 
 def _put_request(event: Event, layout: Layout, found: _Chosen) -> Url:
     """Store the request line, or the request of its parts; return its URL."""
-    parts = {part: found.pop(part) for part in _PARTS if part in found}
+    parts = {part: found.pop(part) for part in PARTS if part in found}
     if layout.has("request"):
         raw = found.pop("request").raw if "request" in found else ""
         url = put_request(event, unescape(raw), logged=raw)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.parse.fields.times import BadTime, read_epoch, read_time
@@ -11,7 +11,7 @@ from ingest.parse.fields.times import BadTime, read_epoch, read_time
 _TWO = "[0-9]{2}"
 _EPOCH = "[0-9]{1,20}"
 # Code -> (the part of a time that it is, how it is written).
-_CODES = {
+CODES = {
     "%d": ("day", _TWO),
     "%e": ("day", " ?[0-9]{1,2}"),
     "%b": ("name", "[A-Za-z]{3}"),
@@ -35,15 +35,19 @@ _WORDS = ("sec", "msec", "usec", "msec_frac", "usec_frac")
 _ITEM = re.compile("%.|[^%]+|%", re.DOTALL)
 _EPOCH_UNITS = ("s", "ms", "us")
 # POSIX: 69 to 99 are of the last century.
-_FIRST_OF_LAST_CENTURY = 69
+FIRST_OF_LAST_CENTURY = 69
 
 
 @dataclass(frozen=True, slots=True)
 class TimeFormat:
-    """How a time is written: its `pattern`, the parts of a time that are the pattern's groups."""
+    """How a time is written: its `pattern`, the parts of a time that are the pattern's groups.
+
+    `items` are the codes and the literal texts that it was made of.
+    """
 
     pattern: re.Pattern[str]
     parts: tuple[str, ...]
+    items: tuple[str, ...]
 
     @property
     def is_complete(self) -> bool:
@@ -67,22 +71,22 @@ def items_of(text: str) -> list[str]:
         text = text.replace(short, long)
     items = _ITEM.findall(text)
     for item in items:
-        if item.startswith("%") and item != "%%" and item not in _CODES:
+        if item.startswith("%") and item != "%%" and item not in CODES:
             raise KeyError(item)
     return ["%" if item == "%%" else item for item in items]
 
 
-def time_format(items: Iterable[str]) -> TimeFormat:
+def time_format(items: Sequence[str]) -> TimeFormat:
     """Return the format of `items`: codes, and texts in between. Of a part the first counts."""
     pattern, parts = "", []
     for item in items:
-        part, written = _CODES.get(item, (None, re.escape(item)))
+        part, written = CODES.get(item, (None, re.escape(item)))
         if part is None or part in parts:
             pattern += f"(?:{written})"
         else:
             pattern += f"({written})"
             parts.append(part)
-    return TimeFormat(re.compile(pattern), tuple(parts))
+    return TimeFormat(re.compile(pattern), tuple(parts), tuple(items))
 
 
 def read_formatted(form: TimeFormat, text: str, warnings: set[str], *, timezone: str) -> int:
@@ -109,4 +113,4 @@ def _year(parts: dict[str, str]) -> str:
     if "year" in parts:
         return parts["year"]
     short = parts["short_year"]
-    return f"{'19' if int(short) >= _FIRST_OF_LAST_CENTURY else '20'}{short}"
+    return f"{'19' if int(short) >= FIRST_OF_LAST_CENTURY else '20'}{short}"
