@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.parse.collector import NOTHING
+from ingest.parse.fields.addresses import read_address
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FEW_LINES, Head, LineParser, ParserOfLines
@@ -198,12 +199,21 @@ def _misfit(fields: dict[str, str], count: int, columns: Columns) -> Reject | No
     least = min(columns.widths, default=0)
     if count < least:
         return Reject("wrong_field_count", f"{count} of at least {least} columns")
+    if columns.widths and _is_foreign(fields):
+        return Reject("no_match", "no columns of this log")
     return None if _width_code(count, columns) is None else _shift(fields)
 
 
 def _fits(name: str, fields: dict[str, str]) -> bool:
     text = value(fields.get(name))
     return text is None or _SHAPES[name].fullmatch(text) is not None
+
+
+def _is_foreign(fields: dict[str, str]) -> bool:
+    """Return whether columns that no header names hold something else: a single one is a fault."""
+    odd = [name for name in _NUMBERS if not _NUMBER.fullmatch(fields.get(name, ""))]
+    client = value(fields.get("c-ip"))
+    return len(odd) + (client is not None and read_address(client) is None) > 1
 
 
 def _shift(fields: dict[str, str]) -> Reject | None:

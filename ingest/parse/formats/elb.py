@@ -69,12 +69,15 @@ _ALB_NAMES = (
     "transformed_host", "transformed_uri", "request_transform_status",
 )  # fmt: skip
 _TYPES = frozenset(("http", "https", "h2", "grpcs", "ws", "wss"))
+# Three times, two statuses, two sizes.
+_NUMBERS = 7
 _NLB = "tls"
 _NLB_VERSION = re.compile(r"[0-9]\.[0-9]")
 _CONTROL_LINE = b"Enable AccessLog for ELB:"
 _CIPHER = re.compile(r"[A-Za-z0-9_-]+")
 _PROTOCOL = re.compile(r"-|[A-Z]{2,8}v?[0-9.]*")
 _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
+_NUMBER = re.compile(r"[-+.0-9Ee]*")
 
 
 @dataclass(slots=True)
@@ -240,6 +243,8 @@ def _misfit(fields: _Fields, layout: _Layout) -> Reject | None:
         return Reject("wrong_field_count", f"{count} of at least {least} fields")
     if _may_be_shifted(fields, layout):
         return Reject("no_match", "the quotes of request or user agent")
+    if _has_no_numbers(fields.texts, layout):
+        return Reject("no_match", "the numbers before the request")
     return None
 
 
@@ -250,6 +255,15 @@ def _may_be_shifted(fields: _Fields, layout: _Layout) -> bool:
         return True
     behind = zip((_CIPHER, _PROTOCOL), fields.texts[request + 2 :], strict=False)
     return not all(pattern.fullmatch(text) for pattern, text in behind)
+
+
+def _has_no_numbers(texts: list[str], layout: _Layout) -> bool:
+    """Return whether several fields before the request are no numbers, so that all are others.
+
+    A single one is a wrong value: that is a warning.
+    """
+    numbers = texts[layout.request - _NUMBERS : layout.request]
+    return sum(_NUMBER.fullmatch(text) is None for text in numbers) > 1
 
 
 def _check_width(event: Event, fields: _Fields, layout: _Layout) -> None:
@@ -303,7 +317,10 @@ def _sampled(head: Head) -> Iterator[list[str]]:
 def score_alb(head: Head, _settings: ParseSettings) -> int:
     """Return how many lines of the sample have the shape of an ALB's records."""
     return sum(
-        len(texts) >= min(_ALB.widths) and is_iso_time(texts[1]) and "/" in texts[2]
+        len(texts) >= min(_ALB.widths)
+        and is_iso_time(texts[1])
+        and "/" in texts[2]
+        and not _has_no_numbers(texts, _ALB)
         for texts in _sampled(head)
     )
 
@@ -313,6 +330,7 @@ def score_clb(head: Head, _settings: ParseSettings) -> int:
     return sum(
         len(texts) > 2
         and is_iso_time(texts[0])
+        and not _has_no_numbers(texts, _CLB)
         and read_address(texts[1]) is None
         and _HOST_PORT.fullmatch(texts[2]) is not None
         for texts in _sampled(head)
