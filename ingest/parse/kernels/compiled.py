@@ -95,7 +95,7 @@ def kernel(*arguments: Any, returns: Any = types.void) -> _Decorator:
                 break
             except errors.NumbaError:
                 raise
-            except Exception:  # what unpickling damaged code may raise is anything
+            except Exception:  # noqa: BLE001  unpickling damaged code may raise anything
                 shutil.rmtree(machine_code_folder(), ignore_errors=True)
         return _njit(function, signature, cache=False)
 
