@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -11,13 +11,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ingest.parse.collector import Collector
-from ingest.parse.fields.addresses import choose_client, read_client
 from ingest.parse.fields.csv_records import Physical, Record, RecordReader, split_record
 from ingest.parse.fields.extra import key_of
-from ingest.parse.fields.parameters import SHOP_ACTIONS
 from ingest.parse.fields.text import is_blank, repair
-from ingest.parse.fields.times import BadTime, read_time
-from ingest.parse.fields.urls import domain_of
+from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FEW_LINES, Format, Head, try_fast
 from ingest.parse.guard import guarded
 from ingest.parse.lines import CHUNK_LINES, LongLine, part_of
@@ -25,6 +22,7 @@ from ingest.parse.merge import with_fast
 from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.registry import register
 from ingest.parse.rows import NO_EVENTS
+from ingest.parse.schematic_columns import BIGINTS, KNOWN, OWN, TEXTS, put_of, shifted
 from ingest.parse.separated import (
     MOST_COLUMNS,
     Asked,
@@ -69,27 +67,6 @@ _REQUIRED = frozenset({"action", "sessionid", "clientip"})
 _WINDOW = 32
 # A first line with this many of the known names is a header.
 _SIGNATURE_NAMES = 5
-_STATUS_DIGITS = 3
-_TEXTS = {
-    "item": "item_name",
-    "brand": "brand",
-    "category": "category",
-    "itemid": "item_id",
-    "productid": "product_id",
-    "sessionid": "session_id",
-}
-_BIGINTS = {"bytes": "duration_other", "rbytes": "response_bytes"}
-_INTS = {"# of purchases": "purchase_count", "# of views": "view_count"}
-_EXTRAS = {
-    "response": "response_text",
-    "serverip": "server_ip",
-    "pct_purchase": "pct_purchase",
-    "clickhere": "clickhere",
-    "msg": "msg",
-    "number of records": "number_of_records",
-}
-# Values that nearly every row has: kept only where a row has another one.
-_USUAL = {"clickhere": "Click Here", "number_of_records": "1"}
 
 
 def header_names(fields: Iterable[str]) -> list[str]:
@@ -104,7 +81,7 @@ def score(head: Head, _settings: ParseSettings) -> int:
     sample.
     """
     names = header_names(head.first.decode(errors="replace").replace('"', "").split(","))
-    return max(1, len(head.sample)) * (len(_KNOWN.intersection(names)) >= _SIGNATURE_NAMES)
+    return max(1, len(head.sample)) * (len(KNOWN.intersection(names)) >= _SIGNATURE_NAMES)
 
 
 class SchematicParser:
@@ -118,6 +95,7 @@ class SchematicParser:
         self._resume = 0
         self._number: int | None = 1
         self._header: list[str] = []
+        self._names: list[str] = []
         self._columns: list[Put] = []
         self._layout: Separated | None = None
 
@@ -250,8 +228,9 @@ class SchematicParser:
         self._header = header
         # Of equal names the first is the column, the others are unknown ones.
         known = ["" if name in names[:index] else name for index, name in enumerate(names)]
+        self._names = known
         self._columns = [
-            _put_of(name, key_of(title) or f"column_{index}", self._settings)
+            put_of(name, key_of(title) or f"column_{index}", self._settings)
             for index, (name, title) in enumerate(zip(known, names, strict=True), 1)
         ]
         self._layout = _layout(header, known, self._columns)
@@ -260,6 +239,9 @@ class SchematicParser:
         declared = len(self._columns)
         if 2 * len(fields) < declared:
             return Reject("wrong_field_count", f"{len(fields)} of {declared} fields")
+        odd = None if len(fields) == declared else shifted(self._names, fields)
+        if odd is not None:
+            return Reject("no_match", f"the column {odd}, and an unusual number of columns")
         if len(fields) < declared:
             event.warnings.add("missing_fields")
         elif len(fields) > declared:
@@ -294,10 +276,10 @@ def _layout(
 
 
 def _readers(name: str, put: Put, title: str) -> Iterator[Reader]:
-    if name in _TEXTS:
-        yield Text(_TEXTS[name])
-    elif name in _BIGINTS:
-        yield Count(_BIGINTS[name])
+    if name in TEXTS:
+        yield Text(TEXTS[name])
+    elif name in BIGINTS:
+        yield Count(BIGINTS[name])
     elif name == "url":
         yield from (Text("referrer"), Domain("referrer_domain"))
     elif name == "action":
@@ -305,7 +287,7 @@ def _readers(name: str, put: Put, title: str) -> Iterator[Reader]:
     elif name == "clientip":
         yield AskedClient(put)
     else:
-        yield Asked(put) if name in _OWN else Together(put)
+        yield Asked(put) if name in OWN else Together(put)
 
 
 def _put_unless_header(put: Put, title: str, event: Event, text: str) -> None:
@@ -321,86 +303,12 @@ def _physical(lines: Lines, index: int) -> Physical:
     return Physical(lines.offset + start, bytes(lines.buffer.data[start:end]), nuls)
 
 
-def _put_of(name: str, key: str, settings: ParseSettings) -> Put:
-    """Return what stores a value (neither empty nor `-`) of the column `name`.
-
-    A column without a known name goes to `key` of `extra`.
-    """
-    if name in _TEXTS:
-        return partial(_put_text, _TEXTS[name])
-    if name in _BIGINTS:
-        return partial(_put_count, Event.put_bigint, _BIGINTS[name])
-    if name in _INTS:
-        return partial(_put_count, Event.put_int, _INTS[name])
-    if name == "timestamp":
-        return partial(_put_time, settings.timezone)
-    return _PUTS.get(name) or partial(_put_extra, _EXTRAS.get(name, key))
-
-
-def _put_text(column: str, event: Event, text: str) -> None:
-    event.values[column] = text
-
-
-def _put_count(
-    put: Callable[[Event, str, str], None], column: str, event: Event, text: str
-) -> None:
-    if text.isascii() and text.isdigit():
-        put(event, column, text)
-    else:
-        event.warnings.add("invalid_number")
-
-
-def _put_extra(key: str, event: Event, text: str) -> None:
-    if text != _USUAL.get(key):
-        event.extra.setdefault(key, text)
-
-
-def _put_time(timezone: str, event: Event, text: str) -> None:
-    event.values["event_time"] = read_time(text, event.warnings, timezone=timezone)
-
-
-def _put_action(event: Event, text: str) -> None:
-    event.values["event_name"] = text
-    action = text.lower()
-    event.values["event_type"] = action if action in SHOP_ACTIONS else "other"
-
-
-def _put_client(event: Event, text: str) -> None:
-    if "," in text:
-        event.values["forwarded_for"] = text
-        event.put_client(choose_client(text))
-    else:
-        event.put_client(read_client(text))
-
-
-def _put_status(event: Event, text: str) -> None:
-    if len(text) == _STATUS_DIGITS and text.isascii() and text.isdigit():
-        event.put_status(text)
-    else:
-        event.warnings.add("invalid_status")
-
-
-def _put_referrer(event: Event, text: str) -> None:
-    event.values["referrer"] = text
-    event.values["referrer_domain"] = domain_of(text)
-
-
 def _drop_usual_share(event: Event) -> None:
     """Drop the percentage of purchases where it says the same as their number."""
     purchases = event.values.get("purchase_count")
     if purchases is not None and event.extra.get("pct_purchase") == str(100 * purchases):
         del event.extra["pct_purchase"]
 
-
-_PUTS: dict[str, Put] = {
-    "action": _put_action,
-    "clientip": _put_client,
-    "rstat": _put_status,
-    "url": _put_referrer,
-}
-# Columns that store nothing in `extra`, and that no other column changes.
-_OWN = frozenset({*_PUTS, "# of views", "timestamp"})
-_KNOWN = frozenset({*_TEXTS, *_BIGINTS, *_INTS, *_EXTRAS, *_PUTS, "timestamp"})
 
 _LINES = Separated(
     delimiter=",",
