@@ -182,7 +182,7 @@ def score_v1(head: Head, settings: ParseSettings) -> int:
     A header says it of all of them, and of at least one: the records may be still to come.
     """
     header = header_of(head)
-    if _is_cloudfront(header):
+    if _is_cloudfront(header, head):
         return 0 if _is_v2(header) else max(1, len(head.sample))
     least = min(_V1_COLUMNS.widths)
     read = W3cLines(settings, dialect=STANDARD, usual=_V1_COLUMNS)
@@ -197,12 +197,14 @@ def _is_no_match(verdict: Verdict) -> bool:
 def score_v2(head: Head, _settings: ParseSettings) -> int:
     """Return how many lines of the sample a header says to be of the standard log v2."""
     header = header_of(head)
-    is_v2 = _is_cloudfront(header) and _is_v2(header)
+    is_v2 = _is_cloudfront(header, head) and _is_v2(header)
     return max(1, len(head.sample)) if is_v2 else 0
 
 
-def _is_cloudfront(header: Header) -> bool:
-    return bool(header.names) and not header.software
+def _is_cloudfront(header: Header, head: Head) -> bool:
+    # CloudFront writes a quote as %22; others, such as Akamai, put texts between quotes.
+    is_quoted = any(b'\t"' in line for line in head.sample)
+    return bool(header.names) and not header.software and not is_quoted
 
 
 def _is_v2(header: Header) -> bool:

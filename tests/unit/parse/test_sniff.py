@@ -104,6 +104,14 @@ def test_columns_of_another_log_are_not_those_of_aws(line: str) -> None:
     assert found(line, line) == UNKNOWN
 
 
+@pytest.mark.parametrize("version", ["#Version: 1.0", "#Date: 2024-05-06"])
+def test_quoted_texts_below_a_header_are_not_those_of_cloudfront(version: str) -> None:
+    """Akamai's log: referrer `"-"`, and seconds that may be none."""
+    fields = "#Fields: date time cs-ip cs-method cs-uri sc-status cs(Referer) cs(User-Agent)"
+    record = '2024-05-06\t07:08:09\t192.0.2.1\tGET\t/h/x\t200\t"-"\t"Mozilla/5.0 x"'
+    assert found(version, fields, record) == UNKNOWN
+
+
 def test_a_relay_that_writes_no_tag_makes_no_load_balancer() -> None:
     line = f"2024-03-03T07:08:09Z web1 {LINE.replace('192.0.2.1', '192.0.2.1:40001')}"
     assert found(line) == ACCESS
