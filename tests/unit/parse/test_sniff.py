@@ -117,6 +117,12 @@ def test_a_relay_that_writes_no_tag_makes_no_load_balancer() -> None:
     assert found(line) == ACCESS
 
 
+@pytest.mark.parametrize("line", ["{ NOT NULL |", "{ echo a; }", "[ {x"])
+def test_a_brace_alone_makes_no_json(line: str) -> None:
+    """Else thousands of rejected lines of a manual would quarantine a whole batch."""
+    assert found("some text", line) == UNKNOWN
+
+
 def test_json_lines_that_docker_wrapped() -> None:
     wrapped = '{"log":"a\\n","stream":"stdout","time":"2024-05-06T07:08:09Z"}'
     assert found(wrapped, wrapped, JSON) == Sniffed(format="docker_json", splittable=False)
