@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -47,6 +48,16 @@ _EXTRAS = {
 }
 # Values that nearly every row has: kept only where a row has another one.
 _USUAL = {"clickhere": "Click Here", "number_of_records": "1"}
+
+
+def shifted(names: Sequence[str], texts: Sequence[str]) -> str | None:
+    """Return the first of the columns `names` that holds no number although it should, else None.
+
+    In a record with an unusual number of columns it tells that a comma is lost, or not quoted.
+    """
+    pairs = zip(names, texts, strict=False)
+    odd = (name for name, text in pairs if name in _NUMBERS and not _NUMBER.fullmatch(text))
+    return next(odd, None)
 
 
 def put_of(name: str, key: str, settings: ParseSettings) -> Put:
@@ -129,6 +140,8 @@ _PUTS: dict[str, Put] = {
     "rstat": _put_status,
     "url": _put_referrer,
 }
+_NUMBERS = frozenset({*_BIGINTS, *_INTS, "rstat", "pct_purchase", "number of records"})
+_NUMBER = re.compile(r"-?[0-9]*(?:\.[0-9]+)?")
 # Columns that store nothing in `extra`, and that no other column changes.
 _OWN = frozenset({*_PUTS, "# of views", "timestamp"})
 KNOWN = frozenset({*_TEXTS, *_BIGINTS, *_INTS, *_EXTRAS, *_PUTS, "timestamp"})

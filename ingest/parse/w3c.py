@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.parse.collector import NOTHING
+from ingest.parse.fields.addresses import read_address
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FEW_LINES, Head, LineParser, ParserOfLines
@@ -213,9 +214,10 @@ def _misplaced(fields: dict[str, str], count: int, columns: Columns) -> tuple[st
         odd = "date"
     if odd is not None:
         return odd, f"a {odd.partition('(')[0]}"
-    if count < min(columns.widths, default=0) or _width_code(count, columns) is None:
+    if count < min(columns.widths, default=0):
         return None
-    return _shift(fields)
+    foreign = _foreign(fields) if columns.widths else None
+    return foreign if foreign or _width_code(count, columns) is None else _shift(fields)
 
 
 def _begin_of(index: int, line: str, texts: Sequence[str]) -> int:
@@ -230,6 +232,18 @@ def _begin_of(index: int, line: str, texts: Sequence[str]) -> int:
 def _fits(name: str, fields: dict[str, str]) -> bool:
     text = value(fields.get(name))
     return text is None or _SHAPES[name].fullmatch(text) is not None
+
+
+def _foreign(fields: dict[str, str]) -> tuple[str, str] | None:
+    """Return what `_misplaced` does of columns that no header names and that hold something else.
+
+    A single one is a fault: that is a warning.
+    """
+    odd = [(name, "a number") for name in _NUMBERS if not _NUMBER.fullmatch(fields.get(name, ""))]
+    client = value(fields.get("c-ip"))
+    if client is not None and read_address(client) is None:
+        odd.append(("c-ip", "an address"))
+    return odd[0] if odd[1:] else None
 
 
 def _shift(fields: dict[str, str]) -> tuple[str, str] | None:

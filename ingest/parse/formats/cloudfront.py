@@ -14,7 +14,7 @@ from ingest.parse.json_lines import Shape, offer, read_line
 from ingest.parse.json_object import Members
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
-from ingest.parse.verdict import Event
+from ingest.parse.verdict import Event, Reject, Verdict
 from ingest.parse.w3c import TAB, Columns, Header, W3cLines, W3cParser, columns_of, header_of
 from ingest.parse.w3c_fields import Dialect, put_fields
 from ingest.settings import ParseSettings
@@ -180,29 +180,35 @@ def _rt_columns(fields: Iterable[str]) -> Columns:
     return columns_of(names)
 
 
-def score_v1(head: Head, _settings: ParseSettings) -> int:
+def score_v1(head: Head, settings: ParseSettings) -> int:
     """Return how many lines of the sample are of the standard log.
 
     A header says it of all of them, and of at least one: the records may be still to come.
     """
     header = header_of(head)
-    if _is_cloudfront(header):
+    if _is_cloudfront(header, head):
         return 0 if _is_v2(header) else max(1, len(head.sample))
     least = min(_V1_COLUMNS.widths)
-    return sum(
-        _RECORD.match(line) is not None and line.count(b"\t") >= least - 1 for line in head.sample
-    )
+    read = W3cLines(settings, dialect=STANDARD, usual=_V1_COLUMNS)
+    records = (line for line in head.sample if _RECORD.match(line))
+    return sum(line.count(b"\t") >= least - 1 and not _is_no_match(read(line)) for line in records)
+
+
+def _is_no_match(verdict: Verdict) -> bool:
+    return isinstance(verdict, Reject) and verdict.reason == "no_match"
 
 
 def score_v2(head: Head, _settings: ParseSettings) -> int:
     """Return how many lines of the sample a header says to be of the standard log v2."""
     header = header_of(head)
-    is_v2 = _is_cloudfront(header) and _is_v2(header)
+    is_v2 = _is_cloudfront(header, head) and _is_v2(header)
     return max(1, len(head.sample)) if is_v2 else 0
 
 
-def _is_cloudfront(header: Header) -> bool:
-    return bool(header.names) and not header.software
+def _is_cloudfront(header: Header, head: Head) -> bool:
+    # CloudFront writes a quote as %22; others, such as Akamai, put texts between quotes.
+    is_quoted = any(b'\t"' in line for line in head.sample)
+    return bool(header.names) and not header.software and not is_quoted
 
 
 def _is_v2(header: Header) -> bool:

@@ -70,12 +70,15 @@ _ALB_NAMES = (
     "transformed_host", "transformed_uri", "request_transform_status",
 )  # fmt: skip
 _TYPES = frozenset(("http", "https", "h2", "grpcs", "ws", "wss"))
+# Three times, two statuses, two sizes.
+_NUMBERS = 7
 _NLB = "tls"
 _NLB_VERSION = re.compile(r"[0-9]\.[0-9]")
 _CONTROL_LINE = b"Enable AccessLog for ELB:"
 _CIPHER = re.compile(r"[A-Za-z0-9_-]+")
 _PROTOCOL = re.compile(r"-|[A-Z]{2,8}v?[0-9.]*")
 _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
+_NUMBER = re.compile(r"[-+.0-9Ee]*")
 
 
 @dataclass(slots=True)
@@ -269,8 +272,8 @@ def _refused(fields: _Fields, layout: _Layout) -> Reject | None:
         return Reject(
             "wrong_field_count", placed(f"{count} of at least {least} fields", len(fields.line))
         )
-    shift = _shift(fields, layout)
-    return None if shift is None else no_match(shift)
+    misfit = _shift(fields, layout) or _words(fields, layout)
+    return None if misfit is None else no_match(misfit)
 
 
 def _shift(fields: _Fields, layout: _Layout) -> Misfit | None:
@@ -283,6 +286,23 @@ def _shift(fields: _Fields, layout: _Layout) -> Misfit | None:
         if not pattern.fullmatch(text):
             return Misfit(fields.begin_of(index), f"the {layout.names[index].replace('_', ' ')}")
     return None
+
+
+def _words(fields: _Fields, layout: _Layout) -> Misfit | None:
+    """Return where the first of several words stands that should be numbers before the request."""
+    odd = _odd_numbers(fields.texts, layout)
+    return Misfit(fields.begin_of(odd[0]), "numbers before the request") if odd else None
+
+
+def _odd_numbers(texts: list[str], layout: _Layout) -> list[int]:
+    """Return which fields before the request are no numbers, when several show that all are others.
+
+    A single one is a wrong value: that is a warning.
+    """
+    first = layout.request - _NUMBERS
+    numbers = enumerate(texts[first : layout.request], first)
+    odd = [index for index, text in numbers if not _NUMBER.fullmatch(text)]
+    return odd if odd[1:] else []
 
 
 def _check_width(event: Event, fields: _Fields, layout: _Layout) -> None:
@@ -336,7 +356,10 @@ def _sampled(head: Head) -> Iterator[list[str]]:
 def score_alb(head: Head, _settings: ParseSettings) -> int:
     """Return how many lines of the sample have the shape of an ALB's records."""
     return sum(
-        len(texts) >= min(_ALB.widths) and is_iso_time(texts[1]) and "/" in texts[2]
+        len(texts) >= min(_ALB.widths)
+        and is_iso_time(texts[1])
+        and "/" in texts[2]
+        and not _odd_numbers(texts, _ALB)
         for texts in _sampled(head)
     )
 
@@ -346,6 +369,7 @@ def score_clb(head: Head, _settings: ParseSettings) -> int:
     return sum(
         len(texts) > 2
         and is_iso_time(texts[0])
+        and not _odd_numbers(texts, _CLB)
         and read_address(texts[1]) is None
         and _HOST_PORT.fullmatch(texts[2]) is not None
         for texts in _sampled(head)

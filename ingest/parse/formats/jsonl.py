@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.formats.docker_json import is_wrapped
-from ingest.parse.json_lines import is_json, parser_of, refuse_pretty_printed, shapes
+from ingest.parse.json_lines import parser_of, refuse_pretty_printed, shapes
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
 from ingest.settings import ParseSettings
+
+# A brace alone begins a block of a script or a manual as well.
+_BEGIN = re.compile(rb'(?:\[[ \t]*)?\{[ \t]*["}]')
 
 
 def jsonl_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
@@ -17,7 +22,8 @@ def jsonl_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
 
 def score(head: Head, _settings: ParseSettings) -> int:
     """Return how many lines of the sample begin like objects, but for those that Docker wrapped."""
-    return sum(is_json(line) and not is_wrapped(line) for line in head.sample)
+    objects = (line for line in head.sample if _BEGIN.match(line))
+    return sum(not is_wrapped(line) for line in objects)
 
 
 def grammar() -> str:

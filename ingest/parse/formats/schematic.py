@@ -22,7 +22,14 @@ from ingest.parse.model import Identity, Lines, Parsed
 from ingest.parse.place import placed
 from ingest.parse.registry import register
 from ingest.parse.rows import NO_EVENTS
-from ingest.parse.schematic_columns import KNOWN, LINES, drop_usual_share, layout_of, put_of
+from ingest.parse.schematic_columns import (
+    KNOWN,
+    LINES,
+    drop_usual_share,
+    layout_of,
+    put_of,
+    shifted,
+)
 from ingest.parse.separated import Put, Separated
 from ingest.parse.verdict import BLANK, HEADER, Event, Refused, Reject, Verdict, warn
 from ingest.settings import ParseSettings
@@ -88,6 +95,7 @@ class SchematicParser:
         self._resume = 0
         self._number: int | None = 1
         self._header: list[str] = []
+        self._names: list[str] = []
         self._columns: list[Put] = []
         self._layout: Separated | None = None
 
@@ -221,6 +229,7 @@ class SchematicParser:
         self._header = header
         # Of equal names the first is the column, the others are unknown ones.
         known = ["" if name in names[:index] else name for index, name in enumerate(names)]
+        self._names = known
         self._columns = [
             put_of(name, key_of(title) or f"column_{index}", self._settings)
             for index, (name, title) in enumerate(zip(known, names, strict=True), 1)
@@ -232,6 +241,9 @@ class SchematicParser:
         if 2 * len(fields) < declared:
             detail = placed(f"{len(fields)} of {declared} fields", len(text))
             return Reject("wrong_field_count", detail)
+        odd = None if len(fields) == declared else shifted(self._names, fields)
+        if odd is not None:
+            return Reject("no_match", f"the column {odd}, and an unusual number of columns")
         if len(fields) < declared:
             event.warnings.add("missing_fields")
         elif len(fields) > declared:

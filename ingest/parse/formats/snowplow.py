@@ -6,7 +6,7 @@ from functools import partial
 
 from ingest.parse.fields.parameters import shop_counts
 from ingest.parse.fields.text import is_blank, repair
-from ingest.parse.fields.times import BadTime, read_utc
+from ingest.parse.fields.times import BadTime, is_iso_time, read_utc
 from ingest.parse.fields.urls import domain_of
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.model import Identity
@@ -88,8 +88,14 @@ def snowplow_parser(identity: Identity, settings: ParseSettings) -> ParserOfLine
 
 
 def score(head: Head, _settings: ParseSettings) -> int:
-    """Return how many lines of the sample have as many columns."""
-    return sum(line.count(b"\t") == len(_NAMES) - 1 for line in head.sample)
+    """Return how many lines of the sample have as many columns, and times where times belong."""
+    return sum(line.count(b"\t") == len(_NAMES) - 1 and _is_timed(line) for line in head.sample)
+
+
+def _is_timed(line: bytes) -> bool:
+    columns = line.decode(errors="replace").split("\t")
+    times = (columns[_NAMES.index(name)] for name in _TIMES)
+    return all(is_iso_time(text) for text in times if text)
 
 
 def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
@@ -138,6 +144,8 @@ def _put_time(event: Event, fields: dict[str, str]) -> None:
         return
     text = fields.pop(name)
     try:
+        if not is_iso_time(text):
+            raise BadTime(text)
         event.values["event_time"] = read_utc(text, event.warnings)
     except BadTime as error:
         raise BadTime(text, name) from error

@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from ingest.errors import ClickstreamError
+
 # Before numba is imported. The code of one machine then runs on all others of its architecture;
 # it is hardly slower.
 os.environ.setdefault("NUMBA_CPU_NAME", "generic")
 
-import numba
-from numba.core import caching, types
+try:
+    import numba
+    from numba.core import caching, errors, types
+except (ImportError, OSError) as error:  # OSError: a library of llvmlite
+    raise ClickstreamError(f"numba, which compiles the parser, is missing ({error})") from error
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _FOLDER = Path(__file__).parent
@@ -82,11 +88,15 @@ def kernel(*arguments: Any, returns: Any = types.void) -> _Decorator:
 
     def compiled(function: Function) -> Function:
         signature = returns(*arguments)
-        if not os.environ.get("NUMBA_BOUNDSCHECK"):
+        for _ in () if os.environ.get("NUMBA_BOUNDSCHECK") else range(2):
             try:
                 return _njit(function, signature, cache=True)
             except OSError:  # nothing fits in `__pycache__`, and it cannot be written
-                pass
+                break
+            except errors.NumbaError:
+                raise
+            except Exception:  # noqa: BLE001  unpickling damaged code may raise anything
+                shutil.rmtree(machine_code_folder(), ignore_errors=True)
         return _njit(function, signature, cache=False)
 
     return compiled

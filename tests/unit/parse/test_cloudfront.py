@@ -193,6 +193,23 @@ def test_widths_with_a_header(record: str, codes: str) -> None:
         tabbed("2024-5-02", *FULL[1:]),
         tabbed("2024-05-02", "10:11", *FULL[2:]),
         tabbed("a", "b", "c"),
+        tabbed(
+            *[
+                "2024-05-02",
+                "10:11:12",
+                "INFO",
+                "web",
+                "main",
+                "req-1",
+                "user1",
+                "/x",
+                "ok",
+                "a",
+                "b",
+                "c",
+            ]
+        ),
+        tabbed(*FULL[:3], "GET", "/x", *FULL[5:]),
         '{"c-ip":"192.0.2.1"}',
     ],
 )

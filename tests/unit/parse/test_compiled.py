@@ -25,6 +25,30 @@ compiled._source_stamp = lambda: {stamp}
 from ingest.parse.kernels.addresses import _find_ipv4 as kernel
 print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))
 """
+DAMAGED = """
+import importlib, pathlib
+from ingest.parse.kernels import compiled
+folder = pathlib.Path({folder!r})
+compiled.machine_code_folder = lambda: folder
+from ingest.parse.kernels import addresses
+for damage in (True, False):
+    for file in folder.glob("*.nb[ci]") if damage else ():
+        file.write_bytes(file.read_bytes()[:50])
+    stats = importlib.reload(addresses)._find_ipv4.stats
+    print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), end=";")
+"""
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None
+from ingest.errors import ClickstreamError
+from ingest.parse.guard import guarded
+def parse(_):
+    from ingest.parse.kernels import compiled
+try:
+    guarded(parse, b"", offset=0, line=1)
+except ClickstreamError as error:
+    print(type(error).__name__, error)
+"""
 BOUNDS = """
 import numpy as np
 from ingest.parse.kernels.addresses import _find_ipv4
@@ -62,6 +86,16 @@ def test_machine_code_is_loaded_where_nobody_may_write() -> None:
 
 def test_without_machine_code_and_a_folder_for_it_kernels_are_compiled() -> None:
     assert run(READ_ONLY.format(stamp="'other'")) == "0 1"
+
+
+def test_damaged_machine_code_is_compiled_again(tmp_path: Path) -> None:
+    """After a crash, or a copy that was cut off; the next process loads it again."""
+    assert run(DAMAGED.format(folder=str(tmp_path / "code"))) == "0 1;1 0;"
+
+
+def test_a_worker_without_numba_says_so() -> None:
+    """It is no fault of each line, to be reported as one."""
+    assert run(WITHOUT_NUMBA).startswith("ClickstreamError numba, which compiles the parser, is")
 
 
 def test_machine_code_is_that_of_all_sources(

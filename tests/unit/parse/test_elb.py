@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from fixtures.outcome import event, read, reason
+from fixtures.outcome import LINE, event, read, reason
 
 from ingest.settings import ParseSettings
 
@@ -271,6 +271,8 @@ def test_a_line_break_within_the_agent() -> None:
         *((kind, " \t", "blank") for kind in LINES),
         *((kind, "some words of text", "no_match") for kind in LINES),
         *((kind, "x", "no_match") for kind in LINES),
+        ("clb", f"2024-05-02T10:11:12Z stdout F {LINE}", "no_match"),
+        ("alb", changed("alb", 7, "a").replace(" 200 ", " b ", 1), "no_match"),
         *((kind, "\t".join(cut(kind, 15)), "no_match") for kind in LINES),
         ("alb", LINES["clb"], "wrong_log_type"),
         ("alb", "tls 2.0 2024-05-02T10:11:12 net/nlb/c6e7 g3d4 203.0.113.9:5", "wrong_log_type"),

@@ -257,3 +257,25 @@ def test_bom_and_offsets() -> None:
     outcome = read(data)
     assert [row["source_offset"] for row in outcome.skips] == [0]
     assert [row["source_offset"] for row in outcome.events] == [3 + len(SHORT) + 2]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Tripod,", "Tripod, wide,"),
+        ("Orion,", "Orion,Ltd,"),
+        (",1,fx", "1,fx"),
+        ("192.0.2.61,", "192.0.2.61"),
+        (ROW, '{"a":1,"ip":"192.0.2.1"' + ',"b":[1,2,3]' * 5 + "}"),
+    ],
+)
+def test_columns_that_a_comma_shifts_are_not_read(old: str, new: str) -> None:
+    """7: a client as item_id, or a size as status, would be a plausible wrong value."""
+    outcome = read(f"{CSV_HEADER}\n{ROW}\n{ROW.replace(old, new)}\n".encode(), settings=SCHEMATIC)
+    assert (len(outcome.events), outcome.rejects[0]["reason"]) == (1, "no_match")
+
+
+def test_a_comma_in_the_last_column_shifts_none() -> None:
+    """4.1: more columns than the header."""
+    row = record(f"{ROW},x")
+    assert (row["parse_warnings"], row["status_code"]) == ("extra_fields,no_timestamp", 200)

@@ -34,6 +34,19 @@ S3 = (
 SNOWPLOW = "shop" + "\t" * 130
 JSON = '{"type":"page","messageId":"m"}'
 
+# A virtual host behind a relay that writes no tag, and columns of an own log.
+FOREIGN = [
+    f"2024-03-03T07:08:09Z web1 www.example.com:443 {LINE}",
+    *(
+        text.replace(" ", "\t")
+        for text in (
+            "2024-05-06 07:08:09 INFO web main req-1 user1 /x ok a b c",
+            "2024-05-06 07:08:09 192.0.2.1 GET /x 200 123 0.5 - agent host a b c d",
+            " ".join(map(str, range(131))),
+        )
+    ),
+]
+
 
 DOCKER = '{"log":"x\\n","stream":"stdout","time":"2024-05-06T07:08:09Z"}'
 OF_ONE_FORMAT = (
@@ -100,6 +113,31 @@ def test_other_content_is_refused(line: str) -> None:
 def test_json_lines(line: str) -> None:
     assert found(JSON, line) == Sniffed(format="jsonl", splittable=True)
     assert found(LINE, LINE, line) == ACCESS
+
+
+@pytest.mark.parametrize("line", FOREIGN)
+def test_columns_of_another_log_are_not_those_of_aws(line: str) -> None:
+    """7: never a plausible wrong value; these were read as `clb`, `cloudfront` and `snowplow`."""
+    assert found(line, line) == UNKNOWN
+
+
+@pytest.mark.parametrize("version", ["#Version: 1.0", "#Date: 2024-05-06"])
+def test_quoted_texts_below_a_header_are_not_those_of_cloudfront(version: str) -> None:
+    """Akamai's log: referrer `"-"`, and seconds that may be none."""
+    fields = "#Fields: date time cs-ip cs-method cs-uri sc-status cs(Referer) cs(User-Agent)"
+    record = '2024-05-06\t07:08:09\t192.0.2.1\tGET\t/h/x\t200\t"-"\t"Mozilla/5.0 x"'
+    assert found(version, fields, record) == UNKNOWN
+
+
+def test_a_relay_that_writes_no_tag_makes_no_load_balancer() -> None:
+    line = f"2024-03-03T07:08:09Z web1 {LINE.replace('192.0.2.1', '192.0.2.1:40001')}"
+    assert found(line) == ACCESS
+
+
+@pytest.mark.parametrize("line", ["{ NOT NULL |", "{ echo a; }", "[ {x"])
+def test_a_brace_alone_makes_no_json(line: str) -> None:
+    """Else thousands of rejected lines of a manual would quarantine a whole batch."""
+    assert found("some text", line) == UNKNOWN
 
 
 def test_json_lines_that_docker_wrapped() -> None:

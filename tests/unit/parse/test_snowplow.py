@@ -136,6 +136,12 @@ def test_the_network_stands_for_the_domain() -> None:
     assert snowplow(**EXAMPLE, network_userid="n-1")["visitor_id"] == "n-1"
 
 
+@pytest.mark.parametrize("text", ["1714979289", "06/May/2024:07:08:09 +0000", "soon"])
+def test_times_have_one_form(text: str) -> None:
+    """4.13: any other text is a column of another log."""
+    assert reason(line({"true_tstamp": text}), format="snowplow") == "bad_timestamp"
+
+
 def test_it_is_found_and_may_be_split() -> None:
     """3.10, signature 4."""
     data = f"{line(EXAMPLE)}\n".encode()
