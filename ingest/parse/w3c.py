@@ -249,8 +249,11 @@ def _foreign(fields: dict[str, str]) -> tuple[str, str] | None:
 def _shift(fields: dict[str, str]) -> tuple[str, str] | None:
     """Return what `_misplaced` does of a line with an unusual number of columns.
 
-    A delimiter was lost, or is part of a text before the column that is not a number.
+    A delimiter was lost, or is part of a text before the column that is not a number. An answer
+    without a status is rarer than a text at its place.
     """
+    if fields.get("sc-status") == "-":
+        return "sc-status", "a status (columns are missing or shifted)"
     shifted = (name for name in _NUMBERS if not _NUMBER.fullmatch(fields.get(name, "")))
     return next(((name, "a number (columns are missing or shifted)") for name in shifted), None)
 

@@ -154,6 +154,15 @@ def test_columns_too_few_or_too_many() -> None:
                 " at character 13",
             ),
         ),
+        (
+            "cs(User-Agent) cs(Referer) sc-status sc-substatus",
+            "Mozilla/5.0 (raw) - 200 0",
+            (
+                "no_match",
+                "expected a status (columns are missing or shifted) in the column sc-status"
+                " at character 19",
+            ),
+        ),
         ("", "2024-05-02 10:11:12", ("no_match", "no #Fields line before it names its columns")),
     ],
 )
