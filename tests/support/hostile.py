@@ -1,0 +1,81 @@
+"""Hostile lines of a given size, of any format: what takes a parser longest to read.
+
+A run of one piece, on its own or inside a sound line: each byte, each pair of the characters that
+mean something somewhere, the words of the format, and texts of which none is like another.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Iterator
+from itertools import count, product
+
+from support.mutated import PIECES
+
+_TELLING = tuple(b'% "\\ \t,;=&[]{}:/.-0a\x80\xc3\xff'.replace(b" ", b"", 1)) + (ord(" "),)
+_PAIRS = tuple(bytes(pair) for pair in product(dict.fromkeys(_TELLING), repeat=2))
+_BYTES = tuple(bytes([code]) for code in range(256))
+_LONGER = (
+    b"%%%%41", b"%41", b"%25", b"%2541", b"%252541", b"%C3%A9", b"%25C3%25A9", b"%C3", b"%00",
+    b"\\x41", b"\\x", b'\\"', b'"" ', b'"a" ', b'"",', b'"a",', b'" "', b"\\u0041", b"\\ud83d",
+    b"\\n", b"a=b&", b"a=b; ", b"a,b", b"[a]", b"[] ", b"{},", b"[],", b"0,", b"1 ", b"- ", b"-\t",
+    b"1.", b"1e", b"null,", b'"a":1,', b'{"a":', b'{"a":1},', b"[[", b"[1],", b"http://a/ ",
+    b"1.1.1.1, ", b"::1, ", b"unknown, ", b"a.b.", b"://", b"@", b"HTTP/1.1 ", b" HTTP/1.1\"",
+    b"\xc3\xa9", b"\xe2\x80\xa8", b"\xf0\x9f\x98\x80", b"\xed\xa0\x80", b"\x1b[0m", b"#Fields: ",
+    b"/../", b";jsessionid=", b"JSESSIONID=a;", b"?a", b"2024-05-06T07:08:09Z ",
+    b"[06/May/2024:07:08:09 +0000] ", b"REST.GET.OBJECT ", b' - "', b'" 200 1 "',
+)  # fmt: skip
+# Texts that differ: `at` is the number of the piece.
+_NUMBERED: tuple[Callable[[int], bytes], ...] = (
+    lambda at: b'"k%d":%d,' % (at, at),
+    lambda at: b'"k%d":"",' % at,
+    lambda at: b'"%d":{"%d":[]},' % (at, at),
+    lambda at: b"k%d=%d&" % (at, at),
+    lambda at: b"k%d=%%%02x%d;" % (at, at % 256, at),
+    lambda at: b"%d " % at,
+    lambda at: b"%d\t" % at,
+    lambda at: b"%d," % at,
+    lambda at: b'"%d" ' % at,
+    lambda at: b'"%d",' % at,
+    lambda at: b"%%%02x%d" % (at % 256, at),
+    lambda at: b"%%25%02x%d" % (at % 256, at),
+    lambda at: b"%%%02x%%%02X" % (at % 256, at // 7 % 256),
+    lambda at: b"%%25%02x%%%02X" % (at % 256, at // 7 % 256),
+    lambda at: b"\\x%02x" % (at % 256),
+    lambda at: b"\\u%04x" % (at % 65536),
+    lambda at: chr(at % 0xD000 + 1).encode(),
+    lambda at: b"%d.%d.%d.%d, " % (1, at % 256, at // 256 % 256, at // 65536 % 256),
+    lambda at: b"{" + b'"k%d":' % at,
+)
+_WORD = re.compile(rb"[^ \t,;&\"]+[ \t,;&\"]*")
+
+
+def pieces_of(lines: list[bytes]) -> list[bytes]:
+    """Return what a run is made of: of any format, and the words of these `lines`."""
+    words = dict.fromkeys(word for line in lines for word in _WORD.findall(line.rstrip()))
+    return list(dict.fromkeys((*_BYTES, *_PAIRS, *PIECES, *_LONGER, *words)))
+
+
+def fillings(pieces: list[bytes], size: int) -> Iterator[bytes]:
+    """Yield a run of `size` bytes at most of each piece, and runs of pieces that differ."""
+    for piece in pieces:
+        yield (piece * (size // len(piece))).replace(b"\n", b" ")
+    for made in _NUMBERED:
+        parts, total = [], 0
+        for at in count():
+            part = made(at).replace(b"\n", b" ")
+            total += len(part)
+            if total > size:
+                break
+            parts.append(part)
+        yield b"".join(parts)
+    for brackets in ((b"[", b"]"), (b'{"a":', b"}")):
+        half = size // sum(map(len, brackets))
+        yield brackets[0] * half + brackets[1] * half
+    yield random.Random(7).randbytes(size).replace(b"\n", b" ")
+
+
+def places(line: bytes) -> list[int]:
+    """Return where a word of the `line` begins, and its end."""
+    return [0, *(match.start() for match in _WORD.finditer(line)), len(line)]
