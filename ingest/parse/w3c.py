@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.parse.collector import NOTHING
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FEW_LINES, Head, LineParser, ParserOfLines
@@ -45,6 +46,8 @@ _NUMBERS = (
     "sc-status", "sc-substatus", "sc-win32-status", "sc-bytes", "cs-bytes", "s-port", "c-port",
     "time-taken", "time-to-first-byte",
 )  # fmt: skip
+# Bytes of names in a header, many times those of any log: each line costs what its header does.
+MOST_NAMES = 16_384
 # Or the beginning of one, where a line is cut.
 _NUMBER = re.compile(r"-?[0-9]*(?:\.[0-9]*)?")
 
@@ -102,6 +105,8 @@ def _directive(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _names(text: bytes) -> tuple[str, ...]:
+    if len(text) > MOST_NAMES:
+        return ()
     between_blanks = text.decode(errors="replace").replace("\t", " ").split(" ")
     return tuple(name.lower() for name in between_blanks if name)
 
@@ -173,7 +178,8 @@ class W3cLines:
         if self._columns is None:
             return Reject("no_match", "no header names its columns")
         event = Event()
-        texts = self._split(repair(raw, event.warnings))
+        most = len(self._columns.names) + MOST_SURPLUS
+        texts = self._split(repair(raw, event.warnings), most)
         fields = dict(zip(self._columns.names, texts, strict=False))
         reject = _misfit(fields, len(texts), self._columns)
         if reject is not None:
@@ -225,11 +231,11 @@ def _width_code(count: int, columns: Columns) -> str | None:
     return "missing_fields" if count < known and count not in columns.widths else None
 
 
-def _splitter(delimiter: str) -> Callable[[str], list[str]]:
-    """Return what cuts a line into columns; a run of blanks is one delimiter."""
+def _splitter(delimiter: str) -> Callable[[str, int], list[str]]:
+    """Return what cuts a line at so many delimiters; a run of blanks is one."""
     if delimiter == SPACE:
-        return lambda text: [column for column in text.split(" ") if column]
-    return lambda text: text.split(delimiter)
+        return lambda text, most: re.split(" +", text.strip(" "), maxsplit=most)
+    return lambda text, most: text.split(delimiter, most)
 
 
 def _put_width(event: Event, texts: list[str], columns: Columns) -> None:

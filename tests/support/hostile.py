@@ -48,7 +48,14 @@ _NUMBERED: tuple[Callable[[int], bytes], ...] = (
     lambda at: b"%d.%d.%d.%d, " % (1, at % 256, at // 256 % 256, at // 65536 % 256),
     lambda at: b"{" + b'"k%d":' % at,
 )
+_ELEMENTS: tuple[Callable[[int], bytes], ...] = (
+    lambda _: b"{},", lambda _: b"0,", lambda _: b"-1.5e3,", lambda _: b'"",', lambda _: b"[],",
+    lambda at: b"%d%d," % (at, 1 << 70), lambda _: b'{"a":0},', lambda at: b'{"k%d":0},' % at,
+    lambda _: b'"\\u0041",', lambda _: b'{"key":"a","value":{}},', lambda _: b'{"name":"a"},',
+)  # fmt: skip
 _WORD = re.compile(rb"[^ \t,;&\"]+[ \t,;&\"]*")
+# Where a run may be put: behind what separates words, members, elements or parameters.
+_BETWEEN = re.compile(rb"[ \t,;&\"{\[:=?/(]+")
 
 
 def pieces_of(lines: list[bytes]) -> list[bytes]:
@@ -62,20 +69,30 @@ def fillings(pieces: list[bytes], size: int) -> Iterator[bytes]:
     for piece in pieces:
         yield (piece * (size // len(piece))).replace(b"\n", b" ")
     for made in _NUMBERED:
-        parts, total = [], 0
-        for at in count():
-            part = made(at).replace(b"\n", b" ")
-            total += len(part)
-            if total > size:
-                break
-            parts.append(part)
-        yield b"".join(parts)
+        yield _run(made, size)
+    # Members and elements of an object of JSON, where one may stand.
+    for made in (*_NUMBERED[:3], *_ELEMENTS):
+        yield b'"zz":{' + _run(made, size).removesuffix(b",") + b"},"
+    for made in (*_NUMBERED[5:8], *_ELEMENTS):
+        yield b'"zz":[' + _run(made, size).removesuffix(b",") + b"],"
     for brackets in ((b"[", b"]"), (b'{"a":', b"}")):
         half = size // sum(map(len, brackets))
         yield brackets[0] * half + brackets[1] * half
     yield random.Random(7).randbytes(size).replace(b"\n", b" ")
 
 
+def _run(made: Callable[[int], bytes], size: int) -> bytes:
+    parts, total = [], 0
+    for at in count():
+        part = made(at).replace(b"\n", b" ")
+        total += len(part)
+        if total > size:
+            break
+        parts.append(part)
+    return b"".join(parts)
+
+
 def places(line: bytes) -> list[int]:
-    """Return where a word of the `line` begins, and its end."""
-    return [0, *(match.start() for match in _WORD.finditer(line)), len(line)]
+    """Return where a word of the `line` begins or a text may, and its end."""
+    behind = (at for match in _BETWEEN.finditer(line) for at in range(match.start(), match.end()))
+    return sorted({0, len(line), *(at + 1 for at in behind)})

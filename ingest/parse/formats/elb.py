@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 from ingest.parse.fields.addresses import read_address, read_host_port
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.quotes import read_quoted
 from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime, is_iso_time, read_utc
@@ -72,6 +74,8 @@ _TYPES = frozenset(("http", "https", "h2", "grpcs", "ws", "wss"))
 _NLB = "tls"
 _NLB_VERSION = re.compile(r"[0-9]\.[0-9]")
 _CONTROL_LINE = b"Enable AccessLog for ELB:"
+_MOST_FIELDS = len(_ALB_NAMES) + MOST_SURPLUS
+_WORD = re.compile("[^ ]+")
 _CIPHER = re.compile(r"[A-Za-z0-9_-]+")
 _PROTOCOL = re.compile(r"-|[A-Z]{2,8}v?[0-9.]*")
 _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
@@ -90,14 +94,21 @@ class _Fields:
         self.quoted.append(quoted)
         self.closed = closed
 
-    def add_words(self, text: str) -> None:
-        """Add the words of `text`, of which the last may hold a quote."""
-        words = [word for word in text.split(" ") if word]
-        self.texts += words
+    @property
+    def room(self) -> int:
+        """How many more fields are read."""
+        return _MOST_FIELDS - len(self.texts)
+
+    def add_words(self, text: str, at: int, stop: int) -> int:
+        """Add the words of text[at:stop], of which the last may hold a quote; return their end."""
+        words = list(islice(_WORD.finditer(text, at, stop), self.room))
+        self.texts += [word[0] for word in words]
         self.quoted += [False] * len(words)
-        if '"' in text:
+        end = stop if self.room else words[-1].end()
+        if words and '"' in self.texts[-1]:
             self.closed = False
             self._drop_after_quoted()
+        return end
 
     def _drop_after_quoted(self) -> None:
         """Drop the words behind the last quoted field: a quote in one says it ends further on."""
@@ -203,18 +214,24 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
 
 
 def _read_fields(text: str) -> _Fields:
-    """Return the fields of `text`, up to one that does not end as it should."""
+    """Return the fields of `text`, up to one that does not end as it should.
+
+    What is behind so many of them that there is no room is one more field.
+    """
     fields = _Fields()
     at = 0
     while fields.closed and at < len(text):
+        if not fields.room:
+            rest = text[at:].strip(" ")
+            if rest:
+                fields.add(rest, quoted=False, closed=True)
+            break
         if text[at] == '"':
             quoted = read_quoted(text, at)
             fields.add(quoted.text, quoted=True, closed=quoted.closed)
             at = quoted.end
         else:
-            stop = _stop_of_words(text, at)
-            fields.add_words(text[at:stop])
-            at = stop
+            at = fields.add_words(text, at, _stop_of_words(text, at))
     return fields
 
 

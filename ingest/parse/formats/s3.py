@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ingest.parse.fields.addresses import choose_client, read_client
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.fields.urls import NO_URL
@@ -218,8 +219,7 @@ def _read(text: str) -> _Line | None:
 def _line(
     text: str, front: _Front, request: str, after: re.Match[str], behind: _Behind
 ) -> _Line | None:
-    others = text[behind.end :].split(" ")
-    first, *others = others
+    first, *others = text[behind.end :].split(" ", len(_NAMES_BEHIND) + MOST_SURPLUS + 1)
     # A field would be shifted if two spaces were read as one, or as an empty field.
     return None if first or "" in others else _Line(front, request, after.groups(), behind, others)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from ingest.parse.collector import Collector
 from ingest.parse.fields.addresses import choose_client, read_client
 from ingest.parse.fields.csv_records import Physical, Record, RecordReader, split_record
-from ingest.parse.fields.extra import key_of
+from ingest.parse.fields.extra import MOST_SURPLUS, key_of
 from ingest.parse.fields.parameters import SHOP_ACTIONS
 from ingest.parse.fields.text import is_blank, repair
 from ingest.parse.fields.times import BadTime, read_time
@@ -65,6 +65,8 @@ URL                referrer, referrer_domain
 Pct_Purchase, Clickhere, Msg, Number of Records and unknown columns
                    extra, under the name in lower case; the usual values are left out"""
 _REQUIRED = frozenset({"action", "sessionid", "clientip"})
+# Bytes, many times those of the reference file's: each record costs what its header does.
+_MOST_HEADER = 16_384
 # Lines that are read at once where records may have line breaks.
 _WINDOW = 32
 # A first line with this many of the known names is a header.
@@ -235,7 +237,10 @@ class SchematicParser:
                 raise Refused("missing_header")
             return Reject("bad_csv", "a quote that is never closed")
         event = Event()
-        fields = split_record(repair(content, event.warnings), event.warnings)
+        if not self._columns and len(content) > _MOST_HEADER:
+            raise Refused("missing_header")
+        most = len(self._columns) + MOST_SURPLUS
+        fields = split_record(repair(content, event.warnings), event.warnings, most)
         if not self._columns:
             self._start(fields)
         if fields == self._header:
@@ -249,7 +254,8 @@ class SchematicParser:
             raise Refused("missing_header")
         self._header = header
         # Of equal names the first is the column, the others are unknown ones.
-        known = ["" if name in names[:index] else name for index, name in enumerate(names)]
+        first = {name: index for index, name in reversed([*enumerate(names)])}
+        known = [name if first[name] == index else "" for index, name in enumerate(names)]
         self._columns = [
             _put_of(name, key_of(title) or f"column_{index}", self._settings)
             for index, (name, title) in enumerate(zip(known, names, strict=True), 1)
