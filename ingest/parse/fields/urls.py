@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
+from ingest.parse.fields.hexadecimal import MANY, undone
 from ingest.parse.fields.possessive import P
 
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
@@ -24,11 +23,6 @@ ENCODED = re.compile(rf"%[0-9A-Fa-f]{{2}}(?:%[0-9A-Fa-f]{{2}})*{P}")
 # It cannot be stored by every engine, so it stays encoded, like bytes that are not UTF-8.
 _NUL = "%00"
 _HEX = re.compile(rb"%([0-9A-Fa-f]{2})")
-_NO_DIGIT = 16
-_DIGITS = np.full(256, _NO_DIGIT, dtype=np.uint8)
-_DIGITS[list(b"0123456789abcdef")] = _DIGITS[list(b"0123456789ABCDEF")] = range(16)
-# Bytes that are encoded, of which Python finds fewer as fast as numpy looks for all at once.
-_MANY = 64
 # More than a line has that kernels read.
 _MOST_PARAMETERS = 16_384
 # Characters of a parameter that are decoded: its column is narrower than what they can stand for.
@@ -163,18 +157,9 @@ def decode(text: str) -> str:
 def decoded_bytes(text: str) -> bytes:
     """Return `text` with each `%HH` as the byte that it is."""
     raw = text.encode()
-    if raw.count(b"%") < _MANY:
-        return _HEX.sub(lambda match: bytes.fromhex(match[1].decode()), raw)
-    sent = np.frombuffer(raw + b"..", dtype=np.uint8)
-    at = np.flatnonzero(sent[:-2] == ord("%"))
-    high, low = _DIGITS[sent[at + 1]], _DIGITS[sent[at + 2]]
-    is_byte = (high < _NO_DIGIT) & (low < _NO_DIGIT)
-    at = at[is_byte]
-    decoded = sent.copy()
-    decoded[at] = high[is_byte] << 4 | low[is_byte]
-    kept = np.ones(sent.size, dtype=np.bool_)
-    kept[-2:] = kept[at + 1] = kept[at + 2] = False
-    return decoded[kept].tobytes()
+    if raw.count(b"%") > MANY:
+        return undone(raw, b"%")
+    return _HEX.sub(lambda match: bytes.fromhex(match[1].decode()), raw)
 
 
 def _decoded(match: re.Match[str]) -> str:

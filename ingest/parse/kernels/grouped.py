@@ -82,8 +82,9 @@ class Scanned:
         begins, stops, loose = (np.empty(room, dtype=np.uint32) for _ in range(3))
         texts = np.empty(lines.buffer.size + READ_AHEAD, dtype=np.uint8)
         totals = np.empty(2, dtype=np.int64)
+        top, inner = map(_words, told)
         scan(
-            lines.buffer, lines.starts, lines.ends, *map(_words, told),
+            lines.buffer, lines.starts, lines.ends, top, inner,
             np.uint64(min(_LONGEST, settings.max_line_bytes)), SEED, FACTOR, self.plain,
             self._skeletons, self.firsts, begins, stops, texts, loose, totals,
         )  # fmt: skip

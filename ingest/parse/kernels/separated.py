@@ -241,12 +241,9 @@ def _micros(fields: Fields) -> npt.NDArray[np.int64] | None:
     if seconds is not None:
         micros = np.zeros(fields.size, dtype=np.int64)
         begins, stops = seconds
-        # Other times than epochs are none here.
-        has_dash, has_slash = (
-            fields.buffer[begins + 4] == _DASH,
-            fields.buffer[begins + 2] == _SLASH,
-        )
-        fields.doubt((begins == stops) | has_dash | has_slash)
+        # Dates are no times here.
+        is_date = (fields.buffer[begins + 4] == _DASH) | (fields.buffer[begins + 2] == _SLASH)
+        fields.doubt((begins == stops) | is_date)
         read_any_times(fields.buffer, begins, stops, 0, fields.plain, micros)
     return micros
 
