@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import random
 import re
+import time
 from collections.abc import Callable, Iterator
 from itertools import count, product
 
-from support.mutated import PIECES
+from support.mutated import IDENTITY, PIECES, Seeds
+
+from ingest.parse.reader import parse_object
 
 _TELLING = b'% "\\\t,;=&[]{}:/.-0a\x80\xc3\xff'
 _PAIRS = tuple(bytes(pair) for pair in product(_TELLING, repeat=2))
@@ -97,3 +100,49 @@ def places(line: bytes) -> list[int]:
     """Return where a word of the `line` begins or a text may, and its end."""
     behind = (at for match in _BETWEEN.finditer(line) for at in range(match.start(), match.end()))
     return sorted({0, len(line), *(at + 1 for at in behind)})
+
+
+class Stopwatch:
+    """Measures lines below the head of a format, and how slow the machine is just now."""
+
+    # CPU of a line of 1 MB, and of a known loop on an idle machine of the bench.
+    MOST_SECONDS = 0.05
+    LOOP_SECONDS = 0.0032
+    TRIES = 3
+
+    def __init__(self, seeds: Seeds) -> None:
+        """`seeds` say which settings read the lines."""
+        self._seeds = seeds
+
+    def check(self, line: bytes) -> None:
+        """Raise AssertionError when `line` takes longer than its bytes may, in each of the tries.
+
+        The head of its object is measured too; of a machine that is slower than usual, more is
+        allowed.
+        """
+        content = self._seeds.head + line + b"\n"
+        most = self.MOST_SECONDS * max(len(line) / (1 << 20), 0.1)
+        seconds = self._seconds(content)
+        if seconds > most:
+            tries = (self._seconds(content) / self._slowness() for _ in range(self.TRIES))
+            seconds = min(tries)
+        middle = len(line) // 2
+        assert seconds <= most, (seconds, line[:200], line[middle : middle + 60], line[-200:])
+
+    def _seconds(self, content: bytes) -> float:
+        started = time.process_time()
+        for _ in parse_object(
+            lambda first, last: content[first:last],
+            len(content),
+            name="a.log",
+            identity=IDENTITY,
+            settings=self._seeds.settings,
+        ):
+            pass
+        return time.process_time() - started
+
+    def _slowness(self) -> float:
+        started = time.process_time()
+        for _ in range(2):
+            list(map(str, range(20_000)))
+        return max(1.0, (time.process_time() - started) / self.LOOP_SECONDS)

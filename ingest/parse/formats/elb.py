@@ -47,7 +47,7 @@ received, sent bytes        request_bytes, response_bytes
 "user agent"                user_agent
 cipher, protocol            extra.tls_cipher, extra.tls_protocol
 {rest}
-Fields that AWS may add later are extra.extra_fields."""
+Fields that AWS may add later are extra.extra_fields; what is behind 2,048 of them is one text."""
 _ALB_REST = """\
 domain_name                 server_name; where it is not logged, the host of the URL
 the other fields            extra, under these names: target_group_arn, trace_id, chosen_cert_arn,
@@ -74,7 +74,6 @@ _TYPES = frozenset(("http", "https", "h2", "grpcs", "ws", "wss"))
 _NLB = "tls"
 _NLB_VERSION = re.compile(r"[0-9]\.[0-9]")
 _CONTROL_LINE = b"Enable AccessLog for ELB:"
-_MOST_FIELDS = len(_ALB_NAMES) + MOST_SURPLUS
 _WORD = re.compile("[^ ]+")
 _CIPHER = re.compile(r"[A-Za-z0-9_-]+")
 _PROTOCOL = re.compile(r"-|[A-Z]{2,8}v?[0-9.]*")
@@ -83,8 +82,12 @@ _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
 
 @dataclass(slots=True)
 class _Fields:
-    """The fields of a line as logged; `closed` is False when the last did not end as it should."""
+    """At most `most` fields of a line as logged, and one for the rest.
 
+    `closed` is False when the last did not end as it should.
+    """
+
+    most: int
     texts: list[str] = field(default_factory=list)
     quoted: list[bool] = field(default_factory=list)
     closed: bool = True
@@ -96,8 +99,8 @@ class _Fields:
 
     @property
     def room(self) -> int:
-        """How many more fields are read."""
-        return _MOST_FIELDS - len(self.texts)
+        """How many more fields there may be."""
+        return self.most - len(self.texts)
 
     def add_words(self, text: str, at: int, stop: int) -> int:
         """Add the words of text[at:stop], of which the last may hold a quote; return their end."""
@@ -198,7 +201,7 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
     if raw.startswith(_CONTROL_LINE):
         return CONTROL
     event = Event()
-    fields = _read_fields(repair(raw, event.warnings))
+    fields = _read_fields(repair(raw, event.warnings), layout)
     reject = _misfit(fields, layout)
     if reject is not None:
         return reject
@@ -213,12 +216,12 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
     return event
 
 
-def _read_fields(text: str) -> _Fields:
+def _read_fields(text: str, layout: _Layout) -> _Fields:
     """Return the fields of `text`, up to one that does not end as it should.
 
-    What is behind so many of them that there is no room is one more field.
+    What is behind very many of them is one more field.
     """
-    fields = _Fields()
+    fields = _Fields(most=len(layout.names) + MOST_SURPLUS)
     at = 0
     while fields.closed and at < len(text):
         if not fields.room:
@@ -313,15 +316,15 @@ def _put_priority(event: Event, text: str) -> None:
         event.put_extra("matched_rule_priority", number)
 
 
-def _sampled(head: Head) -> Iterator[list[str]]:
-    return (_read_fields(line.decode(errors="replace")).texts for line in head.sample)
+def _sampled(head: Head, layout: _Layout) -> Iterator[list[str]]:
+    return (_read_fields(line.decode(errors="replace"), layout).texts for line in head.sample)
 
 
 def score_alb(head: Head, _settings: ParseSettings) -> int:
     """Return how many lines of the sample have the shape of an ALB's records."""
     return sum(
         len(texts) >= min(_ALB.widths) and is_iso_time(texts[1]) and "/" in texts[2]
-        for texts in _sampled(head)
+        for texts in _sampled(head, _ALB)
     )
 
 
@@ -332,7 +335,7 @@ def score_clb(head: Head, _settings: ParseSettings) -> int:
         and is_iso_time(texts[0])
         and read_address(texts[1]) is None
         and _HOST_PORT.fullmatch(texts[2]) is not None
-        for texts in _sampled(head)
+        for texts in _sampled(head, _CLB)
     )
 
 

@@ -56,7 +56,7 @@ the other fields     extra, under these names: version_id, host_id, signature_ve
                      auth_type, host_header, tls_protocol, access_point_arn, acl_required,
                      source_region
 
-Fields that AWS may add later are extra.extra_fields."""
+Fields that AWS may add later are extra.extra_fields; what is behind 2,048 of them is one text."""
 _HEAD = re.compile(r"([^ ]+) ([^ ]+) \[([^\[\]]*)\] ([^ ]+) ")
 # The requester and the request id are at least a word each.
 _TWO_WORDS = re.compile(r"[^ ]+ [^ ]+")
