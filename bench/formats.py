@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -84,13 +84,14 @@ class Log:
     """How a visit is written, and of how many columns pyarrow.csv sees it, `delimiter` between two.
 
     Without columns it is an object, for pyarrow.json. `head` is before the visits. A format that is
-    not read in ranges we get as two objects.
+    not read in ranges we get as two objects. Without `settings` its name is that of its format.
     """
 
     written: Callable[[Visit], str]
     columns: int = 0
     delimiter: str = " "
     head: str = ""
+    settings: ParseSettings | None = None
 
 
 FORMATS: Mapping[str, Log] = {
@@ -103,6 +104,15 @@ FORMATS: Mapping[str, Log] = {
     "cloudfront": Log(written=columns.cloudfront, columns=33, delimiter="\t", head=columns.V1_HEAD),
     "cloudfront_v2": Log(
         written=columns.cloudfront_v2, columns=32, delimiter="\t", head=columns.V2_HEAD
+    ),
+    "cloudfront_rt": Log(
+        written=columns.cloudfront_rt,
+        columns=len(columns.RT_FIELDS),
+        delimiter="\t",
+        settings=ParseSettings(format="cloudfront_rt", fields=columns.RT_FIELDS),
+    ),
+    "v2 as JSON": Log(
+        written=columns.cloudfront_v2_json, settings=ParseSettings(format="cloudfront_v2")
     ),
     "w3c": Log(written=columns.iis, columns=15, head=columns.IIS_HEAD),
     "nginx_json": Log(written=objects.nginx_json),
@@ -121,33 +131,35 @@ def measure(name: str, folder: Path, *, lines: int) -> Figures:
     log = FORMATS[name]
     path = folder / f"{name}.log"
     write_lines(path, lines=lines, written=log.written, head=log.head)
-    reference, _ = _cpu(path, name, fast=False, lines=_REFERENCE_LINES)
-    kernels, by_kernels = min(_cpu(path, name, fast=True, lines=_KERNEL_LINES) for _ in range(5))
+    settings = log.settings or ParseSettings(format=name)
+    slow = replace(settings, fast=False)
+    reference, _ = _cpu(path, slow, lines=_REFERENCE_LINES)
+    kernels, by_kernels = min(_cpu(path, settings, lines=_KERNEL_LINES) for _ in range(5))
     return Figures(
         line_bytes=path.stat().st_size / lines,
         reference=reference,
         kernels=kernels,
         by_kernels=by_kernels,
-        ratios=_ratios(path, name, log, lines=lines),
+        ratios=_ratios(path, settings, log, lines=lines),
     )
 
 
-def _cpu(path: Path, name: str, *, fast: bool, lines: int) -> tuple[float, float]:
+def _cpu(path: Path, settings: ParseSettings, *, lines: int) -> tuple[float, float]:
     """Return the CPU ns a line, and the share of lines that kernels took."""
     with path.open("rb") as file:
         some = lines_of([line.rstrip(b"\n") for line in islice(file, lines)])
-    parser = lookup(name).open(IDENTITY, ParseSettings(fast=fast))
+    parser = lookup(settings.format).open(IDENTITY, settings)
     started = time.process_time()
     parsed = parser.parse(some)
     seconds = time.process_time() - started
     return seconds / some.starts.size * 1e9, parsed.table.num_rows / some.starts.size
 
 
-def _ratios(path: Path, name: str, log: Log, *, lines: int) -> list[float]:
+def _ratios(path: Path, settings: ParseSettings, log: Log, *, lines: int) -> list[float]:
     """Return our wall time over that of pyarrow, both to Parquet on two cores, per round."""
-    in_ranges = lookup(name).splittable
+    in_ranges = lookup(settings.format).splittable
     with ExitStack() as stack:
-        ours = stack.enter_context(clickstream(ParseSettings(format=name), in_ranges=in_ranges))
+        ours = stack.enter_context(clickstream(settings, in_ranges=in_ranges))
         theirs = stack.enter_context(_arrow(log))
         out = path.parent / "out"
         where = path if in_ranges else _in_objects(path, log.head)

@@ -178,7 +178,7 @@ def read_objects(raw: bytes, read: Callable[[dict[str, Any]], Event | Reject]) -
     except BadValue as error:
         return Reject(error.reason, error.detail)
     elements = value if isinstance(value, list) else [value]
-    if not elements or not all(isinstance(element, dict) for element in elements):
+    if set(map(type, elements)) != {dict}:
         return Reject("not_an_object", "neither an object nor an array of objects")
     events: list[Event] = []
     bad_time: Reject | None = None
