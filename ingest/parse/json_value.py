@@ -53,11 +53,12 @@ def read_value(raw: bytes, warnings: set[str]) -> Any:
 
     Numbers are int, float, or `Number`; one that no double can hold is a text. Raises BadValue.
     """
+    _refuse_excess(raw)
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError:
-        return read_exactly(raw, warnings)
-    return value if _hides_nothing(raw, value) else read_exactly(raw, warnings)
+        return _read(raw, warnings)
+    return value if _hides_nothing(raw, value) else _read(raw, warnings)
 
 
 def _hides_nothing(raw: bytes, value: Any) -> bool:
@@ -65,7 +66,7 @@ def _hides_nothing(raw: bytes, value: Any) -> bool:
 
     Written again it gives the same bytes, but for blanks: so no key and no digit was lost.
     """
-    if (b"\\" in raw and _NUL_ESCAPE in raw) or _excess(raw) is not None:
+    if b"\\" in raw and _NUL_ESCAPE in raw:
         return False
     again = orjson.dumps(value)
     return again == raw or again.replace(b" ", b"") == raw.replace(b" ", b"")
@@ -73,14 +74,15 @@ def _hides_nothing(raw: bytes, value: Any) -> bool:
 
 def read_exactly(raw: bytes, warnings: set[str]) -> Any:
     """Return what `read_value` returns, at the speed of Python: its oracle."""
+    _refuse_excess(raw)
+    return _read(raw, warnings)
+
+
+def _read(raw: bytes, warnings: set[str]) -> Any:
     text = decode(raw, warnings)
     if "\\" in text:
         text = _repaired(text, warnings)
     start = len(text) - len(text.lstrip(_SPACES))
-    # Python's json would use one level of the C stack for each level of brackets.
-    excess = _excess(text.encode())
-    if excess is not None:
-        raise BadValue("bad_json", excess)
 
     def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -116,19 +118,21 @@ def _repaired(text: str, warnings: set[str]) -> str:
     return escapes.replace(_BACKSLASH, "\\\\")
 
 
-def _excess(raw: bytes) -> str | None:
-    """Return of what the line has more than is read, None when it has not."""
+def _refuse_excess(raw: bytes) -> None:
+    """Raise BadValue when the line has more levels or values than are read.
+
+    Python's json would use one level of the C stack for each level of brackets.
+    """
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH and raw.count(b",") < MOST_VALUES:
-        return None
+        return
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     sent = np.frombuffer(unescaped, dtype=np.uint8)
     outside = sent[np.cumsum(sent == ord('"'), dtype=np.uint32) & 1 == 0]
     if _STEPS[outside].cumsum().max(initial=0) > MAX_DEPTH:
-        return f"nested deeper than {MAX_DEPTH} levels"
+        raise BadValue("bad_json", f"nested deeper than {MAX_DEPTH} levels")
     elements = np.count_nonzero(outside == ord("{")) if raw.lstrip().startswith(b"[") else 0
     if np.count_nonzero(outside == ord(",")) >= MOST_VALUES + MOST_OF_ELEMENT * elements:
-        return f"more than {MOST_VALUES:,} values"
-    return None
+        raise BadValue("bad_json", f"more than {MOST_VALUES:,} values")
 
 
 def _whole(text: str) -> int | Number | str:
