@@ -27,8 +27,11 @@ _LONGER = (
     b"1.1.1.1, ", b"::1, ", b"unknown, ", b"a.b.", b"://", b"@", b"HTTP/1.1 ", b" HTTP/1.1\"",
     b"\xc3\xa9", b"\xe2\x80\xa8", b"\xf0\x9f\x98\x80", b"\xed\xa0\x80", b"\x1b[0m", b"#Fields: ",
     b"/../", b";jsessionid=", b"JSESSIONID=a;", b"?a", b"2024-05-06T07:08:09Z ",
+    b"[1]", b"\\]", b"a | ", b"a/:", b"2024-05-06T07:08:09Z stdout P ", b'" - - - - - - -',
     b"[06/May/2024:07:08:09 +0000] ", b"REST.GET.OBJECT ", b' - "', b'" 200 1 "',
 )  # fmt: skip
+# What has another meaning behind them: structured data of syslog, colours, headers of columns.
+_HEADS = (b"<13>1 2024-05-06T07:08:09Z h a p m [x ", b"\x1b[0m ", b"#Fields: ")
 # Texts that differ: `at` is the number of the piece.
 _NUMBERED: tuple[Callable[[int], bytes], ...] = (
     lambda at: b'"k%d":%d,' % (at, at),
@@ -71,6 +74,8 @@ def fillings(pieces: list[bytes], size: int) -> Iterator[bytes]:
     """Yield a run of `size` bytes at most of each piece, and runs of pieces that differ."""
     for piece in pieces:
         yield (piece * (size // len(piece))).replace(b"\n", b" ")
+    for head, piece in product(_HEADS, _LONGER):
+        yield head + piece * ((size - len(head)) // len(piece))
     for made in _NUMBERED:
         yield _run(made, size)
     # Members and elements of an object of JSON, where one may stand.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.quotes import read_quoted
 from ingest.parse.fields.times import is_time_text
 
@@ -43,4 +45,6 @@ def read_head(text: str, begin: int) -> Head | None:
 
 
 def _has_time(prefix: str) -> bool:
-    return "[" in prefix and any(is_time_text(bracket[1]) for bracket in _BRACKETS.finditer(prefix))
+    """Return whether a bracket of `prefix` is a time, or may be: there are very many."""
+    brackets = list(islice(_BRACKETS.finditer(prefix), MOST_SURPLUS + 1)) if "[" in prefix else []
+    return len(brackets) > MOST_SURPLUS or any(is_time_text(bracket[1]) for bracket in brackets)

@@ -24,7 +24,7 @@ ENCODED = re.compile(rf"%[0-9A-Fa-f]{{2}}(?:%[0-9A-Fa-f]{{2}})*{P}")
 _NUL = "%00"
 _HEX = re.compile(rb"%([0-9A-Fa-f]{2})")
 # More than a line has that kernels read.
-_MOST_PARAMETERS = 16_384
+MOST_PARAMETERS = 16_384
 # Characters of a parameter that are decoded: its column is narrower than what they can stand for.
 _LONGEST = 8192
 _MAX_PORT = 65_535
@@ -137,7 +137,7 @@ def parameters(query: str | None) -> dict[str, str]:
     if not query:
         return {}
     found: dict[str, str] = {}
-    for part in dict.fromkeys(query.split("&", _MOST_PARAMETERS)[:_MOST_PARAMETERS]):
+    for part in dict.fromkeys(query.split("&", MOST_PARAMETERS)[:MOST_PARAMETERS]):
         name, _, text = part.partition("=")
         found.setdefault(name, text)
     return {name: decode(text[:_LONGEST]) for name, text in found.items() if text}

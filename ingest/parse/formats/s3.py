@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from ingest.parse.fields.addresses import choose_client, read_client
@@ -209,7 +210,7 @@ def _read(text: str) -> _Line | None:
         after = _AFTER_DASH.match(text, front.end)
         behind = after and _read_behind(text, after.end(), ends)
         return after and behind and _line(text, front, "-", after, behind)
-    for after in _AFTER_QUOTE.finditer(text, front.end + 1):
+    for after in islice(_AFTER_QUOTE.finditer(text, front.end + 1), MOST_SURPLUS):
         behind = _read_behind(text, after.end(), ends)
         if behind is not None:
             return _line(text, front, text[front.end + 1 : after.start()], after, behind)

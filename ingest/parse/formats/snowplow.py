@@ -96,11 +96,12 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     if is_blank(raw):
         return BLANK
     event = Event()
-    columns = repair(raw, event.warnings).split("\t")
-    if len(columns) == 1:
+    count = raw.count(b"\t") + 1
+    if count == 1:
         return Reject("no_match", "a single column")
-    if len(columns) != len(_NAMES):
-        return Reject("wrong_field_count", f"{len(columns)} columns, not {len(_NAMES)}")
+    if count != len(_NAMES):
+        return Reject("wrong_field_count", f"{count} columns, not {len(_NAMES)}")
+    columns = repair(raw, event.warnings).split("\t")
     fields = {name: text for name, text in zip(_NAMES, columns, strict=True) if text}
     try:
         _put(event, fields, settings)

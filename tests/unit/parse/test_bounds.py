@@ -164,6 +164,7 @@ def test_escapes_are_undone_the_same_be_they_few_or_many(parts: list[str]) -> No
     assert found[0] == found[1]
 
 
+SYSLOG = b"<13>1 2024-05-06T07:08:09Z h a p m "
 SIZE = 1_000_000
 # Each took more than 50 ms once.
 SLOW: dict[str, tuple[str, bytes]] = {
@@ -181,6 +182,13 @@ SLOW: dict[str, tuple[str, bytes]] = {
     "upstreams": ("combined_time_us", b":," * (SIZE // 2)),
     "members": ("ga4", GA4.encode() + b',"k":0' * (SIZE // 6) + b"}"),
     "elements": ("ga4", b"[" + b"{}," * (SIZE // 3) + b"{}]"),
+    "cookie": ("access", ACCESS.encode() + b' "a=b' + b";" * SIZE + b'"'),
+    "brackets": ("access", b"a " + b"[1a]" * (SIZE // 4) + b' [x] "GET / HTTP/1.1" 200 1'),
+    "element": ("access", SYSLOG + b"[x " + b"\\]" * (SIZE // 2) + ACCESS.encode()),
+    "data": ("access", SYSLOG + b"[x]" * (SIZE // 3) + ACCESS.encode()),
+    "relays": ("access", b"a | " * (SIZE // 4) + ACCESS.encode()),
+    "colours": ("access", ACCESS.encode() + b" \x1b[0m " + b'"a" ' * (SIZE // 4)),
+    "columns": ("snowplow", b"\t\x80" * (SIZE // 2)),
     "halves": ("ga4", GA4.encode() + b',"a":"' + rb"\ud83da" * (SIZE // 7) + b'"}'),
 }
 
