@@ -38,7 +38,7 @@ def relay_end(text: str) -> int:
     at = end = 0
     if read_address(_word(text, 0)[0]) is not None:
         return 0  # most lines: no header begins like this
-    for _ in range(_MOST_HEADERS):
+    for _ in range(_MOST_HEADERS + 1):
         at = end
         end = next((end for reader in _READERS if (end := reader(text, at)) > at), -1)
         if end < 0:

@@ -17,9 +17,11 @@ from support.mutated import Seeds
 from ingest.parse.fields import text, urls
 from ingest.parse.fields.addresses import choose_client, is_address_list
 from ingest.parse.fields.extra import MOST_SURPLUS
-from ingest.parse.fields.urls import parameters
+from ingest.parse.fields.urls import MOST_PARAMETERS, parameters
 from ingest.parse.json_value import MOST_OF_ELEMENT, MOST_VALUES
+from ingest.parse.verdict import Event
 from ingest.parse.w3c import MOST_NAMES
+from ingest.parse.web import total_milliseconds
 from ingest.settings import ParseSettings
 
 ALB = (
@@ -98,6 +100,65 @@ def test_the_client_is_among_the_first_addresses_of_a_list() -> None:
     assert (choose_client(near).ip, choose_client(far).ip) == ("192.0.2.1", "10.0.0.1")
     assert is_address_list("10.0.0.1," * 3000 + "x")
     assert not is_address_list("10.0.0.1," * 2000 + "x")
+
+
+def test_the_session_is_among_the_first_parameters_and_cookies() -> None:
+    """2.4: of as many as no log has."""
+    for before, session in ((MOST_PARAMETERS - 1, "x"), (MOST_PARAMETERS, None)):
+        cookie = f'{ACCESS} "a={";" * before}JSESSIONID=x"'
+        query = ACCESS.replace("/a", f"/a?{'&' * before}JSESSIONID=x")
+        found = [event.get("session_id") for event in read(f"{cookie}\n{query}", "access").events]
+        assert found == [session, session]
+
+
+def test_a_user_has_not_very_many_words() -> None:
+    """7.2: nor is it lost."""
+    for words, codes in ((MOST_SURPLUS, "truncated_field"), (MOST_SURPLUS + 1, "unplaced_text")):
+        line = ACCESS.replace("- -", f"- {'a ' * words}a")
+        assert extra(line)[""] == codes
+
+
+def test_colours_stay_in_a_line_of_very_many_fields() -> None:
+    """7.10: the warning is given all the same."""
+    for quotes, left in ((MOST_SURPLUS - 8, "Mozilla"), (MOST_SURPLUS - 6, "Mozilla\x1b[0m")):
+        line = ACCESS.replace("Mozilla", "Mozilla\x1b[0m") + ' ""' * (quotes // 2)
+        (event,) = read(line, "access").events
+        assert (event["user_agent"], event["parse_warnings"]) == (left, "control_char")
+
+
+def test_very_many_headers_are_none_of_relays() -> None:
+    """7.1: neither is structured data without an end in sight."""
+    relays = [f"{'a | ' * count}{ACCESS}" for count in (64, 65)]
+    data = [f"{SYSLOG.decode()}[x {'y' * size}] {ACCESS}" for size in (16_380, 16_382)]
+    for few, many in (relays, data):
+        assert extra(few)["relay"] == few.removesuffix(f" {ACCESS}")
+        (reject,) = read(many, "access").rejects
+        assert reject["reason"] == "no_match"
+
+
+def test_very_many_brackets_before_an_odd_time() -> None:
+    """7.4: one of them may be the time."""
+    for count, reason in ((MOST_SURPLUS, "bad_timestamp"), (MOST_SURPLUS + 1, "no_match")):
+        line = ACCESS.replace("- -", f"- {'[x]' * count}").replace("[06/May", "[6th/May")
+        (reject,) = read(line, "access").rejects
+        assert reject["reason"] == reason
+
+
+def test_very_many_places_where_a_request_may_end() -> None:
+    """4.9: the first after which the rest of the line fits."""
+    for count, events in ((MOST_SURPLUS - 1, 1), (MOST_SURPLUS, 0)):
+        line = S3.replace("/a HTTP", "/" + '" - - - - - - -x' * count + " HTTP")
+        assert len(read(line, "s3").events) == events
+
+
+def test_very_many_upstreams_are_none() -> None:
+    """4.2: a sum of all is certain, or it warns."""
+    for more, warnings in ((0, set()), (1, {"invalid_number"})):
+        event = Event()
+        assert total_milliseconds(event, "1, " * (MOST_SURPLUS + more) + "1", unit=1) == (
+            MOST_SURPLUS + 1 - more
+        )
+        assert event.warnings == warnings
 
 
 def test_the_value_of_a_parameter_may_be_cut_before_it_is_decoded() -> None:
