@@ -23,8 +23,8 @@ soak: setup ## run 5,000 random histories of rotated logs (40 minutes)
 	@ROTATION_PROFILE=soak $(BIN)/pytest tests/property/test_real_rotation.py
 soak-kill: setup ## kill 100 runs over all hops while logs grow and rotate (an hour and a half)
 	@SOAK_KILLS=100 $(BIN)/pytest tests/soak/killed_runs.py
-soak-fuzz: setup ## parse a million mutated lines of all formats every way, bombs, and tiny files (20 minutes)
-	@$(BIN)/pytest tests/soak/fuzzed_lines.py
+soak-fuzz: setup ## parse a million mutated lines of all formats every way, hostile lines, bombs, and tiny files (35 minutes)
+	@$(BIN)/pytest tests/soak/fuzzed_lines.py tests/soak/hostile_lines.py
 soak-bounds: setup ## parse mutated lines by kernels that check each index, and by kernels as plain Python (15 minutes)
 	@NUMBA_BOUNDSCHECK=1 FUZZ_LINES=100000 $(BIN)/pytest -k same tests/soak/fuzzed_lines.py
 	@NUMBA_DISABLE_JIT=1 $(BIN)/pytest tests/soak/covered_kernels.py

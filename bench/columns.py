@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from bench.lines import SITE, Visit
 
 CSV_HEAD = (
@@ -21,6 +23,13 @@ _CLOUDFRONT = (
 )
 V1_HEAD = f"#Version: 1.0\n#Fields: {_TIMED} {_CLOUDFRONT}\n"
 V2_HEAD = f"#Fields: {_EPOCH} {_CLOUDFRONT}\n"
+_REAL_TIME = (
+    "timestamp c-ip time-to-first-byte sc-status sc-bytes cs-method cs-protocol cs-host "
+    "cs-uri-stem cs-bytes x-edge-location x-edge-request-id time-taken cs-protocol-version "
+    "c-ip-version cs-user-agent cs-referer cs-cookie x-edge-response-result-type ssl-protocol "
+    "ssl-cipher c-port x-edge-detailed-result-type c-country"
+)
+RT_FIELDS = tuple(_REAL_TIME.split())
 IIS_HEAD = (
     "#Software: Microsoft Internet Information Services 10.0\n#Version: 1.0\n"
     "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip "
@@ -53,6 +62,25 @@ def cloudfront(visit: Visit) -> str:
 def cloudfront_v2(visit: Visit) -> str:
     """Return the line of `visit` in the standard log v2 with a time in milliseconds, 32 columns."""
     return f"{int(visit.at.timestamp()) * 1000 + visit.mixed % 1000}\t{_behind_time(visit)}"
+
+
+def cloudfront_v2_json(visit: Visit) -> str:
+    """Return the line of `visit` in the standard log v2 as a JSON object of 32 texts."""
+    names = (_EPOCH, *_CLOUDFRONT.split())
+    return json.dumps(dict(zip(names, cloudfront_v2(visit)[:-1].split("\t"), strict=True))) + "\n"
+
+
+def cloudfront_rt(visit: Visit) -> str:
+    """Return the line of `visit` in the real-time log, of the fields `RT_FIELDS`."""
+    mixed = visit.mixed
+    agent = visit.agent.replace("\\", "%5C").replace('"', "%22").replace(" ", "%20")
+    return (
+        f"{int(visit.at.timestamp())}.{mixed % 1000:03}\t{visit.client}\t0.{mixed % 100:03}\t"
+        f"{visit.status}\t{visit.size}\tGET\thttps\tshop.example\t{visit.target}\t"
+        f"{mixed % 900 + 100}\t{_EDGES[mixed % 3]}\t{mixed:08x}{visit.number:024x}Zh==\t"
+        f"0.{mixed % 1000:03}\tHTTP/2.0\tIPv4\t{agent}\t{visit.referrer}\t-\tHit\tTLSv1.3\t"
+        f"TLS_AES_128_GCM_SHA256\t{mixed % 60_000 + 1024}\tHit\tDE\n"
+    )
 
 
 def _behind_time(visit: Visit) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -83,15 +83,15 @@ def s3(visit: Visit) -> str:
 class Log:
     """How a visit is written, and of how many columns pyarrow.csv sees it, `delimiter` between two.
 
-    Without columns it is an object, for pyarrow.json. `head` is before the visits; `string` is that
-    of an own log format. A format that is not read in ranges we get as two objects.
+    Without columns it is an object, for pyarrow.json. `head` is before the visits. A format that is
+    not read in ranges we get as two objects. Without `settings` its name is that of its format.
     """
 
     written: Callable[[Visit], str]
     columns: int = 0
     delimiter: str = " "
     head: str = ""
-    string: str | None = None
+    settings: ParseSettings | None = None
 
 
 FORMATS: Mapping[str, Log] = {
@@ -105,10 +105,23 @@ FORMATS: Mapping[str, Log] = {
     "cloudfront_v2": Log(
         written=columns.cloudfront_v2, columns=32, delimiter="\t", head=columns.V2_HEAD
     ),
-    "log_format": Log(written=layouts.own, columns=12, string=layouts.OWN),
+    "log_format": Log(
+        written=layouts.own,
+        columns=12,
+        settings=ParseSettings(format="log_format", log_format=layouts.OWN),
+    ),
     "combined_time_us": Log(written=layouts.combined_time_us, columns=11),
     "ingress_nginx": Log(written=layouts.ingress_nginx, columns=19),
     "apigw_clf": Log(written=layouts.apigw_clf, columns=9),
+    "cloudfront_rt": Log(
+        written=columns.cloudfront_rt,
+        columns=len(columns.RT_FIELDS),
+        delimiter="\t",
+        settings=ParseSettings(format="cloudfront_rt", fields=columns.RT_FIELDS),
+    ),
+    "v2 as JSON": Log(
+        written=columns.cloudfront_v2_json, settings=ParseSettings(format="cloudfront_v2")
+    ),
     "w3c": Log(written=columns.iis, columns=15, head=columns.IIS_HEAD),
     "nginx_json": Log(written=objects.nginx_json),
     "traefik_json": Log(written=objects.traefik_json),
@@ -126,34 +139,34 @@ def measure(name: str, folder: Path, *, lines: int) -> Figures:
     log = FORMATS[name]
     path = folder / f"{name}.log"
     write_lines(path, lines=lines, written=log.written, head=log.head)
-    reference, _ = _cpu(path, name, fast=False, lines=_REFERENCE_LINES)
-    kernels, by_kernels = min(_cpu(path, name, fast=True, lines=_KERNEL_LINES) for _ in range(5))
+    settings = log.settings or ParseSettings(format=name)
+    slow = replace(settings, fast=False)
+    reference, _ = _cpu(path, slow, lines=_REFERENCE_LINES)
+    kernels, by_kernels = min(_cpu(path, settings, lines=_KERNEL_LINES) for _ in range(5))
     return Figures(
         line_bytes=path.stat().st_size / lines,
         reference=reference,
         kernels=kernels,
         by_kernels=by_kernels,
-        ratios=_ratios(path, name, log, lines=lines),
+        ratios=_ratios(path, settings, log, lines=lines),
     )
 
 
-def _cpu(path: Path, name: str, *, fast: bool, lines: int) -> tuple[float, float]:
+def _cpu(path: Path, settings: ParseSettings, *, lines: int) -> tuple[float, float]:
     """Return the CPU ns a line, and the share of lines that kernels took."""
     with path.open("rb") as file:
         some = lines_of([line.rstrip(b"\n") for line in islice(file, lines)])
-    settings = ParseSettings(fast=fast, log_format=FORMATS[name].string)
-    parser = lookup(name).open(IDENTITY, settings)
+    parser = lookup(settings.format).open(IDENTITY, settings)
     started = time.process_time()
     parsed = parser.parse(some)
     seconds = time.process_time() - started
     return seconds / some.starts.size * 1e9, parsed.table.num_rows / some.starts.size
 
 
-def _ratios(path: Path, name: str, log: Log, *, lines: int) -> list[float]:
+def _ratios(path: Path, settings: ParseSettings, log: Log, *, lines: int) -> list[float]:
     """Return our wall time over that of pyarrow, both to Parquet on two cores, per round."""
-    in_ranges = lookup(name).splittable
+    in_ranges = lookup(settings.format).splittable
     with ExitStack() as stack:
-        settings = ParseSettings(format=name, log_format=log.string)
         ours = stack.enter_context(clickstream(settings, in_ranges=in_ranges))
         theirs = stack.enter_context(_arrow(log))
         out = path.parent / "out"

@@ -180,16 +180,22 @@ def read_objects(raw: bytes, read: Callable[[dict[str, Any]], Event | Reject]) -
     except BadValue as error:
         return Reject(error.reason, error.detail)
     elements = value if isinstance(value, list) else [value]
-    if not elements or not all(isinstance(element, dict) for element in elements):
+    if set(map(type, elements)) != {dict}:
         return Reject("not_an_object", "neither an object nor an array of objects")
-    verdicts = [read(element) for element in elements]
-    rejects = [verdict for verdict in verdicts if isinstance(verdict, Reject)]
-    if rejects:
-        return min(rejects, key=lambda reject: reject.reason == "bad_timestamp")
-    events = tuple(verdict for verdict in verdicts if isinstance(verdict, Event))
+    events: list[Event] = []
+    bad_time: Reject | None = None
+    for verdict in map(read, elements):
+        if isinstance(verdict, Event):
+            events.append(verdict)
+        elif verdict.reason != "bad_timestamp":
+            return verdict  # at once: an array of a megabyte may have as many objects as that
+        else:
+            bad_time = bad_time or verdict
+    if bad_time is not None:
+        return bad_time
     for event in events:
         event.warnings |= warnings
-    return EventArray(events) if isinstance(value, list) else events[0]
+    return EventArray(tuple(events)) if isinstance(value, list) else events[0]
 
 
 def _read_object(

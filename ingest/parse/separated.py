@@ -109,12 +109,13 @@ class SecondsMember:
 class Role(Enum):
     """A column that other columns of the same line give a meaning.
 
-    A line has EPOCH_MS, or DATE and CLOCK, or a time that a `put` stores, or no timestamp.
+    A line has one of the EPOCHs, or DATE and CLOCK, or a time that a `put` stores, or no timestamp.
     """
 
     DATE = "yyyy-MM-dd"
     CLOCK = "HH:mm:ss"
     EPOCH_MS = "milliseconds since 1970"
+    EPOCH_S = "seconds since 1970"
     PATH = "path of a request"
     QUERY = "query of a request"
     REFERRER = "referrer of a request"
@@ -155,6 +156,8 @@ class Separated:
 
     `readers` are pairs of a column's number, from 0, and what reads it: none, one or several.
     `width` is the number of columns, `widths` are those that a line may have without a warning.
+    `path_has_query`: the column of paths has the query too, behind the first `?`; it is put where
+    that of queries is, which may be the one behind all of the line's.
     `quotes`: columns may be quoted as in CSV. `merges`: several delimiters are as one. `finish` is
     called on the event of the columns read `Together`. `usual` are values of event columns where
     no reader stores one. Lines with a PATH are web requests. `memory` is what was found out
@@ -167,13 +170,14 @@ class Separated:
     readers: tuple[tuple[int, Reader], ...]
     quotes: bool = False
     merges: bool = False
+    path_has_query: bool = False
     finish: Callable[[Event], None] = _leave
     usual: Mapping[str, str] = field(default_factory=dict)
     memory: dict[object, Any] = field(init=False, default_factory=dict, compare=False)
 
     def begins_with_time(self) -> bool:
         """Return whether a line begins with its time."""
-        times = (Role.DATE, Role.CLOCK, Role.EPOCH_MS)
+        times = (Role.DATE, Role.CLOCK, Role.EPOCH_MS, Role.EPOCH_S)
         return any(slot == 0 and reader in times for slot, reader in self.readers)
 
     def parse(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ingest.parse.fields.extra import Number, encoded
 from ingest.parse.json_keys import COMPUTED, SHOP, Found, is_kept_as_it_is
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ingest.parse.json_lines import Shape
 
 # More are forgotten: a log that has as many is made up.
-_MOST_PLANS = 4096
+MOST_PLANS = 4096
 # What a kernel or a rule may say of a request, besides what the object says.
 _OF_REQUESTS = ("server_port", "url_port")
 # Kernels read no text with a control character.
@@ -92,6 +92,30 @@ class Plan:
     twin: Plan | None = None
 
 
+P = TypeVar("P")
+
+
+class Known(Generic[P]):
+    """What `plan` says of skeletons, each by the first line that has it; None: nothing."""
+
+    def __init__(self, plan: Callable[[bytes], P | None]) -> None:
+        """Nothing is known yet."""
+        self._plan = plan
+        self._plans: dict[int, P | None] = {}
+
+    def __contains__(self, skeleton: int) -> bool:
+        """Return whether it was seen before."""
+        return skeleton in self._plans
+
+    def of(self, skeleton: int, line: Callable[[], bytes]) -> P | None:
+        """Return the plan of a skeleton, which `line` has."""
+        if skeleton not in self._plans:
+            if len(self._plans) == MOST_PLANS:
+                self._plans.clear()
+            self._plans[skeleton] = self._plan(line())
+        return self._plans[skeleton]
+
+
 @dataclass(slots=True)
 class Plans:
     """The plans of the skeletons of one object, which are of one of `shapes`; None for others.
@@ -102,24 +126,16 @@ class Plans:
     shapes: Sequence[Shape]
     settings: ParseSettings
     memory: dict[object, Any] = field(default_factory=dict)
-    _known: dict[int, Plan | None] = field(default_factory=dict)
+    known: Known[Plan] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know no skeleton."""
+        self.known = Known(self._plan)
 
     def names(self, *, inner: bool) -> list[str]:
         """Return the names of which texts belong to a skeleton; `inner`: in objects of arrays."""
         names = (shape.told_inside if inner else shape.told_by for shape in self.shapes)
         return sorted({name for some in names for name in some})
-
-    def knows(self, skeleton: int) -> bool:
-        """Return whether it was seen before."""
-        return skeleton in self._known
-
-    def of(self, skeleton: int, line: Callable[[], bytes]) -> Plan | None:
-        """Return the plan of a skeleton, which `line` has."""
-        if skeleton not in self._known:
-            if len(self._known) == _MOST_PLANS:
-                self._known.clear()
-            self._known[skeleton] = self._plan(line())
-        return self._known[skeleton]
 
     def _plan(self, line: bytes) -> Plan | None:
         warnings: set[str] = set()

@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.parse.collector import NOTHING
 from ingest.parse.fields.addresses import read_address
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
-from ingest.parse.format import FEW_LINES, Head, LineParser, ParserOfLines
+from ingest.parse.flat import FlatObjects
+from ingest.parse.format import FEW_LINES, FastPath, Head, LineParser, ParserOfLines
 from ingest.parse.json_lines import is_json
 from ingest.parse.lines import LongLine, part_of
 from ingest.parse.merge import joined
@@ -34,6 +37,7 @@ _FIELDS, _VERSION, _SOFTWARE = b"#fields", b"#version", b"#software"
 # Others may be part of a text that kernels look for.
 _FAST_DELIMITERS = frozenset((TAB, SPACE, ",", ";", "|"))
 _MARK = ord("#")
+_OBJECT = ord("{")
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _SHAPES = {
@@ -47,6 +51,8 @@ _NUMBERS = (
     "sc-status", "sc-substatus", "sc-win32-status", "sc-bytes", "cs-bytes", "s-port", "c-port",
     "time-taken", "time-to-first-byte",
 )  # fmt: skip
+# Bytes of names in a header, many times those of any log: each line costs what its header does.
+MOST_NAMES = 16_384
 # Or the beginning of one, where a line is cut.
 _NUMBER = re.compile(r"-?[0-9]*(?:\.[0-9]*)?")
 
@@ -104,6 +110,8 @@ def _directive(line: bytes) -> tuple[bytes, bytes]:
 
 
 def _names(text: bytes) -> tuple[str, ...]:
+    if len(text) > MOST_NAMES:
+        return ()
     between_blanks = text.decode(errors="replace").replace("\t", " ").split(" ")
     return tuple(name.lower() for name in between_blanks if name)
 
@@ -119,10 +127,12 @@ class W3cLines:
         delimiter: str = TAB,
         usual: Columns | None = None,
         json: LineParser | None = None,
+        fits: Callable[[dict[str, Any]], bool] | None = None,
     ) -> None:
         """`usual` are the columns before the first header; None = there are no records there.
 
-        `json` reads the lines that are JSON; None = there are none.
+        `json` reads the lines that are JSON, of which those are records that `fits`; None = there
+        are none.
         """
         self._settings = settings
         self._dialect = dialect
@@ -132,6 +142,7 @@ class W3cLines:
         self._laid_out: Columns | None = None
         self._layout: Separated | None = None
         self._json = json
+        self._objects = None if fits is None else FlatObjects(fits, self._layout_of_names)
 
     def __call__(self, raw: bytes) -> Verdict:
         """Return the verdict on one line, given without its line end."""
@@ -151,6 +162,15 @@ class W3cLines:
             self._columns = columns_of(names) if names else None
         return HEADER if name in (_FIELDS, _VERSION) else COMMENT
 
+    def fast_path(self, lines: Lines) -> FastPath | None:
+        """Return what reads `lines`, which are all below the last header; None when nothing can."""
+        filled = lines.starts[lines.starts < lines.ends]
+        objects = np.count_nonzero(lines.buffer[filled] == _OBJECT)
+        if self._objects is not None and 2 * objects > filled.size:
+            return self._objects.parse
+        layout = self.layout()
+        return None if layout is None else layout.parse
+
     def layout(self) -> Separated | None:
         """Return how kernels read the records below the last header, None when they cannot."""
         if self._columns != self._laid_out:
@@ -160,12 +180,17 @@ class W3cLines:
     def _layout_of(self, columns: Columns | None) -> Separated | None:
         if columns is None or self._delimiter not in _FAST_DELIMITERS:
             return None
-        layout = fast_layout(columns.names, columns.widths, self._settings, self._dialect)
+        layout = self._layout_of_names(columns.names, columns.widths)
         # A line of JSON does not begin with a time.
         is_timed = layout is not None and layout.begins_with_time()
         if layout is None or not (self._json is None or is_timed):
             return None
         return replace(layout, delimiter=self._delimiter, merges=self._delimiter == SPACE)
+
+    def _layout_of_names(
+        self, names: tuple[str, ...], widths: frozenset[int] = frozenset()
+    ) -> Separated | None:
+        return fast_layout(names, widths, self._settings, self._dialect)
 
     def forget(self) -> None:
         """Know no columns any more: their header could not be read."""
@@ -176,7 +201,7 @@ class W3cLines:
             return Reject("no_match", "no #Fields line before it names its columns")
         event = Event()
         line = repair(raw, event.warnings)
-        texts = self._split(line)
+        texts = self._split(line, len(self._columns.names) + MOST_SURPLUS)
         fields = dict(zip(self._columns.names, texts, strict=False))
         reject = self._refused(fields, line, texts)
         if reject is not None:
@@ -266,11 +291,11 @@ def _width_code(count: int, columns: Columns) -> str | None:
     return "missing_fields" if count < known and count not in columns.widths else None
 
 
-def _splitter(delimiter: str) -> Callable[[str], list[str]]:
-    """Return what cuts a line into columns; a run of blanks is one delimiter."""
+def _splitter(delimiter: str) -> Callable[[str, int], list[str]]:
+    """Return what cuts a line at so many delimiters; a run of blanks is one."""
     if delimiter == SPACE:
-        return lambda text: [column for column in text.split(" ") if column]
-    return lambda text: text.split(delimiter)
+        return lambda text, most: re.split(" +", text.strip(" "), maxsplit=most)
+    return lambda text, most: text.split(delimiter, most)
 
 
 def _put_width(event: Event, texts: list[str], columns: Columns) -> None:
@@ -328,9 +353,9 @@ class W3cParser(ParserOfLines):
         return NOTHING
 
     def _parse_run(self, lines: Lines, first: int, after: int, is_fast: bool) -> Parsed:
-        layout = self._lines.layout() if is_fast else None
-        self._fast_path = None if layout is None else layout.parse
-        return super().parse(part_of(lines, first, after))
+        part = part_of(lines, first, after)
+        self._fast_path = self._lines.fast_path(part) if is_fast else None
+        return super().parse(part)
 
     def reject_long(self, line: LongLine) -> Parsed:
         """Return the verdict on a line over the limit: the columns of a long header are unknown."""

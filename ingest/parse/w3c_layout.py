@@ -36,7 +36,13 @@ from ingest.parse.w3c_fields import COUNTS, TEXTS, Decoder, Dialect, canonical
 from ingest.parse.web import put_server, read_status, read_version
 from ingest.settings import ParseSettings
 
-_TIMES = {"date": Role.DATE, "time": Role.CLOCK, "timestamp(ms)": Role.EPOCH_MS}
+_TIMES = {
+    "date": Role.DATE,
+    "time": Role.CLOCK,
+    "timestamp(ms)": Role.EPOCH_MS,
+    "timestamp": Role.EPOCH_S,
+}
+_EPOCHS = ("timestamp(ms)", "timestamp")
 _ROLES = {
     "cs-uri-stem": Role.PATH,
     "cs-uri-query": Role.QUERY,
@@ -65,6 +71,8 @@ def fast_layout(
     if not _can_be_read(slots, dialect):
         return None
     # The first host that is logged counts, whatever the order of the columns.
+    if dialect.stem_has_query:
+        slots.setdefault("cs-uri-query", len(names))
     in_order = sorted(slots, key=lambda name: name != _HOSTS[0])
     readers = tuple(
         (slots[name], reader) for name in in_order for reader in _readers(name, settings, dialect)
@@ -76,18 +84,21 @@ def fast_layout(
         width=len(names),
         widths=frozenset(width for width in (*widths, len(names)) if width <= len(names)),
         readers=readers,
+        path_has_query=dialect.stem_has_query,
         usual={"bytes_scope": "total"},
     )
 
 
 def _can_be_read(slots: Mapping[str, int], dialect: Dialect) -> bool:
-    has_time = "timestamp(ms)" in slots or {"date", "time"} <= slots.keys()
+    has_time = any(map(slots.__contains__, _EPOCHS)) or {"date", "time"} <= slots.keys()
     has_half = ("date" in slots) != ("time" in slots)
+    # Which of these counts depends on which is logged.
+    has_two = "timestamp" in slots and not slots.keys().isdisjoint(_TIMES.keys() - {"timestamp"})
     # Both hosts: the second is text of `extra`, unless it is the only one that is logged.
     has_hosts = set(_HOSTS) <= slots.keys() and _HOSTS[1] not in dialect.extras
-    is_known = "cs-uri-stem" in slots and "timestamp" not in slots and not dialect.stem_has_query
     has_other_time = _FIRST_BYTE in slots and dialect.duration_unit != 1000
-    return has_time and is_known and not (has_half or has_hosts or has_other_time)
+    is_odd = has_half or has_two or has_hosts or has_other_time
+    return has_time and "cs-uri-stem" in slots and not is_odd
 
 
 def _fits_extra(readers: Sequence[tuple[int, Reader]]) -> bool:

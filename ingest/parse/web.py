@@ -13,6 +13,7 @@ from ingest.parse.fields.addresses import (
     read_client,
     split_port,
 )
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.parameters import read_shop
 from ingest.parse.fields.text import cut, is_wider, value
 from ingest.parse.fields.times import read_time
@@ -75,7 +76,7 @@ def read_milliseconds(event: Event, text: str, *, unit: float) -> float | None:
 
 def upstream_entries(text: str) -> list[str]:
     """Return what several upstreams gave, in their order, without those that gave nothing."""
-    entries = (entry.strip(" ") for entry in _BETWEEN_UPSTREAMS.split(text))
+    entries = (entry.strip(" ") for entry in _BETWEEN_UPSTREAMS.split(text, MOST_SURPLUS))
     return [entry for entry in entries if value(entry) is not None]
 
 

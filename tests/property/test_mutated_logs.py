@@ -36,13 +36,14 @@ def test_mutated_lines(name: str, seeds: dict[str, Seeds]) -> None:
     content = seeds[name].content(LINES, chance)
     whole = check_kernels(content, settings)
     assert whole.verdict.events > 0
-    if is_splittable(name):
+    if is_splittable(settings.format):
         check_ranges(content, whole, settings, cuts(len(content), 3, chance))
 
 
 def test_kernels_take_part(seeds: dict[str, Seeds]) -> None:
     """Otherwise nothing is compared."""
     chance = random.Random(2)  # noqa: S311 - not for secrets
-    for name in ("access", "alb", "cloudfront", "s3", "schematic-csv", "w3c"):
+    delimited = ("access", "alb", "cloudfront", "cloudfront_rt", "s3", "schematic-csv", "w3c")
+    for name in (*delimited, "cloudfront_v2_json"):
         content = seeds[name].content(LINES, chance)
         assert check_kernels(content, seeds[name].settings).by_kernels > 0, name

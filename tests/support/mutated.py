@@ -5,6 +5,7 @@ A new format takes part by itself: its seeds are its sample, and each format has
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,10 @@ from ingest.unpack.layers import unwrap
 
 # Later than the sample, so that its times are none of the future.
 IDENTITY = replace(ANY, ingest_time=datetime(2026, 1, 1, tzinfo=UTC))
-NAMES = tuple(name for name in names() if name != AUTO)
+_FORMATS = tuple(name for name in names() if name != AUTO)
+# The records of a format that may be objects as well.
+_COLUMNS, _OBJECTS = "cloudfront_v2", "cloudfront_v2_json"
+NAMES = (*_FORMATS, _OBJECTS)
 _HEAD_LINES = 4
 _LINES_OF_SAMPLE = 400
 _SOUND_HEADERS = 10  # of which one is mutated
@@ -101,19 +105,25 @@ class Seeds:
                     line[at:] = other[chance.randrange(len(other)) :]
         return bytes(line) if line.endswith(b"\n") else bytes(line) + b"\n"
 
-    def blown_up(self, size: int, chance: random.Random) -> bytes:
-        """Return a line of `size` bytes: a piece, or a part of the line, repeated inside it."""
-        line = chance.choice(self.lines).rstrip(b"\r\n")
-        at = chance.randrange(len(line) + 1)
-        piece = chance.choice((*PIECES, line[at : at + chance.randrange(1, 40)] or b"x"))
-        filling = piece * ((size - len(line)) // len(piece))
-        return line[:at] + filling + line[at:] + b"\n"
-
 
 def seeds_of_all(folder: Path) -> dict[str, Seeds]:
     """Return the seeds of each format that is registered, from a sample written to `folder`."""
-    write_sample(folder, lines=_LINES_OF_SAMPLE * len(FORMATS), seed=5, formats=[MIXED, *NAMES])
-    return {name: Seeds(lines=_lines(folder, name), settings=_settings(name)) for name in NAMES}
+    write_sample(folder, lines=_LINES_OF_SAMPLE * len(FORMATS), seed=5, formats=[MIXED, *_FORMATS])
+    seeds = {name: Seeds(lines=_lines(folder, name), settings=_settings(name)) for name in _FORMATS}
+    return seeds | {_OBJECTS: _as_objects(seeds[_COLUMNS])}
+
+
+def _as_objects(seeds: Seeds) -> Seeds:
+    """Return the records below the last header of `seeds`, each as a JSON object of its names."""
+    names: list[str] = []
+    lines = []
+    for line in seeds.lines:
+        text = line.decode(errors="replace").rstrip("\r\n")
+        if text.startswith("#Fields:"):
+            names = text.split()[1:]
+        elif len(texts := text.split("\t")) == len(names):
+            lines.append(json.dumps(dict(zip(names, texts, strict=True))).encode() + b"\n")
+    return replace(seeds, lines=lines)
 
 
 def replaced(settings: ParseSettings, turn: Mapping[str, Any]) -> ParseSettings:

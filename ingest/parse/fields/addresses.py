@@ -6,6 +6,7 @@ Documentation ranges count as public, so the library's "is global" is not used.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -21,6 +22,7 @@ MAX_PORT = 65_535
 _PORT_DIGITS = 5
 # Longer than any address with brackets and port; longer tokens stay out of the cache.
 _MAX_TOKEN = 64
+_MOST_ENTRIES = 2048
 _NOT_PUBLIC_4 = tuple(
     IPv4Network(block)
     for block in (
@@ -127,9 +129,12 @@ def split_port(token: str) -> tuple[str, str | None]:
     return (name, port) if colon and port.isascii() and port.isdigit() and name else (token, None)
 
 
-def entries_of(addresses: str) -> list[str]:
-    """Return the comma-separated entries of an address list, without spaces or TABs around them."""
-    return [entry.strip(" \t") for entry in addresses.split(",")]
+def entries_of(addresses: str) -> Iterator[str]:
+    """Yield the comma-separated entries of an address list, without spaces or TABs around them.
+
+    They are all that fit into a column, and some.
+    """
+    return (entry.strip(" \t") for entry in addresses.split(",", _MOST_ENTRIES)[:_MOST_ENTRIES])
 
 
 def choose_client(addresses: str) -> Client:
@@ -160,11 +165,7 @@ def is_public(ip: str) -> bool:
 def is_address_list(text: str) -> bool:
     """Return whether all comma entries of `text` are addresses or `unknown`."""
     # Most texts are told by their first entry: the others are not even stripped then.
-    for sent in text.split(","):
-        entry = sent.strip(" \t")
-        if entry != "unknown" and read_address(entry) is None:
-            return False
-    return True
+    return all(entry == "unknown" or read_address(entry) for entry in entries_of(text))
 
 
 def has_no_ports(text: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from ingest.parse.fields.addresses import is_address_list, is_dotted_host, split_port
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.quotes import Quoted, read_quoted
 from ingest.parse.fields.tail import is_cookie
 from ingest.parse.fields.text import value
@@ -61,9 +62,14 @@ def read_behind(text: str, at: int) -> Behind:
 
 
 def _words(text: str, at: int) -> tuple[list[str], int]:
-    """Return the words up to the first quoted field, and where that is (or the end)."""
-    words = []
+    """Return the words up to the first quoted field, and where that is (or the end).
+
+    Where there are more than `MOST_SURPLUS`, none of them: they belong to the tail.
+    """
+    words: list[str] = []
     while at < len(text):
+        if len(words) > MOST_SURPLUS:
+            return [], at
         if text[at] == " ":
             at += 1
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.quotes import closing_quote
 
 _ESCAPE = "\x1b"
@@ -16,9 +17,10 @@ _ENDS = " []"
 def without_colours(text: str) -> str:
     """Return the line `text` without the CSI sequences at the ends of its fields.
 
-    Within a field they stay. A field is a quoted text, or a word outside of quotes.
+    Within a field they stay, and in a line of very many fields. A field is a quoted text, or a word
+    outside of quotes.
     """
-    if _ESCAPE not in text:
+    if _ESCAPE not in text or text.count(_ESCAPE) + text.count('"') > MOST_SURPLUS:
         return text
     parts: list[str] = []
     at = 0

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.possessive import P
 
 MAX_LINE_BREAKS = 100
@@ -120,16 +121,16 @@ def open_quote(raw: bytes) -> int:
     return 0 if closed is None else len(raw[: closed.end()].decode(errors="replace"))
 
 
-def split_record(text: str, warnings: set[str]) -> list[str]:
-    """Return the fields of a closed record.
+def split_record(text: str, warnings: set[str], most: int = MOST_SURPLUS) -> list[str]:
+    """Return the fields of a closed record; what is behind `most` of them is one more.
 
     Text after a closing quote belongs to the field, with `unterminated_quote`.
     """
     if '"' not in text:
-        return text.split(",")
-    fields = []
+        return text.split(",", most)
+    fields: list[str] = []
     at = 0
-    while True:
+    while len(fields) < most:
         field = _FIELD.match(text, at)
         assert field is not None  # noqa: S101  a closed record consists of such fields
         quoted, rest = field.groups()
@@ -139,3 +140,4 @@ def split_record(text: str, warnings: set[str]) -> list[str]:
         at = field.end()
         if at == len(text) and not field[0].endswith(","):
             return fields
+    return [*fields, text[at:]]

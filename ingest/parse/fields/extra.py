@@ -12,6 +12,9 @@ from ingest.contract import EVENTS
 from ingest.parse.fields.text import cut
 
 WIDTH = EVENTS.column("extra").width or 0
+# Fields of a line that nothing names, of which each is read: no line has as many but to do harm,
+# and none that kernels read. Those behind them are one text, so that a line takes no longer.
+MOST_SURPLUS = 2048
 _OTHER = re.compile(r"[^a-z0-9]+")
 # Names of dropped keys are for people; both caps keep `_dropped` itself within the width.
 _NAME_BYTES = 255
@@ -41,7 +44,7 @@ def encode_extra(extra: dict[str, Any], warnings: set[str]) -> str | None:
     written = encoded(extra)
     if len(written) > WIDTH:
         warnings.add("truncated_field")
-        written = encoded(_fitting(extra))
+        written = encoded(_fitting(extra, len(written)))
     return written.decode()
 
 
@@ -59,13 +62,13 @@ def _as_sent(number: Number) -> orjson.Fragment:
     return orjson.Fragment(number.text.encode())
 
 
-def _fitting(extra: dict[str, Any]) -> dict[str, Any]:
-    """Return what of `extra` fits, with the names of the rest under `_dropped`.
+def _fitting(extra: dict[str, Any], size: int) -> dict[str, Any]:
+    """Return what of `extra`, which takes `size` bytes, fits; names of the rest are `_dropped`.
 
     A key costs its name, its value, a colon and a comma; a name in the list, itself and a comma.
     """
     sizes = {key: _bytes(value) for key, value in extra.items()}
-    total = sum(_bytes(key) + size + 2 for key, size in sizes.items()) + len('{"_dropped":[]}')
+    total = size + len('"_dropped":[],')
     kept = dict(extra)
     names: list[str] = []
     room = _NAMES_BYTES

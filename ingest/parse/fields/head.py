@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.quotes import read_quoted
 from ingest.parse.fields.times import is_time_text
 from ingest.parse.place import Misfit, parts, walk
@@ -59,9 +60,13 @@ def read_head(text: str, begin: int) -> Head | Misfit:
 
 
 def _time_in(text: str, begin: int, end: int) -> re.Match[str] | None:
-    """Return the first bracket with a time in text[begin:end], None without one."""
-    brackets = _BRACKETS.finditer(text, begin, end)
-    return next((bracket for bracket in brackets if is_time_text(bracket[1])), None)
+    """Return the first bracket with a time in text[begin:end], None without one.
+
+    Behind very many brackets one that may be a time is taken for it.
+    """
+    brackets = enumerate(_BRACKETS.finditer(text, begin, end))
+    times = (one for number, one in brackets if number >= MOST_SURPLUS or is_time_text(one[1]))
+    return next(times, None)
 
 
 def _without_time(text: str, begin: int) -> Misfit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ingest.contract import SHOP_ACTIONS
-from ingest.parse.fields.urls import Url, parameters, split_target
+from ingest.parse.fields.urls import MOST_PARAMETERS, Url, parameters, split_target
 from ingest.settings import ParseSettings
 
 CAMPAIGN = {
@@ -50,7 +50,7 @@ def _path_session(path: str | None, name: str) -> str | None:
 
 
 def _cookie_session(cookie: str | None, name: str) -> str | None:
-    for pair in (cookie or "").split(";"):
+    for pair in (cookie or "").split(";", MOST_PARAMETERS)[:MOST_PARAMETERS]:
         key, _, session = pair.strip(" ").partition("=")
         if key == name:
             return session or None

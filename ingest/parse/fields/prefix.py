@@ -16,6 +16,7 @@ from ingest.parse.fields.addresses import (
     read_client,
     split_port,
 )
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.possessive import P
 from ingest.parse.fields.quotes import closing_quote
 from ingest.parse.fields.text import unescape, value
@@ -260,7 +261,7 @@ def _leaves_doubt(ident: str, user: str) -> bool:
 
 def is_user(text: str) -> bool:
     """Return whether `text` is a user, or none; a `-` at either end is a field of its own."""
-    if text.startswith("- ") or text.endswith(" -"):
+    if text.startswith("- ") or text.endswith(" -") or text.count(" ") > MOST_SURPLUS:
         return False
     if "." not in text and ":" not in text:
         return True

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from ingest.parse.fields.addresses import is_host_name, read_address, split_port
 
 _LONGEST_WORD = 255
+# Characters of structured data, and headers: many times those of any relay.
+_LONGEST_DATA = 16_384
+_MOST_HEADERS = 64
 _WORD = rf"[^ ]{{1,{_LONGEST_WORD}}} "
 _PRIORITY = "<[0-9]{1,3}>"
 _BSD = (
@@ -31,13 +34,15 @@ _BOM = "\ufeff"
 
 
 def relay_end(text: str) -> int:
-    """Return where the record begins in `text`: behind all headers of relays, 0 without any."""
+    """Return where the record begins in `text`: behind the headers of relays, 0 without any."""
     at = end = 0
     if read_address(_word(text, 0)[0]) is not None:
         return 0  # most lines: no header begins like this
-    while end >= 0:
+    for _ in range(_MOST_HEADERS + 1):
         at = end
         end = next((end for reader in _READERS if (end := reader(text, at)) > at), -1)
+        if end < 0:
+            break
     return at
 
 
@@ -95,8 +100,9 @@ def _rfc5424_end(text: str, at: int) -> int:
     if header is None:
         return -1
     end = header.end()
+    limit = end + _LONGEST_DATA
     while text.startswith("[", end):
-        end = _element_end(text, end)
+        end = _element_end(text, end, limit)
         if end < 0:
             return -1
     if end == header.end():
@@ -108,11 +114,11 @@ def _rfc5424_end(text: str, at: int) -> int:
     return end + 2 if text.startswith(_BOM, end + 1) else end + 1
 
 
-def _element_end(text: str, at: int) -> int:
+def _element_end(text: str, at: int, limit: int) -> int:
     """Return the end of the structured data at `at`; its values escape `]` by a backslash."""
-    end = text.find("]", at)
+    end = text.find("]", at, limit)
     while end > 0 and text[end - 1] == "\\":
-        end = text.find("]", end + 1)
+        end = text.find("]", end + 1, limit)
     return end + 1 if end > 0 else -1
 
 

@@ -12,6 +12,8 @@ from ingest.parse.fields.quotes import read_quoted
 from ingest.parse.fields.text import logged, value
 
 _FORWARDED = "X-Forwarded-For="
+# More than a line has that kernels read, and many times those of any log.
+_MOST_BLANKS = 4096
 # The name is a token of RFC 9110, as RFC 6265 wants it.
 _PAIR = re.compile(r" *[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}=")
 
@@ -48,7 +50,13 @@ def is_cookie(text: str) -> bool:
 
 
 def read_tail(text: str, *, has_list: bool) -> Tail:
-    """Return the parts of `text`; `has_list`: the line has an address list before it."""
+    """Return the parts of `text`; `has_list`: the line has an address list before it.
+
+    Of one with too many words all is left.
+    """
+    text = text.strip(" ")
+    if text.count(" ") > _MOST_BLANKS:
+        return Tail(rest=text)
     fields = list(_fields(text))
     # A field that is not closed runs to the end.
     tail = Tail(closed=not fields or fields[-1].closed)
@@ -108,6 +116,7 @@ def _bare_end(text: str, at: int) -> int:
     """Return the end of the word at `at`, or of the addresses that commas join to it."""
     end = _word_end(text, at)
     while text[end - 1] == "," and text[end + 1 : end + 2] not in ("", " ", '"'):
+        # The words before this one are addresses already.
         if not is_address_list(text[at : end - 1]):
             break
         at, end = end + 1, _word_end(text, end + 1)

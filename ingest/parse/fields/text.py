@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ingest.parse.fields.hexadecimal import MANY, undone
 from ingest.parse.fields.possessive import P
 
 # TAB (09) and LF (0A) are not control characters here: the one is text, the other ends lines.
@@ -52,7 +53,13 @@ def decode(raw: bytes, warnings: set[str], *, code: str = "invalid_utf8") -> str
 
 def unescape(text: str) -> str:
     r"""Return `text` with `\"`, `\\` and `\xHH` (20 to 7E only) undone; the rest stays as it is."""
-    return _ESCAPE.sub(_unescaped, text) if "\\" in text else text
+    if "\\" not in text:
+        return text
+    if text.count("\\") <= MANY or "\0" in text:
+        return _ESCAPE.sub(_unescaped, text)
+    # Where pairs are something else, each backslash begins an escape.
+    alone = text.replace("\\\\", "\0").replace('\\"', '"').encode()
+    return undone(alone, b"\\x", first=0x20, last=0x7E).decode().replace("\0", "\\")
 
 
 def _unescaped(match: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ingest.parse.fields.hexadecimal import MANY, undone
 from ingest.parse.fields.possessive import P
 
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
@@ -21,7 +22,11 @@ _QUERY = re.compile(r"\?([^#]*)")
 ENCODED = re.compile(rf"%[0-9A-Fa-f]{{2}}(?:%[0-9A-Fa-f]{{2}})*{P}")
 # It cannot be stored by every engine, so it stays encoded, like bytes that are not UTF-8.
 _NUL = "%00"
-_HEX = re.compile(rb"[0-9A-Fa-f]{2}")
+_HEX = re.compile(rb"%([0-9A-Fa-f]{2})")
+# More than a line has that kernels read.
+MOST_PARAMETERS = 16_384
+# Characters of a parameter that are decoded: its column is narrower than what they can stand for.
+_LONGEST = 8192
 _MAX_PORT = 65_535
 
 
@@ -132,10 +137,10 @@ def parameters(query: str | None) -> dict[str, str]:
     if not query:
         return {}
     found: dict[str, str] = {}
-    for part in dict.fromkeys(query.split("&")):
+    for part in dict.fromkeys(query.split("&", MOST_PARAMETERS)[:MOST_PARAMETERS]):
         name, _, text = part.partition("=")
         found.setdefault(name, text)
-    return {name: decode(text) for name, text in found.items() if text}
+    return {name: decode(text[:_LONGEST]) for name, text in found.items() if text}
 
 
 def decode(text: str) -> str:
@@ -150,20 +155,11 @@ def decode(text: str) -> str:
 
 
 def decoded_bytes(text: str) -> bytes:
-    """Return `text` with each `%HH` as the byte that it is; what follows one is asked once."""
-    if ENCODED.search(text) is None:
-        return text.encode()
-    first, *parts = text.encode().split(b"%")
-    return b"".join([first, *map(_Undone().__getitem__, parts)])
-
-
-class _Undone(dict[bytes, bytes]):
-    """What stands behind a `%` -> that and the `%` undone, worked out once for each."""
-
-    def __missing__(self, part: bytes) -> bytes:
-        is_byte = _HEX.match(part) is not None
-        self[part] = bytes.fromhex(part[:2].decode()) + part[2:] if is_byte else b"%" + part
-        return self[part]
+    """Return `text` with each `%HH` as the byte that it is."""
+    raw = text.encode()
+    if raw.count(b"%") > MANY:
+        return undone(raw, b"%")
+    return _HEX.sub(lambda match: bytes.fromhex(match[1].decode()), raw)
 
 
 def _decoded(match: re.Match[str]) -> str:

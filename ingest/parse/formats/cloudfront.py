@@ -134,6 +134,7 @@ def v2_parser(identity: Identity, settings: ParseSettings) -> W3cParser:
         delimiter=settings.delimiter or TAB,
         usual=usual,
         json=partial(read_line, shapes=(_V2_OBJECT,), settings=settings),
+        fits=fits_v2,
     )
     return W3cParser(identity, settings, lines)
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from ingest.parse.fields.addresses import read_address, read_host_port
-from ingest.parse.fields.quotes import read_quoted
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime, is_iso_time, read_utc
 from ingest.parse.fields.urls import NO_URL
+from ingest.parse.fields.words import Fields, read_fields
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.model import Identity
@@ -46,7 +47,7 @@ received, sent bytes        request_bytes, response_bytes
 "user agent"                user_agent
 cipher, protocol            extra.tls_cipher, extra.tls_protocol
 {rest}
-Fields that AWS may add later are extra.extra_fields."""
+Fields that AWS may add later are extra.extra_fields; what is behind 2,048 of them is one text."""
 _ALB_REST = """\
 domain_name                 server_name; where it is not logged, the host of the URL
 the other fields            extra, under these names: target_group_arn, trace_id, chosen_cert_arn,
@@ -79,54 +80,6 @@ _CIPHER = re.compile(r"[A-Za-z0-9_-]+")
 _PROTOCOL = re.compile(r"-|[A-Z]{2,8}v?[0-9.]*")
 _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
 _NUMBER = re.compile(r"[-+.0-9Ee]*")
-
-
-@dataclass(slots=True)
-class _Fields:
-    """The fields of a `line` as logged; `closed` is False when the last did not end as it should.
-
-    That one is at `opened`. `runs` are of fields that were added together: the number of fields
-    before them, and where they begin.
-    """
-
-    line: str
-    texts: list[str] = field(default_factory=list)
-    quoted: list[bool] = field(default_factory=list)
-    runs: list[tuple[int, int]] = field(default_factory=list)
-    opened: int = 0
-    closed: bool = True
-
-    def add(self, text: str, at: int, *, closed: bool) -> None:
-        """Add the quoted `text`, whose quote is at `at`."""
-        self.runs.append((len(self.texts), at))
-        self.texts.append(text)
-        self.quoted.append(True)
-        self.opened, self.closed = at, closed
-
-    def add_words(self, text: str, at: int) -> None:
-        """Add the words of `text`, which begins at `at`; the last of them may hold a quote."""
-        words = [word for word in text.split(" ") if word]
-        self.runs.append((len(self.texts), at))
-        self.texts += words
-        self.quoted += [False] * len(words)
-        if '"' in text:
-            self.opened, self.closed = at + text.rfind(" ") + 1, False
-            self._drop_after_quoted()
-
-    def _drop_after_quoted(self) -> None:
-        """Drop the words behind the last quoted field: a quote in one says it ends further on."""
-        while self.quoted and not self.quoted[-1]:
-            self.texts.pop()
-            self.quoted.pop()
-
-    def begin_of(self, index: int) -> int:
-        """Return where the field `index` begins, the end of a line that has fewer."""
-        if index >= len(self.texts):
-            return len(self.line)
-        before, at = next(run for run in reversed(self.runs) if run[0] <= index)
-        for text in self.texts[before:index]:
-            at = self.line.index(text, at) + len(text)
-        return at if self.quoted[index] else self.line.index(self.texts[index], at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +168,7 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
     if raw.startswith(_CONTROL_LINE):
         return CONTROL
     event = Event()
-    fields = _read_fields(repair(raw, event.warnings))
+    fields = _fields_of(repair(raw, event.warnings), layout)
     reject = _refused(fields, layout)
     if reject is not None:
         return reject
@@ -230,32 +183,11 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
     return event
 
 
-def _read_fields(text: str) -> _Fields:
-    """Return the fields of `text`, up to one that does not end as it should."""
-    fields = _Fields(text)
-    at = 0
-    while fields.closed and at < len(text):
-        if text[at] == '"':
-            quoted = read_quoted(text, at)
-            fields.add(quoted.text, at, closed=quoted.closed)
-            at = quoted.end
-        else:
-            stop = _stop_of_words(text, at)
-            fields.add_words(text[at:stop], at)
-            at = stop
-    return fields
+def _fields_of(line: str, layout: _Layout) -> Fields:
+    return read_fields(line, len(layout.names) + MOST_SURPLUS)
 
 
-def _stop_of_words(text: str, at: int) -> int:
-    """Return where the words from `at` on stop: before a quote, behind a word that holds one."""
-    quote = text.find('"', at)
-    if quote < 0 or text[quote - 1] == " ":
-        return len(text) if quote < 0 else quote
-    end = text.find(" ", quote)
-    return len(text) if end < 0 else end
-
-
-def _refused(fields: _Fields, layout: _Layout) -> Reject | None:
+def _refused(fields: Fields, layout: _Layout) -> Reject | None:
     """Return why the line is refused, None when its fields can be placed."""
     first, second = (*fields.texts, "", "")[:2]
     reason = layout.refusal(first, second)
@@ -276,7 +208,7 @@ def _refused(fields: _Fields, layout: _Layout) -> Reject | None:
     return None if misfit is None else no_match(misfit)
 
 
-def _shift(fields: _Fields, layout: _Layout) -> Misfit | None:
+def _shift(fields: Fields, layout: _Layout) -> Misfit | None:
     """Return where request or agent may be several fields: quotes are missing, or too many."""
     request = layout.request
     if not fields.quoted[request] and value(fields.texts[request]) is not None:
@@ -288,7 +220,7 @@ def _shift(fields: _Fields, layout: _Layout) -> Misfit | None:
     return None
 
 
-def _words(fields: _Fields, layout: _Layout) -> Misfit | None:
+def _words(fields: Fields, layout: _Layout) -> Misfit | None:
     """Return where the first of several words stands that should be numbers before the request."""
     odd = _odd_numbers(fields.texts, layout)
     return Misfit(fields.begin_of(odd[0]), "numbers before the request") if odd else None
@@ -305,7 +237,7 @@ def _odd_numbers(texts: list[str], layout: _Layout) -> list[int]:
     return odd if odd[1:] else []
 
 
-def _check_width(event: Event, fields: _Fields, layout: _Layout) -> None:
+def _check_width(event: Event, fields: Fields, layout: _Layout) -> None:
     count, known = len(fields.texts), len(layout.names)
     if not fields.closed:
         event.warnings.add("unterminated_quote")
@@ -349,8 +281,9 @@ def _put_priority(event: Event, text: str) -> None:
         event.put_extra("matched_rule_priority", number)
 
 
-def _sampled(head: Head) -> Iterator[list[str]]:
-    return (_read_fields(line.decode(errors="replace")).texts for line in head.sample)
+def _sampled(head: Head, layout: _Layout) -> Iterator[list[str]]:
+    lines = (line.decode(errors="replace") for line in head.sample)
+    return (_fields_of(line, layout).texts for line in lines)
 
 
 def score_alb(head: Head, _settings: ParseSettings) -> int:
@@ -360,7 +293,7 @@ def score_alb(head: Head, _settings: ParseSettings) -> int:
         and is_iso_time(texts[1])
         and "/" in texts[2]
         and not _odd_numbers(texts, _ALB)
-        for texts in _sampled(head)
+        for texts in _sampled(head, _ALB)
     )
 
 
@@ -372,7 +305,7 @@ def score_clb(head: Head, _settings: ParseSettings) -> int:
         and not _odd_numbers(texts, _CLB)
         and read_address(texts[1]) is None
         and _HOST_PORT.fullmatch(texts[2]) is not None
-        for texts in _sampled(head)
+        for texts in _sampled(head, _CLB)
     )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from ingest.parse.fields.addresses import choose_client, read_client
+from ingest.parse.fields.extra import MOST_SURPLUS
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.fields.urls import NO_URL
@@ -56,7 +58,7 @@ the other fields     extra, under these names: version_id, host_id, signature_ve
                      auth_type, host_header, tls_protocol, access_point_arn, acl_required,
                      source_region
 
-Fields that AWS may add later are extra.extra_fields."""
+Fields that AWS may add later are extra.extra_fields; what is behind 2,048 of them is one text."""
 _HEAD = re.compile(r"([^ ]+) ([^ ]+) \[([^\[\]]*)\] ([^ ]+) ")
 _WORD = r"[^ ]+(?: |\Z)"
 _EACH_OF_HEAD = parts(
@@ -232,7 +234,7 @@ def _read(text: str) -> _Line | Misfit:
         if after and behind:
             return _line(text, front, "-", after, behind)
         return _misfit_behind(text, front.end)
-    for after in _AFTER_QUOTE.finditer(text, front.end + 1):
+    for after in islice(_AFTER_QUOTE.finditer(text, front.end + 1), MOST_SURPLUS):
         behind = _read_behind(text, after.end(), ends)
         if behind is not None:
             return _line(text, front, text[front.end + 1 : after.start()], after, behind)
@@ -251,7 +253,7 @@ def _misfit_behind(text: str, at: int) -> Misfit:
 def _line(
     text: str, front: _Front, request: str, after: re.Match[str], behind: _Behind
 ) -> _Line | Misfit:
-    first, *others = text[behind.end :].split(" ")
+    first, *others = text[behind.end :].split(" ", len(_NAMES_BEHIND) + MOST_SURPLUS + 1)
     # A field would be shifted if two spaces were read as one, or as an empty field.
     if first or "" in others:
         at = behind.end if first else text.index("  ", behind.end) + 1

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ingest.parse.collector import Collector
 from ingest.parse.fields.csv_records import Physical, Record, RecordReader, open_quote, split_record
-from ingest.parse.fields.extra import key_of
+from ingest.parse.fields.extra import MOST_SURPLUS, key_of
 from ingest.parse.fields.text import is_blank, repair
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FEW_LINES, Format, Head, try_fast
@@ -63,6 +63,8 @@ Action,Bytes,Item ,# Of Purchases,Response,Pct_Purchase,# Of Views,Brand,Clickhe
 ClientIP,ItemID,Msg,Number of Records,ProductID,Rbytes,Rstat,ServerIp,SessionID,TimeStamp,URL
 """
 _REQUIRED = frozenset({"action", "sessionid", "clientip"})
+# Bytes, many times those of the reference file's: each record costs what its header does.
+_MOST_HEADER = 16_384
 # Lines that are read at once where records may have line breaks.
 _WINDOW = 32
 # A first line with this many of the known names is a header.
@@ -213,8 +215,10 @@ class SchematicParser:
                 raise Refused("missing_header")
             return Reject("bad_csv", placed("a quote that is never closed", open_quote(content)))
         event = Event()
+        if not self._columns and len(content) > _MOST_HEADER:
+            raise Refused("missing_header")
         text = repair(content, event.warnings)
-        fields = split_record(text, event.warnings)
+        fields = split_record(text, event.warnings, len(self._columns) + MOST_SURPLUS)
         if not self._columns:
             self._start(fields)
         if fields == self._header:
@@ -228,7 +232,8 @@ class SchematicParser:
             raise Refused("missing_header")
         self._header = header
         # Of equal names the first is the column, the others are unknown ones.
-        known = ["" if name in names[:index] else name for index, name in enumerate(names)]
+        first = {name: index for index, name in reversed([*enumerate(names)])}
+        known = [name if first[name] == index else "" for index, name in enumerate(names)]
         self._names = known
         self._columns = [
             put_of(name, key_of(title) or f"column_{index}", self._settings)

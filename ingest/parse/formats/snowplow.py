@@ -103,12 +103,13 @@ def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     if is_blank(raw):
         return BLANK
     event = Event()
+    count = raw.count(b"\t") + 1
+    if count not in (1, len(_NAMES)):
+        return Reject("wrong_field_count", f"{count} columns, not {len(_NAMES)}")
     line = repair(raw, event.warnings)
-    columns = line.split("\t")
-    if len(columns) == 1:
+    if count == 1:
         return no_match(Misfit(len(line), f"{len(_NAMES)} columns between TABs"))
-    if len(columns) != len(_NAMES):
-        return Reject("wrong_field_count", f"{len(columns)} columns, not {len(_NAMES)}")
+    columns = line.split("\t")
     fields = {name: text for name, text in zip(_NAMES, columns, strict=True) if text}
     try:
         _put(event, fields, settings)

@@ -58,7 +58,7 @@ from ingest.parse.kernels.events import (
     shop_columns,
     table_of,
 )
-from ingest.parse.kernels.grouped import Group, Scanned
+from ingest.parse.kernels.grouped import Group, groups_of
 from ingest.parse.kernels.leaves import place, write_extra
 from ingest.parse.kernels.parameters import SESSION, decoded
 from ingest.parse.kernels.readers import (
@@ -133,7 +133,7 @@ def _read_piece(
 ) -> tuple[Positions, pa.Table]:
     read = [
         _events(group, lines, names, identity=identity, settings=settings, memories=memories)
-        for group in Scanned(lines, settings, plans).groups()
+        for group in groups_of(lines, settings, plans)
     ]
     return in_order(read)
 

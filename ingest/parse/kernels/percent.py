@@ -19,6 +19,7 @@ from ingest.parse.kernels.words import (
     Positions,
     copied,
     find,
+    is_same,
 )
 
 _PERCENT: Final = np.uint64(ord("%"))
@@ -62,6 +63,37 @@ def _decoded(
     if has_high and not is_utf8(texts, begin, to):
         return _UNSURE
     return to
+
+
+@kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, POSITIONS, FLAGS)
+def split_paths(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    query_begins: Positions,
+    query_stops: Positions,
+    plain: Flags,
+) -> None:
+    """Stop paths at their first `?`; what is behind it is the query.
+
+    A line that has another query is not `plain`.
+    """
+    for number in range(plain.size):
+        line = np.uint64(number)
+        at, stop = np.uint64(begins[line]), np.uint64(stops[line])
+        if plain[line] == NOT_PLAIN:
+            continue
+        path_stop = find(buffer, at, stop, np.uint64(_QUESTION))
+        behind = path_stop + ONE
+        if path_stop == stop:
+            continue
+        stops[line] = path_stop
+        if behind == stop:
+            continue
+        other, other_stop = np.uint64(query_begins[line]), np.uint64(query_stops[line])
+        if other != other_stop and not is_same(buffer, behind, stop, other, other_stop):
+            plain[line] = NOT_PLAIN
+        query_begins[line], query_stops[line] = behind, stop
 
 
 @kernel(BYTES, TABLE, TABLE, POSITIONS, FLAGS, WORD, FLAGS, FLAGS, TABLE, TABLE)

@@ -14,7 +14,7 @@ from ingest.parse.kernels.columns import Mask
 from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import Columns, rows_without_path_session, shop_columns
 from ingest.parse.kernels.parameters import SESSION, decoded
-from ingest.parse.kernels.percent import decode_texts
+from ingest.parse.kernels.percent import decode_texts, split_paths
 from ingest.parse.kernels.readers import PADDING, Span, read_parameters, read_referrer
 from ingest.parse.kernels.split import NOT_PLAIN
 from ingest.parse.kernels.texts import encode
@@ -83,6 +83,12 @@ def read_requests(
         return None
     roles = [role for role in _COLUMNS.values() if role in slots]
     size = plain.size
+    if layout.path_has_query:
+        path, asked = slots[Role.PATH], slots[Role.QUERY]
+        split_paths(
+            buffer, begins[path, :size], stops[path, :size], begins[asked, :size],
+            stops[asked, :size], plain,
+        )  # fmt: skip
     texts = np.empty(buffer.size + size + READ_AHEAD, dtype=np.uint8)
     text_begins, text_stops = np.empty((2, len(roles), size + PADDING), dtype=np.uint32)
     decode_texts(

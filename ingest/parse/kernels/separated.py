@@ -49,7 +49,7 @@ from ingest.parse.kernels.requests import Requests, read_requests
 from ingest.parse.kernels.separate import find_open, split_columns
 from ingest.parse.kernels.split import NOT_PLAIN
 from ingest.parse.kernels.texts import encode
-from ingest.parse.kernels.times import read_dates_and_clocks
+from ingest.parse.kernels.times import read_any_times, read_dates_and_clocks
 from ingest.parse.kernels.values import (
     read_numbers,
     read_plain_ports,
@@ -76,20 +76,16 @@ from ingest.settings import ParseSettings
 
 # Of the years that every engine shows.
 _LAST_MS: Final = 253_402_300_799_999
+_DASH: Final = ord("-")
+_SLASH: Final = ord("/")
 
 
 def parse_separated(
     lines: Lines, identity: Identity, settings: ParseSettings, *, layout: Separated
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
     """Return the events of the lines of a usual shape; see `read_pieces`."""
-    memories = layout.memory.setdefault(Memories, Memories())
-    return read_pieces(
-        lines,
-        settings,
-        partial(
-            _read_piece, identity=identity, settings=settings, layout=layout, memories=memories
-        ),
-    )
+    read = partial(_read_piece, identity=identity, settings=settings, layout=layout)
+    return read_pieces(lines, settings, read)
 
 
 def _read_piece(
@@ -99,35 +95,79 @@ def _read_piece(
     identity: Identity,
     settings: ParseSettings,
     layout: Separated,
-    memories: Memories,
 ) -> tuple[Positions, pa.Table]:
-    fields = _Fields(lines, settings, layout, memories)
+    size = lines.starts.size
+    fields = Fields(
+        lines=lines,
+        numbers=np.arange(size, dtype=np.uint32),
+        buffer=lines.buffer,
+        spans=room_for(layout, size),
+        plain=np.empty(size, dtype=np.uint8),
+        settings=settings,
+        layout=layout,
+    )
+    usual = np.zeros(layout.width + 1, dtype=np.uint8)
+    usual[list(layout.widths)] = True
+    split_columns(
+        fields.buffer, lines.starts, lines.ends, fields.begins, fields.stops, fields.plain, usual,
+        np.uint64(min(LONGEST_LINE, settings.max_line_bytes)),
+        np.uint64(ord(layout.delimiter)), layout.quotes, layout.merges,
+    )  # fmt: skip
+    return read_fields(fields, names, identity)
+
+
+def room_for(layout: Separated, size: int) -> npt.NDArray[np.uint32]:
+    """Return tables for where the columns of so many lines begin and stop, a row each."""
+    count = max(layout.width, *(slot + 1 for slot, _ in layout.readers))
+    return np.empty((2, count, size + PADDING), dtype=np.uint32)
+
+
+def read_fields(
+    fields: Fields, names: dict[str, str], identity: Identity
+) -> tuple[Positions, pa.Table]:
+    """Return which lines are handled, and their events; see `ReadPiece`."""
     parts = _read(fields, names)
     table, valid = _events(fields, parts, identity)
-    return parts.rows[valid], table
+    return fields.numbers[parts.rows[valid]], table
 
 
-class _Fields:
-    """Where the columns of lines are; what reads them clears `plain` where it is not sure."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """Where in `buffer` the columns of some of `lines` are, which have these `numbers`.
 
-    def __init__(
-        self, lines: Lines, settings: ParseSettings, layout: Separated, memories: Memories
-    ) -> None:
-        size = lines.starts.size
-        self.memories = memories
-        self.lines, self.settings, self.layout = lines, settings, layout
-        self.size = size
-        self.buffer: Bytes = lines.buffer
-        self.spans = np.empty((2, layout.width, size + PADDING), dtype=np.uint32)
-        self.begins, self.stops = self.spans
-        self.plain: Flags = np.empty(size, dtype=np.uint8)
-        usual = np.zeros(layout.width + 1, dtype=np.uint8)
-        usual[list(layout.widths)] = True
-        split_columns(
-            self.buffer, lines.starts, lines.ends, self.begins, self.stops, self.plain, usual,
-            np.uint64(min(LONGEST_LINE, settings.max_line_bytes)),
-            np.uint64(ord(layout.delimiter)), layout.quotes, layout.merges,
-        )  # fmt: skip
+    What reads them clears `plain` where it is not sure.
+    """
+
+    lines: Lines
+    numbers: Positions
+    buffer: Bytes
+    spans: npt.NDArray[np.uint32]
+    plain: Flags
+    settings: ParseSettings
+    layout: Separated
+
+    @property
+    def memories(self) -> Memories:
+        """What is remembered from piece to piece."""
+        found: Memories = self.layout.memory.setdefault(Memories, Memories())
+        return found
+
+    @property
+    def size(self) -> int:
+        """The number of lines."""
+        return self.plain.size
+
+    @property
+    def begins(self) -> npt.NDArray[np.uint32]:
+        """Where columns begin, a row each."""
+        begins: npt.NDArray[np.uint32] = self.spans[0]
+        return begins
+
+    @property
+    def stops(self) -> npt.NDArray[np.uint32]:
+        """Where columns stop, a row each."""
+        stops: npt.NDArray[np.uint32] = self.spans[1]
+        return stops
 
     def doubt(self, lines: Mask) -> None:
         """Leave `lines` to the reference parser."""
@@ -159,7 +199,7 @@ class _Parts:
     requests: Requests | None
 
 
-def _read(fields: _Fields, names: dict[str, str]) -> _Parts:
+def _read(fields: Fields, names: dict[str, str]) -> _Parts:
     micros = _micros(fields)
     numbers = {reader.column: _counts(fields, slot) for slot, reader in fields.layout.of(Count)}
     durations = {
@@ -184,9 +224,10 @@ def _read(fields: _Fields, names: dict[str, str]) -> _Parts:
     )
 
 
-def _micros(fields: _Fields) -> npt.NDArray[np.int64] | None:
+def _micros(fields: Fields) -> npt.NDArray[np.int64] | None:
     """Return the UTC microseconds of the lines, None when no column with a role is a time."""
     date, clock, epoch = map(fields.role, (Role.DATE, Role.CLOCK, Role.EPOCH_MS))
+    seconds = fields.role(Role.EPOCH_S)
     micros = None
     if date is not None and clock is not None:
         micros = np.zeros(fields.size, dtype=np.int64)
@@ -197,22 +238,29 @@ def _micros(fields: _Fields) -> npt.NDArray[np.int64] | None:
         read_numbers(fields.buffer, *epoch, fields.plain, micros)
         fields.doubt((micros < 0) | (micros > _LAST_MS))
         micros *= 1000
+    if seconds is not None:
+        micros = np.zeros(fields.size, dtype=np.int64)
+        begins, stops = seconds
+        # Dates are no times here.
+        is_date = (fields.buffer[begins + 4] == _DASH) | (fields.buffer[begins + 2] == _SLASH)
+        fields.doubt((begins == stops) | is_date)
+        read_any_times(fields.buffer, begins, stops, 0, fields.plain, micros)
     return micros
 
 
-def _counts(fields: _Fields, slot: int) -> npt.NDArray[np.int64]:
+def _counts(fields: Fields, slot: int) -> npt.NDArray[np.int64]:
     numbers = np.full(fields.size, -1, dtype=np.int64)
     read_numbers(fields.buffer, *fields.span(slot), fields.plain, numbers)
     return numbers
 
 
-def _thousandths(fields: _Fields, slot: int) -> npt.NDArray[np.int64]:
+def _thousandths(fields: Fields, slot: int) -> npt.NDArray[np.int64]:
     numbers = np.full(fields.size, -1, dtype=np.int64)
     read_thousandths(fields.buffer, *fields.span(slot), fields.plain, numbers)
     return numbers
 
 
-def _members(fields: _Fields) -> tuple[list[Item], npt.NDArray[np.int64]]:
+def _members(fields: Fields) -> tuple[list[Item], npt.NDArray[np.int64]]:
     """Return the members of `extra`, and the table of those that are numbers."""
     layout = fields.layout
     ports, seconds = layout.of(PortMember), layout.of(SecondsMember)
@@ -227,11 +275,11 @@ def _members(fields: _Fields) -> tuple[list[Item], npt.NDArray[np.int64]]:
     return items, numbers
 
 
-def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Table, Mask]:
+def _events(fields: Fields, parts: _Parts, identity: Identity) -> tuple[pa.Table, Mask]:
     """Return the events of those rows of `parts` that are valid after all, and which they are."""
     layout, rows = fields.layout, parts.rows
     answers = _answers(fields, parts)
-    columns = place_columns(rows, fields.lines, identity, fields.settings)
+    columns = place_columns(fields.numbers[rows], fields.lines, identity, fields.settings)
     columns |= {
         reader.column: _texts(fields, fields.span(slot), rows, reader.column)
         for slot, reader in layout.of(Text)
@@ -262,7 +310,7 @@ def _events(fields: _Fields, parts: _Parts, identity: Identity) -> tuple[pa.Tabl
     return table if valid.all() else table.filter(pa.array(valid)), valid
 
 
-def _answers(fields: _Fields, parts: _Parts) -> list[Answers]:
+def _answers(fields: Fields, parts: _Parts) -> list[Answers]:
     layout, rows, memories = fields.layout, parts.rows, fields.memories
     answers = [
         ask_each(
@@ -299,7 +347,7 @@ def _number_columns(parts: _Parts, answers: list[Answers]) -> Columns:
     return columns
 
 
-def _texts(fields: _Fields, span: Span, rows: Positions, name: str) -> pa.Array:
+def _texts(fields: Fields, span: Span, rows: Positions, name: str) -> pa.Array:
     if _is_dictionary(name):
         return encode(fields.buffer, *span, rows).column()
     return cut(fields.buffer, *span, rows)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from ingest.contract import EVENTS
 from ingest.parse.fields.extra import key_of
+from ingest.parse.fields.possessive import P
 from ingest.parse.fields.prefix import is_user
 from ingest.parse.layout.times import TimeFormat, items_of, time_format
 
@@ -15,8 +16,8 @@ WORD = re.compile("[^ ]*").fullmatch
 COUNT = re.compile("[0-9]+|-").fullmatch
 STATUS = re.compile("[0-9]+|-1|-").fullmatch
 # What a list in one value looks like; the first entry may be empty.
-ADDRESSES = re.compile("[^ ,]*(?:, ?[^ ,]+)*")
-UPSTREAMS = re.compile("[^ ,]*(?:(?:, ?| : )[^ ,]+)*")
+ADDRESSES = re.compile(f"[^ ,]*{P}(?:, ?[^ ,]+{P})*{P}")
+UPSTREAMS = re.compile(f"[^ ,]*{P}(?:(?:, ?| : )[^ ,]+{P})*{P}")
 # The bytes with headers: beside a count of the body a key of `extra`, else response_bytes.
 TOTAL = "bytes_out_total"
 ONLY_TOTAL = "total_bytes"

@@ -67,6 +67,16 @@ IIS = (
 )
 V2_NAMES = ("timestamp(ms)", "c-ip", "cs-uri-stem", "sc-status", "asn", "cs(Host)", "x-host-header")
 V2 = "1714979289123,192.0.2.44,/v2,000,64500,d1.cloudfront.net,-"
+V2_OBJECT = (
+    '{"timestamp(ms)":"1714979289123","c-ip":"192.0.2.44","cs-uri-stem":"/v2","sc-status":"000",'
+    '"asn":"64500","cs(Host)":"d1.cloudfront.net","x-host-header":"-","cs(User-Agent)":"a%20b"}'
+)
+RT_NAMES = (
+    "timestamp", "c-ip", "sc-status", "cs-uri-stem", "time-to-first-byte", "cs-user-agent",
+    "cs-host", "c-country", "cs-uri-query",
+)  # fmt: skip
+# In CloudFront's own order.
+RT = "1714979289.123\t192.0.2.45\t0.012\t200\td1.example\t/r%20t?x=%2541\tMoz%20illa\t-\tDE"
 # Name -> (settings, what is before the records, records of which kernels take each).
 CASES: dict[str, tuple[ParseSettings, str, tuple[str, ...]]] = {
     "schematic-csv": (ParseSettings(format="schematic-csv"), CSV_HEADER, (CSV, QUOTED, TIMED)),
@@ -80,6 +90,16 @@ CASES: dict[str, tuple[ParseSettings, str, tuple[str, ...]]] = {
         ParseSettings(format="cloudfront_v2", fields=V2_NAMES, delimiter=","),
         "#",
         (V2, V2.replace("-", "www.example.com").replace("/v2", "/%C3%A9")),
+    ),
+    "v2 objects": (
+        ParseSettings(format="cloudfront_v2"),
+        "#",
+        (V2_OBJECT, '{"date":"2024-05-06", "TIME":"07:08:09", "cs-uri-stem":"\\/a", "x":null}'),
+    ),
+    "cloudfront_rt": (
+        ParseSettings(format="cloudfront_rt", fields=RT_NAMES),
+        "#",
+        (RT, RT.replace("?x=%2541\t", "?\t").replace("\t-\tDE", "\taction=View\tDE")),
     ),
     "w3c": (
         ParseSettings(format="w3c"),
@@ -180,6 +200,83 @@ def test_example_of_cloudfront_v2() -> None:
     assert row["event_time"].isoformat() == "2024-05-06T07:08:09.123000+00:00"
     assert (row["status_code"], row["server_name"]) == (0, "d1.cloudfront.net")
     assert row["extra"] == '{"asn":"64500","distribution_host":"d1.cloudfront.net"}'
+
+
+def test_example_of_objects() -> None:
+    """4.7: the keys of an object are the names of its fields."""
+    row = one("v2 objects", V2_OBJECT)
+    assert (row["source_format"], row["status_code"], row["user_agent"]) == (
+        "cloudfront_v2", 0, "a b",
+    )  # fmt: skip
+    assert row["event_time"].isoformat() == "2024-05-06T07:08:09.123000+00:00"
+    assert row["extra"] == '{"asn":"64500","distribution_host":"d1.cloudfront.net"}'
+
+
+def test_objects_of_other_shapes_are_for_the_reference_parser() -> None:
+    """4.7: the keys of others, nested values, numbers, names that differ in case only."""
+    usual = V2_OBJECT.encode()
+    odd = [
+        b'{"time":"07:08:09"}',
+        usual.replace(b'"64500"', b"64500"),
+        usual.replace(b'"64500"', b'["64500"]'),
+        usual.replace(b"asn", b"ASN").replace(b"}", b',"asn":"1"}'),
+        usual.replace(b"asn", b"c-ip"),
+        usual.replace(b"cs-uri-stem", b"stem"),
+        usual.replace(b'"/v2"', rb'"/v\u00e9"'),
+        usual.replace(b"64500", rb"6\"4"),
+        b"[" + usual + b"]",
+    ]
+    data = object_of("v2 objects", [*[usual] * MANY, *odd * 5])
+    parse = CASES["v2 objects"][0]
+    assert len(taken(data, parse)) == MANY
+    check(data, parse)
+
+
+def test_columns_and_objects_in_one_content() -> None:
+    """4.7: a line that begins like an object is one; kernels read what most of the lines are."""
+    record = "1714979289123\t192.0.2.44\t/v2\t000\t64500\td1.cloudfront.net\t-"
+    head = f"#Fields: {' '.join(V2_NAMES)}"
+    parse = ParseSettings(format="cloudfront_v2")
+    for objects, columns in ((MANY, 9), (9, MANY)):
+        lines = [head, *[V2_OBJECT] * objects, "", *[record] * columns]
+        data = "\n".join(lines).encode() + BEHIND
+        assert len(taken(data, parse)) == MANY
+        check(data, parse)
+
+
+@pytest.mark.parametrize(
+    ("stem", "query", "path", "asked", "is_fast"),
+    [
+        ("/a?b=%2541", "-", "/a", "b=%41", True),
+        ("/a?", "c=1", "/a", "c=1", True),
+        ("/a", "c=1", "/a", "c=1", True),
+        ("/a", "-", "/a", None, True),
+        ("/a?c=1?d", "c=1?d", "/a", "c=1?d", True),
+        ("/a?b=1", "c=1", "/a", "b=1", False),
+        ("/a%3Fb", "-", "/a?b", None, True),
+        ("/a?-", "-", "/a", "-", True),
+    ],
+)
+def test_a_path_has_its_query(
+    stem: str, query: str, path: str, asked: str | None, is_fast: bool
+) -> None:
+    """4.8: a query of its own counts only where the path has none."""
+    names = ("timestamp", "cs-uri-stem", "cs-uri-query")
+    parse = ParseSettings(format="cloudfront_rt", fields=names)
+    data = f"1714979289.123\t{stem}\t{query}\n".encode() * MANY + BEHIND
+    rows = taken(data, parse)
+    assert len(rows) == MANY * is_fast
+    assert all((row["url_path"], row.get("url_query")) == (path, asked) for row in rows)
+    check(data, parse)
+
+
+@pytest.mark.parametrize("time", ["2024-05-06T07:08:09Z", "06/May/2024:07:08:09 +0000", "-", "1e9"])
+def test_a_timestamp_of_another_kind(time: str) -> None:
+    """4.8: seconds since 1970, with a fraction."""
+    parse = ParseSettings(format="cloudfront_rt", fields=("timestamp", "cs-uri-stem", "asn"))
+    data = "".join(f"{one}\t/a\t1\n" for one in ["1714979289", time] * MANY).encode() + BEHIND
+    assert len(taken(data, parse)) == MANY
+    check(data, parse)
 
 
 def test_iis() -> None:
@@ -284,6 +381,8 @@ def test_a_record_equal_to_the_header_is_not_an_event() -> None:
         "date time cs-uri-stem c-port client-port",
         "date time cs-uri-stem " + " ".join(f"x-{number}" for number in range(200)),
         "date time timestamp(ms) cs-uri-stem cs-uri-query",
+        "timestamp timestamp(ms) cs-uri-stem",
+        "date time timestamp cs-uri-stem",
     ],
 )
 def test_other_headers(names: str) -> None:
