@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from fixtures.outcome import LINE
+from support.laid_out import random_seeds
 from support.memory_lake import pages, paths_in
 from support.mutated import (
     NAMES,
@@ -41,6 +42,7 @@ from ingest.settings import ParseSettings, Settings
 # Of all formats together.
 LINES = int(os.environ.get("FUZZ_LINES", "1000000"))
 AT_ONCE = 20_000
+OF_LAYOUT = 500  # lines of each log format string
 CUTS = 5  # of a content into ranges
 LONG_LINES = 40  # of each format
 LONG = (1 << 20) - 1000
@@ -103,6 +105,15 @@ def test_any_way_of_reading_gives_the_same(
         if is_splittable(name):
             check_ranges(content, whole, settings, cuts(len(content), CUTS, chance))
         reading(content, ParseSettings())
+
+
+def test_lines_of_random_log_formats(chance: random.Random) -> None:
+    for count, turn in zip(batches(LINES // len(NAMES), OF_LAYOUT), cycle(TURNS), strict=False):
+        seeds = random_seeds(chance, OF_LAYOUT // 2)
+        content = seeds.content(count, chance)
+        settings = replaced(seeds.settings, turn)
+        whole = check_kernels(content, settings)
+        check_ranges(content, whole, settings, cuts(len(content), CUTS, chance))
 
 
 @pytest.mark.parametrize("name", NAMES)
