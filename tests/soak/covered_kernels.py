@@ -23,7 +23,7 @@ from support.laid_out import random_seeds
 from support.mutated import NAMES, TURNS, check_kernels, reading, replaced, seeds_of_all
 
 LINES = int(os.environ.get("FUZZ_LINES", "4000"))
-LAYOUTS, LINES_OF_LAYOUT = 40, 60
+LAYOUTS, LINES_OF_LAYOUT = 30, 40
 FOLDER = Path(__file__).resolve().parents[2] / "ingest/parse/kernels"
 LEAST = 0.94
 # How machine code is kept; without a compiler there is none.

@@ -107,7 +107,7 @@ def test_any_way_of_reading_gives_the_same(
         reading(content, ParseSettings())
 
 
-def test_lines_of_random_log_formats(chance: random.Random) -> None:
+def test_random_log_formats_give_the_same(chance: random.Random) -> None:
     for count, turn in zip(batches(LINES // len(NAMES), OF_LAYOUT), cycle(TURNS), strict=False):
         seeds = random_seeds(chance, OF_LAYOUT // 2)
         content = seeds.content(count, chance)
