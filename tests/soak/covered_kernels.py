@@ -19,9 +19,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.laid_out import random_seeds
 from support.mutated import NAMES, TURNS, check_kernels, reading, replaced, seeds_of_all
 
 LINES = int(os.environ.get("FUZZ_LINES", "4000"))
+LAYOUTS, LINES_OF_LAYOUT = 30, 40
 FOLDER = Path(__file__).resolve().parents[2] / "ingest/parse/kernels"
 LEAST = 0.94
 # How machine code is kept; without a compiler there is none.
@@ -44,6 +46,9 @@ def test_mutated_lines_reach_the_kernels(
             for turn in TURNS:
                 content = seeds[name].content(LINES // len(NAMES) // len(TURNS), chance)
                 check_kernels(content, replaced(seeds[name].settings, turn))
+        for _ in range(LAYOUTS):
+            of_layout = random_seeds(chance, LINES_OF_LAYOUT)
+            check_kernels(b"".join(of_layout.lines), of_layout.settings)
     total = sum(len(lines) for lines in executable().values())
     share = 1 - sum(map(len, missing.values())) / total
     with capsys.disabled():

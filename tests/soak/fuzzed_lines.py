@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from fixtures.outcome import LINE
+from support.laid_out import random_seeds
 from support.memory_lake import pages, paths_in
 from support.mutated import (
     NAMES,
@@ -40,6 +41,7 @@ from ingest.settings import ParseSettings, Settings
 # Of all formats together.
 LINES = int(os.environ.get("FUZZ_LINES", "1000000"))
 AT_ONCE = 20_000
+OF_LAYOUT = 500  # lines of each log format string
 CUTS = 5  # of a content into ranges
 # Peak memory of a process that reads one object, in KiB: twice what a task of plain lines takes.
 MOST_KIB = 700 << 10
@@ -94,6 +96,15 @@ def test_any_way_of_reading_gives_the_same(
         if is_splittable(settings.format):
             check_ranges(content, whole, settings, cuts(len(content), CUTS, chance))
         reading(content, ParseSettings())
+
+
+def test_random_log_formats_give_the_same(chance: random.Random) -> None:
+    for count, turn in zip(batches(LINES // len(NAMES), OF_LAYOUT), cycle(TURNS), strict=False):
+        seeds = random_seeds(chance, OF_LAYOUT // 2)
+        content = seeds.content(count, chance)
+        settings = replaced(seeds.settings, turn)
+        whole = check_kernels(content, settings)
+        check_ranges(content, whole, settings, cuts(len(content), CUTS, chance))
 
 
 def _gzipped(piece: bytes, times: int) -> bytes:

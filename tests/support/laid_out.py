@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
+from support.mutated import Seeds
+
 from ingest.errors import SettingsError
 from ingest.parse.layout.compiled import Layout, compile_layout
+from ingest.settings import ParseSettings
 
 # Texts of which the first ones are usual.
 Texts = tuple[str, ...]
@@ -139,3 +142,10 @@ def written(layout: Layout, chance: random.Random, *, usual: float) -> bytes:
     if chance.random() > usual:
         pieces.append(chance.choice(_TAILS))
     return "".join(pieces).encode()
+
+
+def random_seeds(chance: random.Random, count: int) -> Seeds:
+    """Return so many lines of a random layout, of which half are usual ones."""
+    string, layout = random_layout(chance)
+    lines = [written(layout, chance, usual=chance.choice((1, 0.7))) for _ in range(count)]
+    return Seeds(lines=[line + b"\n" for line in lines], settings=ParseSettings(log_format=string))

@@ -51,7 +51,7 @@ _QUESTION: Final = ord("?")
 _BLANK: Final = ord(" ")
 _QUOTE: Final = ord('"')
 _HTTP_BYTES: Final = len("HTTP")
-# Behind the values: the text behind them, what is no request, and an id of that text.
+# Behind the values: the text behind them, bad requests, and an id of that text.
 _MORE: Final = 3
 
 Numbers = npt.NDArray[np.int64]
@@ -68,7 +68,7 @@ class Values:
     """The values of some lines; each step clears `plain` where it is not sure.
 
     Value 3 is in row 3 of the tables of places; in the rows behind the last value are the text
-    behind all values, what is no request, and the id of a request of API Gateway.
+    behind all values, bad requests, and the id of a request of API Gateway.
     """
 
     def __init__(self, lines: Lines, settings: ParseSettings, reading: Reading) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from fixtures.cut_lines import lines_of
 from fixtures.outcome import IDENTITY
-from support.laid_out import random_layout, written
-from support.mutated import TURNS, Seeds, check_kernels, replaced
+from support.laid_out import random_layout, random_seeds, written
+from support.mutated import TURNS, check_kernels, replaced
 
 from ingest.parse.format import FEW_LINES
 from ingest.parse.layout.compiled import compile_layout
@@ -192,10 +192,8 @@ def test_lines_without_a_time_have_no_kernels() -> None:
 @pytest.mark.parametrize("seed", range(LAYOUTS))
 def test_random_layouts_and_mutated_lines(seed: int) -> None:
     chance = random.Random(f"layout {seed}")  # noqa: S311 - not for secrets
-    string, layout = random_layout(chance)
-    lines = [written(layout, chance, usual=usual) + b"\n" for usual in (1, 0.7) for _ in range(40)]
-    seeds = Seeds(lines=lines, settings=ParseSettings(log_format=string))
-    content = b"".join(lines) + seeds.content(40, chance)
+    seeds = random_seeds(chance, 80)
+    content = b"".join(seeds.lines) + seeds.content(40, chance)
     check_kernels(content, replaced(seeds.settings, chance.choice(TURNS)))
 
 
