@@ -251,7 +251,5 @@ def write_extra(
     data.resize(offsets[-1], refcheck=False)
     filled = offsets[1:] != offsets[:-1]
     valid = None if filled.all() else pa.py_buffer(np.packbits(filled, bitorder="little"))
-    texts = pa.StringArray.from_buffers(
-        rows.size, pa.py_buffer(offsets), pa.py_buffer(data), valid
-    )
+    texts = pa.StringArray.from_buffers(rows.size, pa.py_buffer(offsets), pa.py_buffer(data), valid)
     return texts, sure != 0
