@@ -18,7 +18,6 @@ from bench.single import IDENTITY, lines_of
 from ingest.parse.registry import lookup
 from ingest.settings import ParseSettings
 
-ROUNDS = 5
 _KERNEL_LINES, _REFERENCE_LINES = 200_000, 10_000
 
 
@@ -116,7 +115,7 @@ FORMATS: Mapping[str, Log] = {
 }
 
 
-def measure(name: str, folder: Path, *, lines: int) -> Figures:
+def measure(name: str, folder: Path, *, lines: int, rounds: int) -> Figures:
     """Return the figures of the format `name` for a log of so many lines, in `folder`."""
     log = FORMATS[name]
     path = folder / f"{name}.log"
@@ -128,7 +127,7 @@ def measure(name: str, folder: Path, *, lines: int) -> Figures:
         reference=reference,
         kernels=kernels,
         by_kernels=by_kernels,
-        ratios=_ratios(path, name, log, lines=lines),
+        ratios=_ratios(path, name, log, lines=lines, rounds=rounds),
     )
 
 
@@ -143,7 +142,7 @@ def _cpu(path: Path, name: str, *, fast: bool, lines: int) -> tuple[float, float
     return seconds / some.starts.size * 1e9, parsed.table.num_rows / some.starts.size
 
 
-def _ratios(path: Path, name: str, log: Log, *, lines: int) -> list[float]:
+def _ratios(path: Path, name: str, log: Log, *, lines: int, rounds: int) -> list[float]:
     """Return our wall time over that of pyarrow, both to Parquet on two cores, per round."""
     in_ranges = lookup(name).splittable
     with ExitStack() as stack:
@@ -154,7 +153,7 @@ def _ratios(path: Path, name: str, log: Log, *, lines: int) -> list[float]:
         ours(where, emptied(out))
         return [
             _seconds(ours, where, out, lines) / _seconds(theirs, path, out, lines)
-            for _ in range(ROUNDS)
+            for _ in range(rounds)
         ]
 
 
