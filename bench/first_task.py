@@ -73,7 +73,7 @@ def _measured(log: str) -> Took:
 def _main(log: str) -> None:
     from pyspark.sql import SparkSession
 
-    quiet = {
+    quiet: dict[str, str | bool | float | int | None] = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
