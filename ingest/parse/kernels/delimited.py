@@ -71,7 +71,7 @@ _DURATIONS = (Value.SECONDS, Value.MILLISECONDS)
 _NUMBERS = (Value.COUNT, Value.STATUS)
 _SERVER = "server_name"
 # The fields of so many bytes of lines are read while the lines are in the second-level cache.
-_BLOCK_BYTES = 1 << 19
+_BLOCK_BYTES = 1 << 20
 
 Numbers = npt.NDArray[np.int64]
 
