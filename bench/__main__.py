@@ -15,6 +15,7 @@ from statistics import median
 from bench import formats, rivals, search
 from bench.contenders import Contender, arrow_csv, clickstream, emptied, spark_regexp
 from bench.discovery import OBJECTS, Discovery, discovery
+from bench.first_task import first_task
 from bench.follow import FILES, LARGE_BYTES, appended_line, known_files
 from bench.gateway import GatewayMissing
 from bench.lines import write_lines
@@ -35,7 +36,10 @@ def main() -> None:
         _print_search(options.folder, events=options.events, rounds=options.rounds)
         return
     if options.formats:
-        _print_formats(options.folder, lines=options.lines)
+        _print_formats(options.folder, lines=options.lines, rounds=options.rounds)
+        return
+    if options.first_task:
+        _print_first_task(options.folder)
         return
     if options.s3:
         _print_s3(options.folder, lines=options.lines)
@@ -53,6 +57,17 @@ def main() -> None:
         for name, mebibytes in peak_memory(Path(folder)).items():
             print(f"peak memory of a task, {name}: {mebibytes:,.0f} MiB")
         _print_idle(Path(folder))
+    if not options.no_spark:
+        _print_first_task(options.folder)
+
+
+def _print_first_task(where: Path | None) -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
+        took = first_task(Path(folder))
+    print(
+        f"first task of a worker, kernels compiled: {took.wall:.2f} s (limit 1.5), "
+        f"{took.cpu:.2f} of CPU"
+    )
 
 
 def _print_idle(folder: Path) -> None:
@@ -70,11 +85,11 @@ def _print_idle(folder: Path) -> None:
     )
 
 
-def _print_formats(where: Path | None, *, lines: int) -> None:
+def _print_formats(where: Path | None, *, lines: int, rounds: int) -> None:
     print(formats.HEADING)
     for name in formats.FORMATS:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=where) as folder:
-            figures = formats.measure(name, Path(folder), lines=lines)
+            figures = formats.measure(name, Path(folder), lines=lines, rounds=rounds)
         print(formats.described(name, figures), flush=True)
     _print_rivals(where, lines=lines)
 
@@ -168,7 +183,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--search", action="store_true", help="measure only the export")
     parser.add_argument("--formats", action="store_true", help="measure only the other formats")
     parser.add_argument("--events", type=int, default=400_000, help="of --search; 10x for memory")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of --search")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of --search, --formats")
+    parser.add_argument("--first-task", action="store_true", help="measure only that of a worker")
     parser.add_argument("--no-spark", action="store_true", help="leave out regexp_extract")
     return parser.parse_args()
 

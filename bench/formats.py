@@ -18,7 +18,6 @@ from bench.single import IDENTITY, lines_of
 from ingest.parse.registry import lookup
 from ingest.settings import ParseSettings
 
-ROUNDS = 5
 _KERNEL_LINES, _REFERENCE_LINES = 200_000, 10_000
 
 
@@ -134,7 +133,7 @@ FORMATS: Mapping[str, Log] = {
 }
 
 
-def measure(name: str, folder: Path, *, lines: int) -> Figures:
+def measure(name: str, folder: Path, *, lines: int, rounds: int) -> Figures:
     """Return the figures of the format `name` for a log of so many lines, in `folder`."""
     log = FORMATS[name]
     path = folder / f"{name}.log"
@@ -148,7 +147,7 @@ def measure(name: str, folder: Path, *, lines: int) -> Figures:
         reference=reference,
         kernels=kernels,
         by_kernels=by_kernels,
-        ratios=_ratios(path, settings, log, lines=lines),
+        ratios=_ratios(path, settings, log, lines=lines, rounds=rounds),
     )
 
 
@@ -163,7 +162,9 @@ def _cpu(path: Path, settings: ParseSettings, *, lines: int) -> tuple[float, flo
     return seconds / some.starts.size * 1e9, parsed.table.num_rows / some.starts.size
 
 
-def _ratios(path: Path, settings: ParseSettings, log: Log, *, lines: int) -> list[float]:
+def _ratios(
+    path: Path, settings: ParseSettings, log: Log, *, lines: int, rounds: int
+) -> list[float]:
     """Return our wall time over that of pyarrow, both to Parquet on two cores, per round."""
     in_ranges = lookup(settings.format).splittable
     with ExitStack() as stack:
@@ -174,7 +175,7 @@ def _ratios(path: Path, settings: ParseSettings, log: Log, *, lines: int) -> lis
         ours(where, emptied(out))
         return [
             _seconds(ours, where, out, lines) / _seconds(theirs, path, out, lines)
-            for _ in range(ROUNDS)
+            for _ in range(rounds)
         ]
 
 

@@ -26,7 +26,7 @@ from ingest.storage.reader import ObjectReader
 
 ROW_GROUP_ROWS = 262_144
 # Wide rows make smaller row groups, so that what waits to be written is bounded in bytes too.
-_ROW_GROUP_BYTES = 96 << 20
+_ROW_GROUP_BYTES = 64 << 20
 # Rows encoded at a time: as many as the fast path gives at once. pyarrow's 1,024 take 10 % longer.
 _BATCH_ROWS = 16_384
 # A column with more different texts at once has more in a row group than its dictionary page holds.
@@ -53,7 +53,7 @@ class Written:
 class ParquetSink:
     """Writes one lake file of the contract table `table` chunk by chunk.
 
-    Holds at most one row group in memory, of at most some 96 MiB. The file is complete when
+    Holds at most one row group in memory, of at most some 64 MiB. The file is complete when
     `close` has returned, and durable once `Storage.upload` has; leaving the `with` block without
     `close` removes it.
     """

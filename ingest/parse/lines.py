@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ingest.parse.model import Lines
 
 # Large enough to make the cost per chunk vanish, small enough for many tasks on one machine.
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 8 << 20
 # Kept of a refused line: their base64 has 64,000 characters, the width of its column.
 RAW_BYTES = 48_000
 # Of shorter lines a chunk holds fewer bytes: each line may become a Python object of 3 KB.

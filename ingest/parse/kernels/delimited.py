@@ -50,7 +50,7 @@ from ingest.parse.kernels.readers import (
     Span,
     read_parameters,
     read_referrer,
-    read_request,
+    unread_request,
     version_column,
 )
 from ingest.parse.kernels.split import ESCAPED, NOT_PLAIN
@@ -59,6 +59,7 @@ from ingest.parse.kernels.urls import doubt_escapes
 from ingest.parse.kernels.values import read_numbers, read_ports, read_seconds, read_statuses
 from ingest.parse.kernels.walk import walk
 from ingest.parse.kernels.words import Bytes, Flags, Positions
+from ingest.parse.lines import equal_parts
 from ingest.parse.model import Identity, Lines
 from ingest.settings import ParseSettings
 
@@ -69,6 +70,8 @@ _DICTIONARIES = frozenset(c.name for c in EVENTS.columns if c.dictionary)
 _DURATIONS = (Value.SECONDS, Value.MILLISECONDS)
 _NUMBERS = (Value.COUNT, Value.STATUS)
 _SERVER = "server_name"
+# The fields of so many bytes of lines are read while the lines are in the second-level cache.
+_BLOCK_BYTES = 1 << 20
 
 Numbers = npt.NDArray[np.int64]
 
@@ -91,7 +94,7 @@ def _read(
 ) -> tuple[Positions, pa.Table]:
     piece = _Piece(lines, settings, shape)
     piece.read_fields()
-    request, referrer = piece.request(), piece.referrer()
+    request, referrer = piece.request, piece.referrer()
     values = read_parameters(lines.buffer, piece.plain, request.query, referrer.query, names)
     rows = piece.rows()
     encoder = Encoder(lines.buffer, rows)
@@ -148,16 +151,15 @@ class _Piece:
         self._hosts = np.empty(size, dtype=np.uint32)
         self.micros: Numbers = np.empty(size, dtype=np.int64)
         self.plain: Flags = np.empty(size, dtype=np.uint8)
-        kinds = np.array([field.written for field in shape.fields], dtype=np.uint64)
-        widths = np.uint64(sum(1 << width for width in shape.widths))
-        longest = np.uint64(min(LONGEST_LINE, settings.max_line_bytes))
+        self.request: Request = unread_request(self._span(self._request_field()[0]))
         begins, stops = self._places
-        walk(
-            self._buffer, lines.starts, lines.ends, kinds, begins, stops, self.plain,
-            widths, longest,
+        self._walk = partial(
+            walk, self._buffer, lines.starts, lines.ends,
+            np.array([field.written for field in shape.fields], dtype=np.uint64),
+            begins, stops, self.plain,
+            np.uint64(sum(1 << width for width in shape.widths)),
+            np.uint64(min(LONGEST_LINE, settings.max_line_bytes)),
         )  # fmt: skip
-        if not shape.escapes:
-            self._doubt(self.plain & ESCAPED != 0)
 
     def _doubt(self, lines: Mask) -> None:
         self.plain[lines] = NOT_PLAIN
@@ -170,42 +172,57 @@ class _Piece:
         return ((i, f) for i, f in enumerate(self._shape.fields) if f.value in values)
 
     def read_fields(self) -> None:
-        """Read numbers, times and ports, and doubt texts that do not fit their columns."""
+        """Find the fields, read what is no text, and doubt texts that do not fit their columns."""
+        size = self._size
+        for first, after in equal_parts(0, size, -(-self._buffer.size // _BLOCK_BYTES)):
+            self._walk(np.uint64(first), np.uint64(after))
+            if not self._shape.escapes:
+                block = self.plain[first:after]
+                block[block & ESCAPED != 0] = NOT_PLAIN
+            self._read_values(first, after)
+        self._check_texts()
+
+    def _read_values(self, first: int, after: int) -> None:
+        """Read numbers, times, ports and requests of the lines [first, after)."""
+        plain, micros = self.plain[first:after], self.micros[first:after]
         for slot, field in enumerate(self._shape.fields):
-            span, numbers = self._span(slot), self._numbers[slot, : self._size]
+            begins, stops = self._places[:, slot, first:after]
+            numbers = self._numbers[slot, first:after]
+            fields = self._buffer, begins, stops, plain
             match field.value:
                 case Value.COUNT:
-                    read_numbers(self._buffer, *span, self.plain, numbers)
+                    read_numbers(*fields, numbers)
                 case Value.STATUS:
-                    self._read_statuses(span, numbers)
+                    statuses = np.empty(after - first, dtype=np.int32)
+                    read_statuses(*fields, statuses)
+                    numbers[:] = statuses
                 case Value.SECONDS:
-                    read_seconds(self._buffer, *span, self.plain, numbers)
+                    read_seconds(*fields, numbers)
                 case Value.MILLISECONDS:
-                    read_numbers(self._buffer, *span, self.plain, numbers)
-                    self._doubt(numbers >= _MAX_MILLISECONDS)
+                    read_numbers(*fields, numbers)
+                    plain[numbers >= _MAX_MILLISECONDS] = NOT_PLAIN
                     np.multiply(numbers, 1000, out=numbers, where=numbers > 0)
                 case Value.ISO_TIME:
-                    read_iso_times(self._buffer, *span, self.plain, self.micros)
+                    read_iso_times(*fields, micros)
                 case Value.CLF_TIME:
-                    self._read_clf_times(span)
+                    zoned = np.ones(after - first, dtype=np.uint8)
+                    read_clf_times(*fields, micros, zoned)
+                    plain[zoned == 0] = NOT_PLAIN
+                    micros *= SECOND
                 case Value.HOST_PORT:
-                    read_ports(self._buffer, *span, self.plain, self._hosts, numbers)
-                    self._check_width("client_address", span)
-                case Value.CLIENT:
-                    self._check_width("client_address", span)
-                case Value.TEXT:
-                    self._check_text(field, span)
+                    read_ports(*fields, self._hosts[first:after], numbers)
+                case Value.REQUEST:
+                    self.request.read(self._buffer, self._span(slot), self.plain, first, after)
 
-    def _read_statuses(self, span: Span, numbers: Numbers) -> None:
-        statuses = np.empty(self._size, dtype=np.int32)
-        read_statuses(self._buffer, *span, self.plain, statuses)
-        numbers[:] = statuses
-
-    def _read_clf_times(self, span: Span) -> None:
-        seconds, zoned = np.empty(self._size, dtype=np.int64), np.ones(self._size, dtype=np.uint8)
-        read_clf_times(self._buffer, *span, self.plain, seconds, zoned)
-        self._doubt(zoned == 0)
-        self.micros = seconds * SECOND
+    def _check_texts(self) -> None:
+        for slot, field in enumerate(self._shape.fields):
+            span = begins, stops = self._span(slot)
+            if field.value in (Value.HOST_PORT, Value.CLIENT):
+                self._check_width("client_address", span)
+            elif field.value is Value.TEXT:
+                self._check_text(field, span)
+            elif field.value is Value.REQUEST and field.event_type is not None:
+                self._doubt(begins == stops)  # which may have that type too
 
     def _check_text(self, field: Field, span: Span) -> None:
         begins, stops = span
@@ -220,14 +237,6 @@ class _Piece:
         width = EVENTS.column(name).width or 0
         if width < LONGEST_LINE:
             self._doubt(span[1] - span[0] > width)
-
-    def request(self) -> Request:
-        """Return the parts of the requests."""
-        slot, field = self._request_field()
-        begins, stops = span = self._span(slot)
-        if field.event_type is not None:  # which an empty text may have too
-            self._doubt(begins == stops)
-        return read_request(self._buffer, span, self.plain)
 
     def _request_field(self) -> tuple[int, Field]:
         (found,) = self._fields(Value.REQUEST)

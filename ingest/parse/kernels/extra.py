@@ -247,9 +247,9 @@ def write_extra(
     begins, stops = spans
     data = np.empty(plan.most_bytes(buffer, spans, rows) + WORD, dtype=np.uint8)
     _write(buffer, begins, stops, numbers, rows, plain, plan.rows, plan.keys, offsets, data, sure)
+    # The room that was not needed would live as long as the texts.
+    data.resize(offsets[-1], refcheck=False)
     filled = offsets[1:] != offsets[:-1]
     valid = None if filled.all() else pa.py_buffer(np.packbits(filled, bitorder="little"))
-    texts = pa.StringArray.from_buffers(
-        rows.size, pa.py_buffer(offsets), pa.py_buffer(data[: offsets[-1]]), valid
-    )
+    texts = pa.StringArray.from_buffers(rows.size, pa.py_buffer(offsets), pa.py_buffer(data), valid)
     return texts, sure != 0

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ingest.contract import EVENTS
 from ingest.parse.fields.times import SECOND
+from ingest.parse.kernels.any_times import read_any_times
 from ingest.parse.kernels.columns import Mask
 from ingest.parse.kernels.follow import follow
 from ingest.parse.kernels.formatted import read_formatted
@@ -25,7 +26,7 @@ from ingest.parse.kernels.readers import (
 )
 from ingest.parse.kernels.settled import cut_word, drop_same, settle, sum_seconds
 from ingest.parse.kernels.split import NOT_PLAIN
-from ingest.parse.kernels.times import read_any_times, read_clf_times
+from ingest.parse.kernels.times import read_clf_times
 from ingest.parse.kernels.urls import doubt_escapes, join_queries, read_targets
 from ingest.parse.kernels.values import (
     read_numbers,

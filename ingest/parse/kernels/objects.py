@@ -6,8 +6,7 @@ each skeleton means, and gets all other lines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -17,19 +16,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.contract import EVENTS, Type
-from ingest.parse.fields.addresses import MAX_PORT
-from ingest.parse.fields.parameters import CAMPAIGN
-from ingest.parse.json_keys import (
-    COMPUTED,
-    COUNTS,
-    DURATIONS,
-    PORTS,
-    SHOP,
-    TOTAL_DURATION,
-    Found,
-    put_alone,
-)
+from ingest.contract import EVENTS
+from ingest.parse.json_keys import COMPUTED, SHOP, Found, put_alone
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.answers import (
     Answers,
@@ -41,13 +29,7 @@ from ingest.parse.kernels.answers import (
     row_of,
     warned_times,
 )
-from ingest.parse.kernels.columns import (
-    DictionaryColumn,
-    Mask,
-    column,
-    constant,
-    spread,
-)
+from ingest.parse.kernels.columns import DictionaryColumn, Mask, column, constant, spread
 from ingest.parse.kernels.cut import cut
 from ingest.parse.kernels.events import (
     SCHEMA,
@@ -59,27 +41,13 @@ from ingest.parse.kernels.events import (
     table_of,
 )
 from ingest.parse.kernels.grouped import Group, groups_of
-from ingest.parse.kernels.leaves import place, write_extra
+from ingest.parse.kernels.leaves import write_extra
+from ingest.parse.kernels.object_fields import TEXTS, Fields, Numbers64, Read, read_fields
 from ingest.parse.kernels.parameters import SESSION, decoded
-from ingest.parse.kernels.readers import (
-    PADDING,
-    Encoder,
-    Referrer,
-    Request,
-    Span,
-    read_parameters,
-    read_referrer,
-    read_request,
-    version_column,
-)
+from ingest.parse.kernels.readers import Encoder, version_column
 from ingest.parse.kernels.requests import rows_without_session
-from ingest.parse.kernels.split import NOT_PLAIN, PLAIN
 from ingest.parse.kernels.texts import encode
-from ingest.parse.kernels.times import read_any_times
-from ingest.parse.kernels.urls import METHOD_STOP, join_queries, read_targets
-from ingest.parse.kernels.values import read_nanos, read_numbers
-from ingest.parse.kernels.words import Flags, Positions
-from ingest.parse.lines import READ_AHEAD
+from ingest.parse.kernels.words import Positions
 from ingest.parse.model import Identity, Lines
 from ingest.parse.rows import Row
 from ingest.parse.separated import Unsure
@@ -88,27 +56,15 @@ from ingest.parse.verdict import Event
 from ingest.parse.web import put_logged_client
 from ingest.settings import ParseSettings
 
-_DECIMALS: Final = {None: -1, "s": 0, "ms": 3, "us": 6, "ns": 9}
-# Decimals of a unit that are nanoseconds.
-_NANO_DECIMALS: Final = {None: 6, "s": 9, "ms": 6, "us": 3, "ns": 0}
 _NANOS_PER_MS: Final = 1e6
-_FEW_NANOS: Final = 100
 # Few texts in many lines, which have a rule.
 _ASKED: Final = frozenset(
     ("status_code", "backend_status", "http_version", "server_name", "url_scheme", "url_domain")
 )
-_TEXTS: Final = {
-    column.name: column.width or 0 for column in EVENTS.columns if column.type is Type.STRING
-}
 _DICTIONARIES: Final = frozenset(c.name for c in EVENTS.columns if c.dictionary)
-_PATH_BYTES: Final = _TEXTS["url_path"]
 
 _OF_TYPES: Final = frozenset(("event_type", "event_name"))
 _SESSION_OF: Final = "session_of_visitor"
-
-Numbers64 = npt.NDArray[np.int64]
-# A target, and the unit of a number there.
-Slot = tuple[str, str | None]
 
 
 def parse_objects(
@@ -138,165 +94,6 @@ def _read_piece(
     return in_order(read)
 
 
-class _Fields:
-    """The texts of the lines of a group by target; what reads them clears `plain` where unsure."""
-
-    def __init__(self, group: Group) -> None:
-        slots = {(fill.target, fill.unit): 0 for plan in group.plans for fill in plan.fills}
-        self.slots: dict[Slot, int] = {slot: index for index, slot in enumerate(slots)}
-        self.size = group.rows.size
-        self.texts = group.texts
-        self.plain: Flags = np.full(self.size, PLAIN, dtype=np.uint8)
-        fills, starts = [], [0]
-        for plan in group.plans:
-            fills += [(fill.leaf, self.slots[fill.target, fill.unit]) for fill in plan.fills]
-            starts.append(len(fills))
-        self._begins, self._stops = np.empty(
-            (2, len(slots) + 1, self.size + PADDING), dtype=np.uint32
-        )
-        place(
-            group.firsts, group.plan_of, *group.leaves,
-            np.array(fills, dtype=np.uint32).reshape(-1, 2), np.array(starts, dtype=np.uint32),
-            self._begins, self._stops,
-        )  # fmt: skip
-
-    def doubt(self, lines: Mask) -> None:
-        """Leave `lines` to the reference parser."""
-        self.plain[lines] = NOT_PLAIN
-
-    def named(self, names: frozenset[str]) -> Iterator[tuple[str, str | None, Span]]:
-        """Yield target, unit and place of those targets among `names` that a line has."""
-        for (target, unit), slot in self.slots.items():
-            if target in names:
-                yield target, unit, self._at(slot)
-
-    def _at(self, slot: int) -> Span:
-        return self._begins[slot, : self.size], self._stops[slot, : self.size]
-
-    def span(self, target: str) -> Span:
-        """Return where the texts of a target without a unit are; all are empty without it."""
-        return self._at(self.slots.get((target, None), len(self.slots)))
-
-    def has(self, target: str) -> bool:
-        """Return whether a line may have this target."""
-        return (target, None) in self.slots
-
-    def join_queries(self) -> None:
-        """Make one text of URL and query where they are logged apart."""
-        if not self.has("args"):
-            return
-        url, args, request = self.span("url"), self.span("args"), self.span("request")
-        # The request line counts where there is one.
-        args[1][:] = np.where(request[0] != request[1], args[0], args[1])
-        room = int((args[1] - args[0]).sum() + (url[1] - url[0]).sum()) + self.size
-        joined = np.empty(room + READ_AHEAD, dtype=np.uint8)
-        join_queries(self.texts, *url, *args, self.plain, joined)
-        self.texts = np.concatenate([self.texts, joined])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """What kernels read of the lines, an item each."""
-
-    micros: Numbers64
-    has_time: Mask
-    counts: dict[str, Numbers64]
-    nanos: dict[str, Numbers64]
-    request: Request
-    referrer: Referrer
-    parameters: dict[str, Span]
-
-
-def _read(fields: _Fields, group: Group, names: dict[str, str]) -> _Read:
-    fields.join_queries()
-    micros, has_time = _times(fields)
-    counts = _numbers(fields, COUNTS | PORTS, _read_count)
-    for name in PORTS & counts.keys():
-        fields.doubt(counts[name] > MAX_PORT)
-    nanos = _numbers(fields, DURATIONS | {TOTAL_DURATION}, _read_nanos)
-    for name in COMPUTED & nanos.keys():
-        # JSON writes some of these with an exponent.
-        fields.doubt((nanos[name] > 0) & (nanos[name] < _FEW_NANOS))
-    for target, _, (begins, stops) in fields.named(frozenset(_TEXTS)):
-        fields.doubt(stops - begins > _TEXTS[target])
-    request = _request(fields, is_needed=group.is_request)
-    referrer = read_referrer(fields.texts, fields.span("referrer"), fields.plain)
-    return _Read(
-        micros=micros,
-        has_time=has_time,
-        counts=counts,
-        nanos=nanos,
-        request=request,
-        referrer=referrer,
-        parameters=_parameters(fields, group, request, referrer, names),
-    )
-
-
-def _parameters(
-    fields: _Fields, group: Group, request: Request, referrer: Referrer, names: dict[str, str]
-) -> dict[str, Span]:
-    """Return where the parameters of the URL are that say something of such an event."""
-    if group.is_request:
-        return read_parameters(fields.texts, fields.plain, request.query, referrer.query, names)
-    if not group.shape.reads_campaign:
-        return {}
-    names = {name: names[name] for name in CAMPAIGN.values()}
-    # Of the referrer none counts here.
-    nothing = fields.span("args")
-    return read_parameters(fields.texts, fields.plain, request.query, nothing, names)
-
-
-def _times(fields: _Fields) -> tuple[Numbers64, Mask]:
-    micros = np.zeros(fields.size, dtype=np.int64)
-    has_time = np.zeros(fields.size, dtype=np.bool_)
-    for _, unit, (begins, stops) in fields.named(frozenset(("event_time",))):
-        read_any_times(fields.texts, begins, stops, _DECIMALS[unit], fields.plain, micros)
-        has_time |= begins != stops
-    return micros, has_time
-
-
-def _numbers(
-    fields: _Fields,
-    names: frozenset[str],
-    read: Callable[[_Fields, str | None, Span, Numbers64], None],
-) -> dict[str, Numbers64]:
-    """Return the numbers of those targets among `names` that a line has, -1 for none."""
-    found: dict[str, Numbers64] = {}
-    for target, unit, span in fields.named(names):
-        numbers = np.full(fields.size, -1, dtype=np.int64)
-        read(fields, unit, span, numbers)
-        found[target] = np.maximum(found.get(target, numbers), numbers)
-    return found
-
-
-def _read_count(fields: _Fields, _unit: str | None, span: Span, numbers: Numbers64) -> None:
-    read_numbers(fields.texts, *span, fields.plain, numbers)
-
-
-def _read_nanos(fields: _Fields, unit: str | None, span: Span, numbers: Numbers64) -> None:
-    decimals = np.uint64(_NANO_DECIMALS[unit])
-    read_nanos(fields.texts, *span, decimals, fields.plain, numbers)
-
-
-def _request(fields: _Fields, *, is_needed: bool) -> Request:
-    """Return the requests, be they logged as lines or in parts; others are not plain."""
-    lines, method = fields.span("request"), fields.span("http_method")
-    request = read_request(fields.texts, lines, fields.plain)
-    parts = request.parts
-    is_line = lines[0] != lines[1]
-    url = fields.span("url")
-    read_targets(fields.texts, url[0], np.where(is_line, url[0], url[1]), fields.plain, parts)
-    target = request.target
-    fields.doubt(target[1] - target[0] > _PATH_BYTES)
-    if is_needed:
-        fields.doubt(target[0] == target[1])
-    methods = (
-        np.where(is_line, lines[0], method[0]),
-        np.where(is_line, parts[METHOD_STOP, : fields.size], method[1]),
-    )
-    return request._replace(method=methods)
-
-
 def _events(
     group: Group,
     lines: Lines,
@@ -306,8 +103,8 @@ def _events(
     settings: ParseSettings,
     memories: Memories,
 ) -> tuple[Positions, pa.Table]:
-    fields = _Fields(group)
-    read = _read(fields, group, names)
+    fields = Fields(group)
+    read = read_fields(fields, group, names)
     rows = np.flatnonzero(fields.plain).astype(np.uint32)
     encoder = Encoder(fields.texts, rows)
     answers = _answers(fields, group, rows, memories, settings)
@@ -342,7 +139,7 @@ def _events(
 
 
 def _answers(
-    fields: _Fields, group: Group, rows: Positions, memories: Memories, settings: ParseSettings
+    fields: Fields, group: Group, rows: Positions, memories: Memories, settings: ParseSettings
 ) -> list[Answers]:
     """Return what the reference parser stores of the texts that it is asked about."""
     clients = encode(fields.texts, *fields.span("client"), rows)
@@ -386,10 +183,10 @@ def _stored(target: str, unit: str | None, text: str) -> Row | None:
     return row | kept | {"extra": None}
 
 
-def _text_columns(fields: _Fields, group: Group, rows: Positions) -> Columns:
+def _text_columns(fields: Fields, group: Group, rows: Positions) -> Columns:
     columns: Columns = {}
     others = SHOP if group.is_request else _OF_TYPES
-    for target, _, span in fields.named(frozenset(_TEXTS) - _ASKED - others - {"http_method"}):
+    for target, _, span in fields.named(frozenset(TEXTS) - _ASKED - others - {"http_method"}):
         if target in _DICTIONARIES:
             columns[target] = encode(fields.texts, *span, rows).column()
         else:
@@ -397,7 +194,7 @@ def _text_columns(fields: _Fields, group: Group, rows: Positions) -> Columns:
     return columns
 
 
-def _number_columns(read: _Read, rows: Positions) -> Columns:
+def _number_columns(read: Read, rows: Positions) -> Columns:
     columns: Columns = {}
     for name, numbers in read.counts.items():
         if name in SCHEMA.names:
@@ -425,7 +222,7 @@ def _answered(answers: Sequence[Answers], name: str) -> list[DictionaryColumn]:
 
 
 def _url_columns(
-    fields: _Fields, read: _Read, encoder: Encoder, answers: Sequence[Answers]
+    fields: Fields, read: Read, encoder: Encoder, answers: Sequence[Answers]
 ) -> Columns:
     """Return the columns of requests; of what they say too, the URL wins, but for the version."""
     request = read.request
@@ -445,7 +242,7 @@ def _url_columns(
     }
 
 
-def _shop_columns(fields: _Fields, group: Group, read: _Read, encoder: Encoder) -> Columns:
+def _shop_columns(fields: Fields, group: Group, read: Read, encoder: Encoder) -> Columns:
     session = read.parameters[SESSION]
     values = {
         name: decoded(encoder.texts(span), escapes=False)
@@ -463,7 +260,7 @@ def _shop_columns(fields: _Fields, group: Group, read: _Read, encoder: Encoder) 
     return columns
 
 
-def _tracked_columns(fields: _Fields, read: _Read, encoder: Encoder) -> Columns:
+def _tracked_columns(fields: Fields, read: Read, encoder: Encoder) -> Columns:
     """Return the campaign, which the URL may say, and the session with its visitor."""
     columns = {}
     for name, span in read.parameters.items():
@@ -474,7 +271,7 @@ def _tracked_columns(fields: _Fields, read: _Read, encoder: Encoder) -> Columns:
         texts = [cut(fields.texts, *span, encoder.rows) for span in (visitor, session)]
         columns[SESSION] = pc.binary_join_element_wise(*texts, ".")
         size = visitor[1] - visitor[0] + session[1] - session[0]
-        encoder.valid &= size[encoder.rows] < _TEXTS[SESSION]
+        encoder.valid &= size[encoder.rows] < TEXTS[SESSION]
     return columns
 
 
@@ -485,7 +282,7 @@ def _plan_columns(group: Group, rows: Positions) -> Columns:
 
 
 def _extra_numbers(
-    fields: _Fields, read: _Read, answers: Sequence[Answers], encoder: Encoder
+    fields: Fields, read: Read, answers: Sequence[Answers], encoder: Encoder
 ) -> tuple[dict[str, Numbers64], Mask]:
     """Return the numbers of `extra` by line, and which rows do not have two for one key."""
     rows = encoder.rows

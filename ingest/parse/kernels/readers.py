@@ -41,6 +41,11 @@ class Request(NamedTuple):
     versions: Codes
     parts: npt.NDArray[np.uint32]
 
+    def read(self, buffer: Bytes, span: Span, plain: Flags, first: int, after: int) -> None:
+        """Fill in the requests at `span` of the lines [first, after)."""
+        lines = np.uint64(first), np.uint64(after)
+        urls.read_requests(buffer, *span, plain, self.parts, self.versions, *lines)
+
 
 class Referrer(NamedTuple):
     """Where the parts of referrers are, and which are `sure` to be referrers, or not there."""
@@ -52,11 +57,17 @@ class Referrer(NamedTuple):
 
 def read_request(buffer: Bytes, span: Span, plain: Flags) -> Request:
     """Return the parts of the requests at `span`."""
-    begins, stops = span
+    request = unread_request(span)
+    request.read(buffer, span, plain, 0, plain.size)
+    return request
+
+
+def unread_request(span: Span) -> Request:
+    """Return where the parts of the requests at `span` will be."""
+    begins, _ = span
     size = begins.size
     parts = np.empty((urls.PARTS, size + PADDING), dtype=np.uint32)
     versions = np.empty(size, dtype=np.int32)
-    urls.read_requests(buffer, begins, stops, plain, parts, versions)
     rows = list(parts[:, :size])
     return Request(
         method=(begins, rows[urls.METHOD_STOP]),

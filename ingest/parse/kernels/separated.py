@@ -29,6 +29,7 @@ from ingest.parse.kernels.answers import (
     merged,
     warned_times,
 )
+from ingest.parse.kernels.any_times import read_any_times
 from ingest.parse.kernels.columns import (
     Mask,
     column,
@@ -49,7 +50,7 @@ from ingest.parse.kernels.requests import Requests, read_requests
 from ingest.parse.kernels.separate import find_open, split_columns
 from ingest.parse.kernels.split import NOT_PLAIN
 from ingest.parse.kernels.texts import encode
-from ingest.parse.kernels.times import read_any_times, read_dates_and_clocks
+from ingest.parse.kernels.times import read_dates_and_clocks
 from ingest.parse.kernels.values import (
     read_numbers,
     read_plain_ports,

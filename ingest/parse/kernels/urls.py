@@ -13,6 +13,7 @@ from ingest.parse.kernels.compiled import (
     FLAGS,
     POSITIONS,
     TABLE,
+    WORD,
     WORDS,
     helper,
     kernel,
@@ -154,7 +155,7 @@ def _put_request(
     return version if _put_target(buffer, target, end, line, parts) else -1
 
 
-@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, TABLE, CODES)
+@kernel(BYTES, POSITIONS, POSITIONS, FLAGS, TABLE, CODES, WORD, WORD)
 def read_requests(
     buffer: Bytes,
     begins: Positions,
@@ -162,14 +163,17 @@ def read_requests(
     plain: Flags,
     parts: npt.NDArray[np.uint32],
     versions: npt.NDArray[np.int32],
+    first: np.uint64,
+    after: np.uint64,
 ) -> None:
     """Fill the parts of `METHOD target HTTP/d.d`, a row of `parts` each, and the version.
 
+    Only those of lines [first, after) are.
     The version is a code of VERSIONS, a query or origin that is not there is empty. Whether the
     text before the first space is a method has still to be asked. All parts of another request are
     empty but `ODD_STOP`, where it stops, and its version is -1.
     """
-    for number in range(begins.size):
+    for number in range(first, after):
         line = np.uint64(number)
         if plain[line] == NOT_PLAIN:
             continue

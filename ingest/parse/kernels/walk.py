@@ -214,7 +214,7 @@ def _look(buffer: Bytes, start: np.uint64, end: np.uint64, marks: Flags) -> int:
     return PLAIN | ESCAPED if _pass_escaped(marks, end - start) else NOT_PLAIN
 
 
-@kernel(BYTES, OFFSETS, OFFSETS, KINDS, TABLE, TABLE, FLAGS, WORD, WORD)
+@kernel(BYTES, OFFSETS, OFFSETS, KINDS, TABLE, TABLE, FLAGS, WORD, WORD, WORD, WORD)
 def walk(
     buffer: Bytes,
     starts: npt.NDArray[np.int64],
@@ -225,8 +225,10 @@ def walk(
     plain: Flags,
     widths: np.uint64,
     longest: np.uint64,
+    first: np.uint64,
+    after: np.uint64,
 ) -> None:
-    """Note where the fields of each line begin and stop, and which lines fit the `kinds`.
+    """Note where the fields of lines [first, after) are, and which of these fit the `kinds`.
 
     Field 3 of a line is in row 3, the surplus behind the last of `kinds` in the row behind that
     one. Fields that a line has not, and those that are a lone `-`, are empty. Lines may have n
@@ -236,7 +238,7 @@ def walk(
     known = np.uint64(kinds.size)
     marks = np.empty(longest + TWO * _BITS, dtype=np.uint8)
     separators = np.empty(longest + ONE, dtype=np.uint32)
-    for number in range(starts.size):
+    for number in range(first, after):
         line = np.uint64(number)
         start, end = np.uint64(starts[line]), np.uint64(ends[line])
         plain[line] = NOT_PLAIN

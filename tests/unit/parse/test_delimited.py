@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ingest.parse.format import FEW_LINES
 from ingest.parse.formats import elb, s3
+from ingest.parse.kernels import delimited
 from ingest.parse.kernels.columns import dictionary_column, null_column
 from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.kernels.extra import MILLISECONDS, NUMBER, TEXT, TEXTS, Item, plan_of, write_extra
@@ -308,6 +309,14 @@ def test_every_line_comes_out_as_from_the_reference_parser(name: str, data: st.D
 
 
 HOSTILE = ('"', "\\", '\\"', " ", '" ', ' "', "&", "%", "/", "[", "] [", ":", "0", "1.", "\u00e9")
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_blocks_join_without_a_seam(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 900)  # a line or two, so the last one is shorter
+    raw = [line(name).replace(b"10:11:12", b"10:11:%d" % second) for second in (13, 24, 99, 35)]
+    assert len(set(raw)) == 4
+    assert taken(name, raw) == [True, True, False, True]
 
 
 @pytest.mark.parametrize("name", LINES)
