@@ -129,9 +129,11 @@ def _refuse_excess(raw: bytes) -> None:
     unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     sent = np.frombuffer(unescaped, dtype=np.uint8)
     outside = sent[np.cumsum(sent == ord('"'), dtype=np.uint32) & 1 == 0]
-    if _STEPS[outside].cumsum().max(initial=0) > MAX_DEPTH:
+    depth = _STEPS[outside].cumsum()
+    if depth.max(initial=0) > MAX_DEPTH:
         raise BadValue("bad_json", f"nested deeper than {MAX_DEPTH} levels")
-    elements = np.count_nonzero(outside == ord("{")) if raw.lstrip().startswith(b"[") else 0
+    is_array = raw.lstrip().startswith(b"[")
+    elements = np.count_nonzero((outside == ord("{")) & (depth == 2)) if is_array else 0
     if np.count_nonzero(outside == ord(",")) >= MOST_VALUES + MOST_OF_ELEMENT * elements:
         raise BadValue("bad_json", f"more than {MOST_VALUES:,} values")
 

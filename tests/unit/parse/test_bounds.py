@@ -191,6 +191,9 @@ def test_each_object_of_an_array_may_have_values_of_its_own() -> None:
     assert len(found.events) == 200
     (reject,) = read(f"[{','.join([one] * 200)},{{}},{one}]", "ga4").rejects
     assert reject["reason"] == "no_match"
+    inner = GA4 + ',"a":[' + "{}," * 2 * MOST_VALUES + "0]}"
+    (reject,) = read(f"[{one},{inner}]", "ga4").rejects
+    assert reject["reason"] == "bad_json"
 
 
 def test_a_very_long_header_names_no_columns() -> None:
