@@ -172,7 +172,7 @@ class _Piece:
         return ((i, f) for i, f in enumerate(self._shape.fields) if f.value in values)
 
     def read_fields(self) -> None:
-        """Find the fields, read what is no text, and doubt texts that do not fit their columns."""
+        """Find the fields, read all but texts, and doubt texts that do not fit their columns."""
         size = self._size
         for first, after in equal_parts(0, size, -(-self._buffer.size // _BLOCK_BYTES)):
             self._walk(np.uint64(first), np.uint64(after))
