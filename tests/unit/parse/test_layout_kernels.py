@@ -157,6 +157,7 @@ def test_usual_lines(string: str, line: str) -> None:
         ("$msec $request_method $uri $args", "1709446089.250 GET - x=1"),
         ("$msec $request_method $uri $args", "1709446089.250 GET /a?x=1 x=2"),
         ("$msec $request_method $uri", "1709446089.250 {} /a"),
+        ("$msec $request_method $uri", "1709446089.250 GET -"),
         ("$msec $uri $server_protocol", "1709446089.250 /a FTP"),
         ("apigw_clf", HEAD.replace("- ann", "-  ann")),
         ("apigw_clf", HEAD.replace("192.0.2.1", "host.example")),
