@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.parse.fields.addresses import Client
+from ingest.parse.fields.text import is_blank
 
 MAX_BIGINT = 2**63 - 1
 _MAX_INT = 2**31 - 1
@@ -109,6 +110,16 @@ BLANK = Skip("blank")
 COMMENT = Skip("comment")
 HEADER = Skip("header")
 CONTROL = Skip("control")
+
+
+def skip_of(raw: bytes) -> Skip | None:
+    """Return the verdict on a blank line or a comment, None for a line that may be a record.
+
+    A comment begins with `#`: in the CLF family and the text logs of AWS, not in JSON or CSV.
+    """
+    if is_blank(raw):
+        return BLANK
+    return COMMENT if raw.startswith(b"#") else None
 
 
 def warn(verdict: Verdict, code: str) -> None:

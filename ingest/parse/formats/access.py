@@ -24,13 +24,13 @@ from ingest.parse.fields.head import read_head
 from ingest.parse.fields.prefix import Prefix, read_prefix
 from ingest.parse.fields.relay import relay_end
 from ingest.parse.fields.tail import read_tail
-from ingest.parse.fields.text import is_blank, logged, repair, unescape
+from ingest.parse.fields.text import logged, repair, unescape
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FastPath, Format, Head, ParserOfLines
 from ingest.parse.model import Identity, Lines
 from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
-from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Skip
+from ingest.parse.verdict import Event, Reject, Skip, skip_of
 from ingest.parse.web import finish_request, put_client, put_request, put_time
 from ingest.settings import ParseSettings
 
@@ -123,10 +123,9 @@ def _is_misfit(verdict: Event | Skip | Reject) -> bool:
 
 def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:
     """Return the verdict on one line, given without its line end."""
-    if is_blank(raw):
-        return BLANK
-    if raw.startswith(b"#"):
-        return COMMENT
+    skip = skip_of(raw)
+    if skip is not None:
+        return skip
     event = Event()
     line = without_colours(repair(raw, event.warnings))
     text = line.strip(" ")

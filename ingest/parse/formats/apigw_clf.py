@@ -12,7 +12,7 @@ from functools import partial
 from ingest.parse.fields.addresses import read_client
 from ingest.parse.fields.head import Head, read_head
 from ingest.parse.fields.relay import relay_end
-from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
+from ingest.parse.fields.text import logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import Format, ParserOfLines
 from ingest.parse.layout.compiled import compile_layout
@@ -20,7 +20,7 @@ from ingest.parse.layout.reading import reading_of
 from ingest.parse.model import Identity
 from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
-from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
+from ingest.parse.verdict import Event, Reject, Verdict, skip_of
 from ingest.parse.web import (
     finish_request,
     put_client,
@@ -62,10 +62,9 @@ def apigw_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
 
 def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     """Return the verdict on one line, given without its line end."""
-    if is_blank(raw):
-        return BLANK
-    if raw.startswith(b"#"):
-        return COMMENT
+    skip = skip_of(raw)
+    if skip is not None:
+        return skip
     event = Event()
     line = repair(raw, event.warnings)
     text = _parted(line.strip(" "))

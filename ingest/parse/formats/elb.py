@@ -13,7 +13,7 @@ from functools import partial
 
 from ingest.parse.fields.addresses import read_address, read_host_port
 from ingest.parse.fields.extra import MOST_SURPLUS
-from ingest.parse.fields.text import is_blank, logged, repair, unescape, value
+from ingest.parse.fields.text import logged, repair, unescape, value
 from ingest.parse.fields.times import BadTime, is_iso_time, read_utc
 from ingest.parse.fields.urls import NO_URL
 from ingest.parse.fields.words import Fields, read_fields
@@ -22,7 +22,7 @@ from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.model import Identity
 from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
-from ingest.parse.verdict import BLANK, COMMENT, CONTROL, Event, Reject, Verdict
+from ingest.parse.verdict import CONTROL, Event, Reject, Verdict, skip_of
 from ingest.parse.web import (
     finish_request,
     put_client,
@@ -161,10 +161,9 @@ _FIELDS = {
 
 def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdict:
     """Return the verdict on one line, given without its line end."""
-    if is_blank(raw):
-        return BLANK
-    if raw.startswith(b"#"):
-        return COMMENT
+    skip = skip_of(raw)
+    if skip is not None:
+        return skip
     if raw.startswith(_CONTROL_LINE):
         return CONTROL
     event = Event()

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ingest.parse.fields.addresses import choose_client, read_client
 from ingest.parse.fields.extra import MOST_SURPLUS
-from ingest.parse.fields.text import is_blank, repair, value
+from ingest.parse.fields.text import repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.fields.urls import NO_URL
 from ingest.parse.format import Format, Head, ParserOfLines
@@ -22,7 +22,7 @@ from ingest.parse.kernels.declared import Field, Shape, Value, Written
 from ingest.parse.model import Identity
 from ingest.parse.place import Misfit, no_match, parts, placed, walk
 from ingest.parse.registry import register
-from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
+from ingest.parse.verdict import Event, Reject, Verdict, skip_of
 from ingest.parse.web import (
     finish_request,
     put_client,
@@ -196,10 +196,9 @@ def score(head: Head, _settings: ParseSettings) -> int:
 
 def parse_line(raw: bytes, settings: ParseSettings) -> Verdict:
     """Return the verdict on one line, given without its line end."""
-    if is_blank(raw):
-        return BLANK
-    if raw.startswith(b"#"):
-        return COMMENT
+    skip = skip_of(raw)
+    if skip is not None:
+        return skip
     event = Event()
     logged = repair(raw, event.warnings)
     line = _read(logged)
