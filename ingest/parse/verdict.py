@@ -122,6 +122,11 @@ def skip_of(raw: bytes) -> Skip | None:
     return COMMENT if raw.startswith(b"#") else None
 
 
+def is_no_match(verdict: Verdict) -> bool:
+    """Return whether the line has not the shape of its format; that is how `score` tells others."""
+    return isinstance(verdict, Reject) and verdict.reason == "no_match"
+
+
 def warn(verdict: Verdict, code: str) -> None:
     """Add a warning code to all events of `verdict`; a line without events carries none."""
     if isinstance(verdict, Event):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ingest.parse.collector import NOTHING
 from ingest.parse.fields.addresses import read_address
-from ingest.parse.fields.extra import MOST_SURPLUS
+from ingest.parse.fields.extra import MOST_NAMES, MOST_SURPLUS
 from ingest.parse.fields.text import is_blank, repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.flat import FlatObjects
@@ -51,9 +51,7 @@ _NUMBERS = (
     "sc-status", "sc-substatus", "sc-win32-status", "sc-bytes", "cs-bytes", "s-port", "c-port",
     "time-taken", "time-to-first-byte",
 )  # fmt: skip
-# Bytes of names in a header, many times those of any log: each line costs what its header does.
-MOST_NAMES = 16_384
-# Or the beginning of one, where a line is cut.
+# A number, or the beginning of one where a line is cut.
 _NUMBER = re.compile(r"-?[0-9]*(?:\.[0-9]*)?")
 
 

@@ -15,6 +15,8 @@ WIDTH = EVENTS.column("extra").width or 0
 # Fields of a line that nothing names, of which each is read: no line has as many but to do harm,
 # and none that kernels read. Those behind them are one text, so that a line takes no longer.
 MOST_SURPLUS = 2048
+# Bytes of the names in a header, many times those of any log: each line costs what its header does.
+MOST_NAMES = 16_384
 _OTHER = re.compile(r"[^a-z0-9]+")
 # Names of dropped keys are for people; both caps keep `_dropped` itself within the width.
 _NAME_BYTES = 255

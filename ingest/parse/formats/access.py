@@ -30,7 +30,7 @@ from ingest.parse.format import FastPath, Format, Head, ParserOfLines
 from ingest.parse.model import Identity, Lines
 from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
-from ingest.parse.verdict import Event, Reject, Skip, skip_of
+from ingest.parse.verdict import Event, Reject, Skip, is_no_match, skip_of
 from ingest.parse.web import finish_request, put_client, put_request, put_time
 from ingest.settings import ParseSettings
 
@@ -114,11 +114,7 @@ def access_parser(
 
 def score(head: Head, settings: ParseSettings) -> int:
     """Return how many lines of the sample have the shape of the grammar."""
-    return sum(not _is_misfit(parse_line(line, settings)) for line in head.sample)
-
-
-def _is_misfit(verdict: Event | Skip | Reject) -> bool:
-    return isinstance(verdict, Reject) and verdict.reason == "no_match"
+    return sum(not is_no_match(parse_line(line, settings)) for line in head.sample)
 
 
 def parse_line(raw: bytes, settings: ParseSettings) -> Event | Skip | Reject:

@@ -14,7 +14,7 @@ from ingest.parse.json_lines import Shape, offer, read_line
 from ingest.parse.json_object import Members
 from ingest.parse.model import Identity
 from ingest.parse.registry import register
-from ingest.parse.verdict import Event, Reject, Verdict
+from ingest.parse.verdict import Event, is_no_match
 from ingest.parse.w3c import TAB, Columns, Header, W3cLines, W3cParser, columns_of, header_of
 from ingest.parse.w3c_fields import Dialect, put_fields
 from ingest.settings import ParseSettings
@@ -192,11 +192,7 @@ def score_v1(head: Head, settings: ParseSettings) -> int:
     least = min(_V1_COLUMNS.widths)
     read = W3cLines(settings, dialect=STANDARD, usual=_V1_COLUMNS)
     records = (line for line in head.sample if _RECORD.match(line))
-    return sum(line.count(b"\t") >= least - 1 and not _is_no_match(read(line)) for line in records)
-
-
-def _is_no_match(verdict: Verdict) -> bool:
-    return isinstance(verdict, Reject) and verdict.reason == "no_match"
+    return sum(line.count(b"\t") >= least - 1 and not is_no_match(read(line)) for line in records)
 
 
 def score_v2(head: Head, _settings: ParseSettings) -> int:
@@ -221,7 +217,7 @@ def _fields_problems(settings: ParseSettings) -> Sequence[str]:
     return [
         *(f"fields names {name!r} more than once" for name, times in names.items() if times > 1),
         *(
-            f"fields names {name!r}: a name has neither commas nor blanks; give each of its own"
+            f"fields names {name!r}: a name has neither commas nor blanks; write each on its own"
             for name in names
             if _NO_NAME.search(name)
         ),

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ingest.parse.collector import Collector
 from ingest.parse.fields.csv_records import Physical, Record, RecordReader, open_quote, split_record
-from ingest.parse.fields.extra import MOST_SURPLUS, key_of
+from ingest.parse.fields.extra import MOST_NAMES, MOST_SURPLUS, key_of
 from ingest.parse.fields.text import is_blank, repair
 from ingest.parse.fields.times import BadTime
 from ingest.parse.format import FEW_LINES, Format, Head, try_fast
@@ -63,8 +63,6 @@ Action,Bytes,Item ,# Of Purchases,Response,Pct_Purchase,# Of Views,Brand,Clickhe
 ClientIP,ItemID,Msg,Number of Records,ProductID,Rbytes,Rstat,ServerIp,SessionID,TimeStamp,URL
 """
 _REQUIRED = frozenset({"action", "sessionid", "clientip"})
-# Bytes, many times those of the reference file's: each record costs what its header does.
-_MOST_HEADER = 16_384
 # Lines that are read at once where records may have line breaks.
 _WINDOW = 32
 # A first line with this many of the known names is a header.
@@ -215,7 +213,7 @@ class SchematicParser:
                 raise Refused("missing_header")
             return Reject("bad_csv", placed("a quote that is never closed", open_quote(content)))
         event = Event()
-        if not self._columns and len(content) > _MOST_HEADER:
+        if not self._columns and len(content) > MOST_NAMES:
             raise Refused("missing_header")
         text = repair(content, event.warnings)
         fields = split_record(text, event.warnings, len(self._columns) + MOST_SURPLUS)

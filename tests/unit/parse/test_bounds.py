@@ -16,11 +16,10 @@ from support.mutated import Seeds
 
 from ingest.parse.fields import text, urls
 from ingest.parse.fields.addresses import choose_client, is_address_list
-from ingest.parse.fields.extra import MOST_SURPLUS
+from ingest.parse.fields.extra import MOST_NAMES, MOST_SURPLUS
 from ingest.parse.fields.urls import MOST_PARAMETERS, parameters
 from ingest.parse.json_value import MOST_OF_ELEMENT, MOST_VALUES
 from ingest.parse.verdict import Event
-from ingest.parse.w3c import MOST_NAMES
 from ingest.parse.web import total_milliseconds
 from ingest.settings import ParseSettings
 
