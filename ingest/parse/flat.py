@@ -1,6 +1,6 @@
-"""What flat objects of texts say whose members are named like the columns of another log.
+"""JSON objects of texts whose keys are the columns of another log, such as `cloudfront_v2`.
 
-Kernels read them as lines of these columns; nothing here loads numba.
+Kernels read them as lines of these columns. Nothing here loads numba.
 """
 
 from __future__ import annotations
@@ -24,21 +24,28 @@ _NOTHING = frozenset((None, "", "-"))
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """How the objects of one skeleton are read: their members that say something are `columns`."""
+    """How the objects of one skeleton are read: as lines of `layout`.
+
+    `columns` are the numbers of the members that say something; the others are null in all of them.
+    """
 
     layout: Separated
     columns: tuple[int, ...]
 
 
 class FlatObjects:
-    """The fast path of objects of texts, which `layout_of` the names in lower case lays out."""
+    """The fast path of flat objects. `known` has how those of each skeleton are read."""
 
     def __init__(
         self,
         fits: Callable[[dict[str, Any]], bool],
         layout_of: Callable[[tuple[str, ...]], Separated | None],
     ) -> None:
-        """`fits` tells by their keys which objects are of the format."""
+        """`fits` tells by their keys which objects are of the format.
+
+        `layout_of` returns how kernels read lines whose columns have these names, in lower case;
+        None when they cannot.
+        """
         self._fits = fits
         self._layout_of = layout_of
         self._layouts: dict[tuple[str, ...], Separated | None] = {}
@@ -54,6 +61,7 @@ class FlatObjects:
         return parse_flat(lines, identity, settings, objects=self)
 
     def _plan(self, line: bytes) -> Flat | None:
+        """Return how objects with the skeleton of `line` are read, None = by reference parser."""
         warnings: set[str] = set()
         try:
             value = read_value(line, warnings)

@@ -38,20 +38,21 @@ _SHOWN_CHARACTERS = 32
 class Shape:
     """The objects of one format.
 
-    `fits` tells them by their keys, which `needs` names for people; of several shapes that fit, the
-    lowest `rank` reads the object.
-    `put` stores in an event what the members say, but for those that go to `extra` under their own
-    names; it may raise BadTime. `nulls` are texts that say nothing.
+    `fits` tells them by their keys, which `needs` names for people. Of several shapes that fit, the
+    one with the lowest `rank` reads the object. `nulls` are texts that say nothing. Members that
+    neither `put` nor `take` takes go to `extra` under their own names.
 
-    The shape of a web request has a `take`, and then needs no `put`: it takes away and returns
-    what `put_web_request` stores, by target, and may store what goes with it. Where `put` would
-    not do the same it returns None. Kernels then read the usual lines, so it may not look into
-    texts, but for those of the names `told_by` in the outermost object and `told_inside` objects
-    of arrays; `fits` may neither. Whether the texts at the two places `alike` are the same it may
-    ask. `kind` is an event_type that no parameter replaces.
+    `put` stores in an event what the members say; it may raise BadTime. Kernels know nothing of it.
 
-    With a `finish` an object without a request is none: it is stored by `put_tracked`, which says
-    what `finish` and `reads_campaign` mean.
+    `take` lets kernels read the usual lines, and mostly needs no `put` beside it. It takes members
+    away and returns what `put_web_request` stores of them, by target; what goes with that it may
+    store itself. Where a `put` beside it would do something else, it returns None. It is asked once
+    for all objects with the same keys, so neither it nor `fits` may look into texts. What it may
+    ask: the texts of the names `told_by` in the outermost object, and of `told_inside` in objects
+    of arrays; and whether the texts at the two places `alike` are the same.
+
+    `kind` is an event_type that no parameter replaces. With a `finish`, an object without a request
+    is no web request: `put_tracked` stores it, and says what `finish` and `reads_campaign` mean.
     """
 
     name: str

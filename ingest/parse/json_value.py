@@ -20,7 +20,8 @@ from ingest.parse.fields.text import decode
 from ingest.parse.place import placed
 
 MAX_DEPTH = 100
-# Of an object, and of each further one of an array: Python takes two microseconds for each.
+# Values of a line, and how many more for each object of an array line: Python takes two
+# microseconds for a value.
 MOST_VALUES, MOST_OF_ELEMENT = 10_000, 100
 _LEAST_INT, _LARGEST_INT = -(2**63), 2**64 - 1
 _INT_DIGITS = 20
@@ -33,7 +34,7 @@ _HALF = re.compile(
     rf"{_BEGIN}(?:{_FIRST}(?!{_BEGIN}{_SECOND})|(?<!{_BEGIN}{_FIRST}{_BEGIN}){_SECOND})"
 )
 _REPLACED = r"\ufffd"
-# A text that `decode` returned has none.
+# Stands for an escaped backslash: a text that `decode` returned has no NUL.
 _BACKSLASH = "\0"
 _STEPS = np.zeros(256, dtype=np.int64)
 _STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1

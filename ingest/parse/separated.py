@@ -31,9 +31,10 @@ class Unsure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A column of few different texts: what `put` stores of each, but for `extra`.
+    """A column of few different texts: `put` is asked what it stores of each.
 
-    Of two that store the same column, the first that stores something wins; both may not warn.
+    Lines of which it fills `extra` are left to the reference parser. Of two that store the same
+    event column the first that stores something wins, and neither may warn.
     """
 
     put: Put
@@ -41,9 +42,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class AskedClient:
-    """A column of clients: `put` is asked as of `Asked`, but for plain IPv4 addresses.
+    """A column of clients: `put` is asked as that of `Asked` is, but not about IPv4 addresses.
 
-    They are many, and both client columns have them as they are.
+    Those are many, and go into both client columns as they are.
     """
 
     put: Put
@@ -51,7 +52,10 @@ class AskedClient:
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """One of several columns whose `put`s, in order, make one event: they may fill `extra`."""
+    """One of the columns whose `put`s store one event, in order, and may fill `extra`.
+
+    They are asked once for each different row of the texts of all these columns.
+    """
 
     put: Put
 
@@ -72,7 +76,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A URL of which the domain is for the event column `column`."""
+    """A URL whose domain is for the event column `column`."""
 
     column: str
 
@@ -107,9 +111,10 @@ class SecondsMember:
 
 
 class Role(Enum):
-    """A column that other columns of the same line give a meaning.
+    """A column that means something together with others of its line.
 
-    A line has one of the EPOCHs, or DATE and CLOCK, or a time that a `put` stores, or no timestamp.
+    The time of a line is one of the EPOCHs, or DATE and CLOCK, or what a `put` stores as
+    event_time. A line without any has no timestamp.
     """
 
     DATE = "yyyy-MM-dd"
@@ -152,16 +157,16 @@ def _leave(_event: Event) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Separated:
-    """How lines are read of which the columns are between delimiters.
+    """How lines are read whose columns are between delimiters. With a PATH they are web requests.
 
-    `readers` are pairs of a column's number, from 0, and what reads it: none, one or several.
-    `width` is the number of columns, `widths` are those that a line may have without a warning.
-    `path_has_query`: the column of paths has the query too, behind the first `?`; it is put where
-    that of queries is, which may be the one behind all of the line's.
+    `readers` are pairs of the number of a column, from 0, and what reads it; a column may have
+    several, or none. `width` is the number of columns, `widths` are all numbers that a line may
+    have without a warning. `path_has_query`: the query follows the path behind the first `?`; it is
+    put where the column of queries is, which may be a further one behind those of the line.
     `quotes`: columns may be quoted as in CSV. `merges`: several delimiters are as one. `finish` is
-    called on the event of the columns read `Together`. `usual` are values of event columns where
-    no reader stores one. Lines with a PATH are web requests. `memory` is what was found out
-    for earlier lines: answers of the `put`s, and the readers by kind.
+    called on the event of the columns read `Together`. `usual` are the values of event columns
+    where no reader stores one. `memory` is what was found out for earlier lines: answers of the
+    `put`s, and the readers by kind.
     """
 
     delimiter: str

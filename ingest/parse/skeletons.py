@@ -79,8 +79,9 @@ class Fill:
 class Plan:
     """How the objects of one skeleton are read, which are of `shape`.
 
-    `values` are those of event columns; each member of `extra` begins with a comma. With a `pair`
-    of scalars, lines of which these are the same text are read as `twin` says.
+    `fills` says which scalars fill what, `values` are event columns that are the same for all of
+    these objects. `extra` is written piece by piece, each member behind a comma. Where the two
+    scalars of `pair` are the same text, the line is read as `twin` says instead.
     """
 
     shape: Shape
@@ -96,10 +97,10 @@ P = TypeVar("P")
 
 
 class Known(Generic[P]):
-    """What `plan` says of skeletons, each by the first line that has it; None: nothing."""
+    """The plans of skeletons, each made once, of the first line that has the skeleton."""
 
     def __init__(self, plan: Callable[[bytes], P | None]) -> None:
-        """Nothing is known yet."""
+        """`plan` makes the plan of a line's skeleton, None = its lines have no fast path."""
         self._plan = plan
         self._plans: dict[int, P | None] = {}
 
@@ -108,7 +109,7 @@ class Known(Generic[P]):
         return skeleton in self._plans
 
     def of(self, skeleton: int, line: Callable[[], bytes]) -> P | None:
-        """Return the plan of a skeleton, which `line` has."""
+        """Return the plan of `skeleton`, a hash; `line` returns a line that has it."""
         if skeleton not in self._plans:
             if len(self._plans) == MOST_PLANS:
                 self._plans.clear()
@@ -118,7 +119,7 @@ class Known(Generic[P]):
 
 @dataclass(slots=True)
 class Plans:
-    """The plans of the skeletons of one object, which are of one of `shapes`; None for others.
+    """The plans of the skeletons of one object, whose lines are of one of `shapes`.
 
     `memory` is what kernels remember from piece to piece.
     """
@@ -138,6 +139,7 @@ class Plans:
         return sorted({name for some in names for name in some})
 
     def _plan(self, line: bytes) -> Plan | None:
+        """Return the plan of the skeleton of `line`, None = the reference parser reads them."""
         warnings: set[str] = set()
         try:
             value = read_value(line, warnings)

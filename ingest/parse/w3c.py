@@ -40,7 +40,7 @@ _MARK = ord("#")
 _OBJECT = ord("{")
 _DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_SHAPES = {
+_TIME_PATTERNS = {
     "date": _DATE,
     "time": re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"),
     "timestamp": _EPOCH,
@@ -129,8 +129,8 @@ class W3cLines:
     ) -> None:
         """`usual` are the columns before the first header; None = there are no records there.
 
-        `json` reads the lines that are JSON, of which those are records that `fits`; None = there
-        are none.
+        `json` reads the lines that are JSON, None = there are none; `fits` tells by their keys
+        which of its objects are records.
         """
         self._settings = settings
         self._dialect = dialect
@@ -232,7 +232,7 @@ class W3cLines:
 
 def _misplaced(fields: dict[str, str], count: int, columns: Columns) -> tuple[str, str] | None:
     """Return (column, what it should hold) of one that is not at its place, None without any."""
-    odd = next((name for name in _SHAPES if not _fits(name, fields)), None)
+    odd = next((name for name in _TIME_PATTERNS if not _fits(name, fields)), None)
     if odd is None and columns.widths and not _DATE.fullmatch(fields.get("date", "")):
         odd = "date"
     if odd is not None:
@@ -254,13 +254,13 @@ def _begin_of(index: int, line: str, texts: Sequence[str]) -> int:
 
 def _fits(name: str, fields: dict[str, str]) -> bool:
     text = value(fields.get(name))
-    return text is None or _SHAPES[name].fullmatch(text) is not None
+    return text is None or _TIME_PATTERNS[name].fullmatch(text) is not None
 
 
 def _foreign(fields: dict[str, str]) -> tuple[str, str] | None:
-    """Return what `_misplaced` does of columns that no header names and that hold something else.
+    """Return, as `_misplaced` does, the first of several columns that hold something else.
 
-    A single one is a fault: that is a warning.
+    For columns that no header names. A single one is a wrong value: that is a warning.
     """
     odd = [(name, "a number") for name in _NUMBERS if not _NUMBER.fullmatch(fields.get(name, ""))]
     client = value(fields.get("c-ip"))
@@ -270,7 +270,7 @@ def _foreign(fields: dict[str, str]) -> tuple[str, str] | None:
 
 
 def _shift(fields: dict[str, str]) -> tuple[str, str] | None:
-    """Return what `_misplaced` does of a line with an unusual number of columns.
+    """Return what `_misplaced` does, for a line with an unusual number of columns.
 
     A delimiter was lost, or is part of a text before the column that is not a number. An answer
     without a status is rarer than a text at its place.

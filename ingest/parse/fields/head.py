@@ -13,7 +13,7 @@ from ingest.parse.place import Misfit, parts, walk
 # Neither bracket is within it, so a search never looks at a character more than twice.
 _TIME = re.compile(r' \[([^\[\]]*)\] "')
 _COUNTS = re.compile(r" ([0-9]{3}|0|-1|-) ([0-9]+|-)(?= |\Z)")
-# As long as a time at least: a line of brackets is no work.
+# Shorter ones hold no time, so that a line of `[]` is no work.
 _BRACKETS = re.compile(r"\[([0-9]{1,4}[/-][^\[\]]{14,60})\]")
 _EACH_COUNT = parts(
     a_space=" ",
@@ -62,7 +62,7 @@ def read_head(text: str, begin: int) -> Head | Misfit:
 def _time_in(text: str, begin: int, end: int) -> re.Match[str] | None:
     """Return the first bracket with a time in text[begin:end], None without one.
 
-    Behind very many brackets one that may be a time is taken for it.
+    Behind `MOST_SURPLUS` brackets the next one that looks like a time is taken for one.
     """
     brackets = enumerate(_BRACKETS.finditer(text, begin, end))
     times = (one for number, one in brackets if number >= MOST_SURPLUS or is_time_text(one[1]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# So many are found by a pattern as fast.
+# Up to so many a pattern finds as fast.
 MANY = 64
 _NO_DIGIT = 16
 _DIGITS = np.full(256, _NO_DIGIT, dtype=np.uint8)
@@ -17,7 +17,7 @@ _DIGITS[list(b"0123456789abcdef")] = _DIGITS[list(b"0123456789ABCDEF")] = range(
 def undone(raw: bytes, mark: bytes, *, first: int = 0, last: int = 0xFF) -> bytes:
     """Return `raw` with each `mark`, and the digits of a byte from `first` to `last`, as that byte.
 
-    No byte of `mark` but its first may be one that digits begin with.
+    The first byte of `mark` is no digit and not in the rest of it, so that no two overlap.
     """
     padded = np.frombuffer(raw + b"." * (len(mark) + 2), dtype=np.uint8)
     at = np.flatnonzero(padded == mark[0])

@@ -52,7 +52,7 @@ def is_cookie(text: str) -> bool:
 def read_tail(text: str, *, has_list: bool) -> Tail:
     """Return the parts of `text`; `has_list`: the line has an address list before it.
 
-    Of one with too many words all is left.
+    With too many words all of it is `rest`.
     """
     text = text.strip(" ")
     if text.count(" ") > _MOST_BLANKS:

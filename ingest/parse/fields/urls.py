@@ -23,7 +23,7 @@ ENCODED = re.compile(rf"%[0-9A-Fa-f]{{2}}(?:%[0-9A-Fa-f]{{2}})*{P}")
 # It cannot be stored by every engine, so it stays encoded, like bytes that are not UTF-8.
 _NUL = "%00"
 _HEX = re.compile(rb"%([0-9A-Fa-f]{2})")
-# More than a line has that kernels read.
+# Of a query or cookie; no line that kernels read has as many.
 MOST_PARAMETERS = 16_384
 # Characters of a parameter that are decoded: its column is narrower than what they can stand for.
 _LONGEST = 8192

@@ -52,7 +52,7 @@ class Fields:
         return end
 
     def _drop_after_quoted(self) -> None:
-        """Drop the words behind the last quoted field: a quote in one says it ends further on."""
+        """Drop the words behind the last quoted field: a quote in one may be its end."""
         while self.quoted and not self.quoted[-1]:
             self.texts.pop()
             self.quoted.pop()

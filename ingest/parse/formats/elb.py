@@ -83,7 +83,7 @@ _NUMBER = re.compile(r"[-+.0-9Ee]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
+class _Log:
     """What one kind of log has: its names in their order, and the numbers of fields so far.
 
     `refusal` returns why a line is none of this log's, judged by its first two fields. `event_type`
@@ -124,13 +124,13 @@ def _refuse_clb(first: str, second: str) -> str | None:
     return None if is_iso_time(first) else "no_match"
 
 
-_ALB = _Layout(
+_ALB = _Log(
     names=_ALB_NAMES,
     widths=frozenset((20, 21, 25, 27, 29, 30, 33)),
     refusal=_refuse_alb,
     bytes_scope="total",
 )
-_CLB = _Layout(
+_CLB = _Log(
     names=_ALB_NAMES[1:16],
     widths=frozenset((12, 15)),
     refusal=_refuse_clb,
@@ -159,7 +159,7 @@ _FIELDS = {
 }
 
 
-def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdict:
+def parse_line(raw: bytes, settings: ParseSettings, *, log: _Log) -> Verdict:
     """Return the verdict on one line, given without its line end."""
     skip = skip_of(raw)
     if skip is not None:
@@ -167,35 +167,35 @@ def parse_line(raw: bytes, settings: ParseSettings, *, layout: _Layout) -> Verdi
     if raw.startswith(_CONTROL_LINE):
         return CONTROL
     event = Event()
-    fields = _fields_of(repair(raw, event.warnings), layout)
-    reject = _refused(fields, layout)
+    fields = _fields_of(repair(raw, event.warnings), log)
+    reject = _refused(fields, log)
     if reject is not None:
         return reject
-    named = dict(zip(layout.names, fields.texts, strict=False))
+    named = dict(zip(log.names, fields.texts, strict=False))
     time = named.pop("time")
     try:
         event.values["event_time"] = read_utc(time, event.warnings)
     except BadTime:
-        return Reject("bad_timestamp", placed(time, fields.begin_of(layout.time)))
-    _check_width(event, fields, layout)
-    _put(event, named, settings, layout)
+        return Reject("bad_timestamp", placed(time, fields.begin_of(log.time)))
+    _check_width(event, fields, log)
+    _put(event, named, settings, log)
     return event
 
 
-def _fields_of(line: str, layout: _Layout) -> Fields:
-    return read_fields(line, len(layout.names) + MOST_SURPLUS)
+def _fields_of(line: str, log: _Log) -> Fields:
+    return read_fields(line, len(log.names) + MOST_SURPLUS)
 
 
-def _refused(fields: Fields, layout: _Layout) -> Reject | None:
+def _refused(fields: Fields, log: _Log) -> Reject | None:
     """Return why the line is refused, None when its fields can be placed."""
     first, second = (*fields.texts, "", "")[:2]
-    reason = layout.refusal(first, second)
-    count, least = len(fields.texts), min(layout.widths)
-    is_open = not fields.closed and count <= layout.request + 1
+    reason = log.refusal(first, second)
+    count, least = len(fields.texts), min(log.widths)
+    is_open = not fields.closed and count <= log.request + 1
     if is_open and reason in (None, "no_match"):
         return no_match(Misfit(fields.opened, "quotes around a whole field"))
     if reason == "no_match":
-        time = fields.begin_of(layout.time)
+        time = fields.begin_of(log.time)
         return no_match(Misfit(time, "a time such as 2024-05-06T07:08:09Z"))
     if reason is not None:
         return Reject(reason)
@@ -203,51 +203,51 @@ def _refused(fields: Fields, layout: _Layout) -> Reject | None:
         return Reject(
             "wrong_field_count", placed(f"{count} of at least {least} fields", len(fields.line))
         )
-    misfit = _shift(fields, layout) or _words(fields, layout)
+    misfit = _shift(fields, log) or _words(fields, log)
     return None if misfit is None else no_match(misfit)
 
 
-def _shift(fields: Fields, layout: _Layout) -> Misfit | None:
+def _shift(fields: Fields, log: _Log) -> Misfit | None:
     """Return where request or agent may be several fields: quotes are missing, or too many."""
-    request = layout.request
+    request = log.request
     if not fields.quoted[request] and value(fields.texts[request]) is not None:
         return Misfit(fields.begin_of(request), "the request in quotes")
     behind = zip((_CIPHER, _PROTOCOL), fields.texts[request + 2 :], strict=False)
     for index, (pattern, text) in enumerate(behind, request + 2):
         if not pattern.fullmatch(text):
-            return Misfit(fields.begin_of(index), f"the {layout.names[index].replace('_', ' ')}")
+            return Misfit(fields.begin_of(index), f"the {log.names[index].replace('_', ' ')}")
     return None
 
 
-def _words(fields: Fields, layout: _Layout) -> Misfit | None:
+def _words(fields: Fields, log: _Log) -> Misfit | None:
     """Return where the first of several words stands that should be numbers before the request."""
-    odd = _odd_numbers(fields.texts, layout)
+    odd = _odd_numbers(fields.texts, log)
     return Misfit(fields.begin_of(odd[0]), "numbers before the request") if odd else None
 
 
-def _odd_numbers(texts: list[str], layout: _Layout) -> list[int]:
+def _odd_numbers(texts: list[str], log: _Log) -> list[int]:
     """Return which fields before the request are no numbers, when several show that all are others.
 
     A single one is a wrong value: that is a warning.
     """
-    first = layout.request - _NUMBERS
-    numbers = enumerate(texts[first : layout.request], first)
+    first = log.request - _NUMBERS
+    numbers = enumerate(texts[first : log.request], first)
     odd = [index for index, text in numbers if not _NUMBER.fullmatch(text)]
     return odd if odd[1:] else []
 
 
-def _check_width(event: Event, fields: Fields, layout: _Layout) -> None:
-    count, known = len(fields.texts), len(layout.names)
+def _check_width(event: Event, fields: Fields, log: _Log) -> None:
+    count, known = len(fields.texts), len(log.names)
     if not fields.closed:
         event.warnings.add("unterminated_quote")
-    elif count < known and count not in layout.widths:
+    elif count < known and count not in log.widths:
         event.warnings.add("missing_fields")
     event.put_extra("extra_fields", [unescape(text) for text in fields.texts[known:]] or None)
 
 
-def _put(event: Event, fields: dict[str, str], settings: ParseSettings, layout: _Layout) -> None:
+def _put(event: Event, fields: dict[str, str], settings: ParseSettings, log: _Log) -> None:
     """Store the fields, which are as logged, but for the time."""
-    event.values["bytes_scope"] = layout.bytes_scope
+    event.values["bytes_scope"] = log.bytes_scope
     if "lb_type" in fields and fields["lb_type"] not in _TYPES:
         event.warnings.add("unknown_type")
     put_client(event, read_host_port(fields.pop("client")), settings)
@@ -261,7 +261,7 @@ def _put(event: Event, fields: dict[str, str], settings: ParseSettings, layout: 
     request, domain = fields.pop("request"), fields.pop("domain_name", None)
     for name, text in fields.items():
         event.put_extra(name, logged(text))
-    kind = layout.event_type(request) if layout.event_type else None
+    kind = log.event_type(request) if log.event_type else None
     url = NO_URL if kind else put_request(event, unescape(request), logged=request)
     event.values["server_name"] = logged(domain) or url.domain
     finish_request(event, url, settings, kind=kind)
@@ -280,9 +280,9 @@ def _put_priority(event: Event, text: str) -> None:
         event.put_extra("matched_rule_priority", number)
 
 
-def _sampled(head: Head, layout: _Layout) -> Iterator[list[str]]:
+def _sampled(head: Head, log: _Log) -> Iterator[list[str]]:
     lines = (line.decode(errors="replace") for line in head.sample)
-    return (_fields_of(line, layout).texts for line in lines)
+    return (_fields_of(line, log).texts for line in lines)
 
 
 def score_alb(head: Head, _settings: ParseSettings) -> int:
@@ -308,13 +308,13 @@ def score_clb(head: Head, _settings: ParseSettings) -> int:
     )
 
 
-def _shape(layout: _Layout) -> Shape:
-    request = Field(Value.REQUEST, written=Written.QUOTED, event_type=layout.event_type)
+def _shape(log: _Log) -> Shape:
+    request = Field(Value.REQUEST, written=Written.QUOTED, event_type=log.event_type)
     fields = {**_FIELDS, "request": request}
     return Shape(
-        fields=tuple(fields.get(name, Field(target=name)) for name in layout.names),
-        widths=layout.widths,
-        bytes_scope=layout.bytes_scope,
+        fields=tuple(fields.get(name, Field(target=name)) for name in log.names),
+        widths=log.widths,
+        bytes_scope=log.bytes_scope,
         server_is_host=True,
     )
 
@@ -322,9 +322,9 @@ def _shape(layout: _Layout) -> Shape:
 ALB, CLB = _shape(_ALB), _shape(_CLB)
 
 
-def _parser(layout: _Layout, shape: Shape) -> Callable[[Identity, ParseSettings], ParserOfLines]:
+def _parser(log: _Log, shape: Shape) -> Callable[[Identity, ParseSettings], ParserOfLines]:
     def parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
-        line_parser = partial(parse_line, settings=settings, layout=layout)
+        line_parser = partial(parse_line, settings=settings, log=log)
         return ParserOfLines(identity, settings, line_parser, fast_path=shape.parse)
 
     return parser
