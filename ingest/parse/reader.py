@@ -51,8 +51,8 @@ def parse_object(
       have no line numbers.
     - What lies from `stop` on is not there: the content ends at it. None is its end.
     - Unless `final`, what follows the last LF of an uncompressed object waits for a later run, and
-      so does a record whose quote is open. With the end of a compressed
-      object, and at `stop`, lines end.
+      so does a record whose quote is open. With the end of a compressed object, and at `stop`,
+      lines end.
 
     Of an uncompressed object of a splittable format, of what lies before `resume` only the head
     that shows its format and 4 KiB are read.

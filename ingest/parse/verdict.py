@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.parse.fields.addresses import Client
+from ingest.parse.fields.addresses import MAX_PORT, Client
 from ingest.parse.fields.text import is_blank
 
 MAX_BIGINT = 2**63 - 1
 _MAX_INT = 2**31 - 1
-_MAX_PORT = 65_535
 
 
 @dataclass(slots=True)
@@ -46,7 +45,7 @@ class Event:
 
     def put_port(self, key: str, digits: str) -> None:
         """Keep a port under `key` of `extra`; one out of range is lost, with `invalid_number`."""
-        port = bounded(digits, _MAX_PORT)
+        port = bounded(digits, MAX_PORT)
         if port is None:
             self.warnings.add("invalid_number")
         self.put_extra(key, port)

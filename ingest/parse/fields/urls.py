@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ingest.parse.fields.addresses import MAX_PORT
 from ingest.parse.fields.hexadecimal import MANY, undone
 from ingest.parse.fields.possessive import P
 
@@ -27,7 +28,6 @@ _HEX = re.compile(rb"%([0-9A-Fa-f]{2})")
 MOST_PARAMETERS = 16_384
 # Characters of a parameter that are decoded: its column is narrower than what they can stand for.
 _LONGEST = 8192
-_MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def split_authority(authority: str) -> tuple[str | None, int | None]:
     host = authority.rpartition("@")[2]
     port = None
     match = _HOST_PORT.fullmatch(host)
-    if match is not None and int(match[2] or 0) <= _MAX_PORT:
+    if match is not None and int(match[2] or 0) <= MAX_PORT:
         host, port = match[1], int(match[2]) if match[2] else None
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
