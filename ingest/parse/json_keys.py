@@ -179,7 +179,7 @@ def put_tracked(
 def put_page(event: Event, url: str | None, referrer: str | None) -> Url:
     """Store the URL of a page and where its visitor came from; return the parts of the URL."""
     event.values["referrer"] = referrer
-    event.values["referrer_domain"] = None if referrer is None else domain_of(referrer)
+    event.values["referrer_domain"] = domain_of(referrer)
     return NO_URL if url is None else put_url(event, url)
 
 

@@ -225,7 +225,6 @@ def finish_request(
     event.values |= read_shop(url, settings, referrer=referrer, cookie=cookie)
     if kind is not None:
         event.values |= {"event_type": kind, "purchase_count": None, "view_count": None}
-    if referrer is not None:
-        event.values["referrer_domain"] = domain_of(referrer)
+    event.values["referrer_domain"] = domain_of(referrer)
     if not settings.keep_cookie:
         event.values["cookie"] = None

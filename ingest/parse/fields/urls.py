@@ -127,9 +127,9 @@ def split_authority(authority: str) -> tuple[str | None, int | None]:
     return host.lower() or None, port
 
 
-def domain_of(url: str) -> str | None:
+def domain_of(url: str | None) -> str | None:
     """Return the host of an absolute `url` in lower case, None when it is not absolute."""
-    return split_target(url).domain
+    return None if url is None else split_target(url).domain
 
 
 def parameters(query: str | None) -> dict[str, str]:

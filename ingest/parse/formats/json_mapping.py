@@ -176,8 +176,7 @@ def _finish(event: Event, url: Url, settings: ParseSettings, *, found: dict[str,
         return
     event_type = event.values.setdefault("event_type", "other")
     event.values = {**shop_counts(event_type), **event.values}
-    referrer = event.values.get("referrer")
-    event.values["referrer_domain"] = None if referrer is None else domain_of(referrer)
+    event.values["referrer_domain"] = domain_of(event.values.get("referrer"))
     if not settings.keep_cookie:
         event.values["cookie"] = None
 

@@ -125,11 +125,10 @@ def _put(event: Event, fields: dict[str, str], settings: ParseSettings) -> None:
         event.values[column] = fields.pop(name, None)
     event.values["visitor_id"] = _first(fields, _VISITORS)
     put_logged_client(event, fields.pop("user_ipaddress", None), settings)
-    page, referrer = fields.pop("page_url", None), event.values["referrer"]
+    event.values["referrer_domain"] = domain_of(event.values["referrer"])
+    page = fields.pop("page_url", None)
     if page is not None:
         put_url(event, page)
-    if referrer is not None:
-        event.values["referrer_domain"] = domain_of(referrer)
     event.extra |= fields
 
 
