@@ -87,7 +87,7 @@ def _table(settings: ParseSettings) -> _Table:
 def problems(settings: ParseSettings) -> list[str]:
     """Return what is wrong with the mapping."""
     if settings.mapping is None:
-        return ['json_mapping needs mapping: where each column is, such as event_time = "ts"']
+        return ['json_mapping needs `mapping`: where each column is, such as event_time = "ts"']
     wrong = [repr(name) for name, _ in settings.mapping if not _is_target(name)]
     if not wrong:
         return []

@@ -9,20 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures.outcome import IDENTITY, Outcome, event, read, reason, warnings
+from support.cloudfront import NAMES
 
 from ingest.errors import SettingsError
 from ingest.parse.formats.cloudfront import v1_parser
 from ingest.parse.model import Lines
 from ingest.settings import ParseSettings
 
-NAMES = (
-    "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer)"
-    " cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header"
-    " cs-protocol cs-bytes time-taken x-forwarded-for ssl-protocol ssl-cipher"
-    " x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields c-port"
-    " time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start"
-    " sc-range-end"
-)
 FULL = (
     "2024-05-02", "10:11:12", "FRA56-P1", "15220", "203.0.113.9", "POST", "d1.cloudfront.net",
     "/cart%2520a.do", "201", "https://a.example/list?p=2%2523", "Mozilla/5.0%20(X11;+Linux)",

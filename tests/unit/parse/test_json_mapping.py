@@ -160,7 +160,7 @@ def test_the_names_that_can_be_mapped_are_listed_once() -> None:
 
 
 def test_a_mapping_is_needed_and_no_other_format_takes_it() -> None:
-    with pytest.raises(SettingsError, match="json_mapping needs mapping"):
+    with pytest.raises(SettingsError, match="json_mapping needs `mapping`"):
         check_settings(ParseSettings(format="json_mapping"))
     with pytest.raises(SettingsError, match="mapping needs a format that reads it"):
         check_settings(ParseSettings(format="jsonl", mapping=(("url", "u"),)))

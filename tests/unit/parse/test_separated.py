@@ -11,6 +11,7 @@ import pytest
 from fixtures.outcome import CSV_HEADER, IDENTITY, Outcome, read
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.cloudfront import NAMES
 
 from ingest.parse import lines, schematic_columns
 from ingest.parse.fields.urls import domain_of
@@ -23,14 +24,6 @@ from ingest.parse.separated import Put
 from ingest.parse.verdict import Event
 from ingest.settings import ParseSettings
 
-V1 = (
-    "date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer)"
-    " cs(User-Agent) cs-uri-query cs(Cookie) x-edge-result-type x-edge-request-id x-host-header"
-    " cs-protocol cs-bytes time-taken x-forwarded-for ssl-protocol ssl-cipher"
-    " x-edge-response-result-type cs-protocol-version fle-status fle-encrypted-fields c-port"
-    " time-to-first-byte x-edge-detailed-result-type sc-content-type sc-content-len sc-range-start"
-    " sc-range-end"
-)
 # The worked example of section 6.
 CLOUDFRONT = (
     "2024-05-06\t07:08:09\tFRA56-P1\t2310\t2001:db8::c0de\tGET\td0000example.cloudfront.net\t"
@@ -80,7 +73,7 @@ RT = "1714979289.123\t192.0.2.45\t0.012\t200\td1.example\t/r%20t?x=%2541\tMoz%20
 # Name -> (settings, what is before the records, records of which kernels take each).
 CASES: dict[str, tuple[ParseSettings, str, tuple[str, ...]]] = {
     "schematic-csv": (ParseSettings(format="schematic-csv"), CSV_HEADER, (CSV, QUOTED, TIMED)),
-    "cloudfront": (ParseSettings(format="cloudfront"), f"#Fields: {V1}", (CLOUDFRONT, COOKIES)),
+    "cloudfront": (ParseSettings(format="cloudfront"), f"#Fields: {NAMES}", (CLOUDFRONT, COOKIES)),
     "headerless": (
         ParseSettings(format="cloudfront"),
         "#",
@@ -336,7 +329,7 @@ def test_settings_mean_the_same(name: str, client_from: str) -> None:
 def test_each_header_counts_from_there_on() -> None:
     """4.6: each `#Fields` replaces the columns; few lines between two are not worth a run."""
     parse, header, _ = CASES["cloudfront"]
-    names = V1.split()
+    names = NAMES.split()
     fewer = f"#Fields: {' '.join(names[:12])}"
     short = "\t".join(CLOUDFRONT.split("\t")[:12])
     lines = [*[CLOUDFRONT] * MANY, fewer, *[short] * MANY, header, CLOUDFRONT, "# x", fewer]
