@@ -27,8 +27,7 @@ _READ_NOW = "settings or parser have changed since: this line is read now"
 _REPAIR = "the line was damaged where it was written: repair the file in place, or leave it"
 _LAYOUT = "the line does not fit its format: correct {settings}"
 _OWN_SOURCE = (
-    "a source of its own, for which it moves to another folder or the patterns in `uri` tell it"
-    " apart"
+    "a source of its own: move it to another folder, or tell it apart by the pattern in each `uri`"
 )
 _OWN_JSON = (
     'no known JSON format has such keys: say where each column is, with format = "json_mapping" and'

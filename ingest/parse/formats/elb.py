@@ -226,9 +226,9 @@ def _words(fields: Fields, log: _Log) -> Misfit | None:
 
 
 def _odd_numbers(texts: list[str], log: _Log) -> list[int]:
-    """Return which fields before the request are no numbers, when several show that all are others.
+    """Return which fields before the request should be numbers and are not, if several are not.
 
-    A single one is a wrong value: that is a warning.
+    Then all fields are others than they seem. A single one is a wrong value: that is a warning.
     """
     first = log.request - _NUMBERS
     numbers = enumerate(texts[first : log.request], first)
