@@ -55,7 +55,6 @@ class FlatObjects:
         self, lines: Lines, identity: Identity, settings: ParseSettings
     ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
         """Read the lines of a usual shape; see `FastPath`."""
-        # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
         from ingest.parse.kernels.flat import parse_flat
 
         return parse_flat(lines, identity, settings, objects=self)

@@ -68,6 +68,8 @@ class LineParser(Protocol):
 
 # (lines, identity, settings) -> (the events of some lines, one per line and in order; a mask of
 # the lines: True = handled here, exactly as the LineParser would have).
+# It imports kernels when it is called: machine code is loaded, or compiled, where lines are parsed
+# only, never for --help.
 FastPath = Callable[[Lines, Identity, ParseSettings], tuple[pa.Table, npt.NDArray[np.bool_]]]
 
 

@@ -147,7 +147,6 @@ def fast_objects(shapes: Sequence[Shape], settings: ParseSettings) -> FastPath |
 def _parse_fast(
     plans: Plans, lines: Lines, identity: Identity, settings: ParseSettings
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
-    # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
     from ingest.parse.kernels.objects import parse_objects
 
     return parse_objects(lines, identity, settings, plans=plans)

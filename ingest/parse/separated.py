@@ -189,7 +189,6 @@ class Separated:
         self, lines: Lines, identity: Identity, settings: ParseSettings
     ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
         """Read the lines of a usual shape; see `FastPath`."""
-        # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
         from ingest.parse.kernels.separated import parse_separated
 
         return parse_separated(lines, identity, settings, layout=self)

@@ -98,7 +98,6 @@ def parse_fast(
     lines: Lines, identity: Identity, settings: ParseSettings
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
     """Read the lines of the usual shapes; see `FastPath`."""
-    # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
     from ingest.parse.kernels.access import parse_access
 
     return parse_access(lines, identity, settings)

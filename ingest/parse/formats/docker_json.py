@@ -90,7 +90,6 @@ class LineReader:
         self, lines: Lines, identity: Identity, settings: ParseSettings
     ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
         """Read the lines of a usual shape that are surely whole; see `FastPath`."""
-        # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
         from ingest.parse.kernels.wrapped import parse_wrapped
 
         return parse_wrapped(
