@@ -48,7 +48,8 @@ class Shape:
     not do the same it returns None. Kernels then read the usual lines, so it may not look into
     texts, but for those of the names `told_by` in the outermost object and `told_inside` objects
     of arrays; `fits` may neither. Whether the texts at the two places `alike` are the same it may
-    ask. `kind` is an event_type that no parameter replaces.
+    ask. `kind` is an event_type that no parameter replaces. Unless it `names_request` no object has
+    a request or its URL.
 
     With a `finish` an object without a request is none: it is stored by `put_tracked`, which says
     what `finish` and `reads_campaign` mean.
@@ -62,6 +63,7 @@ class Shape:
     nulls: frozenset[str] = NOTHING
     take: Callable[[Event, Members, ParseSettings], dict[str, Found] | None] | None = None
     kind: str | None = None
+    names_request: bool = True
     finish: Callable[[Event], None] | None = None
     reads_campaign: bool = False
     told_by: tuple[str, ...] = ()
@@ -81,7 +83,9 @@ class Shape:
 
     def _store(self, event: Event, found: dict[str, Found], settings: ParseSettings) -> None:
         if self.finish is None:
-            put_web_request(event, found, settings, kind=self.kind)
+            put_web_request(
+                event, found, settings, kind=self.kind, names_request=self.names_request
+            )
         else:
             put_tracked(
                 event,
