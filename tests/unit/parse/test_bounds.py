@@ -139,7 +139,9 @@ def test_very_many_headers_are_none_of_relays() -> None:
 def test_very_many_brackets_before_an_odd_time() -> None:
     """7.4: one of them may be the time."""
     for count, reason in ((MOST_SURPLUS, "bad_timestamp"), (MOST_SURPLUS + 1, "no_match")):
-        line = ACCESS.replace("- -", f"- {'[1/one-of-many-texts]' * count}").replace("[06/May", "[6th/May")
+        line = ACCESS.replace("- -", f"- {'[1/one-of-many-texts]' * count}").replace(
+            "[06/May", "[6th/May"
+        )
         (reject,) = read(line, "access").rejects
         assert reject["reason"] == reason
 
