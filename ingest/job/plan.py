@@ -14,7 +14,7 @@ from ingest.lake.identity import batch_id
 from ingest.lake.ownership import Log
 from ingest.lake.records import hash_json
 from ingest.parse.model import PARSER_VERSION
-from ingest.parse.registry import is_splittable
+from ingest.parse.registry import in_format_so_far, is_splittable
 from ingest.parse.sniff import SNIFF_BYTES, sniff
 from ingest.settings import ParseSettings
 from ingest.storage import Storage
@@ -46,6 +46,11 @@ class ObjectRange:
     first_line: int | None = 1
     final: bool = True
     log: Log | None = None
+
+    def settings(self, given: ParseSettings) -> ParseSettings:
+        """Return how the bytes are read, where the settings of the source are those `given`."""
+        known = None if self.log is None or not self.resume else self.log.source_format
+        return in_format_so_far(given, known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +191,7 @@ def _large(
     except ObjectError:  # the task finds the same and gives the verdict
         yield (whole,), parse
         return
-    sniffed = sniff(head, settings=parse)
+    sniffed = sniff(head, settings=whole.settings(parse))
     if not sniffed.splittable or sniffed.format is None:
         yield (whole,), parse
         return

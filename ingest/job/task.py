@@ -121,7 +121,7 @@ def parse_range(
             wanted.size,
             name=wanted.key,
             identity=identity,
-            settings=settings,
+            settings=wanted.settings(settings),
             start=wanted.start,
             end=wanted.end,
             resume=wanted.resume,

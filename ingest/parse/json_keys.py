@@ -104,11 +104,20 @@ def find(members: Members, table: Keys) -> dict[str, Found]:
 
 
 def put_web_request(
-    event: Event, found: Mapping[str, Found], settings: ParseSettings, *, kind: str | None = None
+    event: Event,
+    found: Mapping[str, Found],
+    settings: ParseSettings,
+    *,
+    kind: str | None = None,
+    names_request: bool = True,
 ) -> None:
-    """Store a web request; `kind` as for `finish_request`. Raises BadTime."""
+    """Store a web request; `kind` as for `finish_request`. Raises BadTime.
+
+    Unless its log `names_request`, it is no bad one without.
+    """
     put_client(event, found, settings)
-    url = _put_request(event, {target: one.text for target, one in found.items()})
+    text = {target: one.text for target, one in found.items()}
+    url = _put_request(event, text, names_request=names_request)
     put_found(event, found, settings)
     finish_with(event, url, settings, found=found, kind=kind)
 
@@ -140,13 +149,16 @@ def put_client(event: Event, found: Mapping[str, Found], settings: ParseSettings
     put_logged_client(event, found["client"].text if "client" in found else None, settings)
 
 
-def _put_request(event: Event, text: Mapping[str, str]) -> Url:
+def _put_request(event: Event, text: Mapping[str, str], *, names_request: bool) -> Url:
     if "request" in text:
         return put_request(event, text["request"])
     target, args = text.get("url"), text.get("args")
     if args is not None:
         target, args = (None, args) if target is None else with_args(target, args)
         event.put_extra("args", args)
+    if not names_request:
+        event.values["http_method"] = text.get("http_method")
+        return NO_URL
     return put_split_request(event, text.get("http_method"), target)
 
 

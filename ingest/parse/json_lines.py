@@ -53,6 +53,7 @@ class Shape:
 
     `kind` is an event_type that no parameter replaces. With a `finish`, an object without a request
     is no web request: `put_tracked` stores it, and says what `finish` and `reads_campaign` mean.
+    Unless it `names_request`, no object has a request or its URL.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Shape:
     nulls: frozenset[str] = NOTHING
     take: Callable[[Event, Members, ParseSettings], dict[str, Found] | None] | None = None
     kind: str | None = None
+    names_request: bool = True
     finish: Callable[[Event], None] | None = None
     reads_campaign: bool = False
     told_by: tuple[str, ...] = ()
@@ -82,7 +84,9 @@ class Shape:
 
     def _store(self, event: Event, found: dict[str, Found], settings: ParseSettings) -> None:
         if self.finish is None:
-            put_web_request(event, found, settings, kind=self.kind)
+            put_web_request(
+                event, found, settings, kind=self.kind, names_request=self.names_request
+            )
         else:
             put_tracked(
                 event,

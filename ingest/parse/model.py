@@ -16,7 +16,7 @@ from ingest.parse.fields.times import datetime_of
 from ingest.parse.rows import Row, events_table, together
 
 # Raise it with every change that gives another event for the same bytes: it is part of batch_id.
-PARSER_VERSION = 3
+PARSER_VERSION = 4
 
 # (start, end) -> exactly the stored bytes [start, end), or ObjectUnreadable / ObjectChanged.
 ReadRange = Callable[[int, int], bytes]

@@ -72,6 +72,17 @@ def is_splittable(name: str) -> bool:
     return name not in _formats or _formats[name].splittable
 
 
+def in_format_so_far(settings: ParseSettings, name: str | None) -> ParseSettings:
+    """Return how a log goes on whose lines were read in the format `name`, if any is known.
+
+    It stays in the format that its first lines showed, whatever the next ones are like.
+    """
+    if name is None or configured(settings) is not None:
+        return settings
+    is_found = name in _formats and _formats[name].score is not None
+    return replace(settings, format=name) if is_found else settings
+
+
 def fallback() -> Format:
     """Return the format of content in which nothing but blank lines and comments was seen."""
     return next(form for form in supported() if form.is_fallback)

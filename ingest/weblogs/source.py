@@ -146,13 +146,15 @@ def _check_lines(parsed: Parsed, place: str) -> None:
 
 
 def _columns(table: Table, schema: StructType) -> tuple[str, ...]:
-    """Return the names in `schema`; raises SettingsError unless `table` has them in these types."""
+    """Return the names in `schema`; raises SettingsError unless `table` has each in its type."""
     types = {column.name: str(column.type) for column in table.columns}
     problems = [
         f"column {field.name} {field.dataType.simpleString()}: {_remedy(types.get(field.name))}"
         for field in schema.fields
         if field.dataType.simpleString() != types.get(field.name)
     ]
+    times = Counter(schema.fieldNames())
+    problems += [f"column {name}: it is there more than once" for name in times if times[name] > 1]
     if problems:
         raise SettingsError("\n".join((f"wrong schema of {table.name}:", *problems)))
     return tuple(schema.fieldNames())

@@ -118,6 +118,9 @@ def test_a_schema_names_the_columns_to_read(
     assert "wrong schema of events:" in str(raised.value)
     assert "column status_code string: it is of type int" in str(raised.value)
     assert "column url string: there is no such column" in str(raised.value)
+    twice = notebook.read.format("weblogs").schema("url_path string, url_path string")
+    with pytest.raises(PySparkException, match="column url_path: it is there more than once"):
+        twice.load(str(raw)).collect()
 
 
 def test_several_paths_and_none_with_rows(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from string import ascii_lowercase, digits
 from typing import Any
 
 import orjson
@@ -17,7 +17,8 @@ WIDTH = EVENTS.column("extra").width or 0
 MOST_SURPLUS = 2048
 # Bytes of the names in a header, many times those of any log: each line costs what its header does.
 MOST_NAMES = 16_384
-_OTHER = re.compile(r"[^a-z0-9]+")
+# Of a key; all other bytes are blanks.
+_OF_KEYS = bytes(byte if chr(byte) in ascii_lowercase + digits else ord(" ") for byte in range(256))
 # Names of dropped keys are for people; both caps keep `_dropped` itself within the width.
 _NAME_BYTES = 255
 _NAMES_BYTES = 8192
@@ -32,7 +33,8 @@ class Number:
 
 def key_of(field: str) -> str:
     """Return the key of a field of a text log: lower-case, other characters as one `_`."""
-    return _OTHER.sub("_", field.lower()).strip("_")
+    words = field.lower().encode(errors="replace").translate(_OF_KEYS).split()
+    return b"_".join(words).decode()
 
 
 def encode_extra(extra: dict[str, Any], warnings: set[str]) -> str | None:

@@ -212,6 +212,10 @@ def _is_v2(header: Header) -> bool:
     return "timestamp(ms)" in header.names or not header.has_version
 
 
+# What ends a line or a text, or begins a header.
+_NO_DELIMITERS = '\n\r\0"#'
+
+
 def _fields_problems(settings: ParseSettings) -> Sequence[str]:
     names = Counter(name.lower() for name in settings.fields or ())
     return [
@@ -226,8 +230,11 @@ def _fields_problems(settings: ParseSettings) -> Sequence[str]:
 
 def _v2_problems(settings: ParseSettings) -> Sequence[str]:
     problems = list(_fields_problems(settings))
-    if settings.delimiter is not None and len(settings.delimiter) != 1:
-        problems.append(f"delimiter {settings.delimiter!r} has to be one character")
+    delimiter = settings.delimiter
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in _NO_DELIMITERS):
+        problems.append(
+            f"delimiter {delimiter!r} has to be one character, and no line end, quote or `#`"
+        )
     return problems
 
 

@@ -198,13 +198,27 @@ def _refused(fields: Fields, log: _Log) -> Reject | None:
         time = fields.begin_of(log.time)
         return no_match(Misfit(time, "a time such as 2024-05-06T07:08:09Z"))
     if reason is not None:
-        return Reject(reason)
+        return Reject(reason, _sibling(fields.texts))
     if fields.closed and count < least:
         return Reject(
             "wrong_field_count", placed(f"{count} of at least {least} fields", len(fields.line))
         )
     misfit = _shift(fields, log) or _words(fields, log)
     return None if misfit is None else no_match(misfit)
+
+
+def _sibling(texts: list[str]) -> str:
+    """Return which log of a load balancer the line is of."""
+    first, second = (*texts, "", "")[:2]
+    if first == _NLB:
+        kind = "a network load balancer"
+    elif first in _TYPES:
+        kind = "an application load balancer: format `alb`"
+    elif read_address(second) is not None:
+        kind = "the connections of an application load balancer"
+    else:
+        kind = "a classic load balancer: format `clb`"
+    return f"a record of {kind}"
 
 
 def _shift(fields: Fields, log: _Log) -> Misfit | None:

@@ -117,6 +117,7 @@ def nginx_parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
         fits=partial(has_needed, names=names),
         needs=", ".join(" or ".join(where) for where in _needed(names)),
         take=partial(take, names=names),
+        names_request=not names.keys().isdisjoint(("request", "url")),
     )
     return shape_parser(own, identity, settings)
 

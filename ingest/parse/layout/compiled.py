@@ -17,6 +17,7 @@ from ingest.parse.layout.times import time_format
 _CLOSING = {'"': '"', "[": "]"}
 _BLANKS = re.compile(" +")
 _MARKS = re.compile(r'["\[\]]')
+_BRACKET = re.compile(r"[\[\]]")
 # What separates time directives that are one time; quotes and brackets enclose values.
 _WITHIN_TIME = re.compile(r'[^"\[\]]*')
 
@@ -134,7 +135,13 @@ def _may_be_within_time(done: Sequence[Piece], piece: Piece) -> bool:
 
 
 def _are_one(first: Directive, second: Directive) -> bool:
-    return bool(first.items and second.items) and first.meaning.key == second.meaning.key
+    """Return whether both are parts of one time: what is in both is a time of its own."""
+    is_same = bool(first.items and second.items) and first.meaning.key == second.meaning.key
+    return is_same and _fields(first).isdisjoint(_fields(second))
+
+
+def _fields(time: Directive) -> frozenset[str]:
+    return time_format(time.items).fields
 
 
 def _joined(string: str, first: Directive, between: str, second: Directive) -> Directive:
@@ -188,8 +195,8 @@ def _says_when(meaning: Meaning) -> bool:
 
 def _steps(string: str, first: str, pieces: Sequence[Piece]) -> Iterator[Step]:
     """Yield the steps of `pieces`, which the text `first` precedes."""
-    enclosing = _Enclosing(string)
-    enclosing.pass_over(first, pieces)
+    enclosing = _Enclosing(string, first + "".join(map(_text, pieces)))
+    enclosing.pass_over(first)
     at = 0
     while at < len(pieces):
         end = next((i for i in range(at, len(pieces)) if _text(pieces[i])), len(pieces))
@@ -201,7 +208,7 @@ def _steps(string: str, first: str, pieces: Sequence[Piece]) -> Iterator[Step]:
         text = _text(pieces[end]) if end < len(pieces) else ""
         closing = enclosing.closing
         yield Step(directives, _ends(directives[-1].meaning, text, closing), closing, _gap(text))
-        enclosing.pass_over(text, pieces[end + 1 :])
+        enclosing.pass_over(text)
         at = end + 1
     enclosing.check()
 
@@ -231,30 +238,30 @@ def _gap(text: str) -> Gap:
 
 
 class _Enclosing:
-    """Follows the quotes and brackets of a string through its literal texts."""
+    """Follows the quotes and brackets of a string through its literal texts, all of `texts`."""
 
-    def __init__(self, string: str) -> None:
+    def __init__(self, string: str, texts: str) -> None:
         self._string = string
+        self._texts = texts
+        self._at = 0
         self.closing = ""
 
-    def pass_over(self, text: str, later: Sequence[Piece]) -> None:
-        """Take in the literal `text`; `later` are the pieces after it."""
-        rest = [_text(piece) for piece in later]
-        for at, character in enumerate(text):
+    def pass_over(self, text: str) -> None:
+        """Take in the literal `text`."""
+        for at, character in enumerate(text, self._at):
             if self.closing:
                 if character == self.closing:
                     self.closing = ""
-            elif character == '"' or (character == "[" and _is_closed(text[at + 1 :], *rest)):
+            elif character == '"' or (character == "[" and self._is_closed(at)):
                 self.closing = _CLOSING[character]
+        self._at += len(text)
 
     def check(self) -> None:
         """Raise LayoutError when a quote is open."""
         if self.closing:
             raise LayoutError("this quote is never closed", self._string, self._string.rfind('"'))
 
-
-def _is_closed(*texts: str) -> bool:
-    """Return whether a bracket is closed before the next one opens."""
-    text = "".join(texts)
-    end = text.find("]")
-    return end >= 0 and "[" not in text[:end]
+    def _is_closed(self, at: int) -> bool:
+        """Return whether the bracket at `at` is closed before the next one opens."""
+        following = _BRACKET.search(self._texts, at + 1)
+        return following is not None and following[0] == "]"

@@ -11,7 +11,7 @@ from typing import Any
 from ingest.parse.json_keys import Key, Keys, is_kept_as_it_is
 from ingest.parse.json_object import Path
 from ingest.parse.layout.meanings import Meaning, variable
-from ingest.parse.layout.strings import LayoutError
+from ingest.parse.layout.strings import LayoutError, check_length
 
 _OBJECT = re.compile(r'\s*\{\s*"')
 _NAME = r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))"
@@ -32,12 +32,14 @@ def variables_of(string: str) -> tuple[tuple[Path, Meaning], ...]:
 
     A text around several variables is none of them. Raises LayoutError.
     """
+    check_length(string)
     try:
-        value = json.loads(_TEXT_OR_VARIABLE.sub(_quoted, string))
+        found = tuple(_variables(json.loads(_TEXT_OR_VARIABLE.sub(_quoted, string)), ()))
+    except RecursionError:
+        raise LayoutError("objects are nested too deeply", string, 0) from None
     except json.JSONDecodeError as error:
         at = error.pos - _added_before(string, error.pos)
         raise LayoutError("this is not valid JSON", string, at) from None
-    found = tuple(_variables(value, ()))
     if not found:
         raise LayoutError("has no nginx $variable as a value", string, 0)
     return found

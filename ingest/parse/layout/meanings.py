@@ -15,6 +15,8 @@ from ingest.parse.layout.times import TimeFormat, items_of, time_format
 WORD = re.compile("[^ ]*").fullmatch
 COUNT = re.compile("[0-9]+|-").fullmatch
 STATUS = re.compile("[0-9]+|-1|-").fullmatch
+# Some of these are no number, but nothing else either: the value is wrong, not its place.
+NUMBER = re.compile("[-+.0-9Ee]*").fullmatch
 # What a list in one value looks like; the first entry may be empty.
 ADDRESSES = re.compile(f"[^ ,]*{P}(?:, ?[^ ,]+{P})*{P}")
 UPSTREAMS = re.compile(f"[^ ,]*{P}(?:(?:, ?| : )[^ ,]+{P})*{P}")
@@ -64,7 +66,7 @@ def _count(target: str) -> Meaning:
 
 
 def _duration(target: str, unit: float, *, rank: int = 0) -> Meaning:
-    return Meaning(target=target, unit=unit, rank=rank, fits=WORD)
+    return Meaning(target=target, unit=unit, rank=rank, fits=NUMBER)
 
 
 _CLIENT = Meaning(target="client", fits=ADDRESSES.fullmatch, list_shape=ADDRESSES)

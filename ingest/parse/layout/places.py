@@ -72,17 +72,14 @@ def places_of(layout: Layout) -> Places | None:
     if _TIME not in slots:
         return None
     kept = _of_extra(layout, slots)
-    # A query that is alone hides what else is kept under its key.
-    hidden = [other for other in others if other[0] == "args" == kept[0][0]] if kept else []
-    others = [other for other in others if other not in hidden]
-    members, for_keys, doubted = _members([*others, *kept])
+    members, for_keys, doubted = _members([*kept, *others])
     exchanged = {slot for one in (*contests, *for_keys) for slot in (one.slot, one.other)}
     return Places(
         slots=slots,
         for_targets=tuple(contests),
         members=members,
         for_keys=for_keys,
-        doubted=doubted.union(slot for _, slot in hidden),
+        doubted=doubted,
         quoted=frozenset(_quoted(layout)) - exchanged,
     )
 

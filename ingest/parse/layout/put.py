@@ -31,6 +31,7 @@ from ingest.parse.web import (
 from ingest.settings import ParseSettings
 
 _SECOND_MS = 1000
+_UNKNOWN = "-1"  # of a duration
 
 
 class _Found(NamedTuple):
@@ -47,20 +48,23 @@ def put_values(
     event: Event, layout: Layout, values: Sequence[str], settings: ParseSettings
 ) -> None:
     """Store the first `values` of `layout`, of which the rest is not known; raises BadTime."""
-    found = _choose(event, layout, values)
+    found, others = _choose(layout, values)
     _put_time(event, found.pop("event_time", None), settings)
     event.values["bytes_scope"] = scope_of(layout)
     _put_client(event, found, settings)
     url = _put_request(event, layout, found)
     for target, (raw, meaning) in found.items():
         _PUTTERS.get(target, _put_text)(event, raw, meaning)
+    for raw, meaning in others:
+        _put_other(event, meaning.key, raw)
     finish_request(event, url, settings)
 
 
-def _choose(event: Event, layout: Layout, values: Sequence[str]) -> _Chosen:
-    """Return what counts for each target; other values for it are kept in `extra`."""
+def _choose(layout: Layout, values: Sequence[str]) -> tuple[_Chosen, list[_Found]]:
+    """Return what counts for each target, and the other values for one, to be kept in `extra`."""
     known = list(zip(layout.directives, values, strict=False))
     found: _Chosen = {}
+    others = []
     for directive, raw in sorted(known, key=lambda pair: pair[0].meaning.rank):
         meaning = directive.meaning
         if value(raw) is None:
@@ -68,8 +72,8 @@ def _choose(event: Event, layout: Layout, values: Sequence[str]) -> _Chosen:
         if meaning.target not in found:
             found[meaning.target] = _Found(raw, meaning)
         elif found[meaning.target].raw != raw:
-            _put_other(event, meaning.key, raw)
-    return found
+            others.append(_Found(raw, meaning))
+    return found, others
 
 
 def _put_other(event: Event, key: str, raw: str) -> None:
@@ -188,11 +192,13 @@ def _put_backend_status(event: Event, raw: str, _meaning: Meaning) -> None:
 
 
 def _put_duration(event: Event, raw: str, meaning: Meaning) -> None:
-    """Only seconds may have decimals: in a smaller unit they tell that it is another one."""
-    if meaning.unit < _SECOND_MS and "." in raw:
+    """Store a duration, or keep what is none, such as decimals: they tell of another unit."""
+    is_other = meaning.unit < _SECOND_MS and "." in raw
+    duration = None if is_other else read_milliseconds(event, raw, unit=meaning.unit)
+    event.values["duration_ms"] = duration
+    if duration is None and raw != _UNKNOWN:
         event.warnings.add("invalid_number")
-        return
-    event.values["duration_ms"] = read_milliseconds(event, raw, unit=meaning.unit)
+        _put_other(event, meaning.key, raw)
 
 
 def _put_target_duration(event: Event, raw: str, meaning: Meaning) -> None:

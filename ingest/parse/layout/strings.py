@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ingest.errors import SettingsError
 from ingest.parse.layout.caret import pointed
 from ingest.parse.layout.meanings import Meaning, directive, time_items, variable
+from ingest.parse.layout.times import RepeatedCode
 
 # Conditions, redirects and the argument of an Apache directive come in any order.
 _DIRECTIVE = re.compile(r"%((?:[!<>,0-9]|\{[^}]*\})*)(\^[A-Za-z]{2}|[A-Za-z%])?")
@@ -19,6 +20,8 @@ _VARIABLE = re.compile(r"\$(is_args\$)?(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))?"
 _ANY_VARIABLE = re.compile(r"\$\{?[A-Za-z_]")
 _ANY_DIRECTIVE = re.compile(r"%(?:[!<>,0-9]|\{[^}]*\})*[A-Za-z]")
 _QUERIES = ("args", "query_string")
+# Much more than any server logs.
+_MOST_CHARACTERS, _MOST_VALUES = 16_384, 256
 # As in the configuration of the server, from which strings are copied.
 _ESCAPE = re.compile(r"""\\(["'\\tn])""")
 _ESCAPED = {"t": "\t"}
@@ -62,8 +65,16 @@ def problems_of(compiles: Callable[[str], object], string: str) -> list[str]:
     return []
 
 
+def check_length(string: str) -> None:
+    """Raise LayoutError when `string` is too long to be a log format string."""
+    if len(string) > _MOST_CHARACTERS:
+        problem = f"is longer than {_MOST_CHARACTERS:,} characters"
+        raise LayoutError(problem, string, _MOST_CHARACTERS)
+
+
 def pieces_of(string: str) -> list[Piece]:
     """Return the pieces of `string`, in order; raises LayoutError."""
+    check_length(string)
     of_nginx, of_apache = _ANY_VARIABLE.search(string), _ANY_DIRECTIVE.search(string)
     if of_nginx is not None and of_apache is not None:
         at = max(of_nginx.start(), of_apache.start())
@@ -72,7 +83,13 @@ def pieces_of(string: str) -> list[Piece]:
         )
     if of_nginx is None and of_apache is None:
         raise LayoutError("contains neither an Apache %directive nor an nginx $variable", string, 0)
-    return list(_joined(string, _apache(string) if of_nginx is None else _nginx(string)))
+    pieces = list(_joined(string, _apache(string) if of_nginx is None else _nginx(string)))
+    directives = [piece for piece in pieces if isinstance(piece, Directive)]
+    if len(directives) > _MOST_VALUES:
+        raise LayoutError(
+            f"has more than {_MOST_VALUES} values", string, directives[_MOST_VALUES].at
+        )
+    return pieces
 
 
 def _joined(string: str, pieces: Iterator[Piece | tuple[int, int]]) -> Iterator[Piece]:
@@ -126,6 +143,8 @@ def _directive(string: str, match: re.Match[str]) -> Directive:
         items = time_items(argument) if match[2] == "t" else ()
     except KeyError as error:
         raise LayoutError(f"unknown code {error.args[0]} in a time", string, start) from None
+    except RepeatedCode as error:
+        raise LayoutError(f"a time has what {error} stands for only once", string, start) from None
     if meaning is None:
         raise LayoutError(f"unknown directive `{written}`", string, start)
     return Directive(written, start, meaning, items)

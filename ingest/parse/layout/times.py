@@ -38,6 +38,10 @@ _EPOCH_UNITS = ("s", "ms", "us")
 FIRST_OF_LAST_CENTURY = 69
 
 
+class RepeatedCode(Exception):
+    """A time has a part twice: digits could be shared between them in too many ways."""
+
+
 @dataclass(frozen=True, slots=True)
 class TimeFormat:
     """How a time is written: its `pattern`, the parts of a time that are the pattern's groups.
@@ -48,6 +52,11 @@ class TimeFormat:
     pattern: re.Pattern[str]
     parts: tuple[str, ...]
     items: tuple[str, ...]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The parts, of which an epoch is one, in whatever unit: what a time has once."""
+        return frozenset("epoch" if part in _EPOCH_UNITS else part for part in self.parts)
 
     @property
     def is_complete(self) -> bool:
@@ -77,15 +86,17 @@ def items_of(text: str) -> list[str]:
 
 
 def time_format(items: Sequence[str]) -> TimeFormat:
-    """Return the format of `items`: codes, and texts in between. Of a part the first counts."""
+    """Return the format of `items`: codes, and texts in between. Raises RepeatedCode."""
     pattern, parts = "", []
     for item in items:
-        part, written = CODES.get(item, (None, re.escape(item)))
-        if part is None or part in parts:
-            pattern += f"(?:{written})"
-        else:
-            pattern += f"({written})"
-            parts.append(part)
+        if item not in CODES:
+            pattern += re.escape(item)
+            continue
+        part, written = CODES[item]
+        if part in parts:
+            raise RepeatedCode(item)
+        pattern += f"({written})"
+        parts.append(part)
     return TimeFormat(re.compile(pattern), tuple(parts), tuple(items))
 
 

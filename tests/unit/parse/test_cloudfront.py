@@ -513,7 +513,10 @@ def test_real_time_columns_too_few_or_too_many() -> None:
         (ParseSettings(format="cloudfront_v2", fields=("asn", "asn")), "fields names 'asn' more"),
         (ParseSettings(format="cloudfront", fields=("asn",)), "fields needs a format that reads"),
         (ParseSettings(format="cloudfront_rt", fields=("asn,c-ip",)), "'asn,c-ip': a name has"),
-        (ParseSettings(format="cloudfront_v2", delimiter=", "), "has to be one character"),
+        *(
+            (ParseSettings(format="cloudfront_v2", delimiter=text), "has to be one character")
+            for text in (", ", "\n", "\r", '"', "#", "\0")
+        ),
     ],
 )
 def test_settings_that_do_not_fit(settings: ParseSettings, problem: str) -> None:

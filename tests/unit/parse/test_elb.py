@@ -292,6 +292,30 @@ def test_other_lines(kind: str, line: str, why: str) -> None:
     assert reason(line, format=kind) == why
 
 
+@pytest.mark.parametrize(
+    ("kind", "line", "detail"),
+    [
+        ("alb", LINES["clb"], "a record of a classic load balancer: format `clb`"),
+        ("clb", LINES["alb"], "a record of an application load balancer: format `alb`"),
+        *(
+            pair
+            for kind in LINES
+            for pair in (
+                (kind, "tls 2.0 x", "a record of a network load balancer"),
+                (
+                    kind,
+                    "2024-05-02T10:11:12Z 203.0.113.9 1",
+                    "a record of the connections of an application load balancer",
+                ),
+            )
+        ),
+    ],
+)
+def test_a_record_of_another_load_balancer_is_named(kind: str, line: str, detail: str) -> None:
+    (row,) = read(f"{line}\n".encode(), settings=ParseSettings(format=kind)).rejects
+    assert (row["reason"], row["detail"]) == ("wrong_log_type", detail)
+
+
 def test_times_are_utc() -> None:
     """3.5: no zone needs no warning, and the setting plays no part."""
     line = " ".join(cut("clb", 15)).replace("345678Z", "3")

@@ -97,3 +97,17 @@ def test_a_variable_named_like_something_of_ours_does_not_fill_it(name: str) -> 
     (row,) = read(b"x 200", settings=own(f"${name} $status", "shop")).events
     assert json.loads(row["extra"]) == {f"nginx_{name}": "x"}
     assert row["status_code"] == 200
+
+
+@pytest.mark.parametrize("more", ["", ',"m":"$request_method","q":"$args"'])
+def test_a_log_without_requests_has_no_bad_ones(more: str) -> None:
+    """As of a string that writes no JSON."""
+    row = row_of(SENT | {"m": "GET", "q": "a=1"}, f'{{"t":"$msec","s":$status{more}}}')
+    assert (row["parse_status"], row["status_code"]) == ("ok", 404)
+    assert row.get("http_method") == ("GET" if more else None)
+    assert json.loads(row["extra"])["args" if more else "q"] == "a=1"
+
+
+def test_an_object_that_lacks_its_request_has_a_bad_one() -> None:
+    string = '{"t":"$msec","m":"$request_method","u":"$uri"}'
+    assert row_of(SENT | {"u": "-"}, string)["parse_warnings"] == "bad_request_line"

@@ -308,6 +308,22 @@ def test_a_second_list_of_addresses_is_kept_aside() -> None:
     assert found["header_x_forwarded_for"] == "192.0.2.8"
 
 
+@pytest.mark.parametrize(
+    ("string", "line", "kept"),
+    [
+        ("$foo $foo $foo", "a b c", {"foo": "a", "foo_2": "b", "foo_3": "c"}),
+        ("$foo $foo $foo", "a - c", {"foo": "a", "foo_2": "c"}),
+        ("$foo $foo $foo", "a b b", {"foo": "a", "foo_2": "b"}),
+        ("$query_string $args $args", "a b c", {"args": "a", "args_2": "b", "args_3": "c"}),
+    ],
+)
+def test_the_first_of_several_values_has_the_name(
+    string: str, line: str, kept: dict[str, str]
+) -> None:
+    (row,) = read(line.encode(), settings=own(string)).events
+    assert json.loads(row["extra"]) == kept
+
+
 def test_parts_of_a_request_that_are_logged_twice() -> None:
     string = "$request_uri $args"
     assert picked(string, "/a?b=1 b=1", "url_query", "args") == ["b=1", None]
@@ -396,10 +412,21 @@ def test_units_of_durations(string: str, line: str, duration: float) -> None:
 @pytest.mark.parametrize("directive", ["%D", "%{us}T", "%{ms}T"])
 def test_only_seconds_have_decimals(directive: str) -> None:
     """4.2: `_s` also takes decimals; nginx's seconds are no microseconds of Apache."""
-    assert picked(directive, "0.123", "duration_ms", "parse_warnings") == [
-        None,
-        "invalid_number,no_timestamp",
-    ]
+    found = values(f"%v {directive}", "a 0.123")
+    assert found.get("duration_ms") is None
+    assert found["parse_warnings"] == "invalid_number,no_timestamp"
+    assert found[f"apache_{directive[-1].lower()}"] == "0.123"
+
+
+@pytest.mark.parametrize("behind", ['"192.0.2.7, 10.0.0.1"', '"-"', '"192.0.2.7"'])
+@pytest.mark.parametrize("unit", ["us", "ms", "s"])
+def test_a_text_is_no_duration(unit: str, behind: str) -> None:
+    """7: what is behind the agent of nginx_main is not lost as a bad number."""
+    settings = ParseSettings(format=f"combined_time_{unit}")
+    (row,) = read(f"{COMBINED} {behind}".encode(), settings=settings).rejects
+    assert row["reason"] == "no_match"
+    (row,) = read(f"{COMBINED} -1".encode(), settings=settings).events
+    assert (row["parse_status"], row.get("extra")) == ("ok", None)
 
 
 @pytest.mark.parametrize(

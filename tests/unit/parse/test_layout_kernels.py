@@ -185,8 +185,11 @@ def test_settings_that_only_the_reference_parser_reads() -> None:
     assert taken(f'{NGINX} "$http_cookie"', f'{HEAD} "a=1"', keep_cookie=False) == [True]
 
 
-def test_an_alone_query_hides_another_one() -> None:
-    assert taken("$msec $query_string $args", "1709446089.250 a=1 b=2") == [False]
+@pytest.mark.parametrize("string", ["$query_string $args $args", "$foo $foo $foo", "$a $foo $foo"])
+@pytest.mark.parametrize("sent", ["a=1 b=2 c=3", "x x y", "x y x", "x y y", "x - y", "- x y"])
+def test_values_under_one_key(string: str, sent: str) -> None:
+    is_sure = not sent.startswith("-") or "args" not in string
+    assert taken(f"$msec {string}", f"1709446089.250 {sent}") == [is_sure]
 
 
 def test_lines_without_a_time_have_no_kernels() -> None:
