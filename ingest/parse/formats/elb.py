@@ -19,6 +19,7 @@ from ingest.parse.fields.urls import NO_URL
 from ingest.parse.fields.words import Fields, read_fields
 from ingest.parse.format import Format, Head, ParserOfLines
 from ingest.parse.kernels.declared import Field, Shape, Value, Written
+from ingest.parse.layout.meanings import NUMBER
 from ingest.parse.model import Identity
 from ingest.parse.place import Misfit, no_match, placed
 from ingest.parse.registry import register
@@ -79,7 +80,6 @@ _CONTROL_LINE = b"Enable AccessLog for ELB:"
 _CIPHER = re.compile(r"[A-Za-z0-9_-]+")
 _PROTOCOL = re.compile(r"-|[A-Z]{2,8}v?[0-9.]*")
 _HOST_PORT = re.compile(r"(?:\[[^\]]+\]|[^ ]+):[0-9]+")
-_NUMBER = re.compile(r"[-+.0-9Ee]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +246,7 @@ def _odd_numbers(texts: list[str], log: _Log) -> list[int]:
     """
     first = log.request - _NUMBERS
     numbers = enumerate(texts[first : log.request], first)
-    odd = [index for index, text in numbers if not _NUMBER.fullmatch(text)]
+    odd = [index for index, text in numbers if not NUMBER(text)]
     return odd if odd[1:] else []
 
 
