@@ -41,7 +41,7 @@ def first_task(folder: Path) -> Took:
     command = [sys.executable, "-m", "bench.first_task", str(log)]
     for _ in range(2):
         done = subprocess.run(
-            command, env=environment, cwd=folder, capture_output=True, text=True, check=True
+            command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True, check=True
         )
     wall, cpu = done.stdout.split()[-2:]
     return Took(float(wall), float(cpu))
