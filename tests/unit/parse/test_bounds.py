@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Any
 
 import pytest
@@ -11,8 +10,6 @@ from fixtures import outcome
 from fixtures.outcome import CSV_HEADER, Outcome
 from hypothesis import given
 from hypothesis import strategies as st
-from support.hostile import Stopwatch
-from support.mutated import Seeds
 
 from ingest.parse.fields import text, urls
 from ingest.parse.fields.addresses import choose_client, is_address_list
@@ -41,7 +38,7 @@ RECORD = "2024-05-06 07:08:09 192.0.2.1 GET /a 200"
 ACCESS = '192.0.2.1 - - [06/May/2024:07:08:09 +0000] "GET /a HTTP/1.1" 200 5 "-" "Mozilla"'
 CSV = "View,1,Lens,0,Error,0,1,Orion,Click Here,,192.0.2.62,a,,1,b,3,505,-,s,,"
 GA4 = '{"event_timestamp":1,"event_name":"a"'
-TABS = partial(str.replace, " ", "\t")
+SYSLOG = "<13>1 2024-05-06T07:08:09Z h a p m "
 
 
 @pytest.mark.parametrize(
@@ -128,7 +125,7 @@ def test_colours_stay_in_a_line_of_very_many_fields() -> None:
 def test_very_many_headers_are_none_of_relays() -> None:
     """7.1: neither is structured data without an end in sight."""
     relays = [f"{'a | ' * count}{ACCESS}" for count in (64, 65)]
-    data = [f"{SYSLOG.decode()}[x {'y' * size}] {ACCESS}" for size in (16_380, 16_382)]
+    data = [f"{SYSLOG}[x {'y' * size}] {ACCESS}" for size in (16_380, 16_382)]
     for few, many in (relays, data):
         assert extra(few)["relay"] == few.removesuffix(f" {ACCESS}")
         (reject,) = read(many, "access").rejects
@@ -138,7 +135,7 @@ def test_very_many_headers_are_none_of_relays() -> None:
 def test_very_many_brackets_before_an_odd_time() -> None:
     """7.4: one of them may be the time."""
     for count, reason in ((MOST_SURPLUS, "bad_timestamp"), (MOST_SURPLUS + 1, "no_match")):
-        line = ACCESS.replace("- -", f"- {'[1/one-of-many-texts]' * count}").replace(
+        line = ACCESS.replace("- -", f"- {'[1/a-text-of-many]' * count}").replace(
             "[06/May", "[6th/May"
         )
         (reject,) = read(line, "access").rejects
@@ -227,41 +224,3 @@ def test_escapes_are_undone_the_same_be_they_few_or_many(parts: list[str]) -> No
             patch.setattr(urls, "MANY", many)
             found.append((text.unescape(sent), urls.decoded_bytes(sent)))
     assert found[0] == found[1]
-
-
-SYSLOG = b"<13>1 2024-05-06T07:08:09Z h a p m "
-SIZE = 1_000_000
-# Each took more than 50 ms once.
-SLOW: dict[str, tuple[str, bytes]] = {
-    "quotes": ("alb", b'"" ' * (SIZE // 3)),
-    "blanks": ("clb", b"a " * (SIZE // 2)),
-    "percent": ("cloudfront", TABS(f"{RECORD} ").encode() + b"%%%%41" * (SIZE // 6)),
-    "csv": ("schematic-csv", b'"","",' * (SIZE // 6)),
-    "tail": ("access", f"{ACCESS} ".encode() + b'"" "" ' * (SIZE // 6)),
-    "words": ("access", ACCESS.encode().replace(b' "-"', b" 400" * (SIZE // 4) + b' "-"')),
-    "list": ("access", b"::1, " * (SIZE // 5) + ACCESS.encode()),
-    "listed": ("access", f"{ACCESS} ".encode() + b"::1, " * (SIZE // 5)),
-    "user": ("access", ACCESS.encode().replace(b"- -", b"- " + b"a. " * (SIZE // 3))),
-    "escapes": ("access", ACCESS.encode().replace(b"Moz", b"\\x41a" * (SIZE // 5))),
-    "parameters": ("access", ACCESS.encode().replace(b"/a", b"/a?action=" + b"%ffa" * (SIZE // 4))),
-    "upstreams": ("combined_time_us", b":," * (SIZE // 2)),
-    "members": ("ga4", GA4.encode() + b',"k":0' * (SIZE // 6) + b"}"),
-    "elements": ("ga4", b"[" + b"{}," * (SIZE // 3) + b"{}]"),
-    "cookie": ("access", ACCESS.encode() + b' "a=b' + b";" * SIZE + b'"'),
-    "brackets": ("access", b"a " + b"[1a]" * (SIZE // 4) + b' [x] "GET / HTTP/1.1" 200 1'),
-    "element": ("access", SYSLOG + b"[x " + b"\\]" * (SIZE // 2) + ACCESS.encode()),
-    "data": ("access", SYSLOG + b"[x]" * (SIZE // 3) + ACCESS.encode()),
-    "relays": ("access", b"a | " * (SIZE // 4) + ACCESS.encode()),
-    "colours": ("access", ACCESS.encode() + b" \x1b[0m " + b'"a" ' * (SIZE // 4)),
-    "columns": ("snowplow", b"\t\x80" * (SIZE // 2)),
-    "halves": ("ga4", GA4.encode() + b',"a":"' + rb"\ud83da" * (SIZE // 7) + b'"}'),
-}
-
-
-@pytest.mark.parametrize("name", SLOW)
-def test_no_line_takes_more_than_50_ms_a_megabyte(name: str) -> None:
-    """3.3; `make soak-fuzz` looks for more of them."""
-    known, line = SLOW[name]
-    head = {"schematic-csv": CSV_HEADER, "cloudfront": f"#Fields: {FIELDS} cs(User-Agent)"}
-    lines = [f"{head[known]}\n".encode()] if known in head else []
-    Stopwatch(Seeds(lines=lines, settings=ParseSettings(format=known))).check(line)
