@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from ingest.parse.fields.colours import without_colours
 from ingest.parse.fields.relay import relay_end
-from ingest.parse.fields.text import is_blank, repair
+from ingest.parse.fields.text import repair
 from ingest.parse.fields.times import BadTime
 from ingest.parse.layout.compiled import Layout
 from ingest.parse.layout.cut import Cut, cut_line
 from ingest.parse.layout.put import put_values
 from ingest.parse.place import Misfit, located, no_match
-from ingest.parse.verdict import BLANK, COMMENT, Event, Reject, Verdict
+from ingest.parse.verdict import Event, Reject, Verdict, skip_of
 from ingest.settings import ParseSettings
 
 # Without all of these a line that was cut off could be anything.
@@ -59,10 +59,9 @@ def _checked(layout: Layout, text: str, cut: Cut | Misfit) -> Cut | Misfit:
 
 def parse_record(raw: bytes, settings: ParseSettings, layout: Layout) -> Verdict:
     """Return the verdict on the line `raw`, given without its line end."""
-    if is_blank(raw):
-        return BLANK
-    if raw.startswith(b"#"):
-        return COMMENT
+    skip = skip_of(raw)
+    if skip is not None:
+        return skip
     event = Event()
     read = read_line(layout, raw, event.warnings)
     if isinstance(read.cut, Misfit):
