@@ -18,7 +18,7 @@ from ingest.parse.kernels.compiled import (
     OFFSETS,
     TABLE,
     WORD,
-    helper,
+    inlined,
     kernel,
 )
 from ingest.parse.kernels.declared import Written
@@ -68,7 +68,7 @@ _TOP_BITS: Final = np.uint64(58)
 _PLACES: Final = np.argsort([(_SEQUENCE << place) % (1 << 64) >> 58 for place in range(64)])
 
 
-@helper
+@inlined
 def _mark(buffer: Bytes, start: np.uint64, size: np.uint64, marks: Flags) -> np.uint64:
     """Note what each of `size` bytes may mean, and return all marks that were seen."""
     for index in range(size):
@@ -89,7 +89,7 @@ def _mark(buffer: Bytes, start: np.uint64, size: np.uint64, marks: Flags) -> np.
     return seen
 
 
-@helper
+@inlined
 def _pass_escaped(marks: Flags, size: np.uint64) -> bool:
     """Take the marks of escaped quotes away, and return whether all of them are in quotes."""
     at, inside = ZERO, False
@@ -106,7 +106,7 @@ def _pass_escaped(marks: Flags, size: np.uint64) -> bool:
     return True
 
 
-@helper
+@inlined
 def _bits(marks: Flags, at: np.uint64, place: np.uint64) -> np.uint64:
     """Return the bit number `place` of the 64 marks at `at`."""
     bits, shift = ZERO, ZERO
@@ -117,7 +117,7 @@ def _bits(marks: Flags, at: np.uint64, place: np.uint64) -> np.uint64:
     return bits
 
 
-@helper
+@inlined
 def _inside(quotes: np.uint64) -> np.uint64:
     """Return the bits from each first of two quotes up to the one before the second."""
     shift = ONE
@@ -127,7 +127,7 @@ def _inside(quotes: np.uint64) -> np.uint64:
     return quotes
 
 
-@helper
+@inlined
 def _separators(marks: Flags, size: np.uint64, ends: Positions) -> np.uint64:
     """Note where the fields of a line stop, and return how many there are.
 
@@ -154,7 +154,7 @@ def _separators(marks: Flags, size: np.uint64, ends: Positions) -> np.uint64:
     return count if odd | open_ == ZERO else ZERO
 
 
-@helper
+@inlined
 def _place(
     buffer: Bytes,
     start: np.uint64,
@@ -203,7 +203,7 @@ def _place(
     return count if fits else ZERO
 
 
-@helper
+@inlined
 def _look(buffer: Bytes, start: np.uint64, end: np.uint64, marks: Flags) -> int:
     """Mark the bytes of a line, and return what they say of it, as `split` does."""
     seen = _mark(buffer, start, end - start, marks)
