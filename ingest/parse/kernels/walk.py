@@ -58,6 +58,8 @@ _HIGH_MARK: Final = np.uint8(128)
 _CONTROLS: Final = LOW * np.uint64(_CONTROL_MARK)
 _BACKSLASHES: Final = LOW * np.uint64(_BACKSLASH_MARK)
 _BITS: Final = np.uint64(64)
+# What bytes of a line keep of their marks, and those behind it.
+_OF_LINE: Final = np.repeat(np.array([0xFF, 0], dtype=np.uint8), 64)
 _LAST_BIT: Final = np.uint64(63)
 # Times a word whose bytes are 0 or 1, this has them as bits at the top.
 _BITS_OF_BYTES: Final = np.uint64(0x0102_0408_1020_4080)
@@ -70,22 +72,30 @@ _PLACES: Final = np.argsort([(_SEQUENCE << place) % (1 << 64) >> 58 for place in
 
 @inlined
 def _mark(buffer: Bytes, start: np.uint64, size: np.uint64, marks: Flags) -> np.uint64:
-    """Note what each of `size` bytes may mean, and return all marks that were seen."""
-    for index in range(size):
-        byte = buffer[start + np.uint64(index)]
-        mark = _BLANK_MARK if byte == _BLANK else _QUOTE_MARK if byte == _QUOTE else _NO_MARK
-        if byte < _BLANK or byte == _DELETE:
-            mark = _CONTROL_MARK
-        mark |= _BACKSLASH_MARK if byte == _BACKSLASH else byte & _HIGH_MARK
-        marks[np.uint64(index)] = mark
-    # A line ends as a field does.
-    marks[size] = _BLANK_MARK
-    for index in range(ONE, _BITS):
-        marks[size + np.uint64(index)] = _NO_MARK
+    """Note what each of `size` bytes may mean, and return all marks that were seen.
+
+    In whole blocks, which leave no rest to go through byte by byte; then those behind the line lose
+    their marks.
+    """
+    for place in range((size | _LAST_BIT) + ONE):
+        index = np.uint64(place)
+        byte = buffer[start + index]
+        mark = byte & _HIGH_MARK
+        mark |= np.uint8(byte == _BLANK) * _BLANK_MARK
+        mark |= np.uint8(byte == _QUOTE) * _QUOTE_MARK
+        mark |= np.uint8((byte < _BLANK) | (byte == _DELETE)) * _CONTROL_MARK
+        mark |= np.uint8(byte == _BACKSLASH) * _BACKSLASH_MARK
+        marks[index] = mark
+    last = size & ~_LAST_BIT
+    for place in range(64):
+        index = np.uint64(place)
+        marks[last + index] &= _OF_LINE[last + _BITS - size + index]
     seen, at = ZERO, ZERO
     while at < size:
         seen |= word_at(marks, at)
         at += EIGHT
+    # A line ends as a field does.
+    marks[size] = _BLANK_MARK
     return seen
 
 
