@@ -18,12 +18,11 @@ from ingest.parse.kernels.compiled import (
     POSITIONS,
     TABLE,
     WORDS,
-    helper,
+    inlined,
     kernel,
 )
 from ingest.parse.kernels.split import ESCAPED
 from ingest.parse.kernels.words import (
-    EIGHT,
     ONE,
     TWO,
     WORD,
@@ -49,9 +48,12 @@ _TEXTS: Final = np.uint64(TEXTS)
 _QUOTE: Final = np.uint64(ord('"'))
 _BLANK: Final = np.uint64(ord(" "))
 _BACKSLASH: Final = np.uint64(ord("\\"))
-_ZERO_DIGIT: Final = np.int64(ord("0"))
-_TEN: Final = np.int64(10)
-_THOUSAND: Final = np.int64(1000)
+_ZERO_DIGIT: Final = np.uint64(ord("0"))
+_TEN: Final = np.uint64(10)
+# Where the words of a step are, and the next step.
+_STEP: Final = 4 * WORD
+_WORDS: Final = tuple(np.uint64(at) for at in range(0, _STEP + 1, WORD))
+_THOUSAND: Final = np.uint64(1000)
 # Quotes or brackets and a comma; the longest number and a comma.
 _AROUND_TEXT: Final = 3
 _AROUND_NUMBER: Final = 20
@@ -71,7 +73,7 @@ class Item(NamedTuple):
 class Plan(NamedTuple):
     """Items in the order of their keys, as the kernel follows them: a row each.
 
-    A row holds kind, row, and where the key begins and stops in `keys`, quotes and colon included.
+    A row holds kind, row, and where in `keys` begins and stops what is written before the value.
     """
 
     rows: npt.NDArray[np.uint64]
@@ -91,42 +93,46 @@ def plan_of(items: Sequence[Item]) -> Plan:
     """Return how `items` are written."""
     rows, keys = [], b""
     for key, kind, row in sorted(items):
-        written = f'"{key}":'.encode()
+        written = f',"{key}":'.encode() + (b'"' if kind == TEXT else b"")
         rows.append((kind, row, len(keys), len(keys) + len(written)))
         keys += written
     table = np.array(rows, dtype=np.uint64).reshape(-1, 4)
-    return Plan(table, np.frombuffer(keys + bytes(WORD), dtype=np.uint8))
+    return Plan(table, np.frombuffer(keys + bytes(_STEP), dtype=np.uint8))
 
 
-@helper
+@inlined
 def _put(buffer: Bytes, source: np.uint64, stop: np.uint64, data: Bytes, at: np.uint64) -> None:
-    """Copy [source, stop) to `at`, and up to seven bytes more."""
+    """Copy [source, stop) to `at` in steps that most texts fit in, up to the end of the last."""
     while source < stop:
-        put_word(data, at, word_at(buffer, source))
-        source += EIGHT
-        at += EIGHT
+        first, second = word_at(buffer, source), word_at(buffer, source + _WORDS[1])
+        third, fourth = word_at(buffer, source + _WORDS[2]), word_at(buffer, source + _WORDS[3])
+        put_word(data, at, first)
+        put_word(data, at + _WORDS[1], second)
+        put_word(data, at + _WORDS[2], third)
+        put_word(data, at + _WORDS[3], fourth)
+        source += _WORDS[4]
+        at += _WORDS[4]
 
 
-@helper
-def _put_quoted(
+@inlined
+def _put_closed(
     buffer: Bytes, source: np.uint64, stop: np.uint64, data: Bytes, at: np.uint64
 ) -> np.uint64:
-    """Write a text, and return where it stops."""
-    data[at] = _QUOTE
-    _put(buffer, source, stop, data, at + ONE)
-    after = at + ONE + (stop - source)
+    """Write a text and a quote behind it, and return where that stops."""
+    _put(buffer, source, stop, data, at)
+    after = at + (stop - source)
     data[after] = _QUOTE
     return after + ONE
 
 
-@helper
+@inlined
 def put_number(data: Bytes, at: np.uint64, number: np.int64) -> np.uint64:
     """Write the digits of `number`, and return where they stop."""
-    size, rest = ONE, number // _TEN
-    while rest > 0:
+    rest, size, limit = np.uint64(number), ONE, _TEN
+    while rest >= limit:
         size += ONE
-        rest //= _TEN
-    place, rest = at + size, number
+        limit *= _TEN
+    place = at + size
     while place > at:
         place -= ONE
         data[place] = np.uint8(_ZERO_DIGIT + rest % _TEN)
@@ -134,17 +140,18 @@ def put_number(data: Bytes, at: np.uint64, number: np.int64) -> np.uint64:
     return at + size
 
 
-@helper
+@inlined
 def _put_milliseconds(data: Bytes, at: np.uint64, micros: np.int64) -> np.uint64:
     """Write `micros` as milliseconds the shortest way that has a point, as floats are in JSON."""
-    at = put_number(data, at, micros // _THOUSAND)
+    number = np.uint64(micros)
+    at = put_number(data, at, np.int64(number // _THOUSAND))
     data[at] = ord(".")
-    rest, unit = micros % _THOUSAND, _THOUSAND // _TEN
+    rest, unit = number % _THOUSAND, _THOUSAND // _TEN
     at += ONE
     data[at] = np.uint8(_ZERO_DIGIT + rest // unit)
     at += ONE
     rest %= unit
-    while rest > 0:
+    while rest > ZERO:
         unit //= _TEN
         data[at] = np.uint8(_ZERO_DIGIT + rest // unit)
         at += ONE
@@ -152,7 +159,7 @@ def _put_milliseconds(data: Bytes, at: np.uint64, micros: np.int64) -> np.uint64
     return at
 
 
-@helper
+@inlined
 def _put_texts(
     buffer: Bytes, source: np.uint64, stop: np.uint64, data: Bytes, at: np.uint64
 ) -> np.uint64:
@@ -163,7 +170,8 @@ def _put_texts(
         is_quoted = buffer[source] == _QUOTE
         begin = source + ONE if is_quoted else source
         end = find(buffer, begin, stop, _QUOTE if is_quoted else _BLANK)
-        at = _put_quoted(buffer, begin, end, data, at)
+        data[at] = _QUOTE
+        at = _put_closed(buffer, begin, end, data, at + ONE)
         data[at] = ord(",")
         at += ONE
         source = end + (TWO if is_quoted else ONE)
@@ -211,12 +219,11 @@ def _write(
                 value = numbers[row, line]
                 if value < 0:
                     continue
-            data[at] = ord("{") if at == begin else ord(",")
             key, key_stop = items[entry, 2], items[entry, 3]
-            _put(keys, key, key_stop, data, at + ONE)
-            at += ONE + (key_stop - key)
+            _put(keys, key, key_stop, data, at)
+            at += key_stop - key
             if kind == _TEXT:
-                at = _put_quoted(buffer, source, stop, data, at)
+                at = _put_closed(buffer, source, stop, data, at)
             elif kind == _TEXTS:
                 at = _put_texts(buffer, source, stop, data, at)
             elif kind == _MILLISECONDS:
@@ -224,6 +231,7 @@ def _write(
             else:
                 at = put_number(data, at, value)
         if at != begin:
+            data[begin] = ord("{")
             data[at] = ord("}")
             at += ONE
         offsets[index + ONE] = at
@@ -245,7 +253,7 @@ def write_extra(
     offsets = np.empty(rows.size + 1, dtype=np.int32)
     sure = np.empty(rows.size, dtype=np.uint8)
     begins, stops = spans
-    data = np.empty(plan.most_bytes(buffer, spans, rows) + WORD, dtype=np.uint8)
+    data = np.empty(plan.most_bytes(buffer, spans, rows) + _STEP, dtype=np.uint8)
     _write(buffer, begins, stops, numbers, rows, plain, plan.rows, plan.keys, offsets, data, sure)
     # The room that was not needed would live as long as the texts.
     data.resize(offsets[-1], refcheck=False)

@@ -18,7 +18,7 @@ from ingest.parse.kernels.compiled import (
     OFFSETS,
     TABLE,
     WORD,
-    helper,
+    inlined,
     kernel,
 )
 from ingest.parse.kernels.declared import Written
@@ -58,6 +58,8 @@ _HIGH_MARK: Final = np.uint8(128)
 _CONTROLS: Final = LOW * np.uint64(_CONTROL_MARK)
 _BACKSLASHES: Final = LOW * np.uint64(_BACKSLASH_MARK)
 _BITS: Final = np.uint64(64)
+# What bytes of a line keep of their marks, and those behind it.
+_OF_LINE: Final = np.repeat(np.array([0xFF, 0], dtype=np.uint8), 64)
 _LAST_BIT: Final = np.uint64(63)
 # Times a word whose bytes are 0 or 1, this has them as bits at the top.
 _BITS_OF_BYTES: Final = np.uint64(0x0102_0408_1020_4080)
@@ -68,28 +70,36 @@ _TOP_BITS: Final = np.uint64(58)
 _PLACES: Final = np.argsort([(_SEQUENCE << place) % (1 << 64) >> 58 for place in range(64)])
 
 
-@helper
+@inlined
 def _mark(buffer: Bytes, start: np.uint64, size: np.uint64, marks: Flags) -> np.uint64:
-    """Note what each of `size` bytes may mean, and return all marks that were seen."""
-    for index in range(size):
-        byte = buffer[start + np.uint64(index)]
-        mark = _BLANK_MARK if byte == _BLANK else _QUOTE_MARK if byte == _QUOTE else _NO_MARK
-        if byte < _BLANK or byte == _DELETE:
-            mark = _CONTROL_MARK
-        mark |= _BACKSLASH_MARK if byte == _BACKSLASH else byte & _HIGH_MARK
-        marks[np.uint64(index)] = mark
-    # A line ends as a field does.
-    marks[size] = _BLANK_MARK
-    for index in range(ONE, _BITS):
-        marks[size + np.uint64(index)] = _NO_MARK
+    """Note what each of `size` bytes may mean, and return all marks that were seen.
+
+    In whole blocks, which leave no rest to go through byte by byte; then those behind the line lose
+    their marks.
+    """
+    for place in range((size | _LAST_BIT) + ONE):
+        index = np.uint64(place)
+        byte = buffer[start + index]
+        mark = byte & _HIGH_MARK
+        mark |= np.uint8(byte == _BLANK) * _BLANK_MARK
+        mark |= np.uint8(byte == _QUOTE) * _QUOTE_MARK
+        mark |= np.uint8((byte < _BLANK) | (byte == _DELETE)) * _CONTROL_MARK
+        mark |= np.uint8(byte == _BACKSLASH) * _BACKSLASH_MARK
+        marks[index] = mark
+    last = size & ~_LAST_BIT
+    for place in range(64):
+        index = np.uint64(place)
+        marks[last + index] &= _OF_LINE[last + _BITS - size + index]
     seen, at = ZERO, ZERO
     while at < size:
         seen |= word_at(marks, at)
         at += EIGHT
+    # A line ends as a field does.
+    marks[size] = _BLANK_MARK
     return seen
 
 
-@helper
+@inlined
 def _pass_escaped(marks: Flags, size: np.uint64) -> bool:
     """Take the marks of escaped quotes away, and return whether all of them are in quotes."""
     at, inside = ZERO, False
@@ -106,7 +116,7 @@ def _pass_escaped(marks: Flags, size: np.uint64) -> bool:
     return True
 
 
-@helper
+@inlined
 def _bits(marks: Flags, at: np.uint64, place: np.uint64) -> np.uint64:
     """Return the bit number `place` of the 64 marks at `at`."""
     bits, shift = ZERO, ZERO
@@ -117,7 +127,7 @@ def _bits(marks: Flags, at: np.uint64, place: np.uint64) -> np.uint64:
     return bits
 
 
-@helper
+@inlined
 def _inside(quotes: np.uint64) -> np.uint64:
     """Return the bits from each first of two quotes up to the one before the second."""
     shift = ONE
@@ -127,7 +137,7 @@ def _inside(quotes: np.uint64) -> np.uint64:
     return quotes
 
 
-@helper
+@inlined
 def _separators(marks: Flags, size: np.uint64, ends: Positions) -> np.uint64:
     """Note where the fields of a line stop, and return how many there are.
 
@@ -154,7 +164,7 @@ def _separators(marks: Flags, size: np.uint64, ends: Positions) -> np.uint64:
     return count if odd | open_ == ZERO else ZERO
 
 
-@helper
+@inlined
 def _place(
     buffer: Bytes,
     start: np.uint64,
@@ -203,7 +213,7 @@ def _place(
     return count if fits else ZERO
 
 
-@helper
+@inlined
 def _look(buffer: Bytes, start: np.uint64, end: np.uint64, marks: Flags) -> int:
     """Mark the bytes of a line, and return what they say of it, as `split` does."""
     seen = _mark(buffer, start, end - start, marks)
