@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,8 +29,10 @@ ROW_GROUP_ROWS = 262_144
 _ROW_GROUP_BYTES = 64 << 20
 # Rows encoded at a time: as many as the fast path gives at once. pyarrow's 1,024 take 10 % longer.
 _BATCH_ROWS = 16_384
-# A column with more different texts at once has more in a row group than its dictionary page holds.
+# Of more different texts a dictionary may fill its page, if half of all are different.
 _MANY_TEXTS = 8_192
+# Rows that tell whether nearly all texts of a column differ: counting them takes 10 ns a line.
+_SAMPLE_ROWS = 2_048
 # Few columns are read at a time, so that many rows are a few megabytes.
 _READ_ROWS = 65_536
 
@@ -66,8 +68,9 @@ class ParquetSink:
         self._pending_bytes = 0
         self._rows = 0
         self._span: tuple[datetime, datetime] | None = None
+        self._options = _options(table)
         self._file = pa.OSFile(str(path), "wb")
-        self._writer = pq.ParquetWriter(self._file, self._schema, **_options(table))
+        self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -78,8 +81,9 @@ class ParquetSink:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writer.is_open:
-            self._writer.close()
+        if not self._file.closed:
+            if self._writer is not None:
+                self._writer.close()
             self._file.close()
             self.path.unlink()
 
@@ -104,7 +108,7 @@ class ParquetSink:
         if self._pending_rows:
             self._flush(pa.concat_tables(self._pending))
         self._pending = []
-        self._writer.close()
+        self._open_writer(self._schema.empty_table()).close()
         self._file.close()
         first, last = self._span or (None, None)
         return Written(
@@ -122,11 +126,29 @@ class ParquetSink:
         self._pending_bytes = sum(table.nbytes for table in rest)
 
     def _flush(self, table: pa.Table) -> None:
-        self._writer.write_table(_with_one_dictionary(table), row_group_size=ROW_GROUP_ROWS)
+        writer = self._open_writer(table)
+        writer.write_table(_with_one_dictionary(table), row_group_size=ROW_GROUP_ROWS)
         self._rows += table.num_rows
         if "event_time" in table.column_names:
             span = pc.min_max(table["event_time"]).as_py()
             self._span = _wider(self._span, span["min"], span["max"])
+
+    def _open_writer(self, first: pa.Table) -> pq.ParquetWriter:
+        """Return the writer; the `first` rows tell it which columns a dictionary is wasted on."""
+        if self._writer is None:
+            names = [name for name in self._options["use_dictionary"] if _repeats(first[name])]
+            options = self._options | {"use_dictionary": names}
+            self._writer = pq.ParquetWriter(self._file, self._schema, **options)
+        return self._writer
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Return whether more than an eighth of the texts of `column` are not their first."""
+    if pa.types.is_dictionary(column.type):
+        return not _has_many_texts(column)
+    sample = column.slice(0, _SAMPLE_ROWS)
+    texts = len(sample) - sample.null_count
+    return texts < _SAMPLE_ROWS // 2 or bool(pc.count_distinct(sample).as_py() * 8 <= texts * 7)
 
 
 def _with_one_dictionary(table: pa.Table) -> pa.Table:
@@ -143,8 +165,10 @@ def _with_one_dictionary(table: pa.Table) -> pa.Table:
 
 
 def _has_many_texts(column: pa.ChunkedArray) -> bool:
-    is_dictionary = pa.types.is_dictionary(column.type)
-    return is_dictionary and any(len(chunk.dictionary) > _MANY_TEXTS for chunk in column.chunks)
+    if not pa.types.is_dictionary(column.type):
+        return False
+    texts = sum(len(chunk.dictionary) for chunk in column.chunks)
+    return texts > _MANY_TEXTS and 2 * texts > len(column)
 
 
 def encoded_schema(table: Table) -> pa.Schema:
@@ -195,7 +219,7 @@ def read_columns(
             raise ObjectUnreadable(f"{storage.uri}/{key}: is damaged ({error})") from error
 
 
-def _options(table: Table) -> dict[str, object]:
+def _options(table: Table) -> dict[str, Any]:
     strings = [column for column in table.columns if column.type is Type.STRING]
     return {
         "compression": "snappy",

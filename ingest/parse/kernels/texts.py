@@ -39,6 +39,11 @@ from ingest.parse.kernels.words import WORD as WORD_BYTES
 SEED: Final = np.uint64(secrets.randbits(64))
 FACTOR: Final = np.uint64(secrets.randbits(64) | 1)
 _PROBES: Final = 64
+# Rows whose texts are fetched together, how many of those before have to differ from the one
+# before them, and the bytes a row from which that pays.
+_BLOCK: Final = np.uint64(64)
+_FEW: Final = np.uint64(8)
+_FAR: Final = np.uint64(480)
 _HALF: Final = np.uint64(32)
 _ODD: Final = np.uint64(29)
 _PAIR: Final = np.uint64(2 * WORD_BYTES)
@@ -77,6 +82,37 @@ def _is_same(buffer: Bytes, one: np.uint64, other: np.uint64, length: np.uint64)
     return (word_at(buffer, one) ^ word_at(buffer, other)) & low_bytes(length) == ZERO
 
 
+@helper
+def _are_scattered(begins: Positions, rows: Positions) -> bool:
+    """Return whether the texts of `rows` are so far apart that the processor does not foresee."""
+    if rows.size == 0:
+        return False
+    first, last = begins[rows[ZERO]], begins[rows[np.uint64(rows.size) - ONE]]
+    return bool(np.uint64(last) > np.uint64(first) + np.uint64(rows.size) * _FAR)
+
+
+@helper
+def _touched(
+    buffer: Bytes,
+    begins: Positions,
+    stops: Positions,
+    rows: Positions,
+    index: np.uint64,
+    after: np.uint64,
+) -> np.int32:
+    """Read from each text of the rows [index, after), and return something made of it.
+
+    The processor waits for all of them at once, not for one after the other.
+    """
+    touched = np.int32(0)
+    for number in range(index, after):
+        row = np.uint64(rows[number])
+        at, stop = np.uint64(begins[row]), np.uint64(stops[row])
+        if at < stop:
+            touched ^= np.int32(buffer[at]) ^ np.int32(buffer[stop - ONE])
+    return touched
+
+
 @kernel(BYTES, POSITIONS, POSITIONS, POSITIONS, CODES, POSITIONS, CODES, WORD, WORD, returns=INT)
 def _encode(
     buffer: Bytes,
@@ -96,38 +132,47 @@ def _encode(
     """
     count = np.int32(0)
     size = np.uint64(table.size)
+    total = np.uint64(rows.size)
     last, last_length, last_code = ZERO, ZERO, np.int32(-1)
-    for number in range(rows.size):
-        index = np.uint64(number)
-        row = np.uint64(rows[index])
-        at, stop = np.uint64(begins[row]), np.uint64(stops[row])
-        length = stop - at
-        if length == ZERO:
-            codes[index] = -1
-            continue
-        if length == last_length and _is_same(buffer, at, last, length):
-            codes[index] = last_code
-            continue
-        place = hash_of(buffer, at, stop, seed, factor) & (size - ONE)
-        probes = 0
-        code = table[place]
-        while code >= 0:
-            first = np.uint64(firsts[np.uint64(code)])
-            known = np.uint64(begins[first])
-            if stops[first] - known == length and _is_same(buffer, at, known, length):
-                break
-            probes += 1
-            if probes > _PROBES:
-                return -1
-            place = (place + ONE) & (size - ONE)
+    scattered = _are_scattered(begins, rows)
+    block, others = ZERO, ZERO
+    while block < total:
+        end = min(block + _BLOCK, total)
+        if scattered and others > _FEW:
+            codes[block] = _touched(buffer, begins, stops, rows, block, end)  # for now
+        others = ZERO
+        for index in range(block, end):
+            row = np.uint64(rows[index])
+            at, stop = np.uint64(begins[row]), np.uint64(stops[row])
+            length = stop - at
+            if length == ZERO:
+                codes[index] = -1
+                continue
+            if length == last_length and _is_same(buffer, at, last, length):
+                codes[index] = last_code
+                continue
+            others += ONE
+            place = hash_of(buffer, at, stop, seed, factor) & (size - ONE)
+            probes = 0
             code = table[place]
-        if code < 0:
-            code = count
-            table[place] = code
-            firsts[np.uint64(code)] = row
-            count += np.int32(1)
-        codes[index] = code
-        last, last_length, last_code = at, length, code
+            while code >= 0:
+                first = np.uint64(firsts[np.uint64(code)])
+                known = np.uint64(begins[first])
+                if stops[first] - known == length and _is_same(buffer, at, known, length):
+                    break
+                probes += 1
+                if probes > _PROBES:
+                    return -1
+                place = (place + ONE) & (size - ONE)
+                code = table[place]
+            if code < 0:
+                code = count
+                table[place] = code
+                firsts[np.uint64(code)] = row
+                count += np.int32(1)
+            codes[index] = code
+            last, last_length, last_code = at, length, code
+        block = end
     return count
 
 

@@ -182,6 +182,44 @@ def test_texts_that_nearly_all_differ_get_no_common_dictionary(
     assert back == [*clients[0], *clients[1]]
 
 
+def test_texts_that_repeat_between_chunks_get_a_common_dictionary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parquet, "_MANY_TEXTS", 2)
+    clients = [{"client_address": f"192.0.2.{i % 2}"} for i in range(4)]
+    chunks = [rows(EVENTS, *some).cast(encoded_schema(EVENTS)) for some in (clients, clients[::-1])]
+    one, other = parquet._with_one_dictionary(pa.concat_tables(chunks))["client_address"].chunks
+    assert one.dictionary.equals(other.dictionary)
+
+
+def test_columns_whose_texts_nearly_all_differ_have_no_dictionary(
+    lake: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "_SAMPLE_ROWS", 16)
+    monkeypatch.setattr(parquet, "_MANY_TEXTS", 8)
+    given = [
+        {
+            "extra": f"{i}",
+            "client_address": f"{i}",
+            "url_path": f"{i if i < 14 else 0}",
+            "url_query": f"{i if i < 15 else 0}",
+            "referrer": f"{i}" if i < 7 else None,
+            "user_agent": "curl",
+        }
+        for i in range(16)
+    ]
+    written(lake, rows(EVENTS, *given).cast(encoded_schema(EVENTS)))
+    file = open_parquet(lake, KEY)
+    group = file.metadata.row_group(0)
+    paged = {
+        column.path_in_schema
+        for column in map(group.column, range(group.num_columns))
+        if column.has_dictionary_page
+    }
+    assert paged & given[0].keys() == {"url_path", "referrer", "user_agent"}
+    assert file.read(list(given[0])).to_pylist() == given
+
+
 @pytest.mark.parametrize(
     ("column", "is_dictionary"),
     [("user_agent", True), ("client_ip", True), ("event_id", False), ("url_original", False)],
