@@ -61,7 +61,7 @@ _SAID: Sequence[tuple[Texts, str]] = (
     (_WORD, "$connection $proxy_upstream_name $tail $ssl_protocol"),
     (("0", "5120", "-", "17", "9" * 19), "%b %B %O %I %D %{us}T %{ms}T $body_bytes_sent"),
     (("17", "512", "-", "9" * 19), "$bytes_sent $request_length"),
-    (("0.012", "12.5", "-", "3", "0.000001", "-1", "1e3"), "%T %{s}T $request_time"),
+    (("0.012", "12.5", "-", "3", "0.000001", "-1", "1e3", "3x"), "%T %{s}T $request_time"),
     (_LIST, "$upstream_response_time $upstream_addr $upstream_bytes_received"),
     (("200", "502, 200", "-", "502, 404 : 99", "502 : -", "000, x"), "$upstream_status"),
     (_CLIENT, "%h %a %{c}a $remote_addr $realip_remote_addr"),

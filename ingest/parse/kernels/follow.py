@@ -44,6 +44,7 @@ from ingest.parse.kernels.program import (
     LIST,
     MASK,
     NO_BLANK,
+    NUMBER,
     OPTIONAL,
     STATUS,
     TEXT,
@@ -71,6 +72,7 @@ _QUOTE: Final = np.uint64(ord('"'))
 _BRACKET: Final = np.uint64(ord("]"))
 _COMMA: Final = np.uint64(ord(","))
 _COLON: Final = ord(":")
+_DOT: Final = ord(".")
 _COMMENT: Final = ord("#")
 
 Rows = npt.NDArray[np.uint64]
@@ -223,9 +225,9 @@ def _end(
 
 
 @helper
-def _are_digits(buffer: Bytes, at: np.uint64, stop: np.uint64) -> bool:
+def _are_digits(buffer: Bytes, at: np.uint64, stop: np.uint64, may_have_dot: bool) -> bool:
     begin = at
-    while at < stop and is_digit(buffer[at]):
+    while at < stop and (is_digit(buffer[at]) or (may_have_dot and buffer[at] == _DOT)):
         at += ONE
     return bool(begin < at == stop)
 
@@ -235,9 +237,9 @@ def _fits(buffer: Bytes, at: np.uint64, stop: np.uint64, fits: np.uint64) -> boo
     """Return whether a value looks like what it has to be."""
     if fits == NO_BLANK:
         return bool(find(buffer, at, stop, _BLANK) == stop)
-    if fits in (COUNT, STATUS):
-        is_number = is_dash(buffer, at, stop) or _are_digits(buffer, at, stop)
-        return is_number or (fits == STATUS and is_minus_one(buffer, at, stop))
+    if fits in (COUNT, STATUS, NUMBER):
+        is_number = is_dash(buffer, at, stop) or _are_digits(buffer, at, stop, fits == NUMBER)
+        return is_number or (fits != COUNT and is_minus_one(buffer, at, stop))
     if fits in (ADDRESSES, UPSTREAMS):
         return bool(_list_end(buffer, at, stop, fits == UPSTREAMS) == stop)
     return True

@@ -80,26 +80,17 @@ def items_of(form: TimeFormat) -> Items:
 
     The argument is a byte, or the number of digits.
     """
-    rows: list[tuple[int, int, int]] = []
-    seen: set[str] = set()
-    for item in form.items:
-        rows += _rows(item, seen)
+    rows = [row for item in form.items for row in _rows(item)]
     return np.array(rows, dtype=np.uint64).reshape(-1, 3)
 
 
-def _rows(item: str, seen: set[str]) -> Iterator[tuple[int, int, int]]:
-    nothing = _PARTS.index("nothing")
+def _rows(item: str) -> Iterator[tuple[int, int, int]]:
     if item not in CODES:
         for byte in item.encode():
-            yield int(_LITERAL), byte, nothing
+            yield int(_LITERAL), byte, _PARTS.index("nothing")
         return
     part, _ = CODES[item]
-    yield (
-        int(_KINDS.get(item, _DIGITS)),
-        _WIDTHS.get(item, 2),
-        nothing if part in seen else _PARTS.index(part),
-    )
-    seen.add(part)
+    yield int(_KINDS.get(item, _DIGITS)), _WIDTHS.get(item, 2), _PARTS.index(part)
 
 
 @helper

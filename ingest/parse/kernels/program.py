@@ -35,11 +35,12 @@ _ENDS: Final = {
     Ends.LINE: AT_END,
 }
 # What a value looks like.
-ANYTHING, NO_BLANK, COUNT, STATUS, ADDRESSES, UPSTREAMS = map(np.uint64, range(6))
+ANYTHING, NO_BLANK, COUNT, STATUS, NUMBER, ADDRESSES, UPSTREAMS = map(np.uint64, range(7))
 _FITS: Final = (
     (meanings.WORD, NO_BLANK),
     (meanings.COUNT, COUNT),
     (meanings.STATUS, STATUS),
+    (meanings.NUMBER, NUMBER),
     (meanings.ADDRESSES.fullmatch, ADDRESSES),
     (meanings.UPSTREAMS.fullmatch, UPSTREAMS),
 )

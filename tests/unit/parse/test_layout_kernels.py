@@ -192,6 +192,12 @@ def test_values_under_one_key(string: str, sent: str) -> None:
     assert taken(f"$msec {string}", f"1709446089.250 {sent}") == [is_sure]
 
 
+@pytest.mark.parametrize("one", ["5", "0.5", "-", "-1", "5x", '"-"', "+5", "1e3"])
+def test_a_duration_that_does_not_count_looks_like_one_too(one: str) -> None:
+    is_sure = one in ("5", "0.5", "-", "-1")
+    assert taken("%{sec}t %D %T", f"1709446089 5120 {one}") == [is_sure]
+
+
 def test_lines_without_a_time_have_no_kernels() -> None:
     assert reading_of(compile_layout('"%r" %>s %b')) is None
 
