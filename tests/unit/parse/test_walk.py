@@ -9,7 +9,7 @@ from ingest.parse.kernels.split import NOT_PLAIN, PLAIN
 from ingest.parse.kernels.walk import walk
 from ingest.parse.lines import READ_AHEAD
 
-BEHIND = b'" \x00\xff\\'
+BEHIND = b'\x00" \xff\\'
 
 
 def walked(line: bytes) -> tuple[int, list[bytes]]:
