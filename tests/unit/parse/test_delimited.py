@@ -379,6 +379,19 @@ def test_extra_has_sorted_keys_and_no_nulls() -> None:
     assert without.to_pylist() == [None]
 
 
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 64, 65])
+def test_extra_has_whole_texts_and_keys(size: int) -> None:
+    """Steps of 32 bytes copy them; a number has as many digits as it needs."""
+    buffer = np.frombuffer(b"a" * size + b"x" * 100, dtype=np.uint8)
+    places = np.array([[[0]], [[size]]], dtype=np.uint32)
+    numbers = np.array([[0], [9], [10], [10**18 - 1], [10**18], [2**63 - 1]])
+    items = [Item("k" * size, TEXT, 0), *(Item(f"n{row}", NUMBER, row) for row in range(6))]
+    one, plain = np.zeros(1, dtype=np.uint32), np.full(1, PLAIN, dtype=np.uint8)
+    written, _ = write_extra(buffer, places, numbers, one, plain, plan_of(items))
+    expected = {"k" * size: "a" * size, **{f"n{row}": int(n[0]) for row, n in enumerate(numbers)}}
+    assert written[0].as_py() == json.dumps(expected, separators=(",", ":"))
+
+
 def test_null_texts_are_those_of_another_column() -> None:
     one, other = (dictionary_column(pa.array(t)) for t in (["a", None, None], ["b", "a", None]))
     both = one.or_else(other)
