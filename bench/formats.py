@@ -172,7 +172,8 @@ def _ratios(
         theirs = stack.enter_context(_arrow(log))
         out = path.parent / "out"
         where = path if in_ranges else _in_objects(path, log.head)
-        ours(where, emptied(out))
+        for warmed, of in ((ours, where), (theirs, path)):
+            warmed(of, emptied(out))
         return [
             _seconds(ours, where, out, lines) / _seconds(theirs, path, out, lines)
             for _ in range(rounds)
