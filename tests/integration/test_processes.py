@@ -69,7 +69,9 @@ def test_parse_prints_one_object_a_line(tmp_path: Path) -> None:
         check=False,
     )
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [set(row) for row in rows] == [{"offset", "status", "warnings", "reason", "event"}] * 3
+    assert [set(row) for row in rows] == [
+        {"offset", "status", "warnings", "reason", "detail", "event"}
+    ] * 3
     assert [(row["offset"], row["status"], row["reason"]) for row in rows] == [
         (0, "ok", None),
         (len(LINE), "skip", "blank"),
