@@ -18,7 +18,7 @@ from ingest.parse.fields.times import BadTime, is_iso_time, read_utc
 from ingest.parse.fields.urls import NO_URL
 from ingest.parse.fields.words import Fields, read_fields
 from ingest.parse.format import Format, Head, ParserOfLines
-from ingest.parse.kernels.declared import Field, Shape, Value, Written
+from ingest.parse.kernels.declared import Field, Spaced, Value, Written
 from ingest.parse.layout.meanings import NUMBER
 from ingest.parse.model import Identity
 from ingest.parse.place import Misfit, no_match, placed
@@ -322,10 +322,10 @@ def score_clb(head: Head, _settings: ParseSettings) -> int:
     )
 
 
-def _shape(log: _Log) -> Shape:
+def _shape(log: _Log) -> Spaced:
     request = Field(Value.REQUEST, written=Written.QUOTED, event_type=log.event_type)
     fields = {**_FIELDS, "request": request}
-    return Shape(
+    return Spaced(
         fields=tuple(fields.get(name, Field(target=name)) for name in log.names),
         widths=log.widths,
         bytes_scope=log.bytes_scope,
@@ -336,7 +336,7 @@ def _shape(log: _Log) -> Shape:
 ALB, CLB = _shape(_ALB), _shape(_CLB)
 
 
-def _parser(log: _Log, shape: Shape) -> Callable[[Identity, ParseSettings], ParserOfLines]:
+def _parser(log: _Log, shape: Spaced) -> Callable[[Identity, ParseSettings], ParserOfLines]:
     def parser(identity: Identity, settings: ParseSettings) -> ParserOfLines:
         line_parser = partial(parse_line, settings=settings, log=log)
         return ParserOfLines(identity, settings, line_parser, fast_path=shape.parse)

@@ -18,7 +18,7 @@ from ingest.parse.fields.text import repair, value
 from ingest.parse.fields.times import BadTime
 from ingest.parse.fields.urls import NO_URL
 from ingest.parse.format import Format, Head, ParserOfLines
-from ingest.parse.kernels.declared import Field, Shape, Value, Written
+from ingest.parse.kernels.declared import Field, Spaced, Value, Written
 from ingest.parse.model import Identity
 from ingest.parse.place import Misfit, no_match, parts, placed, walk
 from ingest.parse.registry import register
@@ -104,7 +104,7 @@ def _word(target: str | None = None, value: Value = Value.TEXT) -> Field:
     return Field(value, target, Written.WORD)
 
 
-SHAPE = Shape(
+SHAPE = Spaced(
     fields=(
         _word("bucket_owner"),
         _word("server_name"),

@@ -60,7 +60,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Spaced:
     """The usual lines of a format: `fields` in their order, with a blank between two.
 
     One is a time, one a client, one a request. Lines have as many as one of `widths` says, or more
@@ -81,6 +81,6 @@ class Shape:
     ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
         """Read the lines of this shape; see `FastPath`."""
         # Machine code is loaded, or compiled, where lines are parsed only: never for --help.
-        from ingest.parse.kernels.delimited import parse_delimited
+        from ingest.parse.kernels.spaced import parse_spaced
 
-        return parse_delimited(lines, identity, settings, self)
+        return parse_spaced(lines, identity, settings, self)

@@ -19,7 +19,7 @@ from ingest.parse.fields.times import SECOND
 from ingest.parse.kernels import rules
 from ingest.parse.kernels.columns import DictionaryColumn, Mask, column, constant, null_column
 from ingest.parse.kernels.cut import cut
-from ingest.parse.kernels.declared import Field, Shape, Value
+from ingest.parse.kernels.declared import Field, Spaced, Value
 from ingest.parse.kernels.events import (
     SCHEMA,
     Columns,
@@ -76,8 +76,8 @@ _BLOCK_BYTES = 1 << 20
 Numbers = npt.NDArray[np.int64]
 
 
-def parse_delimited(
-    lines: Lines, identity: Identity, settings: ParseSettings, shape: Shape
+def parse_spaced(
+    lines: Lines, identity: Identity, settings: ParseSettings, shape: Spaced
 ) -> tuple[pa.Table, npt.NDArray[np.bool_]]:
     """Return the events of the lines of `shape`; see `read_pieces`."""
     read = partial(_read, identity=identity, settings=settings, shape=shape)
@@ -90,7 +90,7 @@ def _read(
     *,
     identity: Identity,
     settings: ParseSettings,
-    shape: Shape,
+    shape: Spaced,
 ) -> tuple[Positions, pa.Table]:
     piece = _Piece(lines, settings, shape)
     piece.read_fields()
@@ -116,7 +116,7 @@ def _read(
 
 
 @lru_cache(maxsize=16)
-def _plan(shape: Shape) -> Plan:
+def _plan(shape: Spaced) -> Plan:
     """Return what of the lines of `shape` goes to `extra`."""
     items = [item for slot, field in enumerate(shape.fields) for item in _items(slot, field)]
     count = len(shape.fields)
@@ -141,7 +141,7 @@ class _Piece:
     ports. Two more rows of positions are the surplus and bad requests.
     """
 
-    def __init__(self, lines: Lines, settings: ParseSettings, shape: Shape) -> None:
+    def __init__(self, lines: Lines, settings: ParseSettings, shape: Spaced) -> None:
         size, count = lines.starts.size, len(shape.fields)
         self._buffer: Bytes = lines.buffer
         self._size = size

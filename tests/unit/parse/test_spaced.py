@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from ingest.parse.format import FEW_LINES
 from ingest.parse.formats import elb, s3
-from ingest.parse.kernels import delimited
+from ingest.parse.kernels import spaced
 from ingest.parse.kernels.columns import dictionary_column, null_column
-from ingest.parse.kernels.declared import Field, Shape, Value, Written
+from ingest.parse.kernels.declared import Field, Spaced, Value, Written
 from ingest.parse.kernels.extra import MILLISECONDS, NUMBER, TEXT, TEXTS, Item, plan_of, write_extra
 from ingest.parse.kernels.split import ESCAPED, PLAIN
 from ingest.parse.model import Parsed
@@ -313,7 +313,7 @@ HOSTILE = ('"', "\\", '\\"', " ", '" ', ' "', "&", "%", "/", "[", "] [", ":", "0
 
 @pytest.mark.parametrize("name", LINES)
 def test_blocks_join_without_a_seam(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 900)  # a line or two, so the last one is shorter
+    monkeypatch.setattr(spaced, "_BLOCK_BYTES", 900)  # a line or two, so the last one is shorter
     raw = [line(name).replace(b"10:11:12", b"10:11:%d" % second) for second in (13, 24, 99, 35)]
     assert len(set(raw)) == 4
     assert taken(name, raw) == [True, True, False, True]
@@ -333,7 +333,7 @@ def test_hostile_lines_take_linear_time(name: str) -> None:
     assert time.process_time() - started < 0.25
 
 
-TOY = Shape(
+TOY = Spaced(
     fields=(
         Field(Value.ISO_TIME),
         Field(Value.CLIENT),
